@@ -1,0 +1,94 @@
+package kernels
+
+import "math"
+
+// ActBlock is the number of activations that share one scale, for every weight format.
+const ActBlock = 32
+
+// Acts holds quantised activations of up to n tokens of width K. It is filled by Level.Quantize and read by Gemv and
+// GemmInt8; one Acts serves every weight matrix that reads the same input.
+type Acts struct {
+	K      int
+	Q      []int8    // [n, K]
+	D      []float32 // [n, K/32] scale, never rounded to f16
+	SX     []float32 // [n, K/32] float32(sum of 32 q) * D, rounded once
+	Sum16  []int32   // [n, K/16] exact sums of q
+	Sum32  []int32   // [n, K/32]
+	Packed []int8    // [n, K] the level's own order of Q
+}
+
+// NewActs allocates room for n tokens of width up to k (a multiple of 32).
+func NewActs(n, k int) *Acts {
+	k = (k + ActBlock - 1) / ActBlock * ActBlock
+	const slack = 64 // whole-vector loads may read past the end
+	return &Acts{K: k,
+		Q: make([]int8, n*k+slack), D: make([]float32, n*k/32+slack), SX: make([]float32, n*k/32+slack),
+		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*k+slack)}
+}
+
+// SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating.
+func (a *Acts) SetK(k int) {
+	if k%ActBlock != 0 || k <= 0 {
+		panic("kernels: activation width is not a positive multiple of 32")
+	}
+	a.K = k
+}
+
+// minAmax is 2^-100: blocks below it are stored as zeros, so that 127/amax stays finite.
+var minAmax = math.Float32frombits((127 - 100) << 23)
+
+// quantize is the specification of Level.Quantize.
+//
+//	amax = max|x|;  amax < 2^-100: d = 0, q = 0
+//	d = amax/127;   q = roundHalfEven(x * (127/amax))
+func quantize(a *Acts, t int, x []float32) bool {
+	k := a.K
+	q := a.Q[t*k : t*k+k]
+	for b := 0; b < k/32; b++ {
+		xb := x[b*32 : b*32+32]
+		var amax float32
+		for _, v := range xb {
+			av := math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
+			if !(av <= math.MaxFloat32) {
+				return false
+			}
+			if av > amax {
+				amax = av
+			}
+		}
+		var d, id float32
+		if amax >= minAmax {
+			d, id = amax/127, 127/amax
+		}
+		var s [2]int32
+		for i, v := range xb {
+			c := roundEven(float32(v * id))
+			q[b*32+i] = int8(c)
+			s[i/16] += c
+		}
+		a.D[t*(k/32)+b] = d
+		a.Sum16[t*(k/16)+2*b], a.Sum16[t*(k/16)+2*b+1] = s[0], s[1]
+		a.Sum32[t*(k/32)+b] = s[0] + s[1]
+		a.SX[t*(k/32)+b] = float32(float32(s[0]+s[1]) * d)
+	}
+	return true
+}
+
+// roundEven rounds |x| < 2^22 to the nearest integer, ties to even, by the classic magic-number addition.
+func roundEven(x float32) int32 {
+	const magic = 3 << 22 // 1.5 * 2^23
+	return int32(math.Float32bits(float32(x+magic))) - int32(math.Float32bits(magic))
+}
+
+// Scratch is a worker's own memory for Gemv; its contents mean nothing between calls.
+type Scratch struct {
+	q      []int8    // one row of codes
+	sc, mn []float32 // one row of scales and minima
+	sums   []int32   // group sums of 16 rows, level-private
+}
+
+// NewScratch allocates scratch for rows of up to k weights.
+func NewScratch(k int) *Scratch {
+	return &Scratch{q: make([]int8, k+64), sc: make([]float32, k/16+64), mn: make([]float32, k/16+64),
+		sums: make([]int32, 4*16*(k/16+64))}
+}

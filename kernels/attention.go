@@ -1,0 +1,102 @@
+package kernels
+
+import "math"
+
+// PageKeys is the number of keys in a page of the KV cache, aligned to the absolute position. It is also the unit of
+// cache sharing.
+const PageKeys = 256
+
+// AttnPage is the work of NQ queries against one page of one KV head. Queries may come from several tokens and from
+// the heads that share the KV head. Exactly one of K32/K16 and V32/V16 is set.
+type AttnPage struct {
+	HeadDim  int       // a multiple of 8
+	K32, V32 []float32 // K [PageKeys/16, HeadDim, 16]: 16 keys side by side; V [PageKeys, HeadDim]
+	K16, V16 []uint16  // the same in IEEE half precision
+	NQ       int
+	Q        []float32 // [NQ, HeadDim]
+	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]
+	Scale    float32
+	P        []float32 // scratch [NQ, PageKeys]
+	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
+	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
+}
+
+// attendPage is the specification of Level.AttendPage. For each query:
+//
+//	s_j   = float32(chain_d fma(q_d, k_jd) * scale)
+//	max   = max_j s_j;  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
+//	out_d = chain over rising j of fma(p_j, v_jd)
+func attendPage(a *AttnPage) {
+	hd := a.HeadDim
+	for i := 0; i < a.NQ; i++ {
+		q := a.Q[i*hd : i*hd+hd]
+		p := a.P[i*PageKeys : (i+1)*PageKeys]
+		out := a.Out[i*hd : i*hd+hd]
+		clear(out)
+		lo, hi := int(a.Lo[i]), int(a.Hi[i])
+		max := float32(math.Inf(-1))
+		a.Max[i], a.Sum[i] = max, 0
+		if lo >= hi {
+			continue
+		}
+		for j := lo; j < hi; j++ {
+			base := (j/16)*hd*16 + j%16
+			var acc float32
+			for d := 0; d < hd; d++ {
+				var k float32
+				if a.K32 != nil {
+					k = a.K32[base+d*16]
+				} else {
+					k = F16ToF32(a.K16[base+d*16])
+				}
+				acc = FMA32(q[d], k, acc)
+			}
+			s := float32(acc * a.Scale)
+			p[j] = s
+			if s > max {
+				max = s
+			}
+		}
+		var lanes [16]float32
+		for j := lo; j < hi; j++ {
+			p[j] = Exp32(p[j] - max)
+			lanes[j%16] += p[j]
+		}
+		for j := lo; j < hi; j++ {
+			for d := range out {
+				var v float32
+				if a.V32 != nil {
+					v = a.V32[j*hd+d]
+				} else {
+					v = F16ToF32(a.V16[j*hd+d])
+				}
+				out[d] = FMA32(p[j], v, out[d])
+			}
+		}
+		a.Max[i], a.Sum[i] = max, tree16(&lanes)
+	}
+}
+
+// attendMerge is the specification of Level.AttendMerge; pages are merged in rising order. A side that saw no key
+// (sum 0) leaves the other as it is.
+//
+//	m = max(max, pmax); a = exp(max-m); b = exp(pmax-m)
+//	out = fma(pout, b, float32(out*a)); sum = fma(psum, b, float32(sum*a))
+func attendMerge(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+	if psum == 0 {
+		return max, sum
+	}
+	if sum == 0 {
+		copy(out, pout)
+		return pmax, psum
+	}
+	m := max
+	if pmax > m {
+		m = pmax
+	}
+	a, b := Exp32(max-m), Exp32(pmax-m)
+	for d := range out {
+		out[d] = FMA32(pout[d], b, float32(out[d]*a))
+	}
+	return m, FMA32(psum, b, float32(sum*a))
+}

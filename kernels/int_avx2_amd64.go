@@ -1,0 +1,6 @@
+//go:build !purego
+
+package kernels
+
+// avx2Int fills l with this level's kernels of the int group.
+func avx2Int(l *Level) {}

@@ -1,0 +1,112 @@
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// NumTypes bounds the type ids that tables are indexed by.
+const NumTypes = 64
+
+// Level is the table of kernels for one CPU level. It is immutable after init; slower levels' entries stand in for
+// what a faster level does not write anew. A func is never nil, but entries of Gemv may be: a format without one runs
+// through Codes and GemmInt8.
+//
+// Names used in the shapes: n tokens, k the inner (input) width, m the rows of a weight (output width).
+type Level struct {
+	Name string
+
+	// --- conversions (elementwise, len(dst) == len(src))
+
+	F16ToF32  func(dst []float32, src []uint16)
+	F32ToF16  func(dst []uint16, src []float32) // round to nearest even; overflow gives infinity, see AllFinite16
+	BF16ToF32 func(dst []float32, src []uint16)
+
+	// --- integer path: activations quantised by 32, weights as integer codes
+
+	// Quantize fills token t of a from x [k]; false when x holds a NaN or an infinity (a's token is then undefined).
+	Quantize func(a *Acts, t int, x []float32) bool
+	// Gemv: dst[i] = <row i of w, token t of a>; w holds len(dst) whole rows of the format, in file order.
+	// Any len(dst); multiples of 16 are the fast case. At most about 100 µs of work a call.
+	Gemv [NumTypes]func(dst []float32, w []byte, a *Acts, t int, s *Scratch)
+	// Codes decodes one row of k weights to signed codes q [k], group scales sc [k/Group] and, for formats with a
+	// minimum, signed minima mn [k/Group] (else mn is not touched). See IntFormats.
+	Codes [NumTypes]func(q []int8, sc, mn []float32, row []byte)
+	// PackTile lays up to TileRows rows of codes (as Codes gives them, row stride k and k/Group) out in tile's own,
+	// level-private order. Missing rows are zero.
+	PackTile func(tile *Tile, q []int8, sc, mn []float32, rows int)
+	// GemmInt8: dst[(t-t0)*ldd + r] = <row r of tile, token t>, t0 <= t < t1, r < tile.Rows.
+	GemmInt8 func(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int)
+
+	// --- float matrix products
+
+	// GemmF32: C[i,j] = (acc ? C[i,j] : +0) then one chain of fma over rising p of A(i,p)*B[p,j];
+	// C [m,n] row stride ldc; A(i,p) = a[i*sai+p*sap]; B [k,n] row stride ldb.
+	GemmF32 func(c []float32, ldc int, a []float32, sai, sap int, b []float32, ldb int, m, n, k int, acc bool)
+	// Transpose: dst[j*ldd + i] = src[i*lds + j], i < rows, j < cols.
+	Transpose func(dst []float32, ldd int, src []float32, lds int, rows, cols int)
+
+	// --- attention
+
+	AttendPage func(p *AttnPage)
+	// AttendMerge folds a later page's partial (pout, pmax, psum) into the running one; see the portable body.
+	AttendMerge func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32)
+
+	// --- vectors (dst may be the same slice as a source; sums use 16 virtual lanes, see sum16)
+
+	Exp         func(dst, x []float32)
+	SwiGLU      func(dst, gate, up []float32)                 // silu(gate)*up
+	SwiGLUBack  func(dgate, dup, dy, gate, up []float32)      // writes (not adds) dgate, dup
+	GeGLU       func(dst, gate, up []float32)                 // gelu_tanh(gate)*up
+	RMSNorm     func(dst, x, w []float32, eps float32)        // x*rsqrt(mean(x²)+eps)*w
+	RMSNormBack func(dx, dw, dy, x, w []float32, eps float32) // adds into dx and dw
+	Rope        func(x, cos, sin []float32, neox bool)        // rotates the first 2*len(cos) of x in place
+	Add         func(dst, x []float32)                        // dst += x
+	Mul         func(dst, x []float32)                        // dst *= x
+	Axpy        func(dst []float32, a float32, x []float32)   // dst = fma(a, x, dst)
+	Scale       func(dst []float32, a float32)                // dst *= a
+	Max         func(x []float32) float32                     // largest value; -Inf when empty; NaN is ignored
+	SumSq       func(x []float32) float32                     // chain fma(x,x,lane), 16 lanes
+	Dot         func(x, y []float32) float32                  // chain fma(x,y,lane), 16 lanes
+	Sum         func(x []float32) float32                     // 16 lanes
+	SoftmaxExp  func(dst, x []float32, max float32) float32   // dst = exp(x-max), returns its 16-lane sum
+	AllFinite   func(x []float32) bool
+	AdamW       func(w, g, m, v []float32, s *AdamWStep)
+}
+
+// levels holds what this machine can run, slowest first; filled by init in level_*.go.
+var levels = []*Level{&portable}
+
+// Levels returns the levels this machine can run, slowest first. The first is always "portable".
+func Levels() []*Level { return levels }
+
+// knownLevels lists every level name in rising order of speed per architecture.
+var knownLevels = []string{"portable", "avx2", "avxvnni", "avx512", "avx512bf16", "amx", "neon", "dotprod", "i8mm"}
+
+// Best returns the fastest level of this machine, or the one FREEHOLD_CPU names. A level that is unknown, or that this
+// machine lacks, is an error and never a fallback.
+func Best() (*Level, error) {
+	name := os.Getenv("FREEHOLD_CPU")
+	if name == "" {
+		return levels[len(levels)-1], nil
+	}
+	return ByName(name)
+}
+
+// ByName returns the named level of this machine.
+func ByName(name string) (*Level, error) {
+	var have []string
+	for _, l := range levels {
+		if l.Name == name {
+			return l, nil
+		}
+		have = append(have, l.Name)
+	}
+	for _, k := range knownLevels {
+		if k == name {
+			return nil, fmt.Errorf("CPU level %q is not available on this machine (it has: %s)", name, strings.Join(have, ", "))
+		}
+	}
+	return nil, fmt.Errorf("unknown CPU level %q (known: %s; this machine has: %s)", name, strings.Join(knownLevels, ", "), strings.Join(have, ", "))
+}

@@ -1,0 +1,28 @@
+//go:build !purego
+
+package kernels
+
+import "github.com/klauspost/cpuid/v2"
+
+// cpuid reports a vector feature only where the operating system saves its registers (XGETBV), so these checks cover
+// both. AVX-512 without VNNI uses avx2.
+func init() {
+	if !cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.F16C) {
+		return
+	}
+	avx2 := portable
+	avx2.Name = "avx2"
+	avx2Int(&avx2)
+	avx2Float(&avx2)
+	avx2Vector(&avx2)
+	levels = append(levels, &avx2)
+	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512VNNI) {
+		return
+	}
+	avx512 := avx2
+	avx512.Name = "avx512"
+	avx512Int(&avx512)
+	avx512Float(&avx512)
+	avx512Vector(&avx512)
+	levels = append(levels, &avx512)
+}

@@ -1,0 +1,15 @@
+package kernels
+
+// portable is the specification as a level. Its Codes entries are filled by the init of each block_*.go.
+var portable = Level{
+	Name:     "portable",
+	F16ToF32: f16ToF32, F32ToF16: f32ToF16, BF16ToF32: bf16ToF32,
+	Quantize: quantize, PackTile: packTile, GemmInt8: gemmInt8,
+	GemmF32: gemmF32, Transpose: transpose,
+	AttendPage: attendPage, AttendMerge: attendMerge,
+	Exp: vexp, SwiGLU: swiGLU, SwiGLUBack: swiGLUBack, GeGLU: geGLU,
+	RMSNorm: rmsNorm, RMSNormBack: rmsNormBack, Rope: rope,
+	Add: add, Mul: mul, Axpy: axpy, Scale: scale, Max: vmax,
+	SumSq: sumSq, Dot: dot, Sum: sum, SoftmaxExp: softmaxExp, AllFinite: allFinite,
+	AdamW: adamW,
+}
