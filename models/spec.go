@@ -1,0 +1,309 @@
+// Package models answers what a model is: it maps a file's metadata and tensor names to a [Spec], and a Spec to a flat
+// [Program] that engine runs with quantised weights and distill runs in f32 and in reverse. It holds the catalogue of
+// known open weights, their licence facts, and pull.
+package models
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// Spec says what a model computes: shapes and variant flags, on one page.
+type Spec struct {
+	Arch    string // general.architecture
+	Name    string // general.name, may be empty
+	Vocab   int    // rows of the token embedding
+	Context int    // trained context length in tokens; 0 = not stated
+	Layers  int
+	Dim     int // width of the residual stream
+	Heads   int
+	KVHeads int
+	HeadDim int
+	FFN     int // width of the feed-forward block
+	NormEps float32
+	Rope    Rope
+
+	AttnScale float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
+	QKVBias   bool    // wq, wk, wv have a bias
+	OutBias   bool    // wo has a bias
+	Tied      bool    // the output head is the token embedding
+
+	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
+	Labels  []string
+	Pooling Pooling
+}
+
+// Pooling says how a sequence's states become one, by llama.cpp's <arch>.pooling_type.
+type Pooling int
+
+const (
+	PoolNone Pooling = 0
+	PoolMean Pooling = 1
+	PoolLast Pooling = 3
+)
+
+// architecture fills s from the keys that differ between architectures; the common ones are read already.
+type architecture func(r *reader, s *Spec)
+
+// architectures is filled by the init of each arch_*.go: adding one is adding a file.
+var architectures = map[string]architecture{}
+
+// Architectures lists the known values of general.architecture, sorted.
+func Architectures() []string {
+	var names []string
+	for n := range architectures {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// NewSpec reads the Spec of f and checks that its numbers make sense together and that every tensor the program needs
+// is there with the right shape and a float or quantised type.
+func NewSpec(f *gguf.File) (*Spec, error) {
+	name, err := f.String("general.architecture")
+	if err != nil {
+		return nil, err
+	}
+	arch, ok := architectures[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: general.architecture is %.64q, want one of: %s", f.Name, name, strings.Join(Architectures(), ", "))
+	}
+	if f.Has("split.count") {
+		if n, err := f.Uint("split.count"); err != nil || n > 1 {
+			return nil, fmt.Errorf("%s: split.count is %d; split files are not supported, merge them first", f.Name, n)
+		}
+	}
+	r := &reader{f: f, arch: name}
+	s := &Spec{Arch: name}
+	s.Name, err = f.StringOr("general.name", "")
+	r.note(err)
+	r.common(s)
+	if r.err == nil {
+		arch(r, s)
+	}
+	r.classifier(s)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := s.check(f.Name); err != nil {
+		return nil, err
+	}
+	if err := s.checkTensors(f); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// reader reads keys under the architecture's prefix and keeps the first error.
+type reader struct {
+	f    *gguf.File
+	arch string
+	err  error
+}
+
+func (r *reader) note(err error) {
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) key(k string) string { return r.arch + "." + k }
+func (r *reader) has(k string) bool   { return r.f.Has(r.key(k)) }
+
+// size reads a count that must lie in 1..max.
+func (r *reader) size(k string, max uint64) int {
+	v, err := r.f.Uint(r.key(k))
+	if err == nil && (v == 0 || v > max) {
+		err = fmt.Errorf("%s: %s is %d, want 1 to %d", r.f.Name, r.key(k), v, max)
+	}
+	r.note(err)
+	return int(v)
+}
+
+func (r *reader) sizeOr(k string, def int, max uint64) int {
+	if !r.has(k) {
+		return def
+	}
+	return r.size(k, max)
+}
+
+func (r *reader) float(k string) float64 {
+	v, err := r.f.Float(r.key(k))
+	r.note(err)
+	return v
+}
+
+func (r *reader) floatOr(k string, def float64) float64 {
+	if !r.has(k) {
+		return def
+	}
+	return r.float(k)
+}
+
+// scalarOrSame reads a per-model count that some files give as an array of one value a layer; the values must agree.
+func (r *reader) scalarOrSame(k string, layers int, max uint64) int {
+	if vs, err := r.f.Ints(r.key(k)); err == nil {
+		if len(vs) != layers {
+			r.note(fmt.Errorf("%s: %s has %d values, want one for each of %d layers", r.f.Name, r.key(k), len(vs), layers))
+			return 0
+		}
+		for _, v := range vs {
+			if v != vs[0] || v < 1 || uint64(v) > max {
+				r.note(fmt.Errorf("%s: %s differs between layers or is out of range (%d, %d); layers of different sizes are not supported for %s", r.f.Name, r.key(k), vs[0], v, r.arch))
+				return 0
+			}
+		}
+		return int(vs[0])
+	}
+	return r.size(k, max)
+}
+
+// Bounds on sizes. They are far above any real model and keep every product of two sizes within an int64.
+const (
+	maxLayers = 4096
+	maxWidth  = 1 << 20
+	maxHeads  = 1 << 12
+)
+
+// common reads the keys that every transformer here has.
+func (r *reader) common(s *Spec) {
+	s.Layers = r.size("block_count", maxLayers)
+	s.Dim = r.size("embedding_length", maxWidth)
+	if r.err != nil {
+		return
+	}
+	if r.has("context_length") {
+		v, err := r.f.Uint(r.key("context_length"))
+		r.note(err)
+		s.Context = int(min(v, 1<<31))
+	}
+	s.FFN = r.scalarOrSame("feed_forward_length", s.Layers, 1<<22)
+	s.Heads = r.scalarOrSame("attention.head_count", s.Layers, maxHeads)
+	if r.err != nil {
+		return
+	}
+	s.KVHeads = s.Heads
+	if r.has("attention.head_count_kv") {
+		s.KVHeads = r.scalarOrSame("attention.head_count_kv", s.Layers, maxHeads)
+	}
+	if r.err != nil {
+		return
+	}
+	if s.Dim%s.Heads != 0 && !r.has("attention.key_length") {
+		r.note(fmt.Errorf("%s: %s is %d, not a multiple of %s %d", r.f.Name, r.key("embedding_length"), s.Dim, r.key("attention.head_count"), s.Heads))
+		return
+	}
+	s.HeadDim = r.sizeOr("attention.key_length", s.Dim/s.Heads, 1<<14)
+	if v := r.sizeOr("attention.value_length", s.HeadDim, 1<<14); v != s.HeadDim {
+		r.note(fmt.Errorf("%s: %s is %d, want the key length %d; other value lengths are not supported", r.f.Name, r.key("attention.value_length"), v, s.HeadDim))
+	}
+	for _, k := range []string{"expert_count", "expert_used_count"} {
+		if r.has(k) {
+			if n, err := r.f.Uint(r.key(k)); err != nil || n > 0 {
+				r.note(err)
+				r.note(fmt.Errorf("%s: %s is %d; mixture-of-experts models are not supported", r.f.Name, r.key(k), n))
+			}
+		}
+	}
+	t, ok := r.f.Tensor("token_embd.weight")
+	if !ok || len(t.Shape) != 2 {
+		r.note(fmt.Errorf("%s: tensor \"token_embd.weight\" is missing or not a matrix", r.f.Name))
+		return
+	}
+	s.Vocab = t.Shape[1]
+	if r.has("vocab_size") {
+		v, err := r.f.Uint(r.key("vocab_size"))
+		r.note(err)
+		if v == 0 || v > 1<<24 {
+			r.note(fmt.Errorf("%s: %s is %d, want 1 to %d", r.f.Name, r.key("vocab_size"), v, 1<<24))
+		}
+	}
+	if v, ok := r.f.Get("tokenizer.ggml.tokens"); ok && v.Len > s.Vocab {
+		r.note(fmt.Errorf("%s: tokenizer.ggml.tokens has %d tokens, but tensor \"token_embd.weight\" has %d rows", r.f.Name, v.Len, s.Vocab))
+	}
+	s.NormEps = float32(r.float("attention.layer_norm_rms_epsilon"))
+	s.AttnScale = float32(1 / math.Sqrt(float64(s.HeadDim)))
+	_, hasOutput := r.f.Tensor("output.weight")
+	s.Tied = !hasOutput
+}
+
+// check refuses numbers that do not fit together.
+func (s *Spec) check(file string) error {
+	bad := func(field string, got any, want string) error {
+		return fmt.Errorf("%s: %s.%s is %v, want %s", file, s.Arch, field, got, want)
+	}
+	switch {
+	case s.Heads%s.KVHeads != 0:
+		return bad("attention.head_count_kv", s.KVHeads, fmt.Sprintf("a divisor of the head count %d", s.Heads))
+	case !(s.NormEps >= 0) || s.NormEps > 1:
+		return bad("attention.layer_norm_rms_epsilon", s.NormEps, "a number from 0 to 1")
+	case s.HeadDim%8 != 0:
+		return bad("attention.key_length", s.HeadDim, "a multiple of 8")
+	}
+	return s.Rope.check(file, s)
+}
+
+// Program returns what the model computes as a flat list of ops.
+func (s *Spec) Program() *Program { return lower(s) }
+
+// TensorSpec is a tensor that a program reads. Shape is in GGUF order: row width first.
+type TensorSpec struct {
+	Name  string
+	Shape []int
+}
+
+// checkTensors compares the program's tensors with the file's.
+func (s *Spec) checkTensors(f *gguf.File) error {
+	if int64(len(f.Tensors)) < int64(s.Layers) {
+		return fmt.Errorf("%s: %s.block_count is %d, but the file has only %d tensors", f.Name, s.Arch, s.Layers, len(f.Tensors))
+	}
+	used := map[string]bool{}
+	for _, want := range s.Program().Tensors() {
+		t, ok := f.Tensor(want.Name)
+		if !ok {
+			return fmt.Errorf("%s: tensor %q is missing, want shape %v", f.Name, want.Name, want.Shape)
+		}
+		if !sameShape(t.Shape, want.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v, want %v", f.Name, want.Name, t.Shape, want.Shape)
+		}
+		if err := weightType(f.Name, t, len(want.Shape)); err != nil {
+			return err
+		}
+		used[want.Name] = true
+	}
+	for i := range f.Tensors {
+		n := f.Tensors[i].Name
+		if used[n] || n == "rope_freqs.weight" || n == "output.weight" || strings.HasPrefix(n, "cls.") {
+			continue
+		}
+		if strings.HasPrefix(n, "blk.") {
+			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
+		}
+	}
+	return nil
+}
+
+// sameShape compares shapes, ignoring trailing ones.
+func sameShape(a, b []int) bool {
+	trim := func(s []int) []int {
+		for len(s) > 1 && s[len(s)-1] == 1 {
+			s = s[:len(s)-1]
+		}
+		return s
+	}
+	a, b = trim(a), trim(b)
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
