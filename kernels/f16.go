@@ -10,23 +10,14 @@ import "math"
 func F16ToF32(h uint16) float32 {
 	// Shifted into place the exponent is too small by 127-15; the product mends
 	// that exactly and makes normals of subnormals.
-	f := math.Float32frombits(uint32(h&0x7fff)<<13) * 0x1p112
-	b := math.Float32bits(f) | uint32(h&0x8000)<<16
-	if h&0x7c00 == 0x7c00 {
-		b = infNaN(h)
+	b := math.Float32bits(math.Float32frombits(uint32(h&0x7fff)<<13) * 0x1p112)
+	if b >= 0x47800000 { // 2^16: the largest exponent, infinity or NaN
+		b |= 0x7f800000
+		if b != 0x7f800000 {
+			b |= 1 << 22
+		}
 	}
-	return math.Float32frombits(b)
-}
-
-// infNaN is F16ToF32 of the largest exponent, apart so that F16ToF32 inlines.
-//
-//go:noinline
-func infNaN(h uint16) uint32 {
-	b := uint32(h&0x8000)<<16 | 0x7f800000 | uint32(h&0x03ff)<<13
-	if h&0x03ff != 0 {
-		b |= 1 << 22
-	}
-	return b
+	return math.Float32frombits(b | uint32(h&0x8000)<<16)
 }
 
 // F32ToF16 rounds to an IEEE 754 half; magnitudes of 65520 and more become infinite.
