@@ -21,8 +21,8 @@ type Format struct {
 	Float bool         // each value is an IEEE-like float of its own (F64, F32, F16, BF16)
 
 	// Unpack decodes len(dst) values, a multiple of Block, from
-	// len(dst)/Block*Bytes bytes of src. Any bytes are accepted; what they
-	// decode to may be infinite or NaN. Nil: freehold cannot decode this format.
+	// exactly len(dst)/Block*Bytes bytes of src. Any bytes are accepted; what
+	// they decode to may be infinite or NaN. Nil: freehold cannot decode this format.
 	Unpack func(dst []float32, src []byte)
 
 	// Pack encodes rows of width values: len(src) is a multiple of width, width
@@ -63,9 +63,35 @@ func (f *Format) RowBytes(width int) (int, error) {
 // byType is filled by define, called once for each format by the file that holds it.
 var byType [64]*Format
 
-func define(f Format) *Format {
+// define enters a format. unpack decodes whole blocks; pack encodes one row,
+// importance as in Format.Pack. Either may be nil. The lengths are checked here,
+// once, so that codecs may rely on them.
+func define(f Format, unpack func(dst []float32, src []byte), pack func(dst []byte, row, importance []float32)) *Format {
 	if byType[f.Type] != nil {
 		panic("quant: " + f.Name + " is defined twice")
+	}
+	if unpack != nil {
+		f.Unpack = func(dst []float32, src []byte) {
+			if len(dst)%f.Block != 0 || len(src) != len(dst)/f.Block*f.Bytes {
+				panic(fmt.Sprintf("quant: %s: unpacking %d bytes to %d values; a block is %d bytes for %d values",
+					f.Name, len(src), len(dst), f.Bytes, f.Block))
+			}
+			unpack(dst, src)
+		}
+	}
+	if pack != nil {
+		f.Pack = func(dst []byte, src, importance []float32, width int) {
+			if width <= 0 || width%f.Block != 0 || len(src)%width != 0 || len(dst) != len(src)/f.Block*f.Bytes ||
+				importance != nil && len(importance) != width {
+				panic(fmt.Sprintf("quant: %s: packing %d values to %d bytes, rows of %d, %d importances; a block is %d values in %d bytes",
+					f.Name, len(src), len(dst), width, len(importance), f.Block, f.Bytes))
+			}
+			rowBytes := width / f.Block * f.Bytes
+			for len(src) > 0 {
+				pack(dst[:rowBytes], src[:width], importance)
+				dst, src = dst[rowBytes:], src[width:]
+			}
+		}
 	}
 	byType[f.Type] = &f
 	return &f
