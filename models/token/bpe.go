@@ -1,0 +1,257 @@
+package token
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// bpe merges bytes by ranked pairs (Sennrich et al., arXiv:1508.07909; the byte alphabet is GPT-2's).
+type bpe struct {
+	pre    *pre
+	texts  *index
+	tokens int32      // symbols from here on are no tokens
+	byteID [256]int32 // symbol of each byte
+	merged []int32    // [merges] symbol that a merge of this rank makes
+	pairs  []uint64   // open addressing: left+1, right, rank; 0 = free
+	shift  uint       // 64 - log2(len(pairs))
+}
+
+// Bits of a pair table entry.
+const (
+	symbolBits = 21
+	rankBits   = 64 - 2*symbolBits
+)
+
+func newBPE(v *Vocab, texts *index) (*bpe, error) {
+	p, err := preTokenizer(v.Pre)
+	if err != nil {
+		return nil, err
+	}
+	if len(v.Merges) >= 1<<rankBits {
+		return nil, fmt.Errorf("token: %d merges, want fewer than %d", len(v.Merges), 1<<rankBits)
+	}
+	b := &bpe{pre: p, texts: texts, tokens: int32(len(v.Tokens)), merged: make([]int32, len(v.Merges))}
+	for c := range b.byteID {
+		b.byteID[c], _ = texts.add(string(byteRune[c]))
+	}
+	b.pairs = make([]uint64, slotsFor(len(v.Merges)))
+	b.shift = 64
+	for n := len(b.pairs); n > 1; n /= 2 {
+		b.shift--
+	}
+	joined := make([]byte, 0, 256)
+	for rank, m := range v.Merges {
+		// The first byte belongs to the left part even where it is a space.
+		cut := 0
+		if len(m) > 1 {
+			cut = strings.IndexByte(m[1:], ' ') + 1
+		}
+		if cut <= 0 || cut == len(m)-1 {
+			return nil, fmt.Errorf("token: merge %d is %.40q, want two parts with a space between", rank, m)
+		}
+		left, _ := texts.add(m[:cut])
+		right, _ := texts.add(m[cut+1:])
+		joined = append(append(joined[:0], m[:cut]...), m[cut+1:]...)
+		id, _ := texts.add(string(joined))
+		if texts.len() > maxSymbols-1 {
+			return nil, fmt.Errorf("token: tokens and merges make more than %d symbols", maxSymbols-1)
+		}
+		b.merged[rank] = id
+		b.addPair(left, right, rank)
+	}
+	return b, nil
+}
+
+func pairKey(left, right int32) uint64 { return uint64(left+1)<<symbolBits | uint64(right) }
+
+// addPair enters a merge; of two equal ones the first stays.
+func (b *bpe) addPair(left, right int32, rank int) {
+	key := pairKey(left, right)
+	for i := b.slot(key); ; i = (i + 1) & (len(b.pairs) - 1) {
+		switch e := b.pairs[i]; {
+		case e == 0:
+			b.pairs[i] = key<<rankBits | uint64(rank)
+			return
+		case e>>rankBits == key:
+			return
+		}
+	}
+}
+
+func (b *bpe) slot(key uint64) int { return int(key * 0x9E3779B97F4A7C15 >> b.shift) }
+
+const noRank = ^uint32(0)
+
+// rank returns the rank of the merge of two symbols, or noRank.
+func (b *bpe) rank(left, right int32) uint32 {
+	key := pairKey(left, right)
+	for i := b.slot(key); ; i = (i + 1) & (len(b.pairs) - 1) {
+		e := b.pairs[i]
+		if e>>rankBits == key {
+			return uint32(e & (1<<rankBits - 1))
+		}
+		if e == 0 {
+			return noRank
+		}
+	}
+}
+
+// pair makes bpe a pairer.
+func (b *bpe) pair(left, right *link) (uint32, int32, bool) {
+	rank := b.rank(left.id, right.id)
+	if rank == noRank {
+		return 0, 0, false
+	}
+	return rank, b.merged[rank], true
+}
+
+// encode appends the tokens of text, which has gone through repair.
+func (b *bpe) encode(dst []int32, text string, s *scratch) []int32 {
+	return b.cut(dst, text, b.pre.stages, s)
+}
+
+func (b *bpe) cut(dst []int32, text string, stages []stage, s *scratch) []int32 {
+	cut, deeper := stages[0], stages[1:]
+	for len(text) > 0 {
+		n := cut(text)
+		if len(deeper) > 0 {
+			dst = b.cut(dst, text[:n], deeper, s)
+		} else {
+			dst = b.piece(dst, text[:n], s)
+		}
+		text = text[n:]
+	}
+	return dst
+}
+
+// piece appends the tokens of one piece.
+func (b *bpe) piece(dst []int32, piece string, s *scratch) []int32 {
+	if len(piece) > maxCached {
+		return b.pieceUncached(dst, piece, s)
+	}
+	e := s.words.entry(piece)
+	if e.hit {
+		return append(dst, e.ids[:e.n]...)
+	}
+	from := len(dst)
+	dst = b.pieceUncached(dst, piece, s)
+	e.fill(dst[from:])
+	return dst
+}
+
+// shortPiece is the length in bytes up to which a scan for the best pair beats the heap.
+const shortPiece = 32
+
+func (b *bpe) pieceUncached(dst []int32, piece string, s *scratch) []int32 {
+	if b.pre.ignoreMerges {
+		s.spelled = appendSpelled(s.spelled[:0], piece)
+		if id := b.texts.find(string(s.spelled)); id >= 0 && id < b.tokens {
+			return append(dst, id)
+		}
+	}
+	if len(piece) == 1 {
+		return b.emit(dst, piece, b.byteID[piece[0]])
+	}
+	if len(piece) <= shortPiece {
+		return b.short(dst, piece)
+	}
+	c := &s.chain
+	c.reset()
+	for i := range len(piece) {
+		c.push(1, b.byteID[piece[i]])
+	}
+	c.merge(b)
+	for i := int32(0); i >= 0; i = c.syms[i].next {
+		l := &c.syms[i]
+		dst = b.emit(dst, piece[l.pos:l.pos+l.n], l.id)
+	}
+	return dst
+}
+
+// short merges a short piece: the best pair is found by looking at all.
+func (b *bpe) short(dst []int32, piece string) []int32 {
+	var ids [shortPiece]int32
+	var ranks [shortPiece]uint32 // of the pair that starts here
+	var ends [shortPiece]uint8
+	n := len(piece)
+	for i := range n {
+		ids[i], ends[i] = b.byteID[piece[i]], uint8(i+1)
+	}
+	for i := range n - 1 {
+		ranks[i] = b.rank(ids[i], ids[i+1])
+	}
+	for n > 1 {
+		best, at := noRank, 0
+		for i, r := range ranks[:n-1] {
+			if r < best {
+				best, at = r, i
+			}
+		}
+		if best == noRank {
+			break
+		}
+		ids[at], ends[at] = b.merged[best], ends[at+1]
+		copy(ids[at+1:n-1], ids[at+2:n])
+		copy(ends[at+1:n-1], ends[at+2:n])
+		copy(ranks[at:n-2], ranks[at+1:n-1])
+		n--
+		if at > 0 {
+			ranks[at-1] = b.rank(ids[at-1], ids[at])
+		}
+		if at < n-1 {
+			ranks[at] = b.rank(ids[at], ids[at+1])
+		}
+	}
+	start := uint8(0)
+	for i := range n {
+		dst = b.emit(dst, piece[start:ends[i]], ids[i])
+		start = ends[i]
+	}
+	return dst
+}
+
+// emit appends a symbol, or its bytes where it is no token. A byte that is no token is dropped, as in llama.cpp.
+func (b *bpe) emit(dst []int32, bytes string, id int32) []int32 {
+	if id < b.tokens {
+		return append(dst, id)
+	}
+	for i := range len(bytes) {
+		if id := b.byteID[bytes[i]]; id < b.tokens {
+			dst = append(dst, id)
+		}
+	}
+	return dst
+}
+
+// byteRune spells each byte as a printable character: itself where it is one in Latin-1, else U+0100 and up in order.
+var byteRune = func() (t [256]rune) {
+	next := rune(0x100)
+	for c := range t {
+		if '!' <= c && c <= '~' || 0xA1 <= c && c <= 0xAC || 0xAE <= c {
+			t[c] = rune(c)
+		} else {
+			t[c] = next
+			next++
+		}
+	}
+	return t
+}()
+
+// runeByte is the inverse of byteRune; -1 for runes that spell no byte.
+var runeByte = func() (t [0x144]int16) {
+	for i := range t {
+		t[i] = -1
+	}
+	for c, r := range byteRune {
+		t[r] = int16(c)
+	}
+	return t
+}()
+
+func appendSpelled(dst []byte, s string) []byte {
+	for i := range len(s) {
+		dst = utf8.AppendRune(dst, byteRune[s[i]])
+	}
+	return dst
+}

@@ -1,0 +1,148 @@
+package token
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
+// buildPieces decodes every token once; Piece then only cuts.
+func (t *Tokenizer) buildPieces() {
+	t.pieces = make([]byte, 0, len(t.texts.blob))
+	t.pieceEnd = make([]uint32, 1, t.size+1)
+	for id := range int32(t.size) {
+		t.pieces = t.appendPiece(t.pieces, id)
+		t.pieceEnd = append(t.pieceEnd, uint32(len(t.pieces)))
+	}
+}
+
+// appendPiece appends what a token stands for. Unused and undefined tokens stand for nothing.
+func (t *Tokenizer) appendPiece(dst []byte, id int32) []byte {
+	text := t.texts.text(id)
+	switch t.Type(id) {
+	case Unknown, Control, UserDefined:
+		return append(dst, text...)
+	case Byte:
+		b, _ := parseByte(string(text)) // New checked it
+		return append(dst, b)
+	case Normal:
+		if t.bpe != nil {
+			return appendUnspelled(dst, text)
+		}
+		return append(dst, bytes.ReplaceAll(text, []byte(spaceMark), []byte{' '})...)
+	}
+	return dst
+}
+
+// appendUnspelled turns GPT-2's printable characters back into bytes. What spells no byte becomes a note, as in
+// llama.cpp: no encoder makes such tokens from text.
+func appendUnspelled(dst, text []byte) []byte {
+	for rest := text; len(rest) > 0; {
+		r, n := decodeLoose(string(rest[:min(len(rest), utf8.UTFMax)]))
+		rest = rest[n:]
+		if int(r) < len(runeByte) && runeByte[r] >= 0 {
+			dst = append(dst, byte(runeByte[r]))
+			continue
+		}
+		dst = fmt.Appendf(dst, "[UNK_BYTE_0x%x%s]", string(r), text)
+	}
+	return dst
+}
+
+// Piece returns the bytes of one token; a rune may be spread over several. Control and unknown tokens are shown with
+// special and empty without, as are ids outside the vocabulary always. The slice is shared: do not write to it.
+func (t *Tokenizer) Piece(id int32, special bool) []byte {
+	if id < 0 || int(id) >= t.size {
+		return nil
+	}
+	if typ := t.Type(id); !special && (typ == Control || typ == Unknown) {
+		return nil
+	}
+	return t.pieces[t.pieceEnd[id]:t.pieceEnd[id+1]:t.pieceEnd[id+1]]
+}
+
+// DecodeOptions says what Decode does with special tokens; the names are llama.cpp's.
+type DecodeOptions struct {
+	RemoveSpecial  bool // drop the BOS and EOS that AddSpecial adds
+	UnparseSpecial bool // show control and unknown tokens as text
+}
+
+// Decode appends the text of ids to dst, as llama.cpp's detokenize: the space that the space prefix added is removed,
+// and in a vocabulary with CleanSpaces so is the space before some punctuation. Text that is decoded token by token
+// (Piece, Streamer) has neither removed.
+func (t *Tokenizer) Decode(dst []byte, ids []int32, opt DecodeOptions) []byte {
+	from := len(dst)
+	dropSpace := t.addSpacePrefix
+	if opt.RemoveSpecial && t.addBOS && len(ids) > 0 && ids[0] == int32(t.bos) {
+		ids = ids[1:]
+		dropSpace = false
+	}
+	if opt.RemoveSpecial && t.addEOS && len(ids) > 0 && ids[len(ids)-1] == int32(t.eos) {
+		ids = ids[:len(ids)-1]
+	}
+	for i, id := range ids {
+		piece := t.Piece(id, opt.UnparseSpecial)
+		if i == 0 && dropSpace && len(piece) > 0 && piece[0] == ' ' {
+			piece = piece[1:]
+		}
+		dst = append(dst, piece...)
+	}
+	if t.cleanSpaces {
+		dst = cleanSpaces(dst, from)
+	}
+	return dst
+}
+
+// cleanSpaces undoes the spaces of word-by-word text in text[from:], in place: before ? ! . ,, around a lone
+// apostrophe, and before 's 'm 're 've. The three passes and their order are llama.cpp's.
+func cleanSpaces(text []byte, from int) []byte {
+	text = filterSpaces(text, from, func(s []byte, i int) (before, after bool) {
+		switch s[i] {
+		case '?', '!', '.', ',':
+			return true, false
+		}
+		return false, false
+	})
+	text = filterSpaces(text, from, func(s []byte, i int) (before, after bool) {
+		lone := s[i] == '\'' && i+1 < len(s) && s[i+1] == ' '
+		return lone, lone
+	})
+	return filterSpaces(text, from, func(s []byte, i int) (before, after bool) {
+		if s[i] != '\'' || i+1 >= len(s) {
+			return false, false
+		}
+		switch s[i+1] {
+		case 's', 'm':
+			return true, false
+		case 'r', 'v':
+			return i+2 < len(s) && s[i+2] == 'e', false
+		}
+		return false, false
+	})
+}
+
+// filterSpaces copies text[from:] onto itself; where a byte follows a space, rule says whether to drop the space
+// before it and the byte after it.
+func filterSpaces(text []byte, from int, rule func(s []byte, i int) (before, after bool)) []byte {
+	s := text[from:]
+	if len(s) == 0 {
+		return text
+	}
+	n := 1
+	for i := 1; i < len(s); i++ {
+		c := s[i]
+		if s[i-1] == ' ' {
+			before, after := rule(s, i)
+			if before {
+				n--
+			}
+			if after {
+				i++
+				s[i] = 0
+			}
+		}
+		s[n] = c
+		n++
+	}
+	return text[:from+n]
+}

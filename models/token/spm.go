@@ -1,0 +1,167 @@
+package token
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// spm merges characters by the score of what they make, and spells what stays unknown as bytes
+// (llama.cpp's reading of SentencePiece BPE models, arXiv:1808.06226).
+type spm struct {
+	texts    *index
+	priority []uint32 // of each token, from its score: lower merges first
+	byteID   [256]int32
+	longest  int            // bytes of the longest token
+	joined   [1 << 13]uint8 // bit set: some token holds these two kinds of character side by side
+}
+
+const spaceMark = "▁"
+
+func newSPM(v *Vocab, texts *index) (*spm, error) {
+	m := &spm{texts: texts, priority: make([]uint32, len(v.Tokens))}
+	for id, text := range v.Tokens {
+		score := float32(0)
+		if v.Scores != nil {
+			score = v.Scores[id]
+		}
+		m.priority[id] = priorityOf(score)
+		m.longest = max(m.longest, len(text))
+		m.join(text)
+	}
+	for c := range m.byteID {
+		id := texts.find(fmt.Sprintf("<0x%02X>", c))
+		if id < 0 {
+			id = texts.find(string([]byte{byte(c)}))
+		}
+		if id < 0 {
+			id = int32(v.UNK)
+		}
+		if id < 0 {
+			return nil, fmt.Errorf("token: the vocabulary has no token <0x%02X> for the byte and no unknown token", c)
+		}
+		m.byteID[c] = id
+	}
+	return m, nil
+}
+
+// priorityOf maps scores to integers, highest score to lowest integer, order kept; -0 and 0 are equal.
+func priorityOf(score float32) uint32 {
+	if score == 0 {
+		score = 0
+	}
+	bits := math.Float32bits(score)
+	if bits>>31 == 0 {
+		bits |= 1 << 31
+	} else {
+		bits = ^bits
+	}
+	return ^bits
+}
+
+// join records which neighbours occur inside a token. Two characters whose kinds occur side by side in no token can
+// never be merged, so text is cut there and merged in small pieces: in most vocabularies, before every space mark.
+func (m *spm) join(text string) {
+	n := charLen(text)
+	for len(text) > n {
+		pair := kinds(text, n)
+		m.joined[pair>>3] |= 1 << (pair & 7)
+		text = text[n:]
+		n = charLen(text)
+	}
+}
+
+// kinds classes two neighbouring characters of text by the last byte of the left, n bytes long, and the first byte of
+// the right; the space mark, which shares its first byte with other punctuation, counts as a space.
+func kinds(text string, n int) uint {
+	left, right := text[n-1], text[n]
+	if text[:n] == spaceMark {
+		left = ' '
+	}
+	if strings.HasPrefix(text[n:], spaceMark) {
+		right = ' '
+	}
+	return uint(left)<<8 | uint(right)
+}
+
+// charLen is the length of the first character by its first byte alone, as llama.cpp counts.
+func charLen(s string) int {
+	if s == "" {
+		return 0
+	}
+	n := 1
+	switch c := s[0]; {
+	case c >= 0xF0:
+		n = 4
+	case c >= 0xE0:
+		n = 3
+	case c >= 0xC0:
+		n = 2
+	}
+	return min(n, len(s))
+}
+
+// encode appends the tokens of text; prefix puts a space in front.
+func (m *spm) encode(dst []int32, text string, prefix bool, s *scratch) []int32 {
+	text = strings.ReplaceAll(text, " ", spaceMark)
+	if prefix {
+		text = spaceMark + text
+	}
+	for len(text) > 0 {
+		c := &s.chain
+		c.reset()
+		end := 0
+		for {
+			n := charLen(text[end:])
+			c.push(n, -1)
+			if end+n == len(text) {
+				end += n
+				break
+			}
+			pair := kinds(text[end:], n)
+			end += n
+			if m.joined[pair>>3]&(1<<(pair&7)) == 0 {
+				break
+			}
+		}
+		dst = m.piece(dst, text[:end], c)
+		text = text[end:]
+	}
+	return dst
+}
+
+func (m *spm) piece(dst []int32, text string, c *chain) []int32 {
+	c.merge(spmPairer{m, text})
+	for i := int32(0); i >= 0; i = c.syms[i].next {
+		l := &c.syms[i]
+		if l.id < 0 { // a single character
+			l.id = m.texts.find(text[l.pos : l.pos+l.n])
+		}
+		if l.id >= 0 {
+			dst = append(dst, l.id)
+			continue
+		}
+		for _, b := range []byte(text[l.pos : l.pos+l.n]) {
+			dst = append(dst, m.byteID[b])
+		}
+	}
+	return dst
+}
+
+// spmPairer looks pairs up by the text they make.
+type spmPairer struct {
+	*spm
+	text string
+}
+
+func (p spmPairer) pair(left, right *link) (uint32, int32, bool) {
+	n := left.n + right.n
+	if int(n) > p.longest {
+		return 0, 0, false
+	}
+	id := p.texts.find(p.text[left.pos : left.pos+n])
+	if id < 0 {
+		return 0, 0, false
+	}
+	return p.priority[id], id, true
+}

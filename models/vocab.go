@@ -1,0 +1,128 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+// Vocabulary reads the tokenizer.ggml.* keys of a GGUF file with llama.cpp's rules: special ids and flags that the
+// file does not give come from token.Default, and roles that no key names are found by token text
+// (token.DetectSpecial). Errors name the file, the key, what it holds and what was wanted; the Vocab is then of no use.
+func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
+	const ns = "tokenizer.ggml."
+	model, err := f.String(ns + "model")
+	if err != nil {
+		return v, err
+	}
+	pre, err := f.StringOr(ns+"pre", "")
+	if err != nil {
+		return v, err
+	}
+	if v, err = token.Default(model, pre); err != nil {
+		if !slices.Contains(token.KnownModels(), model) {
+			return v, vocabError(f, ns+"model", gguf.Quote(model), "one of "+strings.Join(token.KnownModels(), ", "))
+		}
+		return v, vocabError(f, ns+"pre", gguf.Quote(pre), "one of "+strings.Join(token.KnownPre(), ", "))
+	}
+
+	if v.Tokens, err = f.Strings(ns + "tokens"); err != nil {
+		return v, err
+	}
+	n := len(v.Tokens)
+	if n == 0 {
+		return v, vocabError(f, ns+"tokens", "an empty array", "one token at least")
+	}
+	if f.Has(ns + "scores") {
+		if v.Scores, err = f.Floats(ns + "scores"); err != nil {
+			return v, err
+		}
+		if len(v.Scores) != n {
+			return v, vocabError(f, ns+"scores", fmt.Sprintf("%d elements", len(v.Scores)), fmt.Sprintf("%d, one a token", n))
+		}
+	}
+	if v.Types, err = tokenTypes(f, ns+"token_type", n); err != nil {
+		return v, err
+	}
+	if model == "gpt2" {
+		if v.Merges, err = f.Strings(ns + "merges"); err != nil {
+			return v, err
+		}
+	}
+
+	for _, r := range v.Roles() {
+		key := ns + r.Name + "_token_id"
+		if *r.ID >= n {
+			*r.ID = token.None // a default that this vocabulary is too small for
+		}
+		if !f.Has(key) {
+			continue
+		}
+		id, err := f.Uint(key)
+		if err != nil {
+			return v, err
+		}
+		if id >= uint64(n) {
+			return v, vocabError(f, key, fmt.Sprint(id), fmt.Sprintf("an id from 0 to %d", n-1))
+		}
+		*r.ID = int(id)
+	}
+	for _, flag := range []struct {
+		key string
+		to  *bool
+	}{
+		{ns + "add_bos_token", &v.AddBOS}, {ns + "add_eos_token", &v.AddEOS}, {ns + "add_space_prefix", &v.AddSpacePrefix},
+	} {
+		if *flag.to, err = f.BoolOr(flag.key, *flag.to); err != nil {
+			return v, err
+		}
+	}
+	token.DetectSpecial(&v)
+	return v, stripRules(f, &v)
+}
+
+func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
+	value, ok := f.Get(key)
+	if !ok {
+		return nil, nil
+	}
+	list, isInts := value.Ints()
+	if !isInts || value.Elem != gguf.TypeInt32 {
+		return nil, vocabError(f, key, value.TypeName(), "an array of i32")
+	}
+	if len(list) != n {
+		return nil, vocabError(f, key, fmt.Sprintf("%d elements", len(list)), fmt.Sprintf("%d, one a token", n))
+	}
+	types := make([]int32, n)
+	for i, t := range list {
+		types[i] = int32(t)
+	}
+	return types, nil
+}
+
+// stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the model's name.
+func stripRules(f *gguf.File, v *token.Vocab) error {
+	name, err := f.StringOr("general.name", "")
+	if err != nil {
+		return err
+	}
+	name = strings.ToLower(name)
+	if !strings.Contains(name, "phi-3") && !strings.Contains(name, "phi3") {
+		return nil
+	}
+	for id, t := range v.Types {
+		switch text := v.Tokens[id]; {
+		case text == "<unk>" || text == "<s>" || text == "<|endoftext|>":
+		case t == token.Unknown || t == token.Control || t == token.UserDefined || text == "</s>":
+			v.RStrip = append(v.RStrip, int32(id))
+		}
+	}
+	return nil
+}
+
+func vocabError(f *gguf.File, key, got, want string) error {
+	return &gguf.Error{File: f.Name, Field: "key " + gguf.Quote(key), Got: got, Want: want}
+}
