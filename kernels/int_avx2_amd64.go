@@ -3,4 +3,6 @@
 package kernels
 
 // avx2Int fills l with this level's kernels of the int group.
-func avx2Int(l *Level) {}
+func avx2Int(l *Level) {
+	l.Quantize = quantizeByAVX2
+}
