@@ -1,0 +1,134 @@
+package distill
+
+import (
+	"math"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// attState is what one Attend op keeps for its backward: the softmax's maximum and sum, [rows, heads].
+type attState struct{ max, sum []float32 }
+
+// attend runs causal attention of every sequence with the engine's own kernel and page order, so that the result
+// equals the engine's reference mode bit for bit. q [rows, heads*hd], k and v [rows, kvHeads*hd].
+func (g *Graph) attend(st *attState, out, q, k, v []float32) {
+	spec, b := g.student.Spec, g.batch
+	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
+	st.max, st.sum = resize(st.max, len(b.Tokens)*nh), resize(st.sum, len(b.Tokens)*nh)
+	g.par(b.Seqs()*nkv, func(worker, i int) {
+		s, h := i/nkv, i%nkv
+		g.attendHead(g.scratch[worker], st, out, q, k, v, b.Start[s], b.Start[s+1], h, hd, nh, nkv)
+	})
+}
+
+// queryBlock is the number of queries one AttendPage call takes.
+const queryBlock = 32
+
+func (g *Graph) attendHead(sc *scratch, st *attState, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
+	const pk = kernels.PageKeys
+	group := nh / nkv
+	pages := (hi - lo + pk - 1) / pk
+	for i := range sc.s {
+		n := [...]int{pk * hd * pages, pk * hd * pages, queryBlock * hd, queryBlock * pk, queryBlock * hd, 2 * queryBlock}
+		if i < len(n) {
+			sc.s[i] = resize(sc.s[i], n[i])
+		}
+	}
+	kp, vp, qb, pb, ob, ms := sc.s[0], sc.s[1], sc.s[2], sc.s[3], sc.s[4], sc.s[5]
+	for r := lo; r < hi; r++ { // lay K and V out in pages as the engine's cache does
+		j := r - lo
+		base := j / pk * pk * hd
+		src := k[(r*nkv+kvHead)*hd:]
+		at := base + j%pk/16*hd*16 + j%16
+		for d := 0; d < hd; d++ {
+			kp[at+d*16] = src[d]
+		}
+		copy(vp[base+j%pk*hd:base+j%pk*hd+hd], v[(r*nkv+kvHead)*hd:])
+	}
+	var loKeys, hiKeys [queryBlock]int32
+	// Queries of all heads that share this KV head, token by token: index n = token*group + head in group.
+	total := (hi - lo) * group
+	for n0 := 0; n0 < total; n0 += queryBlock {
+		nq := min(queryBlock, total-n0)
+		row := func(i int) (token, head int) { return lo + (n0+i)/group, kvHead*group + (n0+i)%group }
+		for i := 0; i < nq; i++ {
+			t, h := row(i)
+			copy(qb[i*hd:i*hd+hd], q[(t*nh+h)*hd:])
+			o := out[(t*nh+h)*hd : (t*nh+h)*hd+hd]
+			clear(o)
+			st.max[t*nh+h], st.sum[t*nh+h] = float32(math.Inf(-1)), 0
+		}
+		last, _ := row(nq - 1)
+		for p := 0; p <= (last-lo)/pk; p++ {
+			for i := 0; i < nq; i++ {
+				t, _ := row(i)
+				loKeys[i], hiKeys[i] = 0, int32(max(0, min(pk, t-lo+1-p*pk)))
+			}
+			page := kernels.AttnPage{HeadDim: hd, K32: kp[p*pk*hd : (p+1)*pk*hd], V32: vp[p*pk*hd : (p+1)*pk*hd], NQ: nq, Q: qb[:nq*hd],
+				Lo: loKeys[:nq], Hi: hiKeys[:nq], Scale: g.student.Spec.AttnScale, P: pb, Out: ob, Max: ms[:nq], Sum: ms[queryBlock : queryBlock+nq]}
+			g.level.AttendPage(&page)
+			for i := 0; i < nq; i++ {
+				t, h := row(i)
+				at := t*nh + h
+				st.max[at], st.sum[at] = g.level.AttendMerge(out[at*hd:at*hd+hd], st.max[at], st.sum[at], ob[i*hd:i*hd+hd], page.Max[i], page.Sum[i])
+			}
+		}
+		for i := 0; i < nq; i++ {
+			t, h := row(i)
+			at := t*nh + h
+			for d, s := at*hd, st.sum[at]; d < at*hd+hd; d++ {
+				out[d] /= s
+			}
+		}
+	}
+}
+
+// attendBack: with P = softmax(S), S = scale q·kᵀ (causal), D = rowsum(dO*O):
+//
+//	dV += Pᵀ dO;  dS = P * (dO·Vᵀ - D) * scale;  dQ = dS·K;  dK += dSᵀ Q
+//
+// A worker takes a whole KV head of a sequence, so sums over tokens and over the heads that share it keep one order.
+func (g *Graph) attendBack(st *attState, dq, dk, dv, dout, out, q, k, v []float32) {
+	spec, b := g.student.Spec, g.batch
+	nkv := spec.KVHeads
+	g.par(b.Seqs()*nkv, func(worker, i int) {
+		g.attendBackHead(g.scratch[worker], st, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
+	})
+}
+
+func (g *Graph) attendBackHead(sc *scratch, st *attState, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {
+	spec, l := g.student.Spec, g.level
+	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
+	n, group := hi-lo, nh/nkv
+	qw, kw := nh*hd, nkv*hd
+	for i, size := range [...]int{hd * n, hd * n, n * n, n * n} {
+		sc.s[i] = resize(sc.s[i], size)
+	}
+	kt, vt, p, ds := sc.s[0], sc.s[1], sc.s[2], sc.s[3]
+	kh, vh := k[lo*kw+kvHead*hd:], v[lo*kw+kvHead*hd:]
+	l.Transpose(kt, n, kh, kw, n, hd)
+	l.Transpose(vt, n, vh, kw, n, hd)
+	for j := 0; j < group; j++ {
+		h := kvHead*group + j
+		qh, doh, oh, dqh := q[lo*qw+h*hd:], dout[lo*qw+h*hd:], out[lo*qw+h*hd:], dq[lo*qw+h*hd:]
+		l.GemmF32(p, n, qh, qw, 1, kt, n, n, n, hd, false)
+		l.GemmF32(ds, n, doh, qw, 1, vt, n, n, n, hd, false)
+		for t := 0; t < n; t++ {
+			row, drow := p[t*n:t*n+n], ds[t*n:t*n+n]
+			at := (lo+t)*nh + h
+			seen := row[:t+1]
+			l.Scale(seen, spec.AttnScale)
+			l.SoftmaxExp(seen, seen, st.max[at])
+			l.Scale(seen, 1/st.sum[at])
+			d := l.Dot(doh[t*qw:t*qw+hd], oh[t*qw:t*qw+hd])
+			for c, pv := range seen {
+				drow[c] = float32(float32(pv*(drow[c]-d)) * spec.AttnScale)
+			}
+			clear(row[t+1:])
+			clear(drow[t+1:])
+		}
+		l.GemmF32(dqh, qw, ds, n, 1, kh, kw, n, hd, n, true)
+		l.GemmF32(dk[lo*kw+kvHead*hd:], kw, ds, 1, n, qh, qw, n, hd, n, true)
+		l.GemmF32(dv[lo*kw+kvHead*hd:], kw, p, 1, n, doh, qw, n, hd, n, true)
+	}
+}

@@ -1,0 +1,231 @@
+// Package distill answers how a model learns: it runs a Spec's program in f32, forward and in reverse, with losses,
+// an optimiser, checkpoints, and the pipeline around them (recipe, labels, data, eval, gate, manifest, report).
+package distill
+
+import (
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+)
+
+// Parallel runs fn(i) for 0 <= i < n on some workers and returns when all are done. Training splits only outputs over
+// it, never sums over tokens, so results do not depend on the number of workers.
+type Parallel func(n int, fn func(worker, i int))
+
+// Graph runs a student's program over a Batch and keeps every value, for Backward. It stops before the output head,
+// whose logits exist only in chunks (see head.go).
+type Graph struct {
+	student *Student
+	level   *kernels.Level
+	par     Parallel
+	ops     []models.Op // the program without the output head
+	rows    []bool      // [values] true: one row a wanted row, false: one a token
+	pooled  []bool      // [values] one row a sequence
+	val     [][]float32 // [values] [rows, width]
+	grad    [][]float32 // [values] same shapes; nil until first written
+	dirty   []bool      // [values] grad holds something
+	batch   *Batch
+	att     []attState // [ops]
+	cos     []float32  // [positions, Dims/2]
+	sin     []float32
+	freqs   []float64
+	mscale  float64
+	scratch []*scratch // [workers]
+	ones    []int      // all rows, for Want == nil
+}
+
+// NewGraph prepares to run s on level with up to workers workers.
+func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Graph {
+	p := s.Program
+	g := &Graph{student: s, level: level, par: par,
+		rows: make([]bool, len(p.Width)), pooled: make([]bool, len(p.Width)),
+		val: make([][]float32, len(p.Width)), grad: make([][]float32, len(p.Width)), dirty: make([]bool, len(p.Width)),
+	}
+	for _, o := range p.Ops {
+		if o.Out == p.Logits {
+			continue
+		}
+		g.ops = append(g.ops, o)
+		if o.Kind == models.Select {
+			g.rows[o.Out] = true
+		}
+		for _, in := range o.In {
+			g.rows[o.Out] = g.rows[o.Out] || g.rows[in]
+			g.pooled[o.Out] = g.pooled[o.Out] || g.pooled[in]
+		}
+		if o.Kind == models.Pool {
+			g.pooled[o.Out] = true
+		}
+	}
+	g.att = make([]attState, len(g.ops))
+	g.freqs, g.mscale = s.Spec.Rope.Freqs()
+	for i := 0; i < workers; i++ {
+		g.scratch = append(g.scratch, &scratch{})
+	}
+	return g
+}
+
+// height is the number of rows of value v in the current batch.
+func (g *Graph) height(v models.Value) int {
+	switch {
+	case g.pooled[v]:
+		return g.batch.Seqs()
+	case g.rows[v]:
+		return g.batch.rows()
+	}
+	return len(g.batch.Tokens)
+}
+
+// Value returns value v of the last Forward, [rows, width].
+func (g *Graph) Value(v models.Value) []float32 { return g.val[v] }
+
+// Grad returns the gradient of value v for a loss to write before Backward, zeroed on first use of a batch.
+func (g *Graph) Grad(v models.Value) []float32 {
+	n := g.height(v) * g.student.Program.Width[v]
+	g.grad[v] = resize(g.grad[v], n)
+	if !g.dirty[v] {
+		clear(g.grad[v])
+		g.dirty[v] = true
+	}
+	return g.grad[v]
+}
+
+// want lists the wanted rows.
+func (g *Graph) want() []int {
+	if len(g.batch.Want) > 0 {
+		return g.batch.Want
+	}
+	for len(g.ones) < len(g.batch.Tokens) {
+		g.ones = append(g.ones, len(g.ones))
+	}
+	return g.ones[:len(g.batch.Tokens)]
+}
+
+// Forward computes every value for batch b, which must not change until after Backward.
+func (g *Graph) Forward(b *Batch) {
+	g.batch = b
+	clear(g.dirty)
+	g.ropeTables()
+	p := g.student.Program
+	for i := range g.ops {
+		o := &g.ops[i]
+		w, n := p.Width[o.Out], g.height(o.Out)
+		out := resize(g.val[o.Out], n*w)
+		g.val[o.Out] = out
+		var in, in1 []float32
+		if len(o.In) > 0 {
+			in = g.val[o.In[0]]
+		}
+		if len(o.In) > 1 {
+			in1 = g.val[o.In[1]]
+		}
+		switch o.Kind {
+		case models.Embed:
+			table := g.student.byName[o.W].W
+			for r, t := range b.Tokens {
+				copy(out[r*w:r*w+w], table[int(t)*w:])
+			}
+		case models.MatMul:
+			var bias []float32
+			if o.B != "" {
+				bias = g.student.byName[o.B].W
+			}
+			g.matmul(out, w, in, p.Width[o.In[0]], g.student.byName[o.W].W, bias, n)
+		case models.RMSNorm:
+			norm := g.student.byName[o.W].W
+			g.eachRow(n, func(r int) { g.level.RMSNorm(out[r*w:r*w+w], in[r*w:r*w+w], norm, g.student.Spec.NormEps) })
+		case models.Rotate:
+			copy(out, in)
+			g.rotate(out, w, o.Heads, false)
+		case models.Attend:
+			g.attend(&g.att[i], out, in, in1, g.val[o.In[2]])
+		case models.SwiGLU:
+			g.eachRow(n, func(r int) { g.level.SwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
+		case models.Add:
+			copy(out, in)
+			g.eachRow(n, func(r int) { g.level.Add(out[r*w:r*w+w], in1[r*w:r*w+w]) })
+		case models.Select:
+			for j, r := range g.want() {
+				copy(out[j*w:j*w+w], in[r*w:])
+			}
+		case models.Pool:
+			g.pool(out, in, w)
+		}
+	}
+}
+
+// pool gives one row a sequence. It needs all rows of the sequence (Want nil).
+//
+//	mean: rows added in rising order, then one multiplication by float32(1/n);  last: the last row
+func (g *Graph) pool(out, in []float32, w int) {
+	for s := 0; s < g.batch.Seqs(); s++ {
+		lo, hi := g.batch.Start[s], g.batch.Start[s+1]
+		o := out[s*w : s*w+w]
+		if g.student.Spec.Pooling == models.PoolLast {
+			copy(o, in[(hi-1)*w:])
+			continue
+		}
+		clear(o)
+		for r := lo; r < hi; r++ {
+			g.level.Add(o, in[r*w:r*w+w])
+		}
+		g.level.Scale(o, 1/float32(hi-lo))
+	}
+}
+
+// rowChunk rows go to a worker at a time in elementwise ops.
+const rowChunk = 32
+
+func (g *Graph) eachRow(n int, fn func(r int)) {
+	g.par((n+rowChunk-1)/rowChunk, func(_, c int) {
+		for r := c * rowChunk; r < min(n, (c+1)*rowChunk); r++ {
+			fn(r)
+		}
+	})
+}
+
+// ropeTables fills cos and sin for the longest sequence so far.
+func (g *Graph) ropeTables() {
+	longest := 0
+	for s := 0; s < g.batch.Seqs(); s++ {
+		longest = max(longest, g.batch.Start[s+1]-g.batch.Start[s])
+	}
+	n := len(g.freqs)
+	if n == 0 {
+		return
+	}
+	for pos := len(g.cos) / n; pos < longest; pos++ {
+		g.cos = append(g.cos, make([]float32, n)...)
+		g.sin = append(g.sin, make([]float32, n)...)
+		models.RopeTable(g.cos[pos*n:], g.sin[pos*n:], g.freqs, g.mscale, pos)
+	}
+}
+
+// rotate applies rotary embedding in place to every head of every row; inverse rotates back (the transpose).
+func (g *Graph) rotate(x []float32, w, heads int, inverse bool) {
+	n, hd := len(g.freqs), g.student.Spec.HeadDim
+	b := g.batch
+	sin := g.sin
+	if inverse {
+		sin = make([]float32, len(g.sin))
+		for i, v := range g.sin {
+			sin[i] = -v
+		}
+	}
+	g.par(b.Seqs(), func(_, s int) {
+		for r := b.Start[s]; r < b.Start[s+1]; r++ {
+			pos := r - b.Start[s]
+			for h := 0; h < heads; h++ {
+				at := r*w + h*hd
+				g.level.Rope(x[at:at+hd], g.cos[pos*n:pos*n+n], sin[pos*n:pos*n+n], g.student.Spec.Rope.Neox)
+			}
+		}
+	})
+}
+
+// resize gives a slice of n elements, reusing memory where it can; contents are undefined.
+func resize(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n, n+n/8)
+	}
+	return s[:n]
+}

@@ -1,0 +1,108 @@
+package distill
+
+import "github.com/freehold-slm/freehold/models"
+
+// headRows rows of logits exist at a time: [tokens, vocab] is never whole.
+const headRows = 64
+
+// Target is what a wanted row should predict.
+type Target struct {
+	Label   int32     // gold id, -1 = none
+	Teacher []float32 // teacher's logits over the same columns, nil = none
+	Weight  float32   // multiplies the loss, e.g. 1/number of counted rows; 0 skips the row
+}
+
+// Head computes logits and losses of a graph's wanted rows in chunks, and their gradients.
+type Head struct {
+	g      *Graph
+	out    models.Value
+	op     models.Op
+	logits []float32
+	loss   []float64
+	tmp    [][]float32 // [workers] loss scratch
+}
+
+// NewHead makes the language-model head of g.
+func NewHead(g *Graph) *Head {
+	p := g.student.Program
+	h := &Head{g: g, out: p.Logits, tmp: make([][]float32, len(g.scratch))}
+	for _, o := range p.Ops {
+		if o.Out == p.Logits {
+			h.op = o
+		}
+	}
+	return h
+}
+
+// Loss returns the weighted loss of the wanted rows after Forward and, with grad, writes the gradient of the hidden
+// states and adds the head weight's. targets(r) gives the target of wanted row r.
+func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
+	g := h.g
+	in, out := g.student.Program.Width[h.op.In[0]], g.student.Program.Width[h.out]
+	w := g.student.byName[h.op.W]
+	x := g.val[h.op.In[0]]
+	n := g.height(h.op.In[0])
+	var dx []float32
+	if grad {
+		dx = g.Grad(h.op.In[0])
+	}
+	total := 0.0
+	for r0 := 0; r0 < n; r0 += headRows {
+		m := min(headRows, n-r0)
+		h.logits = resize(h.logits, m*out)
+		h.loss = resize64(h.loss, m)
+		g.matmul(h.logits, out, x[r0*in:], in, w.W, nil, m)
+		g.par(m, func(worker, i int) {
+			h.loss[i] = h.g.row(loss, h.logits[i*out:i*out+out], targets(r0+i), &h.tmp[worker])
+		})
+		for i := 0; i < m; i++ {
+			total += h.loss[i]
+		}
+		if grad {
+			g.matmulBackX(dx[r0*in:], in, h.logits, out, w.W, m, false)
+			if !w.Frozen() {
+				g.matmulBackW(w.G, in, h.logits, out, x[r0*in:], m)
+			}
+		}
+	}
+	return total
+}
+
+// row computes one weighted loss and leaves its gradient in z.
+func (g *Graph) row(loss Loss, z []float32, t Target, tmp *[]float32) float64 {
+	if t.Weight == 0 {
+		clear(z)
+		return 0
+	}
+	*tmp = resize(*tmp, 3*len(z))
+	return float64(t.Weight) * loss.Row(g.level, z, t.Teacher, t.Label, t.Weight, *tmp)
+}
+
+// ClassLoss is Head.Loss for the pooled classification head: targets are over the labels, one a sequence.
+func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) float64 {
+	v := g.student.Program.Class
+	w := g.student.Program.Width[v]
+	z := append([]float32(nil), g.val[v]...)
+	var tmp []float32
+	total := 0.0
+	for s := 0; s < g.batch.Seqs(); s++ {
+		total += g.row(loss, z[s*w:s*w+w], targets(s), &tmp)
+	}
+	if grad {
+		copy(g.Grad(v), z)
+	}
+	return total
+}
+
+// Logits writes the logits of wanted rows [lo, hi) to dst [hi-lo, Vocab].
+func (h *Head) Logits(dst []float32, lo, hi int) {
+	in, out := h.g.student.Program.Width[h.op.In[0]], h.g.student.Program.Width[h.out]
+	h.g.matmul(dst, out, h.g.val[h.op.In[0]][lo*in:], in, h.g.student.byName[h.op.W].W, nil, hi-lo)
+}
+
+func resize64(s []float64, n int) []float64 {
+	if cap(s) < n {
+		return make([]float64, n)
+	}
+	return s[:n]
+}

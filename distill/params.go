@@ -1,0 +1,111 @@
+package distill
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// Param is one tensor of a student: master weights in f32 and, unless frozen, its gradient and AdamW moments.
+type Param struct {
+	Name  string
+	Shape []int // GGUF order: row width first
+	W     []float32
+	G     []float32 // nil when frozen
+	M, V  []float32 // nil when frozen
+}
+
+// Frozen says that the tensor does not learn.
+func (p *Param) Frozen() bool { return p.G == nil }
+
+// Student is a model that learns: the program of its Spec and its weights in f32.
+type Student struct {
+	Spec    *models.Spec
+	Program *models.Program
+	Params  []*Param // in the program's order of first use
+	byName  map[string]*Param
+}
+
+// NewStudent unpacks the tensors that spec's program reads from f to f32. All learn until Freeze says otherwise.
+func NewStudent(spec *models.Spec, f *gguf.File) (*Student, error) {
+	s := newStudent(spec)
+	for _, p := range s.Params {
+		t, ok := f.Tensor(p.Name)
+		if !ok {
+			return nil, fmt.Errorf("%s: tensor %q is missing", f.Name, p.Name)
+		}
+		format, ok := quant.ByType(t.Type)
+		if !ok || !format.CanUnpack() {
+			return nil, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded", f.Name, p.Name, t.Type)
+		}
+		if n := elements(t.Shape); n != len(p.W) {
+			return nil, fmt.Errorf("%s: tensor %q has %d values, want %d", f.Name, p.Name, n, len(p.W))
+		}
+		format.Unpack(p.W, t.Data)
+	}
+	return s, nil
+}
+
+// newStudent allocates zero weights and gradients for every tensor of spec's program.
+func newStudent(spec *models.Spec) *Student {
+	s := &Student{Spec: spec, Program: spec.Program(), byName: map[string]*Param{}}
+	for _, ts := range s.Program.Tensors() {
+		n := elements(ts.Shape)
+		p := &Param{Name: ts.Name, Shape: ts.Shape, W: make([]float32, n), G: make([]float32, n), M: make([]float32, n), V: make([]float32, n)}
+		s.Params = append(s.Params, p)
+		s.byName[p.Name] = p
+	}
+	return s
+}
+
+// Param returns the named tensor, nil when the program has none of that name.
+func (s *Student) Param(name string) *Param { return s.byName[name] }
+
+// Freeze stops the tensors whose name matches one of the patterns (path.Match, as in "blk.0.*") from learning.
+// A pattern that matches nothing is an error.
+func (s *Student) Freeze(patterns ...string) error {
+	for _, pat := range patterns {
+		hit := false
+		for _, p := range s.Params {
+			ok, err := path.Match(pat, p.Name)
+			if err != nil {
+				return fmt.Errorf("freeze pattern %q: %v", pat, err)
+			}
+			if ok {
+				hit = true
+				p.G, p.M, p.V = nil, nil, nil
+			}
+		}
+		if !hit {
+			return fmt.Errorf("freeze pattern %q matches no tensor; tensors are named like %q", pat, s.Params[len(s.Params)-1].Name)
+		}
+	}
+	return nil
+}
+
+// ZeroGrad clears all gradients.
+func (s *Student) ZeroGrad() {
+	for _, p := range s.Params {
+		clear(p.G)
+	}
+}
+
+// Size is the number of weights; Learning of those that learn.
+func (s *Student) Size() (size, learning int) {
+	for _, p := range s.Params {
+		size += len(p.W)
+		learning += len(p.G)
+	}
+	return size, learning
+}
+
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
