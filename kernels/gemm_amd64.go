@@ -1,0 +1,52 @@
+//go:build !purego
+
+package kernels
+
+// floatTiles are the register tiles of one level, from which its float matrix product and its attention are built.
+//
+// A tile computes C[i,j] = (acc ? C[i,j] : +0) then the chain of fma(A(i,p), B[p,j]) over rising p, for m <= rows,
+// n <= cols and any k >= 0. Strides count elements. Row p of B is two vectors of cols/2 elements: at b+p*ldb and at
+// b+p*ldb+b1. Nothing outside the named elements is read or written. n of f16 is a multiple of 8.
+type floatTiles struct {
+	rows, cols int
+	f32        func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1, m, n, k int, acc bool)
+	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool)
+}
+
+// gemmSteps bounds k of one tile call (10 µs) and the part of B that a column of tiles keeps in cache.
+const gemmSteps = 1024
+
+// gemm is Level.GemmF32.
+func (t *floatTiles) gemm(c []float32, ldc int, a []float32, sai, sap int, b []float32, ldb int, m, n, k int, acc bool) {
+	if m <= 0 || n <= 0 {
+		return
+	}
+	_ = c[(m-1)*ldc+n-1]
+	if k <= 0 {
+		for i := 0; i < m && !acc; i++ {
+			clear(c[i*ldc : i*ldc+n])
+		}
+		return
+	}
+	_, _ = a[(m-1)*sai+(k-1)*sap], b[(k-1)*ldb+n-1]
+	for p := 0; p < k; p += gemmSteps {
+		steps := min(k-p, gemmSteps)
+		for j := 0; j < n; j += t.cols {
+			for i := 0; i < m; {
+				rows := t.split(m - i)
+				t.f32(&c[i*ldc+j], ldc, &a[i*sai+p*sap], sai, sap, &b[p*ldb+j], ldb, t.cols/2,
+					rows, min(n-j, t.cols), steps, acc || p > 0)
+				i += rows
+			}
+		}
+	}
+}
+
+// split is the height of the next tile when rows are left: full, but the last two of about equal height, because a
+// tile of few rows is bound by latency.
+func (t *floatTiles) split(rows int) int {
+	if rows > t.rows && rows < 2*t.rows {
+		return (rows + 1) / 2
+	}
+	return min(rows, t.rows)
+}
