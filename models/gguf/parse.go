@@ -66,8 +66,9 @@ func (f *File) readHeader(r *reader) (nTensors, nKV int) {
 }
 
 func (f *File) readKV(r *reader, n int) {
-	f.KV = make([]KV, 0, min(n, 1024)) // beyond that it grows by what is really there
-	f.keys = make(map[string]int, min(n, 1024))
+	room := r.room(n)
+	f.KV = make([]KV, 0, room)
+	f.keys = make(map[string]int, room)
 	for i := 0; i < n && r.err == nil; i++ {
 		r.enter("key", i)
 		r.readName(maxName)
@@ -76,7 +77,7 @@ func (f *File) readKV(r *reader, n int) {
 		}
 		v := r.value(ValueType(r.u32("type")))
 		f.keys[r.name] = i
-		f.KV = append(f.KV, KV{r.name, v})
+		f.KV = append(grown(f.KV), KV{r.name, v})
 	}
 }
 
@@ -100,9 +101,10 @@ func validAlignment(v Value) bool {
 }
 
 func (f *File) readTensors(r *reader, n int) {
-	f.Tensors = make([]Tensor, 0, min(n, 1024))
-	f.tensors = make(map[string]int, min(n, 1024))
-	extents := make([]extent, 0, min(n, 1024))
+	room := r.room(n)
+	f.Tensors = make([]Tensor, 0, room)
+	f.tensors = make(map[string]int, room)
+	extents := make([]extent, 0, room)
 	var sizes []int // backing of the shapes: one allocation for many
 	for i := 0; i < n && r.err == nil; i++ {
 		r.enter("tensor", i)
@@ -120,13 +122,21 @@ func (f *File) readTensors(r *reader, n int) {
 		if at%uint64(f.Alignment) != 0 {
 			r.fail("offset", fmt.Sprint(at), fmt.Sprintf("a multiple of the alignment %d", f.Alignment))
 		}
-		extents = append(extents, extent{at, r.dataSize(&t)})
+		extents = append(grown(extents), extent{at, r.dataSize(&t)})
 		f.tensors[t.Name] = i
-		f.Tensors = append(f.Tensors, t)
+		f.Tensors = append(grown(f.Tensors), t)
 	}
 	f.DataOffset = alignUp(int64(r.pos), int64(f.Alignment))
 	f.place(r, extents)
 	f.checkOverlap(r)
+}
+
+// grown makes room for one more, doubling where append would copy more often.
+func grown[E any](list []E) []E {
+	if len(list) < cap(list) {
+		return list
+	}
+	return slices.Grow(list, max(16, len(list)))
 }
 
 // shape reads the sizes of one tensor onto the empty slice sizes, which has room for maxDims.

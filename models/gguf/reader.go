@@ -84,6 +84,13 @@ func (r *reader) capped(n uint64, size int, limit uint64, part string) int {
 	return int(n)
 }
 
+// room is how many of n entries to allocate for at once: not more memory than the rest of the file takes; past that,
+// slices grow by the entries really there.
+func (r *reader) room(n int) int {
+	const entry = 128 // bytes of a KV or Tensor and its place in the maps, about
+	return min(n, r.left()/entry)
+}
+
 // readName reads the name of the current key or tensor.
 func (r *reader) readName(limit int) {
 	n := r.u64("name length")
