@@ -5,4 +5,5 @@ package kernels
 // avx2Int fills l with this level's kernels of the int group.
 func avx2Int(l *Level) {
 	l.Quantize = quantizeByAVX2
+	codesAVX2(l)
 }
