@@ -5,6 +5,7 @@ package kernels
 // avx2Float fills l with this level's kernels of the float group.
 func avx2Float(l *Level) {
 	l.GemmF32 = tiles256.gemm
+	l.Transpose = transpose256
 }
 
 var tiles256 = floatTiles{rows: 6, cols: 16,

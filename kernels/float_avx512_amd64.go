@@ -5,6 +5,7 @@ package kernels
 // avx512Float fills l with this level's kernels of the float group.
 func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
+	l.Transpose = transpose512
 }
 
 var tiles512 = floatTiles{rows: 14, cols: 32,
