@@ -14,7 +14,7 @@ type Acts struct {
 	SX     []float32 // [n, K/32] float32(sum of 32 q) * D, rounded once
 	Sum16  []int32   // [n, K/16] exact sums of q
 	Sum32  []int32   // [n, K/32]
-	Packed []int8    // [n, K] the level's own order of Q
+	Packed []int8    // [n, K rounded up to 128] the level's own order of Q
 }
 
 // NewActs allocates room for n tokens of width up to k (a multiple of 32).
@@ -23,7 +23,7 @@ func NewActs(n, k int) *Acts {
 	const slack = 64 // whole-vector loads may read past the end
 	return &Acts{K: k,
 		Q: make([]int8, n*k+slack), D: make([]float32, n*k/32+slack), SX: make([]float32, n*k/32+slack),
-		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*k+slack)}
+		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*((k+127)&^127)+slack)}
 }
 
 // SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating.

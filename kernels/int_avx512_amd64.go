@@ -3,4 +3,23 @@
 package kernels
 
 // avx512Int fills l with this level's kernels of the int group.
-func avx512Int(l *Level) {}
+func avx512Int(l *Level) {
+	l.Quantize = quantizeLevelAVX512
+	l.PackTile = packTileAVX512
+	l.GemmInt8 = gemmInt8AVX512
+}
+
+//go:noescape
+func quantizeAVX512(q, packed *int8, d, sx *float32, sum16, sum32 *int32, x *float32, blocks int) (maxBits uint32)
+
+// quantizeLevelAVX512 also fills Packed, [n, K rounded up to 128], for Gemv: each quad of four blocks as 64 bytes of
+// first halves, then 64 of second halves, blocks in the order 0 2 1 3 (the order in which the nibbles of Q4_K fall out).
+func quantizeLevelAVX512(a *Acts, t int, x []float32) bool {
+	k := a.K
+	x = x[:k]
+	q, b := a.Q[t*k:t*k+k], k/32
+	return quantizeAVX512(&q[0], &a.Packed[t*packedStride(k)], &a.D[t*b : t*b+b][0], &a.SX[t*b : t*b+b][0],
+		&a.Sum16[t*b*2 : t*b*2+b*2][0], &a.Sum32[t*b : t*b+b][0], &x[0], b) < 0x7f800000
+}
+
+func packedStride(k int) int { return (k + 127) &^ 127 }

@@ -16,9 +16,12 @@ type Tile struct {
 
 // NewTile allocates a tile for rows of up to k weights.
 func NewTile(k int) *Tile {
-	return &Tile{W: make([]byte, TileRows*k+64), Corr: make([]int32, TileRows*(k/16)+64),
-		S: make([]float32, TileRows*(k/16)+64), M: make([]float32, TileRows*(k/16)+64)}
+	return &Tile{W: make([]byte, TileRows*k+packSlack), Corr: make([]int32, TileRows*(k/16)+64),
+		S: make([]float32, TileRows*(k/16+16)), M: make([]float32, TileRows*(k/16+16))}
 }
+
+// packSlack is the room after the weights of a tile: packers write 16 columns of 64 bytes at a time.
+const packSlack = 1024
 
 // Reset prepares the tile for rows of k weights of format f; PackTile fills it.
 func (t *Tile) Reset(f *IntFormat, k int) { t.K, t.Group, t.HasMin, t.Rows = k, f.Group, f.HasMin, 0 }
