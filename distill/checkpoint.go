@@ -1,0 +1,264 @@
+package distill
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// A checkpoint is two files: step-N.gguf with the weights and moments that learn, and, written last, step-N.json with
+// its sha256 and the identity of the run. A checkpoint without a valid manifest does not exist; two are kept.
+type checkpointManifest struct {
+	Schema  string  `json:"schema"`
+	Step    int     `json:"step"`
+	Run     string  `json:"run"` // hash of all that determines the run: recipe, data, base weights
+	Skipped int     `json:"skipped"`
+	Loss    float64 `json:"loss"`
+	SHA256  string  `json:"sha256"`
+	Bytes   int64   `json:"bytes"`
+}
+
+const checkpointSchema = "freehold/checkpoint/1"
+
+func checkpointName(step int) string { return fmt.Sprintf("step-%08d", step) }
+
+// saveCheckpoint writes the state after step steps and then removes all but the newest two.
+func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest) error {
+	w := gguf.NewWriter()
+	w.Set("general.architecture", "freehold-checkpoint")
+	w.Set("freehold.step", uint32(m.Step))
+	for _, p := range s.Params {
+		if p.Frozen() {
+			continue
+		}
+		for _, part := range []struct {
+			prefix string
+			data   []float32
+		}{{"w.", p.W}, {"m.", p.M}, {"v.", p.V}} {
+			w.AddTensorFunc(part.prefix+p.Name, kernels.F32, p.Shape, packer(mustFormat(kernels.F32), part.data, p.Shape[0]))
+		}
+	}
+	path := filepath.Join(dir, checkpointName(m.Step))
+	sum := &hashingFS{FS: fsys, sum: sha256.New()}
+	if err := w.WriteToFS(sum, path+".gguf"); err != nil {
+		return err
+	}
+	m.Schema, m.SHA256, m.Bytes = checkpointSchema, hex.EncodeToString(sum.sum.Sum(nil)), sum.n
+	if err := writeJSON(fsys, path+".json", m); err != nil {
+		return err
+	}
+	return pruneCheckpoints(fsys, dir, 2)
+}
+
+// hashingFS hashes what is written through it.
+type hashingFS struct {
+	gguf.FS
+	sum interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	n int64
+}
+
+func (h *hashingFS) Create(name string) (gguf.FSFile, error) {
+	f, err := h.FS.Create(name)
+	return &hashingFile{f, h}, err
+}
+
+type hashingFile struct {
+	gguf.FSFile
+	h *hashingFS
+}
+
+func (f *hashingFile) Write(b []byte) (int, error) {
+	n, err := f.FSFile.Write(b)
+	f.h.sum.Write(b[:n])
+	f.h.n += int64(n)
+	return n, err
+}
+
+// writeFile publishes data at path: temporary file, fsync, rename, fsync of the folder.
+func writeFile(fsys gguf.FS, path string, data []byte) (err error) {
+	tmp := path + ".tmp"
+	f, err := fsys.Create(tmp)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, path)
+	}
+	if err != nil {
+		fsys.Remove(tmp)
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+func writeJSON(fsys gguf.FS, path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(fsys, path, append(b, '\n'))
+}
+
+// checkpoints lists the steps that have a manifest, newest first.
+func checkpoints(dir string) ([]int, error) {
+	names, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var steps []int
+	for _, e := range names {
+		var n int
+		if _, err := fmt.Sscanf(e.Name(), "step-%d.json", &n); err == nil && e.Name() == checkpointName(n)+".json" {
+			steps = append(steps, n)
+		}
+	}
+	sort.Sort(sort.Reverse(sort.IntSlice(steps)))
+	return steps, err
+}
+
+func pruneCheckpoints(fsys gguf.FS, dir string, keep int) error {
+	steps, err := checkpoints(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range steps[min(keep, len(steps)):] {
+		// The manifest goes first: a checkpoint is never half there.
+		for _, ext := range []string{".json", ".gguf"} {
+			if err := fsys.Remove(filepath.Join(dir, checkpointName(n)+ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadCheckpoint restores the newest checkpoint that is whole into s. Damaged ones are reported through warn and
+// passed over; found is false when none is left. A checkpoint of another run is an error.
+func loadCheckpoint(dir, run string, s *Student, warn func(string)) (m checkpointManifest, found bool, err error) {
+	steps, err := checkpoints(dir)
+	if err != nil {
+		return m, false, err
+	}
+	for _, n := range steps {
+		path := filepath.Join(dir, checkpointName(n))
+		m, err := readManifest(path + ".json")
+		if err == nil && m.Run != run {
+			return m, false, fmt.Errorf("%s.json: run is %.12s, want %.12s: it belongs to another recipe, data or base; use a new run folder", path, m.Run, run)
+		}
+		if err == nil {
+			err = restore(path+".gguf", m, s)
+		}
+		if err == nil {
+			return m, true, nil
+		}
+		warn(fmt.Sprintf("checkpoint passed over: %v", err))
+	}
+	return m, false, nil
+}
+
+func readManifest(path string) (m checkpointManifest, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return m, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, fmt.Errorf("%s: %v", path, err)
+	}
+	if m.Schema != checkpointSchema {
+		return m, fmt.Errorf("%s: schema is %q, want %q", path, m.Schema, checkpointSchema)
+	}
+	return m, nil
+}
+
+// restore checks the file against its manifest and copies its tensors into s, all or nothing.
+func restore(path string, m checkpointManifest, s *Student) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return fmt.Errorf("%s: sha256 is %x, its manifest says %s", path, sum, m.SHA256)
+	}
+	f, err := gguf.Parse(path, raw)
+	if err != nil {
+		return err
+	}
+	type move struct {
+		dst []float32
+		src *gguf.Tensor
+	}
+	var moves []move
+	for _, p := range s.Params {
+		if p.Frozen() {
+			continue
+		}
+		for prefix, dst := range map[string][]float32{"w.": p.W, "m.": p.M, "v.": p.V} {
+			t, ok := f.Tensor(prefix + p.Name)
+			if !ok || t.Type != kernels.F32 || len(t.Data) != 4*len(dst) {
+				return fmt.Errorf("%s: tensor %q is missing or has another shape", path, prefix+p.Name)
+			}
+			moves = append(moves, move{dst, t})
+		}
+	}
+	for _, mv := range moves {
+		mustFormat(kernels.F32).Unpack(mv.dst, mv.src.Data)
+	}
+	return nil
+}
+
+// hashOf is the sha256 of the parts, each preceded by its length, in hex.
+func hashOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:", len(p))
+		io.WriteString(h, p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// finite tells whether x is a number.
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// trimLines keeps the lines of a JSON-lines file whose "step" is below n, so that a resumed run's metrics hold each
+// step once.
+func trimLines(fsys gguf.FS, path string, n int) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	for _, line := range strings.SplitAfter(string(b), "\n") {
+		var v struct{ Step int }
+		if strings.HasSuffix(line, "\n") && json.Unmarshal([]byte(line), &v) == nil && v.Step < n {
+			out.WriteString(line)
+		}
+	}
+	return writeFile(fsys, path, []byte(out.String()))
+}

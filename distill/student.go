@@ -1,0 +1,368 @@
+package distill
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// Prune says which parts of an open model a student keeps.
+type Prune struct {
+	Layers []int    // kept blocks, rising
+	Vocab  []int32  // kept token ids, rising (see TrimVocab); nil = all
+	Labels []string // adds a pooled classification head over these labels; nil = none
+}
+
+// Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
+type Base struct {
+	Student *Student
+	Meta    []Meta // the source's metadata, edited for the pruned shape
+	extra   []extraTensor
+}
+
+// Meta is one metadata key with its value, as gguf.Writer.Set takes them.
+type Meta struct {
+	Key   string
+	Value any
+}
+
+type extraTensor struct {
+	name  string
+	shape []int
+	data  []float32
+}
+
+// NewBase prunes the model in f. Weights are unpacked to f32; a new classification head starts at zero.
+func NewBase(f *gguf.File, p Prune) (*Base, error) {
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLayers(p.Layers, spec.Layers); err != nil {
+		return nil, fmt.Errorf("%s: %v", f.Name, err)
+	}
+	small := *spec
+	small.Layers = len(p.Layers)
+	if p.Vocab != nil {
+		small.Vocab = len(p.Vocab)
+	}
+	if len(p.Labels) > 0 {
+		small.Labels, small.Pooling = p.Labels, models.PoolMean
+	}
+	b := &Base{Student: newStudent(&small)}
+	for _, t := range b.Student.Params {
+		if strings.HasPrefix(t.Name, "cls.") {
+			continue
+		}
+		src, ok := f.Tensor(sourceName(t.Name, p.Layers))
+		if !ok {
+			return nil, fmt.Errorf("%s: tensor %q is missing", f.Name, sourceName(t.Name, p.Layers))
+		}
+		var rows []int32
+		if t.Name == "token_embd.weight" || t.Name == "output.weight" {
+			rows = p.Vocab
+		}
+		if err := unpackRows(t.W, src, rows); err != nil {
+			return nil, fmt.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	if spec.Rope.Factors != nil {
+		b.extra = append(b.extra, extraTensor{"rope_freqs.weight", []int{len(spec.Rope.Factors)}, spec.Rope.Factors})
+	}
+	return b, b.editMetadata(f, p)
+}
+
+func checkLayers(layers []int, have int) error {
+	if len(layers) == 0 {
+		return fmt.Errorf("a student needs at least one layer")
+	}
+	for i, l := range layers {
+		if l < 0 || l >= have || i > 0 && l <= layers[i-1] {
+			return fmt.Errorf("student layers %v: want rising numbers from 0 to %d", layers, have-1)
+		}
+	}
+	return nil
+}
+
+// sourceName maps a student's tensor name to the source's: blk.i is its block layers[i].
+func sourceName(name string, layers []int) string {
+	var i int
+	var rest string
+	if n, _ := fmt.Sscanf(name, "blk.%d.%s", &i, &rest); n == 2 {
+		return fmt.Sprintf("blk.%d.%s", layers[i], rest)
+	}
+	return name
+}
+
+// unpackRows decodes a tensor, or the given rows of it, to f32.
+func unpackRows(dst []float32, t *gguf.Tensor, rows []int32) error {
+	format, ok := quant.ByType(t.Type)
+	if !ok || !format.CanUnpack() {
+		return fmt.Errorf("tensor %q has type %v, which cannot be decoded", t.Name, t.Type)
+	}
+	if rows == nil {
+		format.Unpack(dst, t.Data)
+		return nil
+	}
+	w := t.Shape[0]
+	rb, err := format.RowBytes(w)
+	if err != nil {
+		return err
+	}
+	for i, r := range rows {
+		format.Unpack(dst[i*w:i*w+w], t.Data[int(r)*rb:(int(r)+1)*rb])
+	}
+	return nil
+}
+
+// TrimVocab returns the ids that a byte-level BPE vocabulary keeps for the given used tokens, rising: the used ones,
+// every part of a kept token under the merges that build it, the 256 single bytes, and all special tokens. Text whose
+// tokens are all among used encodes the same under both vocabularies, because every merge on its way is kept and the
+// kept merges keep their order.
+func TrimVocab(v token.Vocab, used map[int32]bool) ([]int32, error) {
+	if v.Model != "gpt2" {
+		return nil, fmt.Errorf("vocabulary trimming knows byte-level BPE (gpt2) only, got tokenizer model %q; use vocab: full", v.Model)
+	}
+	id := make(map[string]int32, len(v.Tokens))
+	for i, t := range v.Tokens {
+		id[t] = int32(i)
+	}
+	parts := map[int32][]int32{} // token -> the parts of every merge that makes it
+	for _, m := range v.Merges {
+		l, r, ok := cutMerge(m)
+		whole, known := id[l+r]
+		if !ok || !known {
+			continue
+		}
+		parts[whole] = append(parts[whole], id[l], id[r])
+	}
+	keep := map[int32]bool{}
+	var add func(t int32)
+	add = func(t int32) {
+		if !keep[t] {
+			keep[t] = true
+			for _, p := range parts[t] {
+				add(p)
+			}
+		}
+	}
+	for t := range used {
+		add(t)
+	}
+	for i, text := range v.Tokens {
+		special := v.Types != nil && v.Types[i] != token.Normal
+		if special || len([]rune(text)) == 1 {
+			add(int32(i))
+		}
+	}
+	for _, r := range v.Roles() {
+		if *r.ID >= 0 {
+			add(int32(*r.ID))
+		}
+	}
+	list := make([]int32, 0, len(keep))
+	for t := range keep {
+		list = append(list, t)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
+	return list, nil
+}
+
+// cutMerge splits "left right"; the separator is the first space after the first byte.
+func cutMerge(m string) (l, r string, ok bool) {
+	if m == "" {
+		return "", "", false
+	}
+	i := strings.IndexByte(m[1:], ' ')
+	if i < 0 {
+		return "", "", false
+	}
+	return m[:i+1], m[i+2:], true
+}
+
+// editMetadata copies the source's keys and changes those that pruning changes.
+func (b *Base) editMetadata(f *gguf.File, p Prune) error {
+	spec := b.Student.Spec
+	var w metaList
+	var err error
+	for _, kv := range f.KV {
+		switch {
+		case strings.HasPrefix(kv.Key, "quantize.") || kv.Key == "general.file_type" || kv.Key == "general.size_label":
+			continue // said of the source file's own packing
+		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
+			err = trimKey(&w, f, kv, p.Vocab)
+		default:
+			w.Set(kv.Key, kv.Value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.Set(spec.Arch+".block_count", uint32(spec.Layers))
+	if p.Vocab != nil {
+		w.Set(spec.Arch+".vocab_size", uint32(spec.Vocab))
+		ids := make([]int32, len(p.Vocab))
+		copy(ids, p.Vocab)
+		w.Set("freehold.vocab.source_ids", ids)
+	}
+	w.Set("freehold.source_layers", toInt32(p.Layers))
+	if len(p.Labels) > 0 {
+		w.Set(spec.Arch+".pooling_type", uint32(spec.Pooling))
+		w.Set(spec.Arch+".classifier.output_labels", p.Labels)
+	}
+	b.Meta = w
+	return nil
+}
+
+// metaList is metadata in order; setting a key again replaces its value in place.
+type metaList []Meta
+
+func (l *metaList) Set(key string, value any) {
+	for i := range *l {
+		if (*l)[i].Key == key {
+			(*l)[i].Value = value
+			return
+		}
+	}
+	*l = append(*l, Meta{key, value})
+}
+
+func toInt32(x []int) []int32 {
+	out := make([]int32, len(x))
+	for i, v := range x {
+		out[i] = int32(v)
+	}
+	return out
+}
+
+// trimKey writes one tokenizer key for the kept ids.
+func trimKey(w *metaList, f *gguf.File, kv gguf.KV, keep []int32) error {
+	switch name := strings.TrimPrefix(kv.Key, "tokenizer.ggml."); {
+	case name == "tokens":
+		tokens, err := f.Strings(kv.Key)
+		if err != nil {
+			return err
+		}
+		w.Set(kv.Key, pick(tokens, keep))
+	case name == "scores":
+		scores, err := f.Floats(kv.Key)
+		if err != nil {
+			return err
+		}
+		w.Set(kv.Key, pick(scores, keep))
+	case name == "token_type":
+		types, err := f.Ints(kv.Key)
+		if err != nil {
+			return err
+		}
+		small := make([]int32, len(keep))
+		for i, id := range keep {
+			small[i] = int32(types[id])
+		}
+		w.Set(kv.Key, small)
+	case name == "merges":
+		tokens, err := f.Strings("tokenizer.ggml.tokens")
+		if err != nil {
+			return err
+		}
+		merges, err := f.Strings(kv.Key)
+		if err != nil {
+			return err
+		}
+		kept := map[string]bool{}
+		for _, id := range keep {
+			kept[tokens[id]] = true
+		}
+		small := []string{}
+		for _, m := range merges {
+			if l, r, ok := cutMerge(m); ok && kept[l] && kept[r] && kept[l+r] {
+				small = append(small, m)
+			}
+		}
+		w.Set(kv.Key, small)
+	case strings.HasSuffix(name, "_token_id"):
+		old, err := f.Uint(kv.Key)
+		if err != nil {
+			return err
+		}
+		if i, ok := slices.BinarySearch(keep, int32(old)); ok {
+			w.Set(kv.Key, uint32(i))
+		}
+	default:
+		w.Set(kv.Key, kv.Value)
+	}
+	return nil
+}
+
+func pick[T any](all []T, ids []int32) []T {
+	out := make([]T, len(ids))
+	for i, id := range ids {
+		out[i] = all[id]
+	}
+	return out
+}
+
+// Export builds the GGUF of the student as it is now, packed as mix says. Notes name tensors that could not have the
+// format that the mix intends. extra keys (lineage, licence) are set last.
+func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []string, err error) {
+	w = gguf.NewWriter()
+	for _, kv := range append(slices.Clone(b.Meta), extra...) {
+		w.Set(kv.Key, kv.Value)
+	}
+	w.Set("general.file_type", mix.FileType)
+	spec := b.Student.Spec
+	for _, p := range b.Student.Params {
+		shape := slices.Clone(p.Shape)
+		slices.Reverse(shape)
+		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied})
+		if err != nil {
+			return nil, nil, err
+		}
+		if note != "" {
+			notes = append(notes, note)
+		}
+		w.AddTensorFunc(p.Name, format.Type, p.Shape, packer(format, p.W, p.Shape[0]))
+	}
+	for _, t := range b.extra {
+		w.AddTensorFunc(t.name, kernels.F32, t.shape, packer(mustFormat(kernels.F32), t.data, t.shape[0]))
+	}
+	return w, notes, nil
+}
+
+func mustFormat(t kernels.Type) *quant.Format {
+	f, ok := quant.ByType(t)
+	if !ok {
+		panic("distill: no format for type " + fmt.Sprint(uint32(t)))
+	}
+	return f
+}
+
+// packRowsCall rows are packed at a time, to keep the buffer small.
+const packRowsCall = 64
+
+func packer(format *quant.Format, data []float32, width int) func(io.Writer) error {
+	return func(out io.Writer) error {
+		rb, err := format.RowBytes(width)
+		if err != nil {
+			return err
+		}
+		buf := make([]byte, packRowsCall*rb)
+		for r := 0; r*width < len(data); r += packRowsCall {
+			part := data[r*width : min(len(data), (r+packRowsCall)*width)]
+			n := len(part) / width * rb
+			format.Pack(buf[:n], part, nil, width)
+			if _, err := out.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

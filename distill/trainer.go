@@ -1,0 +1,218 @@
+package distill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// Example is one row of training data for a classifier: tokens and the teacher's log-probabilities over the labels.
+type Example struct {
+	ID     string
+	Tokens []int32
+	Target []float32 // [labels] teacher's log-probabilities (any constant added)
+	Label  int32     // gold or most likely label
+}
+
+// Trainer runs the training loop of a classifier. Everything random is a function of Seed and the step, so that a
+// resumed run continues bit for bit.
+type Trainer struct {
+	Student   *Student
+	Loss      Loss
+	Opt       Optimizer
+	Data      []Example
+	Steps     int
+	BatchRows int // rows an optimiser step
+	MaxTokens int // tokens a micro-batch; longer batches are accumulated over several
+	Seed      uint64
+	Run       string // hash of all that determines the run
+	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
+	SaveEvery int    // steps between checkpoints
+
+	Level   *kernels.Level
+	Workers int
+	Par     Parallel
+	FS      gguf.FS
+	Warn    func(string)
+	Report  func(Progress) // after every step
+
+	epoch int // of order
+	order []int
+}
+
+// Progress is what Report gets.
+type Progress struct {
+	Step, Steps  int
+	Loss         float64
+	TokensPerS   float64
+	Tokens       int
+	Resumed      bool
+	Skipped      int
+	LearningRate float64
+	GradientNorm float64
+}
+
+// ErrInterrupted says that training stopped at the caller's wish after saving a checkpoint; running again resumes.
+var ErrInterrupted = errors.New("interrupted; run again to resume")
+
+// metric is one line of metrics.jsonl; it holds no times, so that repeated runs give the same file.
+type metric struct {
+	Step     int     `json:"step"`
+	Loss     float64 `json:"loss"`
+	LR       float64 `json:"lr"`
+	GradNorm float64 `json:"grad_norm"`
+	Tokens   int     `json:"tokens"`
+}
+
+// Train runs from the newest checkpoint, or the start, to Steps. When ctx ends it saves and returns ErrInterrupted.
+// A step whose loss or gradient is not finite is skipped and counted; three in a row end training.
+func (t *Trainer) Train(ctx context.Context) error {
+	if len(t.Data) == 0 {
+		return fmt.Errorf("no training rows")
+	}
+	if err := t.Opt.Schedule.Check(); err != nil {
+		return err
+	}
+	ckpt := filepath.Join(t.Dir, "checkpoints")
+	metrics := filepath.Join(t.Dir, "metrics.jsonl")
+	state := checkpointManifest{Run: t.Run}
+	var log *os.File
+	if t.Dir != "" {
+		if err := os.MkdirAll(ckpt, 0o777); err != nil {
+			return err
+		}
+		m, found, err := loadCheckpoint(ckpt, t.Run, t.Student, t.Warn)
+		if err != nil {
+			return err
+		}
+		if found {
+			state = m
+		}
+		if err := trimLines(t.FS, metrics, state.Step); err != nil {
+			return err
+		}
+		if log, err = os.OpenFile(metrics, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666); err != nil {
+			return err
+		}
+		defer log.Close()
+	}
+	save := func() error {
+		if t.Dir == "" {
+			return nil
+		}
+		return saveCheckpoint(t.FS, ckpt, t.Student, state)
+	}
+	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
+	resumed := state.Step > 0
+	saved := state.Step
+	bad := 0
+	for state.Step < t.Steps {
+		if ctx.Err() != nil {
+			if err := save(); err != nil {
+				return err
+			}
+			return ErrInterrupted
+		}
+		start := time.Now()
+		step := state.Step
+		loss, tokens := t.step(g, step)
+		norm, lr := loss, 0.0
+		if finite(loss) {
+			norm, lr = t.Opt.Step(t.Student, step, t.Level, t.Par)
+		}
+		if !finite(norm) {
+			if bad++; bad == 3 {
+				return fmt.Errorf("step %d: loss or gradient is not a number for the third step in a row; lower train.lr (now %g)", step, t.Opt.LR)
+			}
+			state.Skipped++
+			t.Warn(fmt.Sprintf("step %d skipped: loss %v, gradient norm %v", step, loss, norm))
+			norm, loss = 0, state.Loss
+		} else {
+			bad = 0
+		}
+		state.Step, state.Loss = step+1, loss
+		if log != nil {
+			b, err := json.Marshal(metric{step, loss, lr, norm, tokens})
+			if err == nil {
+				_, err = log.Write(append(b, '\n'))
+			}
+			if err != nil {
+				return fmt.Errorf("writing %s: %w", metrics, err)
+			}
+		}
+		if t.Report != nil {
+			t.Report(Progress{Step: state.Step, Steps: t.Steps, Loss: loss, Tokens: tokens, TokensPerS: float64(tokens) / time.Since(start).Seconds(),
+				Resumed: resumed, Skipped: state.Skipped, LearningRate: lr, GradientNorm: norm})
+		}
+		if t.SaveEvery > 0 && state.Step%t.SaveEvery == 0 && state.Step < t.Steps {
+			if err := save(); err != nil {
+				return err
+			}
+			saved = state.Step
+		}
+	}
+	if saved != state.Step {
+		return save()
+	}
+	return nil
+}
+
+// step computes the gradients of optimiser step n (from 0) and returns the mean loss and the tokens.
+func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
+	t.Student.ZeroGrad()
+	rows := t.rows(n)
+	var b Batch
+	for i := 0; i < len(rows); {
+		b.Reset()
+		first := i
+		for ; i < len(rows); i++ {
+			ex := &t.Data[rows[i]]
+			if i > first && len(b.Tokens)+len(ex.Tokens) > t.MaxTokens {
+				break
+			}
+			b.Add(ex.Tokens)
+		}
+		g.Forward(&b)
+		loss += g.ClassLoss(t.Loss, func(s int) Target {
+			ex := &t.Data[rows[first+s]]
+			return Target{Label: ex.Label, Teacher: ex.Target, Weight: 1 / float32(len(rows))}
+		}, true)
+		g.Backward()
+		tokens += len(b.Tokens)
+	}
+	return loss, tokens
+}
+
+// rows lists the data rows of a step: every epoch is a fresh shuffle by Philox, and steps walk through the epochs.
+func (t *Trainer) rows(step int) []int {
+	n := len(t.Data)
+	out := make([]int, 0, t.BatchRows)
+	for i := step * t.BatchRows; i < (step+1)*t.BatchRows; i++ {
+		if t.order == nil || t.epoch != i/n {
+			t.epoch, t.order = i/n, shuffled(t.Seed, i/n, n)
+		}
+		out = append(out, t.order[i%n])
+	}
+	return out
+}
+
+// shuffled is the permutation of 0..n-1 of an epoch (Fisher-Yates).
+func shuffled(seed uint64, epoch, n int) []int {
+	p := make([]int, n)
+	for i := range p {
+		p[i] = i
+	}
+	for i := n - 1; i > 0; i-- {
+		r := kernels.Philox(seed, [4]uint32{kernels.PurposeShuffle, uint32(epoch), uint32(i), 0})
+		j := int(uint64(r[0]) * uint64(i+1) >> 32)
+		p[i], p[j] = p[j], p[i]
+	}
+	return p
+}
