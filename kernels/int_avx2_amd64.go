@@ -6,4 +6,5 @@ package kernels
 func avx2Int(l *Level) {
 	l.Quantize = quantizeByAVX2
 	codesAVX2(l)
+	l.PackTile, l.GemmInt8 = packTileAVX2, gemmInt8AVX2
 }
