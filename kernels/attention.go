@@ -24,7 +24,7 @@ type AttnPage struct {
 // attendPage is the specification of Level.AttendPage. For each query:
 //
 //	s_j   = float32(chain_d fma(q_d, k_jd) * scale)
-//	max   = max_j s_j;  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
+//	max   = max_j s_j (a zero is +0);  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
 //	out_d = chain over rising j of fma(p_j, v_jd)
 func attendPage(a *AttnPage) {
 	hd := a.HeadDim
@@ -56,6 +56,9 @@ func attendPage(a *AttnPage) {
 			if s > max {
 				max = s
 			}
+		}
+		if max == 0 {
+			max = 0 // not -0, whatever the order of comparison
 		}
 		var lanes [16]float32
 		for j := lo; j < hi; j++ {

@@ -6,6 +6,22 @@ package kernels
 func avx2Float(l *Level) {
 	l.GemmF32 = tiles256.gemm
 	l.Transpose = transpose256
+	l.AttendPage = func(p *AttnPage) { tiles256.attend(p, softmaxRow256) }
+	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+		if psum == 0 || sum == 0 {
+			return attendMerge(out, max, sum, pout, pmax, psum)
+		}
+		a, b, max, sum := mergeScales(max, sum, pmax, psum)
+		n := len(out) &^ 7
+		pout = pout[:len(out)]
+		if n > 0 {
+			attendMerge256(&out[0], &pout[0], n, a, b)
+		}
+		for d := n; d < len(out); d++ {
+			out[d] = FMA32(pout[d], b, float32(out[d]*a))
+		}
+		return max, sum
+	}
 }
 
 var tiles256 = floatTiles{rows: 6, cols: 16,
@@ -13,19 +29,16 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 		if n == 16 {
 			gemmTile256(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, 4*b1, m, k, nil, acc)
 		} else {
-			gemmTileMask256(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, 4*b1, m, k, &columns16[16-n], acc)
+			gemmTileMask256(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, 4*b1, m, k, &blockMask[32-n], acc)
 		}
 	},
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		if n == 8 {
 			b1 = 0
 		}
-		gemmTileHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, &columns16[16-n], acc)
+		gemmTileHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, &blockMask[32-n], acc)
 	},
 }
-
-// columns16[16-n:][:16] masks the first n of 16 columns; [:16] all of them.
-var columns16 = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 
 // gemmTile256 is the tile of floatTiles with 6 rows and 16 columns, all of which exist: m in 1..6, strides in bytes.
 //
@@ -43,3 +56,17 @@ func gemmTileMask256(c *float32, ldc int, a *float32, sai, sap int, b *float32, 
 //
 //go:noescape
 func gemmTileHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask *int32, acc bool)
+
+// softmaxRow256: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
+// 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
+//
+//	for lo <= j < hi { p[j] *= scale; max = larger of max (from -Inf) and p[j] }
+//	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
+//
+//go:noescape
+func softmaxRow256(p *float32, lo, hi int, scale float32) (max, sum float32)
+
+// attendMerge256: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
+//
+//go:noescape
+func attendMerge256(out, pout *float32, n int, a, b float32)

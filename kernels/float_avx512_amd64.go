@@ -6,6 +6,16 @@ package kernels
 func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
 	l.Transpose = transpose512
+	l.AttendPage = func(p *AttnPage) { tiles512.attend(p, softmaxRow512) }
+	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+		if psum == 0 || sum == 0 || len(out) == 0 {
+			return attendMerge(out, max, sum, pout, pmax, psum)
+		}
+		a, b, max, sum := mergeScales(max, sum, pmax, psum)
+		pout = pout[:len(out)]
+		attendMerge512(&out[0], &pout[0], len(out), a, b)
+		return max, sum
+	}
 }
 
 var tiles512 = floatTiles{rows: 14, cols: 32,
@@ -29,3 +39,17 @@ func gemmTile512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb,
 //
 //go:noescape
 func gemmTileHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask uint32, acc bool)
+
+// softmaxRow512: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
+// 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
+//
+//	for lo <= j < hi { p[j] *= scale; max = larger of max (from -Inf) and p[j] }
+//	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
+//
+//go:noescape
+func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
+
+// attendMerge512: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
+//
+//go:noescape
+func attendMerge512(out, pout *float32, n int, a, b float32)

@@ -14,7 +14,7 @@ type floatTiles struct {
 }
 
 // gemmSteps bounds k of one tile call (10 µs) and the part of B that a column of tiles keeps in cache.
-const gemmSteps = 1024
+const gemmSteps = 512
 
 // gemm is Level.GemmF32.
 func (t *floatTiles) gemm(c []float32, ldc int, a []float32, sai, sap int, b []float32, ldb int, m, n, k int, acc bool) {

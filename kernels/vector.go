@@ -153,6 +153,9 @@ func vmax(x []float32) float32 {
 			m = v
 		}
 	}
+	if m == 0 {
+		return 0 // not -0, whatever the order of comparison
+	}
 	return m
 }
 

@@ -1,0 +1,108 @@
+//go:build !purego
+
+package kernels
+
+import "math"
+
+// attend is Level.AttendPage. Scores and weighted sums are the level's tiles: a tile of queries shares each load (and
+// conversion) of K and V. softmaxRow turns one query's dots into probabilities.
+func (t *floatTiles) attend(a *AttnPage, softmaxRow func(p *float32, lo, hi int, scale float32) (max, sum float32)) {
+	if a.HeadDim%8 != 0 {
+		attendPage(a)
+		return
+	}
+	for i := 0; i < a.NQ; {
+		rows := t.split(a.NQ - i)
+		t.attendScores(a, i, rows)
+		for q := i; q < i+rows; q++ {
+			if lo, hi := int(a.Lo[q]), int(a.Hi[q]); lo < hi {
+				a.Max[q], a.Sum[q] = softmaxRow(&a.P[q*PageKeys : (q+1)*PageKeys][0], lo, hi, a.Scale)
+			} else {
+				a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0
+			}
+		}
+		t.attendValues(a, i, rows)
+		i += rows
+	}
+}
+
+// attendScores writes the dots of queries i to i+rows with every block of keys that one of them sees.
+func (t *floatTiles) attendScores(a *AttnPage, i, rows int) {
+	lo, hi := PageKeys, 0
+	for q := i; q < i+rows; q++ {
+		if a.Lo[q] < a.Hi[q] {
+			lo, hi = min(lo, int(a.Lo[q])), max(hi, int(a.Hi[q]))
+		}
+	}
+	if lo >= hi {
+		return
+	}
+	hd := a.HeadDim
+	lo, hi = lo&^15, (hi+15)&^15
+	q, b1 := a.Q[i*hd:(i+rows)*hd], t.cols/2
+	if t.cols == 32 { // two blocks of keys, one in each vector
+		b1 = hd * 16
+	}
+	for j := lo; j < hi; j += t.cols {
+		p := &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
+		n := min(hi-j, t.cols)
+		if a.K32 != nil {
+			t.f32(p, PageKeys, &q[0], hd, 1, &a.K32[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
+		} else {
+			t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
+		}
+	}
+}
+
+// attendValues: out = sum of p*v for queries i to i+rows. The keys fall into spans seen by the same queries (one span
+// but at a causal edge); within a span, neighbouring queries that see it share a tile.
+func (t *floatTiles) attendValues(a *AttnPage, i, rows int) {
+	hd := a.HeadDim
+	clear(a.Out[i*hd : (i+rows)*hd])
+	lo, hi := a.Lo[i:i+rows], a.Hi[i:i+rows]
+	for j := int32(0); j < PageKeys; {
+		next := int32(PageKeys)
+		for q := range lo {
+			if lo[q] > j {
+				next = min(next, lo[q])
+			}
+			if hi[q] > j {
+				next = min(next, hi[q])
+			}
+		}
+		for q := 0; q < rows; q++ {
+			first := q
+			for q < rows && lo[q] <= j && j < hi[q] {
+				q++
+			}
+			if first < q {
+				t.weigh(a, i+first, q-first, int(j), int(next))
+			}
+		}
+		j = next
+	}
+}
+
+// weigh continues Out of queries i to i+rows with keys lo to hi, which all of them see.
+func (t *floatTiles) weigh(a *AttnPage, i, rows, lo, hi int) {
+	hd := a.HeadDim
+	out, p := a.Out[i*hd:(i+rows)*hd], a.P[i*PageKeys+lo:(i+rows)*PageKeys]
+	for d := 0; d < hd; d += t.cols {
+		n := min(hd-d, t.cols)
+		if a.V32 != nil {
+			t.f32(&out[d], hd, &p[0], PageKeys, 1, &a.V32[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
+		} else {
+			t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
+		}
+	}
+}
+
+// mergeScales gives the factors of out and pout when both partials saw a key; see attendMerge.
+func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
+	m := max
+	if pmax > m {
+		m = pmax
+	}
+	a, b = Exp32(max-m), Exp32(pmax-m)
+	return a, b, m, FMA32(psum, b, float32(sum*a))
+}
