@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// queryBlock bounds the queries of one AttnPage: tokens times the heads that share a KV head.
+const queryBlock = 64
+
+// attGroup is the queries that walk the same keys together: a run of tokens of one sequence, all heads of one KV head.
+type attGroup struct {
+	session *Session
+	row, n  int // rows of the pass
+	kv      int // KV head
+	pages   int // pages the last of them sees
+	first   int // index of its first page in the split form
+	left    atomic.Int32
+}
+
+// attendTask is the attention of a pass. Each page of keys gives a partial result, and partials are merged in rising
+// page order; so pages may be computed by different workers (split, for few queries over many keys) or by one that
+// walks them (for many queries).
+type attendTask struct {
+	r      *runner
+	s      *step
+	groups []attGroup
+	split  bool
+	owner  []int32 // split: [chunks] group of the chunk
+	// Partials of the split form: chunk i has queryBlock places.
+	out      []float32 // [chunks, queryBlock, headDim]
+	max, sum []float32 // [chunks, queryBlock]
+}
+
+type attendScratch struct {
+	page     kernels.AttnPage
+	p        []float32 // [queryBlock, PageKeys]
+	q        []float32 // [queryBlock, headDim] queries gathered
+	out      []float32 // the running result
+	max, sum []float32
+	pout     []float32 // one page's
+	pmax     []float32
+	psum     []float32
+	lo, hi   []int32
+}
+
+func (a *attendScratch) init(headDim int) {
+	if a.p != nil {
+		return
+	}
+	a.p = make([]float32, queryBlock*kernels.PageKeys)
+	vec := func() []float32 { return make([]float32, queryBlock*headDim) }
+	num := func() []float32 { return make([]float32, queryBlock) }
+	a.q, a.out, a.pout = vec(), vec(), vec()
+	a.max, a.sum, a.pmax, a.psum = num(), num(), num(), num()
+	a.lo, a.hi = make([]int32, queryBlock), make([]int32, queryBlock)
+}
+
+// maxPartials bounds the memory of the split form, in floats.
+const maxPartials = 4 << 20
+
+// group cuts the rows of the pass, which belong to sequence after sequence, into groups. Called once a pass.
+func (t *attendTask) group(parts []passPart) {
+	spec := t.r.m.Spec
+	shared := spec.Heads / spec.KVHeads
+	per := max(1, queryBlock/shared)
+	count := 0
+	for _, p := range parts {
+		count += (p.n + per - 1) / per * spec.KVHeads
+	}
+	if cap(t.groups) < count {
+		t.groups = make([]attGroup, count)
+	}
+	t.groups = t.groups[:count]
+	i, chunks := 0, 0
+	for _, p := range parts {
+		// Late tokens see most keys: they come first, so that no long chunk is left for the end.
+		for b := (p.n - 1) / per; b >= 0; b-- {
+			row := p.row + b*per
+			n := min(per, p.row+p.n-row)
+			last := int(t.r.pos[row+n-1])
+			for h := 0; h < spec.KVHeads; h++ {
+				g := &t.groups[i]
+				g.session, g.row, g.n, g.kv, g.pages, g.first = p.session, row, n, h, last/kernels.PageKeys+1, chunks
+				chunks += g.pages
+				i++
+			}
+		}
+	}
+	t.split = count < 4*t.r.m.pool.threads() && t.r.m.pool.threads() > 1 && chunks > count &&
+		chunks*queryBlock*spec.HeadDim <= maxPartials
+	if !t.split {
+		return
+	}
+	if cap(t.owner) < chunks {
+		// Room for a while to come, so that a growing context does not allocate at each page.
+		room := chunks + 4*count
+		t.owner = make([]int32, room)
+		t.out = make([]float32, room*queryBlock*spec.HeadDim)
+		t.max, t.sum = make([]float32, room*queryBlock), make([]float32, room*queryBlock)
+	}
+	t.owner = t.owner[:chunks]
+	for i := range t.groups {
+		g := &t.groups[i]
+		for p := 0; p < g.pages; p++ {
+			t.owner[g.first+p] = int32(i)
+		}
+	}
+}
+
+func (t *attendTask) start(s *step) error {
+	t.s = s
+	if !t.split {
+		return t.r.m.pool.run(t, len(t.groups))
+	}
+	for i := range t.groups {
+		t.groups[i].left.Store(int32(t.groups[i].pages))
+	}
+	return t.r.m.pool.run(t, len(t.owner))
+}
+
+func (t *attendTask) run(worker, chunk int) {
+	a := &t.r.scratch[worker].att
+	hd := t.r.m.Spec.HeadDim
+	a.init(hd)
+	if !t.split {
+		g := &t.groups[chunk]
+		nq := t.load(a, g)
+		t.page(a, g, 0, nq, a.out, a.max, a.sum)
+		for p := 1; p < g.pages; p++ {
+			t.page(a, g, p, nq, a.pout, a.pmax, a.psum)
+			t.merge(a, nq, a.pout, a.pmax, a.psum)
+		}
+		t.finish(a, g, nq)
+		return
+	}
+	g := &t.groups[t.owner[chunk]]
+	nq := t.load(a, g)
+	at := func(c int) (out, max, sum []float32) {
+		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
+	}
+	out, max, sum := at(chunk)
+	t.page(a, g, chunk-g.first, nq, out, max, sum)
+	if g.left.Add(-1) > 0 {
+		return
+	}
+	// The last page to be computed: merge them all, in order.
+	out, max, sum = at(g.first)
+	copy(a.out, out)
+	copy(a.max, max)
+	copy(a.sum, sum)
+	for p := 1; p < g.pages; p++ {
+		out, max, sum = at(g.first + p)
+		t.merge(a, nq, out, max, sum)
+	}
+	t.finish(a, g, nq)
+}
+
+// load points a.page at the group's queries and returns their number.
+func (t *attendTask) load(a *attendScratch, g *attGroup) int {
+	spec := t.r.m.Spec
+	hd, shared := spec.HeadDim, spec.Heads/spec.KVHeads
+	width := spec.Heads * hd
+	q, at := t.r.buf[t.s.in], g.kv*shared*hd
+	if g.n == 1 {
+		a.page.Q = q[g.row*width+at:][:shared*hd]
+		return shared
+	}
+	for i := 0; i < g.n; i++ {
+		copy(a.q[i*shared*hd:(i+1)*shared*hd], q[(g.row+i)*width+at:])
+	}
+	a.page.Q = a.q[:g.n*shared*hd]
+	return g.n * shared
+}
+
+// page computes the group's partial result over one page of keys.
+func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max, sum []float32) {
+	m := t.r.m
+	shared := m.Spec.Heads / m.Spec.KVHeads
+	for i := 0; i < nq; i++ {
+		a.lo[i] = 0
+		a.hi[i] = min(kernels.PageKeys, t.r.pos[g.row+i/shared]+1-int32(page*kernels.PageKeys))
+	}
+	p := g.session.pages[page]
+	at, bs := m.offset(t.s.layer, g.kv), m.blockSize()
+	w := &a.page
+	if p.f16 != nil {
+		w.K16, w.V16 = p.f16[at:at+bs], p.f16[at+bs:at+2*bs]
+	} else {
+		w.K32, w.V32 = p.f32[at:at+bs], p.f32[at+bs:at+2*bs]
+	}
+	w.HeadDim, w.NQ, w.Scale = m.Spec.HeadDim, nq, m.Spec.AttnScale
+	w.Lo, w.Hi, w.P = a.lo[:nq], a.hi[:nq], a.p
+	w.Out, w.Max, w.Sum = out, max, sum
+	m.level.AttendPage(w)
+}
+
+func (t *attendTask) merge(a *attendScratch, nq int, out, max, sum []float32) {
+	hd := t.r.m.Spec.HeadDim
+	for i := 0; i < nq; i++ {
+		a.max[i], a.sum[i] = t.r.m.level.AttendMerge(a.out[i*hd:i*hd+hd], a.max[i], a.sum[i], out[i*hd:i*hd+hd], max[i], sum[i])
+	}
+}
+
+// finish divides by the sums and writes the group's rows.
+func (t *attendTask) finish(a *attendScratch, g *attGroup, nq int) {
+	spec := t.r.m.Spec
+	hd, shared := spec.HeadDim, spec.Heads/spec.KVHeads
+	dst, width := t.r.buf[t.s.out], spec.Heads*hd
+	for i := 0; i < nq; i++ {
+		o := dst[(g.row+i/shared)*width+(g.kv*shared+i%shared)*hd:][:hd]
+		sum := a.sum[i]
+		for d, x := range a.out[i*hd : i*hd+hd] {
+			o[d] = x / sum
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// matTask is the region of matrix products that read the same input. Every output is one chain of operations over
+// rising k, so how rows and tokens are cut into chunks changes no bit.
+type matTask struct {
+	r      *runner
+	s      *step
+	t0, t1 int       // rows of the pass
+	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
+	gemv   int       // bytes of weights a chunk, where one-token kernels run; 0 = tiles
+	parts  int       // tiles: pieces the tokens are cut into
+	ends   [maxMats]int
+}
+
+// maxMats bounds the products of one region; more of them run in several.
+const maxMats = 8
+
+// gemvTokens is up to how many tokens one-token kernels are run in turn over rows that stay in L1, instead of
+// unpacking them to a tile.
+const gemvTokens = 2
+
+// Sizes that bound a chunk or a kernel call to about 100 µs.
+const (
+	gemvBytes = 256 << 10 // weights of a Gemv chunk
+	callMACs  = 8 << 20   // multiply-adds of a GemmInt8 call
+	floatMACs = 2 << 20   // the same of a GemmF32 call
+)
+
+func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
+	if len(s.mats) > maxMats {
+		panic("engine: too many matrix products in one region")
+	}
+	t.s, t.t0, t.t1, t.out = s, t0, t1, out
+	n, threads := t1-t0, t.r.m.pool.threads()
+	t.gemv, t.parts = 0, 1
+	if n <= gemvTokens {
+		total := 0
+		for i := range s.mats {
+			total += s.mats[i].rows * s.mats[i].rowBytes
+		}
+		t.gemv = min(gemvBytes, max(1, total/(4*threads)))
+	}
+	chunks := 0
+	for i := range s.mats {
+		chunks += (s.mats[i].rows + kernels.TileRows - 1) / kernels.TileRows
+	}
+	if t.gemv == 0 && threads > 1 {
+		// Enough chunks to share out; each part unpacks the tile anew, so parts of at least 32 tokens.
+		for chunks*t.parts < 4*threads && n/(t.parts*2) >= 32 {
+			t.parts *= 2
+		}
+	}
+	chunks = 0
+	for i := range s.mats {
+		chunks += t.chunks(&s.mats[i])
+		t.ends[i] = chunks
+	}
+	return t.r.m.pool.run(t, chunks)
+}
+
+// byGemv tells whether a matrix runs through its one-token kernel.
+func (t *matTask) byGemv(w *matrix) bool { return t.gemv > 0 && w.ints != nil && w.gemv != nil }
+
+// gemvRows is the rows of a Gemv chunk, a multiple of 16.
+func (t *matTask) gemvRows(w *matrix) int { return max(16, t.gemv/w.rowBytes/16*16) }
+
+func (t *matTask) chunks(w *matrix) int {
+	if t.byGemv(w) {
+		per := t.gemvRows(w)
+		return (w.rows + per - 1) / per
+	}
+	return (w.rows + kernels.TileRows - 1) / kernels.TileRows * t.parts
+}
+
+func (t *matTask) run(worker, chunk int) {
+	i, first := 0, 0
+	for chunk >= t.ends[i] {
+		first = t.ends[i]
+		i++
+	}
+	w, chunk := &t.s.mats[i], chunk-first
+	var dst []float32 // [t1-t0, w.rows]
+	if t.out != nil {
+		dst = t.out
+	} else {
+		dst = t.r.buf[t.s.outs[i]][t.t0*w.rows:]
+	}
+	ws := &t.r.scratch[worker]
+	var row0, row1, ta, tb int
+	if t.byGemv(w) {
+		per := t.gemvRows(w)
+		row0, ta, tb = chunk*per, t.t0, t.t1
+		row1 = min(w.rows, row0+per)
+		t.gemvChunk(w, ws, dst, row0, row1)
+	} else {
+		part := chunk % t.parts
+		row0 = chunk / t.parts * kernels.TileRows
+		row1 = min(w.rows, row0+kernels.TileRows)
+		n := t.t1 - t.t0
+		per := (n + t.parts - 1) / t.parts
+		ta, tb = min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
+		if ta == tb {
+			return
+		}
+		if w.ints != nil {
+			t.intTile(w, ws, dst, row0, row1, ta, tb)
+		} else {
+			t.floatTile(w, ws, dst, row0, row1, ta, tb)
+		}
+	}
+	if w.bias != nil {
+		for i := ta; i < tb; i++ {
+			at := (i - t.t0) * w.rows
+			t.r.m.level.Add(dst[at+row0:at+row1], w.bias[row0:row1])
+		}
+	}
+}
+
+// gemvChunk multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
+// later ones find the rows in L1.
+func (t *matTask) gemvChunk(w *matrix, ws *workerScratch, dst []float32, row0, row1 int) {
+	a := t.r.acts
+	if t.t1-t.t0 == 1 {
+		w.gemv(dst[row0:row1], w.data[row0*w.rowBytes:row1*w.rowBytes], a, t.t0, ws.s)
+		return
+	}
+	for r := row0; r < row1; r += 16 {
+		e := min(row1, r+16)
+		for i := t.t0; i < t.t1; i++ {
+			at := (i - t.t0) * w.rows
+			w.gemv(dst[at+r:at+e], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
+		}
+	}
+}
+
+// intTile unpacks up to 32 rows to integer codes and multiplies them with tokens ta..tb.
+func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, row0, row1, ta, tb int) {
+	t.r.tileScratch(ws)
+	l, k := t.r.m.level, w.k
+	groups := k / w.ints.Group
+	for r := row0; r < row1; r++ {
+		i := r - row0
+		w.codes(ws.q[i*k:i*k+k], ws.sc[i*groups:(i+1)*groups], ws.mn[i*groups:(i+1)*groups], w.data[r*w.rowBytes:(r+1)*w.rowBytes])
+	}
+	ws.tile.Reset(w.ints, k)
+	l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
+	per := max(12, callMACs/(kernels.TileRows*k)/12*12)
+	for ta < tb {
+		e := min(tb, ta+per)
+		l.GemmInt8(dst[(ta-t.t0)*w.rows+row0:], w.rows, ws.tile, t.r.acts, ta, e)
+		ta = e
+	}
+}
+
+// floatTile decodes up to 32 rows to f32, lays them side by side and multiplies them with tokens ta..tb.
+func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, row0, row1, ta, tb int) {
+	t.r.floatScratch(ws)
+	l, k, rows := t.r.m.level, w.k, row1-row0
+	for r := row0; r < row1; r++ {
+		w.row(ws.f[(r-row0)*k:(r-row0+1)*k], r)
+	}
+	const cols = 4096 // bounds a call
+	for j := 0; j < k; j += cols {
+		l.Transpose(ws.fk[j*kernels.TileRows:], kernels.TileRows, ws.f[j:], k, rows, min(cols, k-j))
+	}
+	x := t.r.buf[t.s.in]
+	per := max(1, floatMACs/(kernels.TileRows*k))
+	for ta < tb {
+		e := min(tb, ta+per)
+		l.GemmF32(dst[(ta-t.t0)*w.rows+row0:], w.rows, x[ta*k:], k, 1, ws.fk, kernels.TileRows, e-ta, rows, k, false)
+		ta = e
+	}
+}

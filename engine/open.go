@@ -1,0 +1,313 @@
+// Package engine runs models: it executes a [models.Program] with the file's quantised weights and a KV cache.
+//
+// A [Model] is read-only and may be shared by goroutines; a [Session] is one timeline of tokens. Every logit is a
+// function of the tokens before it, the file and the numeric mode alone: the same bits come out for any batch it was
+// computed in, any number of threads, any prefill chunk, cold or from a cached prefix, on every CPU level
+// (docs/arithmetic.md says how).
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/chat"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+// Numeric is a numeric mode of docs/arithmetic.md.
+type Numeric int
+
+const (
+	Normal    Numeric = iota // activations quantised to 8 bits per 32 where weights are quantised
+	Reference                // weights decoded to f32, activations f32, KV cache f32
+)
+
+func (n Numeric) String() string { return [...]string{"normal", "reference"}[n] }
+
+// KV is the number type of the KV cache.
+type KV int
+
+const (
+	KVF16 KV = iota // rounded to IEEE half on write
+	KVF32
+)
+
+func (k KV) String() string { return [...]string{"f16", "f32"}[k] }
+
+// Option sets how a model is opened.
+type Option func(*config) error
+
+type config struct {
+	threads, context, chunk int
+	level                   *kernels.Level
+	numeric                 Numeric
+	kv                      KV
+	kvSet                   bool
+	log                     *slog.Logger
+}
+
+// WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
+func WithThreads(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > 1024 {
+			return fmt.Errorf("engine: threads is %d, want 1 to 1024", n)
+		}
+		c.threads = n
+		return nil
+	}
+}
+
+// WithContext limits the tokens of a session; the default is the context the model was trained with. More than that
+// is refused.
+func WithContext(n int) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("engine: context is %d, want at least 1", n)
+		}
+		c.context = n
+		return nil
+	}
+}
+
+// WithChunk sets how many tokens at most go through the model in one pass; the default is 512. It changes speed and
+// memory, never results.
+func WithChunk(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > 1<<14 {
+			return fmt.Errorf("engine: chunk is %d, want 1 to %d", n, 1<<14)
+		}
+		c.chunk = n
+		return nil
+	}
+}
+
+// WithLevel sets the CPU level; the default is kernels.Best.
+func WithLevel(l *kernels.Level) Option {
+	return func(c *config) error {
+		if l == nil {
+			return fmt.Errorf("engine: level is nil")
+		}
+		c.level = l
+		return nil
+	}
+}
+
+// WithNumeric sets the numeric mode; the default is Normal.
+func WithNumeric(n Numeric) Option {
+	return func(c *config) error {
+		if n != Normal && n != Reference {
+			return fmt.Errorf("engine: numeric mode %d is not known (known: 0 normal, 1 reference)", int(n))
+		}
+		c.numeric = n
+		return nil
+	}
+}
+
+// WithKV sets the type of the KV cache; the default is KVF16, and KVF32 in mode Reference, which allows no other.
+func WithKV(k KV) Option {
+	return func(c *config) error {
+		if k != KVF16 && k != KVF32 {
+			return fmt.Errorf("engine: KV type %d is not known (known: 0 f16, 1 f32)", int(k))
+		}
+		c.kv, c.kvSet = k, true
+		return nil
+	}
+}
+
+// WithLogger makes the engine log what it opens; without it nothing is logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error { c.log = l; return nil }
+}
+
+// Model is an open model: weights, compiled program and workers. Its methods may be called from several goroutines;
+// evaluations take turns, each using all threads.
+type Model struct {
+	Spec    *models.Spec
+	Program *models.Program
+
+	file    *gguf.File
+	ownFile bool
+	cfg     config
+	level   *kernels.Level
+	plan    *plan
+	pool    *pool
+	rope    ropeTables
+	pages   pageStore
+
+	turn   chan struct{} // holds one token; taken by the evaluation that runs
+	runner *runner       // scratch of the running evaluation
+	closed bool          // guarded by turn
+
+	tokOnce sync.Once
+	tok     *token.Tokenizer
+	tokErr  error
+	tplOnce sync.Once
+	tpl     *chat.Template
+	tplErr  error
+}
+
+// Open maps the GGUF file at path and prepares it. Errors name the file and what is wrong in it.
+func Open(path string, opts ...Option) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(f, opts...)
+	if err != nil {
+		f.Close() //nolint:errcheck // the first error is the one to tell
+		return nil, err
+	}
+	m.ownFile = true
+	return m, nil
+}
+
+// New prepares an open file. The file stays the caller's and must stay open until after Close.
+func New(f *gguf.File, opts ...Option) (*Model, error) {
+	start := time.Now()
+	c := config{threads: runtime.GOMAXPROCS(0), chunk: 512}
+	for _, o := range opts {
+		if err := o(&c); err != nil {
+			return nil, err
+		}
+	}
+	if c.level == nil {
+		l, err := kernels.Best()
+		if err != nil {
+			return nil, err
+		}
+		c.level = l
+	}
+	if c.numeric == Reference {
+		if c.kvSet && c.kv != KVF32 {
+			return nil, fmt.Errorf("engine: mode reference keeps its KV cache in f32, not %v", c.kv)
+		}
+		c.kv = KVF32
+	}
+	m := &Model{file: f, cfg: c, level: c.level, turn: make(chan struct{}, 1)}
+	err := f.Guard(func() error { return m.prepare() })
+	if err != nil {
+		return nil, err
+	}
+	m.pool = newPool(c.threads, f.Fault)
+	m.runner = newRunner(m)
+	m.turn <- struct{}{}
+	if c.log != nil {
+		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,
+			"threads", c.threads, "numeric", c.numeric.String(), "kv", c.kv.String(), "context", m.cfg.context, "seconds", time.Since(start).Seconds())
+	}
+	return m, nil
+}
+
+func (m *Model) prepare() error {
+	spec, err := models.NewSpec(m.file)
+	if err != nil {
+		return err
+	}
+	m.Spec, m.Program = spec, spec.Program()
+	switch {
+	case m.cfg.context == 0 && spec.Context == 0:
+		return fmt.Errorf("%s: %s.context_length is missing; say how many tokens a session may hold (WithContext)", m.file.Name, spec.Arch)
+	case m.cfg.context == 0:
+		m.cfg.context = spec.Context
+	case spec.Context > 0 && m.cfg.context > spec.Context:
+		return fmt.Errorf("%s: a context of %d tokens is asked for, but %s.context_length is %d", m.file.Name, m.cfg.context, spec.Arch, spec.Context)
+	}
+	m.rope.init(&spec.Rope)
+	m.plan, err = compile(m)
+	return err
+}
+
+// File returns the open file.
+func (m *Model) File() *gguf.File { return m.file }
+
+// Threads is the number of workers.
+func (m *Model) Threads() int { return m.cfg.threads }
+
+// Context is the largest number of tokens a session may hold.
+func (m *Model) Context() int { return m.cfg.context }
+
+// Level is the CPU level in use.
+func (m *Model) Level() *kernels.Level { return m.level }
+
+// Numeric is the numeric mode in use.
+func (m *Model) Numeric() Numeric { return m.cfg.numeric }
+
+// KV is the type of the KV cache in use.
+func (m *Model) KV() KV { return m.cfg.kv }
+
+// Tokenizer returns the file's tokenizer, nil where LoadTokenizer gives an error.
+func (m *Model) Tokenizer() *token.Tokenizer {
+	t, _ := m.LoadTokenizer()
+	return t
+}
+
+// LoadTokenizer builds the file's tokenizer on first use; an error where the file has none that is known.
+func (m *Model) LoadTokenizer() (*token.Tokenizer, error) {
+	m.tokOnce.Do(func() {
+		v, err := models.Vocabulary(m.file)
+		if err != nil {
+			m.tokErr = err
+			return
+		}
+		if m.tok, err = token.New(v); err != nil {
+			m.tok, m.tokErr = nil, fmt.Errorf("%s: %w", m.file.Name, err)
+		}
+	})
+	return m.tok, m.tokErr
+}
+
+// Template parses the file's chat template on first use; an error where the file has none.
+func (m *Model) Template() (*chat.Template, error) {
+	m.tplOnce.Do(func() {
+		source, err := m.file.String("tokenizer.chat_template")
+		if err != nil {
+			m.tplErr = err
+			return
+		}
+		if m.tpl, err = chat.Parse(source); err != nil {
+			m.tplErr = fmt.Errorf("%s: %w", m.file.Name, err)
+		}
+	})
+	return m.tpl, m.tplErr
+}
+
+// Close waits for a running evaluation, stops the workers and, for a model made by Open, closes the file. Closing
+// twice is harmless; evaluations afterwards give ErrClosed.
+func (m *Model) Close() error {
+	<-m.turn
+	defer func() { m.turn <- struct{}{} }()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	m.pool.close()
+	m.runner = nil
+	m.pages.drop()
+	if m.ownFile {
+		return m.file.Close()
+	}
+	return nil
+}
+
+// acquire takes the turn to evaluate, or gives up with ctx.
+func (m *Model) acquire(ctx context.Context) error {
+	select {
+	case <-m.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if m.closed {
+		m.release()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (m *Model) release() { m.turn <- struct{}{} }

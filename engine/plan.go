@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/freehold-slm/freehold/models"
+)
+
+// A plan is the program compiled for evaluation. Values get buffers by last use, matrix products that read the same
+// value share one parallel region, and the elementwise ops between them run row by row in one region (or inline, for
+// few rows).
+type plan struct {
+	steps   []step
+	buffers []int // width of each buffer
+	embed   matrix
+	maxK    int // widest input of a matrix
+	maxInt  int // widest input of a matrix on the integer path; 0 = none
+	hidden  int // buffer of Program.Hidden
+	head    step
+	class   *matrix
+}
+
+// space is the set of rows a step runs over.
+type space uint8
+
+const (
+	allRows    space = iota // every token of the pass
+	wantedRows              // the rows whose result is wanted
+)
+
+type stepKind uint8
+
+const (
+	stepRows   stepKind = iota // row by row: rows
+	stepMat                    // mats read buffer in
+	stepAttend                 // queries in buffer in, out to buffer out
+	stepSelect                 // wanted rows of buffer in to buffer out
+)
+
+type step struct {
+	kind    stepKind
+	space   space
+	layer   int
+	rows    []rowOp
+	in, out int
+	width   int
+	mats    []matrix
+	outs    []int // buffer of each matrix product
+}
+
+type rowKind uint8
+
+const (
+	rowEmbed    rowKind = iota
+	rowAdd              // out = a + b
+	rowNorm             // out = rmsnorm(a) * w
+	rowRotate           // out = a rotated, in place
+	rowSwiGLU           // out = silu(a) * b
+	rowQuantize         // acts = a
+	rowStore            // KV cache of layer += keys a, values b
+)
+
+type rowOp struct {
+	kind      rowKind
+	out, a, b int // buffers
+	width     int
+	w         []float32
+	layer     int
+	heads     int
+	name      string // of the tensor that follows, for errors
+}
+
+// compiler holds what compile builds up.
+type compiler struct {
+	m       *Model
+	p       *plan
+	lastUse []int // [values] index of the last op that reads it
+	at      []int // [values] buffer, -1 = none
+	spaceOf []space
+	free    []int // buffers free from the next step on
+	dying   []int // buffers that become free at the end of the step
+	rows    []rowOp
+	rowsIn  space
+	acts    models.Value // what the activation buffer holds, -1 = nothing
+}
+
+// compile lowers the program. Every op kind that is not known here is an error.
+func compile(m *Model) (*plan, error) {
+	ops := m.Program.Ops
+	c := &compiler{m: m, p: &plan{}, acts: -1}
+	n := len(m.Program.Width)
+	c.lastUse, c.at, c.spaceOf = make([]int, n), make([]int, n), make([]space, n)
+	for i := range c.at {
+		c.at[i], c.lastUse[i] = -1, -1
+	}
+	for i, o := range ops {
+		for _, v := range o.In {
+			c.lastUse[v] = i
+		}
+	}
+	c.lastUse[m.Program.Hidden] = len(ops)
+	for i := 0; i < len(ops); i++ {
+		o := &ops[i]
+		switch {
+		case o.Out == m.Program.Logits:
+			if o.Kind != models.MatMul || o.In[0] != m.Program.Hidden {
+				return nil, fmt.Errorf("%s: the program's logits do not come from its hidden state", m.file.Name)
+			}
+			w, err := c.matrix(o)
+			if err != nil {
+				return nil, err
+			}
+			c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
+		case o.Kind == models.Pool:
+			if o.In[0] != m.Program.Hidden {
+				return nil, fmt.Errorf("%s: the program pools something other than its hidden state", m.file.Name)
+			}
+		case m.Program.Class >= 0 && o.Out == m.Program.Class:
+			w, err := c.matrix(o)
+			if err != nil {
+				return nil, err
+			}
+			c.p.class = &w
+		case o.Kind == models.MatMul:
+			// All products that follow one another and read the same value.
+			j := i + 1
+			for j < len(ops) && ops[j].Kind == models.MatMul && ops[j].In[0] == o.In[0] && ops[j].Out != m.Program.Logits {
+				j++
+			}
+			if err := c.matmuls(ops[i:j], j-1); err != nil {
+				return nil, err
+			}
+			i = j - 1
+		default:
+			if err := c.op(o, i); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.flush()
+	c.p.hidden = c.at[m.Program.Hidden]
+	if c.p.head.mats == nil || c.p.hidden < 0 {
+		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
+	}
+	return c.p, nil
+}
+
+func (c *compiler) matrix(o *models.Op) (matrix, error) {
+	w, err := c.m.bind(o.W, o.B)
+	if err == nil {
+		c.p.maxK = max(c.p.maxK, w.k)
+		if w.ints != nil {
+			c.p.maxInt = max(c.p.maxInt, w.k)
+		}
+	}
+	return w, err
+}
+
+// matmuls emits one region for products of the same input; last is the index of the last op.
+func (c *compiler) matmuls(ops []models.Op, last int) error {
+	in := ops[0].In[0]
+	s := step{kind: stepMat, space: c.spaceOf[in], layer: ops[0].Layer, in: c.at[in], width: c.m.Program.Width[in]}
+	quantize := false
+	for i := range ops {
+		w, err := c.matrix(&ops[i])
+		if err != nil {
+			return err
+		}
+		quantize = quantize || w.ints != nil
+		s.mats = append(s.mats, w)
+	}
+	if quantize && c.acts != in {
+		c.row(s.space, rowOp{kind: rowQuantize, a: s.in, width: s.width, layer: s.layer, name: ops[0].W})
+		c.acts = in
+	}
+	c.flush()
+	for i := range ops {
+		s.outs = append(s.outs, c.buffer(ops[i].Out, s.space))
+	}
+	c.release(in, last)
+	c.emit(s)
+	return nil
+}
+
+// op emits everything but matrix products.
+func (c *compiler) op(o *models.Op, i int) error {
+	p := c.m.Program
+	width := p.Width[o.Out]
+	sp := allRows
+	if len(o.In) > 0 {
+		sp = c.spaceOf[o.In[0]]
+	}
+	switch o.Kind {
+	case models.Embed:
+		w, err := c.m.bind(o.W, "")
+		if err != nil {
+			return err
+		}
+		c.p.embed = w
+		c.row(sp, rowOp{kind: rowEmbed, out: c.buffer(o.Out, sp), width: width})
+	case models.RMSNorm:
+		w, err := c.m.vector(o.W)
+		if err != nil {
+			return err
+		}
+		a := c.at[o.In[0]]
+		c.row(sp, rowOp{kind: rowNorm, out: c.buffer(o.Out, sp), a: a, width: width, w: w, layer: o.Layer, name: o.W})
+		c.release(o.In[0], i)
+	case models.Rotate:
+		if c.lastUse[o.In[0]] != i {
+			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
+		}
+		c.move(o.In[0], o.Out)
+		c.row(sp, rowOp{kind: rowRotate, out: c.at[o.Out], a: c.at[o.Out], width: width, heads: o.Heads, layer: o.Layer})
+	case models.Add, models.SwiGLU:
+		a, b := o.In[0], o.In[1]
+		r := rowOp{kind: rowAdd, a: c.at[a], b: c.at[b], width: width, layer: o.Layer}
+		if o.Kind == models.SwiGLU {
+			r.kind = rowSwiGLU
+		}
+		if c.lastUse[a] == i {
+			c.move(a, o.Out)
+			r.out = r.a
+		} else {
+			r.out = c.buffer(o.Out, sp)
+		}
+		c.row(sp, r)
+		c.release(b, i)
+	case models.Attend:
+		q, k, v := o.In[0], o.In[1], o.In[2]
+		c.row(sp, rowOp{kind: rowStore, a: c.at[k], b: c.at[v], width: p.Width[k], layer: o.Layer})
+		c.release(k, i)
+		c.release(v, i)
+		c.flush()
+		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width}
+		s.out = c.buffer(o.Out, sp)
+		c.release(q, i)
+		c.emit(s)
+	case models.Select:
+		c.flush()
+		s := step{kind: stepSelect, space: wantedRows, layer: o.Layer, in: c.at[o.In[0]], width: width}
+		s.out = c.buffer(o.Out, wantedRows)
+		c.release(o.In[0], i)
+		c.emit(s)
+	default:
+		return fmt.Errorf("%s: op %v of the program is not known to the engine", c.m.file.Name, o.Kind)
+	}
+	return nil
+}
+
+// row adds an op to the region of row ops being gathered.
+func (c *compiler) row(sp space, r rowOp) {
+	if len(c.rows) > 0 && c.rowsIn != sp {
+		c.flush()
+	}
+	c.rowsIn = sp
+	c.rows = append(c.rows, r)
+}
+
+// flush emits the gathered row ops as a step.
+func (c *compiler) flush() {
+	if len(c.rows) == 0 {
+		return
+	}
+	s := step{kind: stepRows, space: c.rowsIn, layer: c.rows[0].layer, rows: c.rows}
+	c.rows = nil
+	c.emit(s)
+}
+
+// emit appends a step. Buffers that died in it may be used from the next step on, not before: rows of different
+// widths overlap.
+func (c *compiler) emit(s step) {
+	c.p.steps = append(c.p.steps, s)
+	c.free = append(c.free, c.dying...)
+	c.dying = c.dying[:0]
+}
+
+// buffer gives a value a buffer: a free one of the best width, else a new one.
+func (c *compiler) buffer(v models.Value, sp space) int {
+	w := c.m.Program.Width[v]
+	best := -1
+	for i, b := range c.free {
+		if best < 0 || fit(c.p.buffers[b], w) < fit(c.p.buffers[c.free[best]], w) {
+			best = i
+		}
+	}
+	var b int
+	if best >= 0 {
+		b = c.free[best]
+		c.free = slices.Delete(c.free, best, best+1)
+		c.p.buffers[b] = max(c.p.buffers[b], w)
+	} else {
+		b = len(c.p.buffers)
+		c.p.buffers = append(c.p.buffers, w)
+	}
+	c.at[v], c.spaceOf[v] = b, sp
+	return b
+}
+
+// fit is how badly a buffer of width have serves width want: waste, or growth, which is worse.
+func fit(have, want int) int {
+	if have >= want {
+		return have - want
+	}
+	return 4 * (want - have)
+}
+
+// move hands a dying value's buffer on to out, which is computed in place.
+func (c *compiler) move(v, out models.Value) {
+	c.at[out], c.spaceOf[out] = c.at[v], c.spaceOf[v]
+	c.at[v] = -1
+}
+
+// release frees v's buffer at the end of the step if op i was the last to read it.
+func (c *compiler) release(v models.Value, i int) {
+	if c.lastUse[v] == i && c.at[v] >= 0 {
+		c.dying = append(c.dying, c.at[v])
+		c.at[v] = -1
+	}
+}

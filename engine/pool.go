@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// task is the work of one parallel region: Run is called once for every chunk, by any worker, in any order.
+// Workers are numbered from 0 (the caller of pool.run); one worker runs one chunk at a time, so worker-numbered
+// scratch is safe.
+type task interface{ run(worker, chunk int) }
+
+// spin is how long an idle worker looks for the next region before it parks, and how long the caller looks for the
+// last chunks to end before it gives its processor away.
+const spin = 40 * time.Microsecond
+
+// maxChunks bounds the chunks of one region, for they are counted in 20 bits.
+const maxChunks = 1<<20 - 1
+
+// pool runs parallel regions on a fixed set of goroutines. Chunks are claimed one by one from an atomic counter, so a
+// worker whose core is taken away holds up at most the chunk it has claimed. Idle workers spin briefly, then park.
+//
+// state is (epoch 24 bits, chunks 20 bits, next 20 bits) in one word: a claim is a compare-and-swap that succeeds only
+// on the region it was read from, and a region cannot end before its claimed chunks have, so p.task is always the
+// claimed chunk's.
+type pool struct {
+	state   atomic.Uint64
+	done    atomic.Int64 // chunks ended in this region
+	task    task
+	workers []*worker // without the caller
+	closed  atomic.Bool
+	left    sync.WaitGroup
+	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
+
+	mu    sync.Mutex
+	err   error // first fault of this region
+	panik any   // first other panic of this region
+	bad   atomic.Bool
+}
+
+type worker struct {
+	id     int
+	parked atomic.Bool
+	wake   chan struct{}
+}
+
+// newPool starts threads-1 workers; the caller of run is the remaining one.
+func newPool(threads int, fault func(any) error) *pool {
+	p := &pool{fault: fault}
+	for i := 1; i < threads; i++ {
+		w := &worker{id: i, wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		p.left.Add(1)
+		go p.work(w)
+	}
+	return p
+}
+
+// threads is the number of workers, the caller included.
+func (p *pool) threads() int { return len(p.workers) + 1 }
+
+// close stops the workers and waits for them. No region may be running.
+func (p *pool) close() {
+	p.closed.Store(true)
+	for _, w := range p.workers {
+		w.unpark()
+	}
+	p.left.Wait()
+}
+
+func (w *worker) unpark() bool {
+	if w.parked.CompareAndSwap(true, false) {
+		w.wake <- struct{}{} // cap 1 and one token per parking: never blocks
+		return true
+	}
+	return false
+}
+
+// run runs chunks 0..n-1 of t and returns when all have ended. A memory fault of the model file's mapping comes back
+// as an error; other panics go on in the caller. One region at a time.
+func (p *pool) run(t task, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	if n > maxChunks {
+		panic("engine: too many chunks in one region")
+	}
+	if n == 1 || len(p.workers) == 0 {
+		for i := 0; i < n && !p.bad.Load(); i++ {
+			p.chunk(t, 0, i)
+		}
+		return p.outcome()
+	}
+	p.task = t
+	p.done.Store(0)
+	epoch := p.state.Load()>>40 + 1
+	p.state.Store(epoch<<40 | uint64(n)<<20)
+	woken := 0
+	for _, w := range p.workers {
+		if woken == n-1 {
+			break
+		}
+		if w.unpark() {
+			woken++
+		}
+	}
+	for p.claim(0) {
+	}
+	p.await(int64(n))
+	return p.outcome()
+}
+
+// outcome reports and clears what went wrong in the region.
+func (p *pool) outcome() error {
+	if !p.bad.Load() {
+		return nil
+	}
+	err, panik := p.err, p.panik
+	p.err, p.panik = nil, nil
+	p.bad.Store(false)
+	if panik != nil {
+		panic(panik)
+	}
+	return err
+}
+
+// await waits until n chunks have ended.
+func (p *pool) await(n int64) {
+	var start time.Time
+	for i := 0; p.done.Load() < n; i++ {
+		breathe()
+		if i&63 == 63 {
+			if start.IsZero() {
+				start = time.Now()
+			} else if d := time.Since(start); d > 25*spin {
+				time.Sleep(spin)
+			} else if d > spin {
+				runtime.Gosched() // a core was taken away: leave ours to whoever needs it
+			}
+		}
+	}
+}
+
+// claim takes and runs one chunk; false when none is left.
+func (p *pool) claim(id int) bool {
+	s := p.state.Load()
+	for {
+		n, next := s>>20&maxChunks, s&maxChunks
+		if next >= n {
+			return false
+		}
+		if p.state.CompareAndSwap(s, s+1) {
+			if !p.bad.Load() {
+				p.chunk(p.task, id, int(next))
+			}
+			p.done.Add(1)
+			return true
+		}
+		s = p.state.Load()
+	}
+}
+
+// chunk runs one chunk and keeps what it panics with.
+func (p *pool) chunk(t task, id, i int) {
+	defer p.catch()
+	t.run(id, i)
+}
+
+func (p *pool) catch() {
+	r := recover()
+	if r == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.fault(r); err != nil {
+		if p.err == nil {
+			p.err = err
+		}
+	} else if p.panik == nil {
+		p.panik = r
+	}
+	p.bad.Store(true)
+}
+
+// work is the life of one worker.
+func (p *pool) work(w *worker) {
+	defer p.left.Done()
+	debug.SetPanicOnFault(true) // reads of a mapping that was cut short panic instead of killing the process
+	for !p.closed.Load() {
+		for p.claim(w.id) {
+		}
+		if p.spin() {
+			continue
+		}
+		// Say so before the last look: a run that comes between finds parked set and sends a token.
+		w.parked.Store(true)
+		if s := p.state.Load(); s&maxChunks < s>>20&maxChunks || p.closed.Load() {
+			if w.parked.CompareAndSwap(true, false) {
+				continue
+			}
+		}
+		<-w.wake
+	}
+}
+
+// spin looks for work for a while; false when there was none.
+func (p *pool) spin() bool {
+	var start time.Time
+	for i := 0; ; i++ {
+		if s := p.state.Load(); s&maxChunks < s>>20&maxChunks || p.closed.Load() {
+			return true
+		}
+		breathe()
+		if i&63 == 63 {
+			if start.IsZero() {
+				start = time.Now()
+			} else if time.Since(start) > spin {
+				return false
+			}
+		}
+	}
+}
+
+// breathe keeps spin loops off the memory bus and, being a call, gives the scheduler a place to stop them.
+//
+//go:noinline
+func breathe() {
+	for i := 0; i < 8; i++ {
+		breath.Load()
+	}
+}
+
+var breath atomic.Uint32

@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// runner holds everything one pass of the model writes: the program's buffers, the rows of the pass and each worker's
+// scratch. It belongs to the evaluation whose turn it is. Nothing in it is allocated per token once it has grown.
+type runner struct {
+	m    *Model
+	rows int         // room of buffers, in rows
+	buf  [][]float32 // [buffers][rows*width]
+	acts *kernels.Acts
+
+	// The rows of the pass.
+	n      int // rows
+	tok    []int32
+	pos    []int32
+	page   []*page
+	wanted []int32 // rows whose result is wanted, those with logits first
+
+	logitRows int // how many of wanted are for logits
+	parts     []passPart
+	one       [1]Seq
+	before    []int     // tokens each session held before the batch
+	logits    []float32 // [block, vocab]
+
+	quantizeHidden [1]rowOp
+	classStep      step
+
+	scratch []workerScratch
+	rowsT   rowsTask
+	matT    matTask
+	attT    attendTask
+
+	mu  sync.Mutex
+	err error // first NumberError of the pass
+}
+
+// workerScratch is one worker's own memory.
+type workerScratch struct {
+	s    *kernels.Scratch
+	tile *kernels.Tile
+	q    []int8 // [TileRows, k] codes of a tile
+	sc   []float32
+	mn   []float32
+	f    []float32 // [TileRows, k] weights decoded to f32
+	fk   []float32 // [k, TileRows] the same transposed
+	h    []uint16  // [headDim]
+	att  attendScratch
+}
+
+func newRunner(m *Model) *runner {
+	r := &runner{m: m}
+	k := m.plan.maxK
+	r.scratch = make([]workerScratch, m.cfg.threads)
+	for i := range r.scratch {
+		w := &r.scratch[i]
+		w.s = kernels.NewScratch(k)
+		w.h = make([]uint16, m.Spec.HeadDim)
+	}
+	r.rowsT.r, r.matT.r, r.attT.r = r, r, r
+	r.buf = make([][]float32, len(m.plan.buffers))
+	return r
+}
+
+// grow makes room for n rows.
+func (r *runner) grow(n int) {
+	if n <= r.rows {
+		return
+	}
+	n = min(r.m.cfg.chunk, max(n, 2*r.rows))
+	r.rows = n
+	for i, w := range r.m.plan.buffers {
+		r.buf[i] = make([]float32, n*w)
+	}
+	if r.m.plan.maxInt > 0 {
+		r.acts = kernels.NewActs(n, r.m.plan.maxInt)
+	}
+	r.tok, r.pos = make([]int32, n), make([]int32, n)
+	r.page = make([]*page, n)
+	r.wanted = make([]int32, 0, n)
+}
+
+// tileScratch makes the worker's tile memory on first use; decoding one token may never need it.
+func (r *runner) tileScratch(w *workerScratch) {
+	if w.tile == nil {
+		k := max(r.m.plan.maxInt, 32)
+		w.tile = kernels.NewTile(k)
+		w.q = make([]int8, kernels.TileRows*k+64)
+		w.sc = make([]float32, kernels.TileRows*(k/16)+64)
+		w.mn = make([]float32, kernels.TileRows*(k/16)+64)
+	}
+}
+
+func (r *runner) floatScratch(w *workerScratch) {
+	if w.f == nil {
+		w.f = make([]float32, kernels.TileRows*r.m.plan.maxK)
+		w.fk = make([]float32, kernels.TileRows*r.m.plan.maxK)
+	}
+}
+
+// fail keeps the first number error of the pass.
+func (r *runner) fail(where, what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = &NumberError{r.m.file.Name, where, what}
+	}
+}
+
+func (r *runner) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// count is the number of rows in a space.
+func (r *runner) count(s space) int {
+	if s == wantedRows {
+		return len(r.wanted)
+	}
+	return r.n
+}
+
+// step runs one step over the pass.
+func (r *runner) step(s *step) error {
+	n := r.count(s.space)
+	if n == 0 {
+		return nil
+	}
+	var err error
+	switch s.kind {
+	case stepRows:
+		err = r.runRows(s.rows, n)
+	case stepMat:
+		err = r.matT.start(s, 0, n, nil)
+	case stepAttend:
+		err = r.attT.start(s)
+	case stepSelect:
+		in, out, w := r.buf[s.in], r.buf[s.out], s.width
+		for i, t := range r.wanted {
+			copy(out[i*w:i*w+w], in[int(t)*w:int(t)*w+w])
+		}
+	}
+	if err == nil {
+		err = r.failed()
+	}
+	return err
+}
+
+// rowsTask runs row ops: chunk = a run of rows, each taken through all ops.
+type rowsTask struct {
+	r   *runner
+	ops []rowOp
+	n   int
+	per int
+}
+
+// inlineRows is the amount of work, in values, up to which a region is not worth its start.
+const inlineRows = 1 << 14
+
+func (r *runner) runRows(ops []rowOp, n int) error {
+	t := &r.rowsT
+	t.ops, t.n, t.per = ops, n, n
+	work := 0
+	for i := range ops {
+		work += n * ops[i].width
+	}
+	if w := r.m.pool.threads(); work > inlineRows && w > 1 {
+		t.per = max(1, n/(4*w))
+	}
+	for i := range ops {
+		if ops[i].kind == rowQuantize {
+			r.acts.SetK(ops[i].width)
+		}
+	}
+	return r.m.pool.run(t, (n+t.per-1)/t.per)
+}
+
+func (t *rowsTask) run(worker, chunk int) {
+	for i := chunk * t.per; i < min(t.n, (chunk+1)*t.per); i++ {
+		for o := range t.ops {
+			t.row(&t.ops[o], worker, i)
+		}
+	}
+}
+
+func (t *rowsTask) row(o *rowOp, worker, i int) {
+	r, w := t.r, o.width
+	l := r.m.level
+	at := func(b int) []float32 { return r.buf[b][i*w : i*w+w] }
+	switch o.kind {
+	case rowEmbed:
+		r.m.plan.embed.row(at(o.out), int(r.tok[i]))
+	case rowAdd:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Add(at(o.out), at(o.b))
+	case rowNorm:
+		l.RMSNorm(at(o.out), at(o.a), o.w, r.m.Spec.NormEps)
+	case rowSwiGLU:
+		l.SwiGLU(at(o.out), at(o.a), at(o.b))
+	case rowRotate:
+		cos, sin := r.m.rope.at(int(r.pos[i]))
+		x, hd := at(o.out), r.m.Spec.HeadDim
+		for h := 0; h < o.heads; h++ {
+			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
+		}
+	case rowQuantize:
+		if !l.Quantize(r.acts, i, at(o.a)) {
+			r.fail(fmt.Sprintf("input of tensor %q", o.name), "holds a NaN or an infinity; the file's weights are damaged")
+		}
+	case rowStore:
+		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {
+			what := "holds a NaN or an infinity; the file's weights are damaged"
+			if r.m.cfg.kv == KVF16 && l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
+				what = "holds a number beyond 65504, too large for an f16 KV cache; open the model with F32 KV"
+			}
+			r.fail(fmt.Sprintf("keys and values of layer %d", o.layer), what)
+		}
+	}
+}

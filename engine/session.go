@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// Session is one timeline: the tokens it holds, their keys and values, and the logits after the last. It serves one
+// goroutine at a time. Sessions of one model may be used by different goroutines.
+type Session struct {
+	m      *Model
+	tokens []int32
+	pages  []*page // [(len(tokens)+PageKeys-1) / PageKeys], may hold more
+	busy   atomic.Bool
+
+	logits   []float32 // [vocab] after token logitsAt-1
+	logitsAt int       // 0 = none
+	all      []float32 // [allRows, vocab] of the last evaluation with WantAll
+	allRows  int
+
+	// Classification head: the running state of the pooling.
+	pooled   []float32 // [dim] sum of hidden states (mean) or the last one
+	pooledAt int       // tokens pooled
+	class    []float32 // [labels] after classAt tokens
+	classAt  int
+}
+
+// NewSession makes an empty session.
+func (m *Model) NewSession() *Session { return &Session{m: m} }
+
+// Model is the session's model.
+func (s *Session) Model() *Model { return s.m }
+
+// Len is the number of tokens held.
+func (s *Session) Len() int { return len(s.tokens) }
+
+// Tokens returns the tokens held; the caller must not change them.
+func (s *Session) Tokens() []int32 { return s.tokens }
+
+// Logits returns the logits [vocab] after the last token held, or nil where they were not asked for. The slice is
+// the session's: the next evaluation overwrites it.
+func (s *Session) Logits() []float32 {
+	if s.logitsAt == 0 || s.logitsAt != len(s.tokens) {
+		return nil
+	}
+	return s.logits
+}
+
+// LogitsAll returns the logits [tokens, vocab] of the tokens added by the last evaluation with WantAll.
+func (s *Session) LogitsAll() []float32 { return s.all[:s.allRows*s.m.Spec.Vocab] }
+
+// ClassLogits returns the classification head's logits [labels] after the last token held, nil where they were not
+// asked for.
+func (s *Session) ClassLogits() []float32 {
+	if s.classAt == 0 || s.classAt != len(s.tokens) {
+		return nil
+	}
+	return s.class
+}
+
+// Eval makes the session hold exactly tokens and returns the logits [vocab] of the last one. What the session already
+// holds of the prefix is not computed again; what it holds beyond is forgotten. The result is the session's own slice.
+func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("engine: Eval of no tokens; there is nothing to continue")
+	}
+	n := 0
+	for n < len(tokens) && n < len(s.tokens) && tokens[n] == s.tokens[n] {
+		n++
+	}
+	if n == len(tokens) && n == len(s.tokens) && s.Logits() != nil {
+		return s.logits, nil
+	}
+	s.Truncate(min(n, len(tokens)-1))
+	seq := [1]Seq{{Session: s, Tokens: tokens[len(s.tokens):], Want: WantLast}}
+	if err := s.m.evalOne(ctx, &seq); err != nil {
+		return nil, err
+	}
+	return s.logits, nil
+}
+
+// Truncate forgets all but the first n tokens.
+func (s *Session) Truncate(n int) {
+	if n < 0 || n > len(s.tokens) {
+		panic(fmt.Sprintf("engine: Truncate to %d of a session of %d tokens", n, len(s.tokens)))
+	}
+	if n == len(s.tokens) {
+		return
+	}
+	s.tokens = s.tokens[:n]
+	for keep := pagesFor(n); len(s.pages) > keep; {
+		last := len(s.pages) - 1
+		s.m.dropPage(s.pages[last])
+		s.pages[last] = nil
+		s.pages = s.pages[:last]
+	}
+	s.logitsAt, s.classAt, s.allRows = 0, 0, 0
+	if s.pooledAt > n {
+		s.pooledAt = 0
+	}
+}
+
+// Fork returns a session that holds the same tokens. It costs no copying now: pages are shared, and whoever first
+// writes to a shared one copies what it holds.
+func (s *Session) Fork() *Session {
+	f := &Session{m: s.m}
+	f.Assign(s)
+	return f
+}
+
+// Assign makes s hold what from holds, as Fork does, reusing s's memory.
+func (s *Session) Assign(from *Session) {
+	if s.m != from.m {
+		panic("engine: Assign between sessions of different models")
+	}
+	for _, p := range from.pages {
+		p.refs.Add(1)
+	}
+	for _, p := range s.pages {
+		s.m.dropPage(p)
+	}
+	s.tokens = append(s.tokens[:0], from.tokens...)
+	s.pages = append(s.pages[:0], from.pages...)
+	s.logitsAt, s.classAt, s.allRows = 0, 0, 0
+	if from.Logits() != nil {
+		s.logits = append(s.logits[:0], from.logits...)
+		s.logitsAt = from.logitsAt
+	}
+	s.pooled = append(s.pooled[:0], from.pooled...)
+	s.pooledAt = from.pooledAt
+}
+
+// Close gives the session's pages back for reuse. A session that is not closed is collected like any other memory.
+func (s *Session) Close() {
+	for _, p := range s.pages {
+		s.m.dropPage(p)
+	}
+	s.pages, s.tokens = nil, nil
+	s.logitsAt, s.classAt, s.allRows, s.pooledAt = 0, 0, 0, 0
+}
+
+func pagesFor(tokens int) int { return (tokens + kernels.PageKeys - 1) / kernels.PageKeys }
+
+// room makes pages for positions up to n and makes those that will be written this session's own.
+func (s *Session) room(n int) {
+	have := len(s.tokens)
+	if first := have / kernels.PageKeys; have%kernels.PageKeys != 0 && s.pages[first].refs.Load() > 1 {
+		own := s.m.newPage()
+		s.m.copyPage(own, s.pages[first], have%kernels.PageKeys)
+		s.m.dropPage(s.pages[first])
+		s.pages[first] = own
+	}
+	for len(s.pages) < pagesFor(n) {
+		s.pages = append(s.pages, s.m.newPage())
+	}
+	s.tokens = slices.Grow(s.tokens, n-have)
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// matrix is a weight [rows, k] as the file holds it, bound to the kernels that read it.
+type matrix struct {
+	name     string
+	rows, k  int
+	data     []byte // view of the mapping
+	rowBytes int
+	format   *quant.Format
+	ints     *kernels.IntFormat // nil: the float path
+	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
+	codes    func(q []int8, sc, mn []float32, row []byte)
+	bias     []float32 // nil = none
+}
+
+// bind finds a tensor and the path its format takes: integers where the format has codes and the mode is normal,
+// else decoded to f32.
+func (m *Model) bind(name, bias string) (matrix, error) {
+	t, err := m.tensor(name, 2)
+	if err != nil {
+		return matrix{}, err
+	}
+	w := matrix{name: name, rows: t.Rows(), k: t.Shape[0], data: t.Data}
+	f, ok := quant.ByType(t.Type)
+	if !ok || !f.CanUnpack() {
+		return matrix{}, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded to weights", m.file.Name, name, t.Type)
+	}
+	w.format = f
+	if w.rowBytes, err = f.RowBytes(w.k); err != nil {
+		return matrix{}, fmt.Errorf("%s: tensor %q: %w", m.file.Name, name, err)
+	}
+	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
+		w.ints = kernels.IntFormats[t.Type]
+		w.gemv, w.codes = m.level.Gemv[t.Type], m.level.Codes[t.Type]
+	}
+	if bias != "" {
+		if w.bias, err = m.vector(bias); err != nil {
+			return matrix{}, err
+		}
+	}
+	return w, nil
+}
+
+// vector decodes a whole one-dimensional tensor (norm weights, biases) and refuses NaN and infinities.
+func (m *Model) vector(name string) ([]float32, error) {
+	t, err := m.tensor(name, 1)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := quant.ByType(t.Type)
+	if !ok || !f.CanUnpack() {
+		return nil, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded to weights", m.file.Name, name, t.Type)
+	}
+	v := make([]float32, t.Elements())
+	f.Unpack(v, t.Data)
+	if !m.level.AllFinite(v) {
+		return nil, &NumberError{m.file.Name, fmt.Sprintf("tensor %q", name), "holds a NaN or an infinity; the file is damaged, pull it again"}
+	}
+	return v, nil
+}
+
+func (m *Model) tensor(name string, dims int) (*gguf.Tensor, error) {
+	t, ok := m.file.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("%s: tensor %q is missing", m.file.Name, name)
+	}
+	if len(t.Shape) < dims {
+		return nil, fmt.Errorf("%s: tensor %q has shape %v, want %d dimensions", m.file.Name, name, t.Shape, dims)
+	}
+	return t, nil
+}
+
+// row decodes one row to f32.
+func (w *matrix) row(dst []float32, i int) {
+	w.format.Unpack(dst, w.data[i*w.rowBytes:(i+1)*w.rowBytes])
+}
