@@ -27,7 +27,7 @@ func packGroups(header *[kHeaderBytes]byte, codes *[256]uint8, x *[256]float32, 
 	var weights [32]float32
 	var trial [32]uint8
 
-	sigma2 := 2 * sumSquares(x[:]) / 256
+	sigma2 := float32(2 * sumSquares(x[:]) / 256) // converted, or weigh could fuse it
 	for g := range scales {
 		xg := x[32*g : 32*g+32]
 		if importance == nil {

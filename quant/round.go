@@ -52,7 +52,8 @@ func roundAway(v float32) int {
 // nearest rounds halves to even by the last place of 1.5 * 2^23. Right for
 // magnitudes below 2^22; defined, but meaningless, beyond.
 func nearest(v float32) int {
-	return int(math.Float32bits(v+12582912)&0x7fffff) - 0x400000
+	// The conversion keeps a product in the caller from being fused with the sum.
+	return int(math.Float32bits(float32(v)+12582912)&0x7fffff) - 0x400000
 }
 
 func clamp(v, lo, hi int) int { return max(lo, min(hi, v)) }
@@ -80,8 +81,9 @@ func sumSquares(x []float32) (sum float32) {
 // below sigma2, the mean square around them.
 func weigh(weights, x, importance []float32, sigma2 float32) (sum float32) {
 	for i, v := range x {
-		weights[i] = importance[i] * sqrt(sigma2+float32(v*v))
-		sum += weights[i]
+		w := float32(importance[i] * sqrt(sigma2+float32(v*v)))
+		weights[i] = w
+		sum += w
 	}
 	return sum
 }
