@@ -7,6 +7,11 @@ func avx512Int(l *Level) {
 	l.Quantize = quantizeLevelAVX512
 	l.PackTile = packTileAVX512
 	l.GemmInt8 = gemmInt8AVX512
+	l.Gemv[Q8_0] = gemvPlainAVX512(gemvSumsQ8_0AVX512, Q8_0Bytes, 7)
+	l.Gemv[Q4_0] = gemvPlainAVX512(gemvSumsQ4_0AVX512, Q4_0Bytes, 3)
+	l.Gemv[Q5_0] = gemvPlainAVX512(gemvSumsQ5_0AVX512, Q5_0Bytes, 4)
+	l.Gemv[Q4_1] = gemvMinAVX512(gemvSumsQ4_1AVX512, Q4_1Bytes)
+	l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
 }
 
 //go:noescape

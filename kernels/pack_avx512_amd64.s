@@ -2,28 +2,11 @@
 
 #include "textflag.h"
 
-// Z(a..a+3) hold rows of four lanes of four dwords; afterwards register j holds, per lane, dword j of the four rows.
-#define TRANSPOSE4(a, b, c, d, t0, t1, t2, t3) \
-	VPUNPCKLDQ  b, a, t0   \
-	VPUNPCKHDQ  b, a, t1   \
-	VPUNPCKLDQ  d, c, t2   \
-	VPUNPCKHDQ  d, c, t3   \
-	VPUNPCKLQDQ t2, t0, a  \
-	VPUNPCKHQDQ t2, t0, b  \
-	VPUNPCKLQDQ t3, t1, c  \
-	VPUNPCKHQDQ t3, t1, d
+#include "transpose_avx512_amd64.h"
 
-// Four registers that hold dword j of rows 0-3, 4-7, 8-11, 12-15 per lane L (dword 4L+j): stores columns 4L+j and moves DI on by
-// one column.
+// STORE4 stores four columns and moves DI on by one.
 #define STORE4(a, b, c, d) \
-	VSHUFI32X4 $0x44, b, a, Z16     \
-	VSHUFI32X4 $0xee, b, a, Z17     \
-	VSHUFI32X4 $0x44, d, c, Z18     \
-	VSHUFI32X4 $0xee, d, c, Z19     \
-	VSHUFI32X4 $0x88, Z18, Z16, Z20 \
-	VSHUFI32X4 $0xdd, Z18, Z16, Z21 \
-	VSHUFI32X4 $0x88, Z19, Z17, Z22 \
-	VSHUFI32X4 $0xdd, Z19, Z17, Z23 \
+	LANES4(a, b, c, d)              \
 	VPXORD     Z31, Z20, Z20        \
 	VPXORD     Z31, Z21, Z21        \
 	VPXORD     Z31, Z22, Z22        \
@@ -73,10 +56,7 @@ full:
 	LOAD4(Z4, Z5, Z6, Z7)
 	LOAD4(Z8, Z9, Z10, Z11)
 	LOAD4(Z12, Z13, Z14, Z15)
-	TRANSPOSE4(Z0, Z1, Z2, Z3, Z16, Z17, Z18, Z19)
-	TRANSPOSE4(Z4, Z5, Z6, Z7, Z20, Z21, Z22, Z23)
-	TRANSPOSE4(Z8, Z9, Z10, Z11, Z24, Z25, Z26, Z27)
-	TRANSPOSE4(Z12, Z13, Z14, Z15, Z16, Z17, Z18, Z19)
+	TRANSPOSE16
 	STORE4(Z0, Z4, Z8, Z12)
 	STORE4(Z1, Z5, Z9, Z13)
 	STORE4(Z2, Z6, Z10, Z14)

@@ -1,0 +1,111 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "gemv_avx512_amd64.h"
+
+#define AHEAD 8192
+
+// NIBBLES splits four blocks of 16 bytes into first halves Z6 and second halves Z7, lanes in the block order 0 2 1 3.
+#define NIBBLES(o0, B0, o1, B1, o2, B2, o3, B3) \
+	VMOVDQU      o0(B0), X4         \
+	VINSERTI32X4 $1, o2(B2), Z4, Z4 \
+	VINSERTI32X4 $2, o1(B1), Z4, Z4 \
+	VINSERTI32X4 $3, o3(B3), Z4, Z4 \
+	VPSRLW       $4, Z4, Z7         \
+	VPANDD       Z31, Z4, Z6        \
+	VPANDD       Z31, Z7, Z7
+
+// FIFTH adds 16 where the bit of a value is set in the four qh: bits 0-15 belong to Z6, 16-31 to Z7.
+#define FIFTH(o0, B0, o1, B1, o2, B2, o3, B3) \
+	MOVL  o2(B2), BX     \
+	MOVL  o0(B0), AX     \
+	SHLQ  $32, BX        \
+	ORQ   AX, BX         \
+	MOVL  o3(B3), DX     \
+	MOVL  o1(B1), AX     \
+	SHLQ  $32, DX        \
+	ORQ   AX, DX         \
+	PEXTQ R14, BX, AX    \
+	PEXTQ R15, BX, BX    \
+	KMOVD AX, K1         \
+	KMOVD BX, K2         \
+	PEXTQ R14, DX, AX    \
+	PEXTQ R15, DX, DX    \
+	KMOVD AX, K3         \
+	KMOVD DX, K4         \
+	KUNPCKDQ K1, K3, K1  \
+	KUNPCKDQ K2, K4, K2  \
+	VPADDB Z30, Z6, K1, Z6 \
+	VPADDB Z30, Z7, K2, Z7
+
+#define DOT(xo, acc) \
+	VPXORD   acc, acc, acc      \
+	VPDPBUSD (xo)(R11), Z6, acc \
+	VPDPBUSD (xo+64)(R11), Z7, acc
+
+#define CONSTANTS \
+	MOVL         $0x0f0f0f0f, AX         \
+	VPBROADCASTD AX, Z31                 \
+	MOVL         $0x10101010, AX         \
+	VPBROADCASTD AX, Z30                 \
+	MOVQ         $0x0000ffff0000ffff, R14 \
+	MOVQ         $0xffff0000ffff0000, R15
+
+#define BYTES 22
+#define SCALES 32
+#define FETCH \
+	PREFETCHT0 (R10)   \
+	PREFETCHT0 64(R10) \
+	ADDQ $72, R10
+
+#define SCALE(o, B, s) \
+	MOVWLZX o(B), AX \
+	MOVW    AX, (s)(R13)
+
+#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
+	NIBBLES(o0+6, B0, o1+6, B1, o2+6, B2, o3+6, B3) \
+	FIFTH(o0+2, B0, o1+2, B1, o2+2, B2, o3+2, B3)   \
+	SCALE(o0, B0, so)                               \
+	SCALE(o1, B1, so+SCALES)                        \
+	SCALE(o2, B2, so+2*SCALES)                      \
+	SCALE(o3, B3, so+3*SCALES)                      \
+	DOT(xo, acc)
+
+// func gemvSumsQ5_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
+TEXT ·gemvSumsQ5_0AVX512(SB), 0, $328-56
+	CONSTANTS
+	ROWS
+
+#undef BYTES
+
+#undef SCALES
+
+#undef FETCH
+
+#undef QUAD
+
+#define BYTES 24
+#define SCALES 64
+#define FETCH \
+	PREFETCHT0 (R10)   \
+	PREFETCHT0 64(R10) \
+	ADDQ $80, R10
+
+// SCALE2 copies the scale and the minimum.
+#define SCALE2(o, B, s) \
+	MOVL o(B), AX \
+	MOVL AX, (s)(R13)
+
+#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
+	NIBBLES(o0+8, B0, o1+8, B1, o2+8, B2, o3+8, B3) \
+	FIFTH(o0+4, B0, o1+4, B1, o2+4, B2, o3+4, B3)   \
+	SCALE2(o0, B0, so)                              \
+	SCALE2(o1, B1, so+SCALES)                       \
+	SCALE2(o2, B2, so+2*SCALES)                     \
+	SCALE2(o3, B3, so+3*SCALES)                     \
+	DOT(xo, acc)
+
+// func gemvSumsQ5_1AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
+TEXT ·gemvSumsQ5_1AVX512(SB), 0, $328-56
+	CONSTANTS
+	ROWS
