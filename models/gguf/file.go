@@ -5,7 +5,8 @@
 // Beyond the specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) it refuses what no
 // known writer produces and what parsers are known to disagree on: duplicate keys and tensor names, empty names,
 // names with control characters or invalid UTF-8, arrays of arrays, booleans other than 0 and 1, tensors
-// without dimensions or with an empty one, overlapping tensors. It accepts holes between tensors and bytes
+// without dimensions or with an empty one, overlapping tensors, alignments under 8, keys over 65 535 bytes, tensor names
+// over 63, more than 2^20 keys or tensors. It accepts holes between tensors and bytes
 // after the last one; File.Unused counts them.
 package gguf
 

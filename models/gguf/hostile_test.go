@@ -2,6 +2,8 @@ package gguf_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,13 +75,8 @@ func TestFixturesHostileWeights(t *testing.T) {
 		"data-q8-inf-scale": `tensor "blk.0.ffn_up.weight": got +Inf in row 0, column 0`,
 		"ok-base":           "", "data-huge-w": "", "data-denormal": "", "data-zero": "",
 	}
-	found := 0
-	for _, c := range hostile.Make(t, hostile.Bases[0]) {
-		want, ok := where[c.Name]
-		if !ok {
-			continue
-		}
-		found++
+	for _, c := range hostile.Make(t, hostile.Bases[0], slices.Collect(maps.Keys(where))...) {
+		want := where[c.Name]
 		err := hostile.Run(t, c, func(path string) error {
 			f, err := gguf.Open(path)
 			if err != nil {
@@ -100,9 +97,6 @@ func TestFixturesHostileWeights(t *testing.T) {
 		if got := errorText(err); !strings.Contains(got, want) || (want == "") != (err == nil) {
 			t.Errorf("%s: got %q, want %q", c.Name, got, want)
 		}
-	}
-	if found != len(where) {
-		t.Errorf("%d cases run, want %d", found, len(where))
 	}
 }
 

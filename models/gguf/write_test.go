@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,22 +62,22 @@ func TestWriterLayout(t *testing.T) {
 func TestWriterRefuses(t *testing.T) {
 	data := make([]byte, 128)
 	for want, mistake := range map[string]func(w *gguf.Writer){
-		`key "x": got a Go int`:                            func(w *gguf.Writer) { w.Set("x", 1) },
-		`key: got ""`:                                      func(w *gguf.Writer) { w.Set("", true) },
-		`key: got "a\x00b"`:                                func(w *gguf.Writer) { w.Set("a\x00b", true) },
-		`key "general.alignment": got u32 4`:               func(w *gguf.Writer) { w.Set("general.alignment", uint32(4)) },
-		`key "general.alignment": got u64 64`:              func(w *gguf.Writer) { w.Set("general.alignment", uint64(64)) },
-		`tensor "t": got the name twice`:                   func(w *gguf.Writer) { w.AddTensor("t", 0, []int{32}, data); w.AddTensor("t", 0, []int{32}, data) },
-		`tensor "t" type: got id 4`:                        func(w *gguf.Writer) { w.AddTensor("t", 4, []int{32}, data) },
-		`tensor "t" shape: got [33] of Q8_0`:               func(w *gguf.Writer) { w.AddTensor("t", kernels.Q8_0, []int{33}, data) },
-		`tensor "t" shape: got [] of F32`:                  func(w *gguf.Writer) { w.AddTensor("t", 0, nil, data) },
-		`tensor "t" shape: got [1 1 1 1 1] of F32`:         func(w *gguf.Writer) { w.AddTensor("t", 0, []int{1, 1, 1, 1, 1}, data) },
-		`tensor "t" shape: got [2 0] of F32`:               func(w *gguf.Writer) { w.AddTensor("t", 0, []int{2, 0}, data) },
-		`tensor "t" shape: got [-2] of F32`:                func(w *gguf.Writer) { w.AddTensor("t", 0, []int{-2}, data) },
-		`tensor "t" shape: got [4611686018427387904 4] of`: func(w *gguf.Writer) { w.AddTensor("t", kernels.I8, []int{1 << 62, 4}, data) },
-		`tensor "t": got 128 bytes of data, want 132`:      func(w *gguf.Writer) { w.AddTensor("t", 0, []int{33}, data) },
-		`tensor "t": 4 bytes more than`:                    func(w *gguf.Writer) { w.AddTensorFunc("t", 0, []int{31}, writes(data)) },
-		`tensor "t": got 128 bytes of data, want 136`:      func(w *gguf.Writer) { w.AddTensorFunc("t", 0, []int{34}, writes(data)) },
+		`key "x": got a Go int`:                                     func(w *gguf.Writer) { w.Set("x", 1) },
+		`key: got ""`:                                               func(w *gguf.Writer) { w.Set("", true) },
+		`key: got "a\x00b"`:                                         func(w *gguf.Writer) { w.Set("a\x00b", true) },
+		`key "general.alignment": got u32 4`:                        func(w *gguf.Writer) { w.Set("general.alignment", uint32(4)) },
+		`key "general.alignment": got u64 64`:                       func(w *gguf.Writer) { w.Set("general.alignment", uint64(64)) },
+		`tensor "t": got the name twice`:                            func(w *gguf.Writer) { w.AddTensor("t", 0, []int{32}, data); w.AddTensor("t", 0, []int{32}, data) },
+		`tensor "t" type: got id 4`:                                 func(w *gguf.Writer) { w.AddTensor("t", 4, []int{32}, data) },
+		`tensor "t" shape: got [33] of Q8_0`:                        func(w *gguf.Writer) { w.AddTensor("t", kernels.Q8_0, []int{33}, data) },
+		`tensor "t" shape: got [] of F32`:                           func(w *gguf.Writer) { w.AddTensor("t", 0, nil, data) },
+		`tensor "t" shape: got [1 1 1 1 1] of F32`:                  func(w *gguf.Writer) { w.AddTensor("t", 0, []int{1, 1, 1, 1, 1}, data) },
+		`tensor "t" shape: got [2 0] of F32`:                        func(w *gguf.Writer) { w.AddTensor("t", 0, []int{2, 0}, data) },
+		`tensor "t" shape: got [-2] of F32`:                         func(w *gguf.Writer) { w.AddTensor("t", 0, []int{-2}, data) },
+		fmt.Sprintf(`tensor "t" shape: got [%d 4] of`, math.MaxInt): func(w *gguf.Writer) { w.AddTensor("t", kernels.I8, []int{math.MaxInt, 4}, data) },
+		`tensor "t": got 128 bytes of data, want 132`:               func(w *gguf.Writer) { w.AddTensor("t", 0, []int{33}, data) },
+		`tensor "t": 4 bytes more than`:                             func(w *gguf.Writer) { w.AddTensorFunc("t", 0, []int{31}, writes(data)) },
+		`tensor "t": got 128 bytes of data, want 136`:               func(w *gguf.Writer) { w.AddTensorFunc("t", 0, []int{34}, writes(data)) },
 		`tensor "` + strings.Repeat("n", 64) + `": got this name, want 1 to 63 bytes`: func(w *gguf.Writer) {
 			w.AddTensor(strings.Repeat("n", 64), 0, []int{32}, data)
 		},

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,9 +41,9 @@ type Case struct {
 // Path is where the file lies.
 func (c Case) Path() string { return filepath.Join(c.Dir, c.File) }
 
-// Make writes the corpus of one base into a temporary folder of the test. It needs python3: without it the test is
+// Make writes the corpus of one base, or only the cases named, into a temporary folder of the test. It needs python3: without it the test is
 // skipped, or fails where the environment says CI=true.
-func Make(t testing.TB, base string) []Case {
+func Make(t testing.TB, base string, only ...string) []Case {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -52,7 +53,13 @@ func Make(t testing.TB, base string) []Case {
 		t.Skipf("HOSTILE CORPUS NOT RUN: python3 is needed to make it: %v", err)
 	}
 	from, dir := Folder(t), t.TempDir()
-	out, err := exec.Command(python, filepath.Join(from, "make_bad_gguf.py"), filepath.Join(from, "base", base), dir).CombinedOutput()
+	args := []string{filepath.Join(from, "make_bad_gguf.py"), filepath.Join(from, "base", base), dir}
+	want := 276
+	if len(only) > 0 {
+		want = len(only)
+		args = append(args, "--only", "^("+strings.Join(only, "|")+")$")
+	}
+	out, err := exec.Command(python, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("making the hostile corpus: %v\n%s", err, out)
 	}
@@ -67,8 +74,8 @@ func Make(t testing.TB, base string) []Case {
 	if err := json.Unmarshal(text, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	if len(manifest.Cases) < 276 || len(manifest.Skipped) > 0 {
-		t.Fatalf("%s: %d cases and %d skipped, want 276 and none", base, len(manifest.Cases), len(manifest.Skipped))
+	if len(manifest.Cases) != want || len(manifest.Skipped) > 0 {
+		t.Fatalf("%s: %d cases and %d skipped, want %d and none", base, len(manifest.Cases), len(manifest.Skipped), want)
 	}
 	for i := range manifest.Cases {
 		manifest.Cases[i].Dir = dir
