@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -41,6 +42,7 @@ func newBPE(v *Vocab, texts *index) (*bpe, error) {
 		b.shift--
 	}
 	joined := make([]byte, 0, 256)
+	guess := int32(0)
 	for rank, m := range v.Merges {
 		// The first byte belongs to the left part even where it is a space.
 		cut := 0
@@ -53,7 +55,12 @@ func newBPE(v *Vocab, texts *index) (*bpe, error) {
 		left, _ := texts.add(m[:cut])
 		right, _ := texts.add(m[cut+1:])
 		joined = append(append(joined[:0], m[:cut]...), m[cut+1:]...)
-		id, _ := texts.add(string(joined))
+		// Most vocabularies number what merges make in the order of the merges: try that before the index.
+		id := guess
+		if id >= b.tokens || !bytes.Equal(texts.text(id), joined) {
+			id, _ = texts.add(string(joined))
+		}
+		guess = id + 1
 		if texts.len() > maxSymbols-1 {
 			return nil, fmt.Errorf("token: tokens and merges make more than %d symbols", maxSymbols-1)
 		}
@@ -212,12 +219,12 @@ func (b *bpe) short(dst []int32, piece string) []int32 {
 }
 
 // emit appends a symbol, or its bytes where it is no token. A byte that is no token is dropped, as in llama.cpp.
-func (b *bpe) emit(dst []int32, bytes string, id int32) []int32 {
+func (b *bpe) emit(dst []int32, part string, id int32) []int32 {
 	if id < b.tokens {
 		return append(dst, id)
 	}
-	for i := range len(bytes) {
-		if id := b.byteID[bytes[i]]; id < b.tokens {
+	for i := range len(part) {
+		if id := b.byteID[part[i]]; id < b.tokens {
 			dst = append(dst, id)
 		}
 	}

@@ -5,6 +5,7 @@ type scratch struct {
 	chain   chain
 	spelled []byte
 	words   wordCache
+	spm     spmPairer
 }
 
 // wordCache remembers the tokens of recent short pieces. It is direct-mapped, so it never grows.

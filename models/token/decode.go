@@ -2,7 +2,6 @@ package token
 
 import (
 	"bytes"
-	"fmt"
 	"unicode/utf8"
 )
 
@@ -34,17 +33,25 @@ func (t *Tokenizer) appendPiece(dst []byte, id int32) []byte {
 	return dst
 }
 
-// appendUnspelled turns GPT-2's printable characters back into bytes. What spells no byte becomes a note, as in
-// llama.cpp: no encoder makes such tokens from text.
+// appendUnspelled turns GPT-2's printable characters back into bytes. A character that spells no byte stays as it is;
+// no encoder makes a token with one from text. (llama.cpp writes a note with the whole token's text in its place.)
 func appendUnspelled(dst, text []byte) []byte {
-	for rest := text; len(rest) > 0; {
-		r, n := decodeLoose(string(rest[:min(len(rest), utf8.UTFMax)]))
-		rest = rest[n:]
+	for i := 0; i < len(text); {
+		ascii := i
+		for i < len(text) && text[i] < 0x80 { // spells itself
+			i++
+		}
+		dst = append(dst, text[ascii:i]...)
+		if i == len(text) {
+			break
+		}
+		r, n := decodeLoose(string(text[i:min(i+utf8.UTFMax, len(text))]))
 		if int(r) < len(runeByte) && runeByte[r] >= 0 {
 			dst = append(dst, byte(runeByte[r]))
-			continue
+		} else {
+			dst = append(dst, text[i:i+n]...)
 		}
-		dst = fmt.Appendf(dst, "[UNK_BYTE_0x%x%s]", string(r), text)
+		i += n
 	}
 	return dst
 }

@@ -7,8 +7,11 @@ type index struct {
 	blob  []byte   // texts, one after the other
 	end   []uint32 // [symbols + 1] end[i] to end[i+1] is the text of symbol i
 	seed  maphash.Seed
-	slots []uint64 // open addressing: high 32 bits of the hash, symbol + 1; 0 = free
+	slots []uint32 // open addressing: symbol + 1, and above it the hash's highest bits; 0 = free
 }
+
+// slotTag selects the hash bits of a slot.
+const slotTag = ^uint32(maxSymbols - 1)
 
 // newIndex makes room for n symbols and size bytes of text; it grows beyond both.
 func newIndex(n, size int) *index {
@@ -17,7 +20,7 @@ func newIndex(n, size int) *index {
 		end:  make([]uint32, 1, n+1),
 		seed: maphash.MakeSeed(),
 	}
-	x.slots = make([]uint64, slotsFor(n))
+	x.slots = make([]uint32, slotsFor(n))
 	return x
 }
 
@@ -43,14 +46,14 @@ func (x *index) find(text string) int32 {
 // lookup returns the symbol, or -1 and the free slot where it belongs.
 func (x *index) lookup(text string, hash uint64) (id int32, slot int) {
 	mask := len(x.slots) - 1
-	tag := hash >> 32
+	tag := uint32(hash>>32) & slotTag
 	for i := int(hash) & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s == 0 {
 			return -1, i
 		}
-		if s>>32 == tag {
-			if id := int32(uint32(s)) - 1; string(x.text(id)) == text {
+		if s&slotTag == tag {
+			if id := int32(s&^slotTag) - 1; string(x.text(id)) == text {
 				return id, i
 			}
 		}
@@ -67,7 +70,7 @@ func (x *index) add(text string) (id int32, isNew bool) {
 	id = int32(x.len())
 	x.blob = append(x.blob, text...)
 	x.end = append(x.end, uint32(len(x.blob)))
-	x.slots[slot] = hash>>32<<32 | uint64(id+1)
+	x.slots[slot] = uint32(hash>>32)&slotTag | uint32(id+1)
 	if 2*x.len() > len(x.slots) {
 		x.grow()
 	}
@@ -75,10 +78,10 @@ func (x *index) add(text string) (id int32, isNew bool) {
 }
 
 func (x *index) grow() {
-	x.slots = make([]uint64, 2*len(x.slots))
+	x.slots = make([]uint32, 2*len(x.slots))
 	for id := range int32(x.len()) {
 		hash := maphash.Bytes(x.seed, x.text(id))
 		_, slot := x.lookup(string(x.text(id)), hash)
-		x.slots[slot] = hash>>32<<32 | uint64(id+1)
+		x.slots[slot] = uint32(hash>>32)&slotTag | uint32(id+1)
 	}
 }

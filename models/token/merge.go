@@ -20,6 +20,9 @@ type candidate struct {
 	id  int32  // symbol they make
 }
 
+// heapWidth is the number of children of a heap entry: four candidates fill a cache line.
+const heapWidth = 4
+
 // pairer says what two neighbours make.
 type pairer interface {
 	// pair returns the priority (lower merges first) and the symbol of two neighbouring links.
@@ -46,7 +49,7 @@ func (c *chain) merge(p pairer) {
 			c.heap = append(c.heap, cand)
 		}
 	}
-	for i := len(c.heap)/2 - 1; i >= 0; i-- {
+	for i := (len(c.heap) - 2) / heapWidth; i >= 0; i-- {
 		c.down(i)
 	}
 	for len(c.heap) > 0 {
@@ -88,7 +91,7 @@ func (c *chain) add(cand candidate) {
 	c.heap = append(c.heap, cand)
 	i := len(c.heap) - 1
 	for i > 0 {
-		parent := (i - 1) / 2
+		parent := (i - 1) / heapWidth
 		if c.heap[parent].key <= cand.key {
 			break
 		}
@@ -105,12 +108,15 @@ func (c *chain) down(i int) {
 	}
 	moved := h[i]
 	for {
-		child := 2*i + 1
-		if child >= len(h) {
+		first := heapWidth*i + 1
+		if first >= len(h) {
 			break
 		}
-		if child+1 < len(h) && h[child+1].key < h[child].key {
-			child++
+		child := first
+		for j := first + 1; j < min(first+heapWidth, len(h)); j++ {
+			if h[j].key < h[child].key {
+				child = j
+			}
 		}
 		if moved.key <= h[child].key {
 			break

@@ -124,14 +124,31 @@ func (m *spm) encode(dst []int32, text string, prefix bool, s *scratch) []int32 
 				break
 			}
 		}
-		dst = m.piece(dst, text[:end], c)
+		dst = m.piece(dst, text[:end], s)
 		text = text[end:]
 	}
 	return dst
 }
 
-func (m *spm) piece(dst []int32, text string, c *chain) []int32 {
-	c.merge(spmPairer{m, text})
+// piece appends the tokens of one piece, whose characters are in the chain.
+func (m *spm) piece(dst []int32, text string, s *scratch) []int32 {
+	if len(text) > maxCached {
+		return m.pieceUncached(dst, text, s)
+	}
+	e := s.words.entry(text)
+	if e.hit {
+		return append(dst, e.ids[:e.n]...)
+	}
+	from := len(dst)
+	dst = m.pieceUncached(dst, text, s)
+	e.fill(dst[from:])
+	return dst
+}
+
+func (m *spm) pieceUncached(dst []int32, text string, s *scratch) []int32 {
+	s.spm = spmPairer{m, text}
+	c := &s.chain
+	c.merge(&s.spm)
 	for i := int32(0); i >= 0; i = c.syms[i].next {
 		l := &c.syms[i]
 		if l.id < 0 { // a single character
@@ -145,6 +162,7 @@ func (m *spm) piece(dst []int32, text string, c *chain) []int32 {
 			dst = append(dst, m.byteID[b])
 		}
 	}
+	s.spm.text = "" // the pool must not keep the caller's text alive
 	return dst
 }
 
@@ -154,7 +172,7 @@ type spmPairer struct {
 	text string
 }
 
-func (p spmPairer) pair(left, right *link) (uint32, int32, bool) {
+func (p *spmPairer) pair(left, right *link) (uint32, int32, bool) {
 	n := left.n + right.n
 	if int(n) > p.longest {
 		return 0, 0, false

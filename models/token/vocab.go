@@ -108,8 +108,8 @@ func (v *Vocab) check() error {
 	if n == 0 {
 		return fmt.Errorf("token: the vocabulary has no tokens")
 	}
-	if n > maxSymbols {
-		return fmt.Errorf("token: the vocabulary has %d tokens, want at most %d", n, maxSymbols)
+	if n >= maxSymbols {
+		return fmt.Errorf("token: the vocabulary has %d tokens, want fewer than %d", n, maxSymbols)
 	}
 	if v.Scores != nil && len(v.Scores) != n {
 		return fmt.Errorf("token: %d scores for %d tokens", len(v.Scores), n)
