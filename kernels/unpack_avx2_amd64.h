@@ -47,44 +47,41 @@ GLOBL bitMask<>(SB), RODATA|NOPTR, $8
 	VPAND        Y11, t, t \
 	VPOR         t, y, y
 
-// K_SCALES: ys, ym = the eight scales d*sc and signed minima -(dmin*mn) of the Q4_K or Q5_K block at SI, as f32.
-// The four bytes of ScaleMin's drawing are handled at once. Clobbers AX, BX, DX, yt.
+DATA kMasks<>+0(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA kMasks<>+8(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA kMasks<>+16(SB)/8, $0x3030303030303030
+DATA kMasks<>+24(SB)/8, $0x3030303030303030
+DATA kMasks<>+32(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA kMasks<>+40(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA kMasks<>+48(SB)/8, $0x0000000400000000
+DATA kMasks<>+56(SB)/8, $0x0000000400000000
+DATA kMasks<>+64(SB)/8, $0x8000000080000000
+DATA kMasks<>+72(SB)/8, $0x8000000080000000
+GLOBL kMasks<>(SB), RODATA|NOPTR, $80
+
+// K_SCALES: ys, ym = the eight scales d*sc and signed minima (-dmin)*mn of the Q4_K or Q5_K block at SI, as f32. With
+// a, b, c the three 32-bit words of ScaleMin's drawing: sc = a&3f, c&0f | a>>2&30 and mn = b&3f, c>>4&0f | b>>2&30.
+// Clobbers yt and Y9.
 #define K_SCALES(xs, ys, xm, ym, xt, yt) \
-	MOVL         4(SI), AX                \
-	MOVL         8(SI), BX                \
-	MOVL         12(SI), DX               \
-	VMOVD        AX, xs                   \
-	VMOVD        BX, xm                   \
-	VPUNPCKLDQ   xm, xs, xm               \
-	MOVL         DX, R15                  \
-	SHRL         $2, AX                   \
-	SHRL         $2, BX                   \
-	SHRL         $4, R15                  \
-	ANDL         $0x30303030, AX          \
-	ANDL         $0x30303030, BX          \
-	ANDL         $0x0f0f0f0f, DX          \
-	ANDL         $0x0f0f0f0f, R15         \
-	ORL          DX, AX                   \
-	ORL          R15, BX                  \
-	MOVL         $0x3f3f3f3f, DX          \
-	VMOVD        DX, xt                   \
-	VPSHUFD      $0, xt, xt               \
-	VPAND        xt, xm, xm               \
-	VMOVD        AX, xs                   \
-	VMOVD        BX, xt                   \
-	VPUNPCKLDQ   xs, xm, xs               \
-	VPSHUFD      $0x55, xm, xm            \
-	VPUNPCKLDQ   xt, xm, xm               \
-	VPMOVZXBD    xs, ys                   \
-	VPMOVZXBD    xm, ym                   \
-	VCVTDQ2PS    ys, ys                   \
-	VCVTDQ2PS    ym, ym                   \
-	VPBROADCASTW 2(SI), xt                \
-	VCVTPH2PS    xt, yt                   \
-	VMULPS       yt, ym, ym               \
-	VPCMPEQD     yt, yt, yt               \
-	VPSLLD       $31, yt, yt              \
-	VXORPS       yt, ym, ym               \
-	VPBROADCASTW (SI), xt                 \
-	VCVTPH2PS    xt, yt                   \
-	VMULPS       yt, ys, ys
+	VMOVDQU      4(SI), xs               \
+	VPSRLD       $2, xs, xm              \
+	VPSHUFD      $0xaa, xs, xt           \
+	VPAND        kMasks<>(SB), xs, xs    \
+	VPAND        kMasks<>+16(SB), xm, xm \
+	VPSRLVD      kMasks<>+48(SB), xt, xt \
+	VPAND        kMasks<>+32(SB), xt, xt \
+	VPOR         xt, xm, xm              \
+	VPUNPCKLDQ   xm, xs, xs              \
+	VPSHUFD      $0xee, xs, xm           \
+	VPMOVZXBD    xs, ys                  \
+	VPMOVZXBD    xm, ym                  \
+	VCVTDQ2PS    ys, ys                  \
+	VCVTDQ2PS    ym, ym                  \
+	VMOVD        (SI), xt                \
+	VCVTPH2PS    xt, xt                  \
+	VPERMILPS    $0x55, xt, X9           \
+	VXORPS       kMasks<>+64(SB), X9, X9 \
+	VBROADCASTSS xt, yt                  \
+	VBROADCASTSS X9, Y9                  \
+	VMULPS       yt, ys, ys              \
+	VMULPS       Y9, ym, ym

@@ -1,0 +1,103 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+// gemvArgsAVX2 is 16 rows (or the last ones) of a weight against one token. The rows functions fill the scratch from
+// the file's layout, the chains functions read it.
+type gemvArgsAVX2 struct {
+	w      *byte
+	rows   int // of w to read, 1..16; the other lanes of the chains give numbers without meaning
+	blocks int // in a row
+	q      *int8
+
+	sums   *int32         // [16, stride]
+	stride int            // bytes of a row of sums: groups rounded up to 4
+	scales unsafe.Pointer // blocks of 32: [groups, 16] f16; K formats: s*d [16, stride] f32
+	minima unsafe.Pointer // laid out as scales: m
+
+	out          *float32 // [16]
+	groups       int
+	d, sx        *float32
+	sum16, sum32 *int32
+	bias         int
+}
+
+// The rows functions, for each row r and block b:
+//
+//	sums[r][b] = sum over the block of (code + bias)*q          // exact
+//	scales[b][r], minima[b][r] = the block's f16 fields
+//
+//go:noescape
+func rowsQ8_0AVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func rowsQ4_0AVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func rowsQ4_1AVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func rowsQ5_0AVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func rowsQ5_1AVX2(args *gemvArgsAVX2)
+
+// The chains functions, for each of 16 rows r, over rising groups g from acc = +0:
+//
+//	isum := sums[r][g] - bias*sum32[g]                          // chainsBias only
+//	acc = fma(float32(isum), f32(scales[g][r])*d[g], acc)
+//	acc = fma(f32(minima[g][r]), sx[g], acc)                    // chainsMin only
+//	out[r] = acc
+//
+//go:noescape
+func chainsAVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func chainsBiasAVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func chainsMinAVX2(args *gemvArgsAVX2)
+
+// gemvByAVX2 is Gemv for blocks of 32. Calls are direct so that args stays on the stack.
+func gemvByAVX2(f *IntFormat, dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	nb := a.K / ActBlock
+	rb, stride := nb*f.Bytes, (nb+3)&^3
+	w = w[:len(dst)*rb]
+	scratch := s.sums[:32*stride]
+	var out [16]float32
+	args := gemvArgsAVX2{blocks: nb, groups: nb, q: &a.Q[t*a.K], stride: 4 * stride,
+		sums: &scratch[0], scales: unsafe.Pointer(&scratch[16*stride]), minima: unsafe.Pointer(&scratch[24*stride]),
+		d: &a.D[t*nb], sx: &a.SX[t*nb], sum32: &a.Sum32[t*nb]}
+	for r := 0; r < len(dst); r += 16 {
+		args.w, args.rows = &w[r*rb], min(16, len(dst)-r)
+		if args.rows == 16 {
+			args.out = &dst[r]
+		} else {
+			args.out = &out[0]
+		}
+		switch f.Type {
+		case Q8_0:
+			rowsQ8_0AVX2(&args)
+			chainsAVX2(&args)
+		case Q4_0:
+			args.bias = 8
+			rowsQ4_0AVX2(&args)
+			chainsBiasAVX2(&args)
+		case Q4_1:
+			rowsQ4_1AVX2(&args)
+			chainsMinAVX2(&args)
+		case Q5_0:
+			args.bias = 16
+			rowsQ5_0AVX2(&args)
+			chainsBiasAVX2(&args)
+		case Q5_1:
+			rowsQ5_1AVX2(&args)
+			chainsMinAVX2(&args)
+		}
+		if args.rows < 16 {
+			copy(dst[r:], out[:])
+		}
+	}
+}
