@@ -1,23 +1,18 @@
 package gguf_test
 
 import (
-	"os"
-	"path/filepath"
+	"bytes"
 	"testing"
 
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/gguf/hostile"
+	"github.com/freehold-slm/freehold/quant"
 )
 
-// FuzzParse: any bytes are refused with an error or give a file whose values and tensors can all be read, and which, written
-// again, reads the same.
+// FuzzParse: any bytes are refused with an error or give a file whose values and tensors can all be read, and which
+// comes out the same when it is written, read and written again.
 func FuzzParse(f *testing.F) {
-	seeds := append(fixtures(f, "models/*.gguf"), filepath.Join(hostile.Folder(f), "base", hostile.Bases[0]))
-	for _, path := range seeds {
-		if info, err := os.Stat(path); err != nil || info.Size() > 200<<10 {
-			continue // large ones slow the fuzzer down
-		}
-		f.Add(read(f, path))
+	for _, path := range fixtures(f, "models/*.gguf") {
+		f.Add(miniature(f, path))
 	}
 	f.Add(encode(f, version(1)))
 	f.Add(encode(f, everyType()))
@@ -29,10 +24,35 @@ func FuzzParse(f *testing.F) {
 		if err := touch(file); err != nil {
 			t.Fatal(err)
 		}
-		again, err := gguf.Parse("again.gguf", encode(t, copyOf(file)))
+		first := encode(t, copyOf(file))
+		again, err := gguf.Parse("again.gguf", first)
 		if err != nil {
 			t.Fatalf("what was read and written is refused: %v", err)
 		}
-		same(t, file, again)
+		if second := encode(t, copyOf(again)); !bytes.Equal(first, second) {
+			t.Fatal("written, read and written again gives other bytes")
+		}
 	})
+}
+
+// miniature is a model cut down to a few hundred bytes, which the fuzzer works through a hundred times faster: its short
+// values and one block of its first tensor of each type.
+func miniature(t testing.TB, path string) []byte {
+	whole := open(t, path)
+	w := gguf.NewWriter()
+	for _, kv := range whole.KV {
+		if kv.Value.Len < 32 {
+			w.Set(kv.Key, kv.Value)
+		}
+	}
+	w.Set("tokenizer.ggml.tokens", []string{"<s>", "a", "▁b"})
+	seen := map[string]bool{}
+	for _, tensor := range whole.Tensors {
+		format, _ := quant.ByType(tensor.Type)
+		if !seen[format.Name] {
+			seen[format.Name] = true
+			w.AddTensor(tensor.Name, tensor.Type, []int{format.Block}, tensor.Data[:format.Bytes])
+		}
+	}
+	return encode(t, w)
 }
