@@ -38,3 +38,18 @@ func ScaleMin(scales []byte, g int) (sc, mn uint8) {
 	}
 	return scales[g+4]&15 | scales[g-4]>>6<<4, scales[g+4]>>4 | scales[g]>>6<<4
 }
+
+// Q2_K and Q3_K: groups of 16 values.
+const (
+	Q2_KBytes        = 84 // scales 16, qs 64, d 2, dmin 2
+	Q2_KOffsetScales = 0
+	Q2_KOffsetQ      = 16
+	Q2_KOffsetD      = 80
+	Q2_KOffsetDMin   = 82
+
+	Q3_KBytes        = 110 // hmask 32, qs 64, scales 12, d 2
+	Q3_KOffsetHigh   = 0
+	Q3_KOffsetQ      = 32
+	Q3_KOffsetScales = 96
+	Q3_KOffsetD      = 108
+)

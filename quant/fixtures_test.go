@@ -122,6 +122,13 @@ func importanceOf(t *testing.T, kind string, cols int) []float32 {
 	return w
 }
 
+// referenceWraps are the cases where the reference converts a float that does
+// not fit the integer, on vanishing scales. Ours must decode at least as well.
+var referenceWraps = map[string]string{
+	"MXFP4/denormal": "exponent below 0 wraps to 249 in the reference, stays 0 here",
+	"Q2_0/denormal":  "infinite quotients become code 0 (-d) in the reference, code 1 (zero) here",
+}
+
 func TestFixtures(t *testing.T) {
 	dir := fixtureDir(t, "quants")
 	var in fixtureInputs
@@ -159,6 +166,17 @@ func TestFixtures(t *testing.T) {
 					got := make([]byte, len(c.Bytes))
 					f.Pack(got, x, importanceOf(t, c.Importance, v.Cols), v.Cols)
 					if bytes.Equal(got, c.Bytes) {
+						if why, ok := referenceWraps[v.Type+"/"+c.Input]; ok {
+							t.Errorf("equal, yet exempt: %s", why)
+						}
+						return
+					}
+					if why, ok := referenceWraps[v.Type+"/"+c.Input]; ok {
+						y := make([]float32, len(x))
+						f.Unpack(y, got)
+						if e := rmse(x, y, nil); !(e <= *c.RMSE) {
+							t.Errorf("%s: rmse %g, the reference's %g", why, e, *c.RMSE)
+						}
 						return
 					}
 					at, n := -1, 0

@@ -15,7 +15,7 @@ const kHeaderBytes = 16
 // groupScale is d*sc and dmin*mn of group g.
 func groupScale(header *[kHeaderBytes]byte, g int) (scale, low float32) {
 	sc, mn := k.ScaleMin(header[4:], g)
-	return half(header[:]) * float32(sc), half(header[2:]) * float32(mn)
+	return float32(half(header[:]) * float32(sc)), float32(half(header[2:]) * float32(mn))
 }
 
 // packGroups finds the header and the codes, in [0, s.top], of one block.
@@ -44,7 +44,7 @@ func packGroups(header *[kHeaderBytes]byte, codes *[256]uint8, x *[256]float32, 
 
 	var d, dmin float32
 	if importance == nil {
-		d, dmin = spread63(&sc, &scales), spread63(&mn, &mins)
+		d, dmin = spread(sc[:], scales[:], 63), spread(mn[:], mins[:], 63)
 	} else {
 		d, dmin = fitPositive(sc[:], scales[:], sumW[:], 63), fitPositive(mn[:], mins[:], sumW[:], 63)
 	}
@@ -69,17 +69,18 @@ func packGroups(header *[kHeaderBytes]byte, codes *[256]uint8, x *[256]float32, 
 	}
 }
 
-// spread63 gives the greatest of values code 63 and the others in proportion.
-func spread63(codes *[8]uint8, values *[8]float32) (unit float32) {
-	var top, inverseUnit float32
+// spread gives the greatest of values code top (at most 63) and the others in
+// proportion.
+func spread(codes []uint8, values []float32, top int) (unit float32) {
+	var greatest, inverseUnit float32
 	for _, v := range values {
-		top = max(top, v)
+		greatest = max(greatest, v)
 	}
-	if top > 0 {
-		inverseUnit = 63 / top
+	if greatest > 0 {
+		inverseUnit = float32(top) / greatest
 	}
 	for i, v := range values {
-		codes[i] = min(63, uint8(nearest(inverseUnit*v)))
+		codes[i] = min(uint8(top), uint8(nearest(inverseUnit*v)))
 	}
-	return top / 63
+	return greatest / float32(top)
 }
