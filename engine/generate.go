@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/freehold-slm/freehold/models/chat"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+// Token is one step of a generation. Text is what may be shown now: whole runes, and nothing that could still turn
+// out to be a stop text; it may be empty, and a last Token with ID -1 may carry what was held back.
+type Token struct {
+	ID   int32
+	Text string
+}
+
+// Stop reasons of a Stream.
+const (
+	ReasonEnd    = "end"    // the model ended its turn
+	ReasonStop   = "stop"   // a stop text came up
+	ReasonLength = "length" // MaxTokens or the context is used up
+)
+
+// Stream is a generation to be ranged over, once.
+type Stream struct {
+	s      *Session
+	own    bool // the session is closed at the end
+	ctx    context.Context
+	tokens []int32
+	gen    Gen
+	err    error
+	reason string
+	prompt int
+}
+
+// Generate continues tokens in a session of its own. It needs the file's tokenizer.
+func (m *Model) Generate(ctx context.Context, tokens []int32, g Gen) *Stream {
+	s := m.NewSession().Generate(ctx, tokens, g)
+	s.own = true
+	return s
+}
+
+// Generate continues tokens, the full prefix, in this session; see Eval. Afterwards the session holds the prompt and
+// what was generated, and a later call reuses it.
+func (s *Session) Generate(ctx context.Context, tokens []int32, g Gen) *Stream {
+	st := &Stream{s: s, ctx: ctx, gen: g, prompt: len(tokens), tokens: append(make([]int32, 0, len(tokens)+256), tokens...)}
+	st.err = g.check()
+	if st.err == nil && len(tokens) == 0 {
+		st.err = fmt.Errorf("engine: Generate from no tokens; give at least one")
+	}
+	return st
+}
+
+// Chat renders msgs with the file's chat template and generates the answer.
+func (m *Model) Chat(ctx context.Context, msgs []chat.Message, g Gen) *Stream {
+	tokens, err := m.ChatTokens(msgs, true)
+	st := m.Generate(ctx, tokens, g)
+	if err != nil {
+		st.err = err
+	}
+	return st
+}
+
+// ChatTokens renders msgs with the file's chat template and encodes the text. answer adds the beginning of the
+// model's turn.
+func (m *Model) ChatTokens(msgs []chat.Message, answer bool) ([]int32, error) {
+	text, err := m.ChatText(msgs, answer)
+	if err != nil {
+		return nil, err
+	}
+	t, err := m.LoadTokenizer()
+	if err != nil {
+		return nil, err
+	}
+	tokens := t.Encode(nil, text, token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	// A template that writes BOS itself must not get a second one.
+	if len(tokens) > 1 && t.AddsBOS() && tokens[0] == int32(t.BOS()) && tokens[1] == int32(t.BOS()) {
+		tokens = tokens[1:]
+	}
+	if n := len(tokens); n > 0 && t.AddsEOS() && tokens[n-1] == int32(t.EOS()) {
+		tokens = tokens[:n-1] // the turn goes on
+	}
+	return tokens, nil
+}
+
+// ChatText renders msgs with the file's chat template.
+func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
+	tpl, err := m.Template()
+	if err != nil {
+		return "", err
+	}
+	t, err := m.LoadTokenizer()
+	if err != nil {
+		return "", err
+	}
+	text := func(id int) string { return t.Text(int32(id)) }
+	return tpl.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer, BOS: text(t.BOS()), EOS: text(t.EOS())})
+}
+
+// Reason says why the generation ended; "" before it has, or after an error.
+func (st *Stream) Reason() string { return st.reason }
+
+// Tokens returns the prompt and what was generated so far.
+func (st *Stream) Tokens() (prompt, generated []int32) {
+	return st.tokens[:st.prompt], st.tokens[st.prompt:]
+}
+
+// Text runs the generation to its end and returns all of its text.
+func (st *Stream) Text() (string, error) {
+	var b strings.Builder
+	for t, err := range st.All() {
+		if err != nil {
+			return b.String(), err
+		}
+		b.WriteString(t.Text)
+	}
+	return b.String(), nil
+}
+
+// All yields the generated tokens. An error is the last thing it yields. Leaving the loop or cancelling the context
+// ends the work within one token.
+func (st *Stream) All() iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		if st.own {
+			defer st.s.Close()
+		}
+		if err := st.run(yield); err != nil {
+			yield(Token{ID: -1}, err)
+		}
+	}
+}
+
+// run generates; it returns nil once the consumer has left.
+func (st *Stream) run(yield func(Token, error) bool) error {
+	if st.err != nil {
+		return st.err
+	}
+	m := st.s.m
+	tok, err := m.LoadTokenizer()
+	if err != nil {
+		return err
+	}
+	if st.prompt > m.cfg.context {
+		return &ContextError{st.prompt, m.cfg.context}
+	}
+	pick := sampler{l: m.level}
+	text := pieces{stop: st.gen.Stop}
+	for n := 0; ; n++ {
+		if st.gen.MaxTokens > 0 && n == st.gen.MaxTokens || len(st.tokens) > m.cfg.context {
+			st.reason = ReasonLength
+			break
+		}
+		logits, err := st.s.Eval(st.ctx, st.tokens)
+		if err != nil {
+			return err
+		}
+		id := pick.pick(logits, &st.gen, len(st.tokens))
+		if tok.IsEOG(id) {
+			st.reason = ReasonEnd
+			break
+		}
+		st.tokens = append(st.tokens, id)
+		out, stopped := text.push(tok.Piece(id, false))
+		if !yield(Token{id, out}, nil) {
+			return nil
+		}
+		if stopped {
+			st.reason = ReasonStop
+			return nil
+		}
+	}
+	if rest := text.rest(); rest != "" {
+		yield(Token{-1, rest}, nil)
+	}
+	return nil
+}
+
+// pieces turns token texts into text that may be shown.
+type pieces struct {
+	stop []string
+	held []byte
+}
+
+// push adds a token's bytes and returns what may be shown now, and whether a stop text came up.
+func (p *pieces) push(b []byte) (string, bool) {
+	p.held = append(p.held, b...)
+	first := -1
+	for _, s := range p.stop {
+		if i := strings.Index(string(p.held), s); i >= 0 && (first < 0 || i < first) {
+			first = i
+		}
+	}
+	if first >= 0 {
+		out := valid(p.held[:first])
+		p.held = nil
+		return out, true
+	}
+	n := len(p.held)
+	for i := max(0, n-utf8.UTFMax+1); i < n; i++ { // a rune that has begun and not ended
+		if utf8.RuneStart(p.held[i]) && !utf8.FullRune(p.held[i:]) {
+			n = i
+			break
+		}
+	}
+	for _, s := range p.stop { // the beginning of a stop text
+		for k := min(len(s)-1, len(p.held)); k > 0; k-- {
+			if string(p.held[len(p.held)-k:]) == s[:k] {
+				n = min(n, len(p.held)-k)
+				break
+			}
+		}
+	}
+	out := valid(p.held[:n])
+	p.held = append(p.held[:0], p.held[n:]...)
+	return out, false
+}
+
+// rest returns what is still held when no more will come.
+func (p *pieces) rest() string { return valid(p.held) }
+
+// valid makes bytes text: what is not UTF-8 becomes U+FFFD.
+func valid(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+
+// Score returns the log-probability of each continuation after prefix: the sum over its tokens. The prefix is
+// computed once.
+func (m *Model) Score(ctx context.Context, prefix []int32, continuations [][]int32) ([]float64, error) {
+	base := m.NewSession()
+	defer base.Close()
+	if len(prefix) == 0 {
+		return nil, fmt.Errorf("engine: Score after an empty prefix; give at least one token (BOS)")
+	}
+	logits, err := base.Eval(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	vocab := m.Spec.Vocab
+	tmp := make([]float32, vocab)
+	norm := logNorm(m.level, logits, tmp)
+	scores := make([]float64, len(continuations))
+	var seqs []Seq
+	var index []int
+	defer func() {
+		for _, s := range seqs {
+			s.Session.Close()
+		}
+	}()
+	for i, c := range continuations {
+		if len(c) == 0 {
+			continue
+		}
+		if c[0] < 0 || int(c[0]) >= vocab {
+			return nil, fmt.Errorf("engine: token 0 of continuation %d is %d, want 0 to %d", i, c[0], vocab-1)
+		}
+		if last := c[len(c)-1]; last < 0 || int(last) >= vocab {
+			return nil, fmt.Errorf("engine: token %d of continuation %d is %d, want 0 to %d", len(c)-1, i, last, vocab-1)
+		}
+		scores[i] = float64(logits[c[0]]) - norm
+		if len(c) > 1 {
+			seqs = append(seqs, Seq{base.Fork(), c[:len(c)-1], WantAll})
+			index = append(index, i)
+		}
+	}
+	err = m.eval(ctx, seqs, func(seq, t int, l []float32) error {
+		i := index[seq]
+		scores[i] += float64(l[continuations[i][t+1]]) - logNorm(m.level, l, tmp)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
