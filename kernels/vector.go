@@ -67,23 +67,25 @@ func swiGLUBack(dgate, dup, dy, gate, up []float32) {
 	}
 }
 
-// geGLU: gelu with the tanh form, x*sigmoid(2u), u = sqrt(2/pi)*(x + 0.044715 x³) = x*fma(c1, x², c0), times up.
+// geluC0 and geluC1 are sqrt(2/pi) and 0.044715 sqrt(2/pi).
+const geluC0, geluC1 float32 = 0.7978845608, 0.7978845608 * 0.044715
+
+// geGLU: gelu with the tanh form, x*sigmoid(2u), u = sqrt(2/pi)*(x + 0.044715 x³) = x*fma(geluC1, x², geluC0), times up.
 func geGLU(dst, gate, up []float32) {
-	const c0, c1 float32 = 0.7978845608, 0.7978845608 * 0.044715
 	for i, x := range gate {
-		u := float32(x * FMA32(c1, float32(x*x), c0))
+		u := float32(x * FMA32(geluC1, float32(x*x), geluC0))
 		dst[i] = float32(x/(1+Exp32(float32(-2*u)))) * up[i]
 	}
 }
 
-// rmsScale is 1/sqrt(mean(x²)+eps).
-func rmsScale(x []float32, eps float32) float32 {
-	ms := sumSq(x) / float32(len(x))
+// rmsScale is 1/sqrt(mean(x²)+eps) of n values whose squares sum to ss.
+func rmsScale(ss float32, n int, eps float32) float32 {
+	ms := ss / float32(n)
 	return 1 / float32(math.Sqrt(float64(float32(ms+eps))))
 }
 
 func rmsNorm(dst, x, w []float32, eps float32) {
-	s := rmsScale(x, eps)
+	s := rmsScale(sumSq(x), len(x), eps)
 	for i, v := range x {
 		dst[i] = float32(v*s) * w[i]
 	}
@@ -94,12 +96,16 @@ func rmsNorm(dst, x, w []float32, eps float32) {
 //	c   = s*s*s/n * sum(dy*w*x)         (lane chain fma(dy*w, x))
 //	dx += fma(-c, x, dy*w*s);  dw += dy*(x*s)
 func rmsNormBack(dx, dw, dy, x, w []float32, eps float32) {
-	s := rmsScale(x, eps)
+	s := rmsScale(sumSq(x), len(x), eps)
 	var l [16]float32
 	for i, v := range x {
 		l[i%16] = FMA32(float32(dy[i]*w[i]), v, l[i%16])
 	}
-	c := float32(float32(float32(s*s)*s)/float32(len(x))) * tree16(&l)
+	rmsBackApply(dx, dw, dy, x, w, s, rmsBackScale(s, len(x), tree16(&l)))
+}
+
+// rmsBackApply is the last line of rmsNormBack.
+func rmsBackApply(dx, dw, dy, x, w []float32, s, c float32) {
 	for i, v := range x {
 		g := float32(dy[i] * w[i])
 		dw[i] += float32(dy[i] * float32(v*s))
@@ -107,19 +113,33 @@ func rmsNormBack(dx, dw, dy, x, w []float32, eps float32) {
 	}
 }
 
+// rmsBackScale is c of rmsNormBack.
+func rmsBackScale(s float32, n int, dot float32) float32 {
+	return float32(float32(float32(s*s)*s)/float32(n)) * dot
+}
+
 // rope rotates pairs: (a,b) -> (fma(a, cos, -(b*sin)), fma(a, sin, b*cos)). Pair i is (x[2i], x[2i+1]), or with neox
 // (x[i], x[i+n]), n = len(cos) pairs.
 func rope(x, cos, sin []float32, neox bool) {
 	n := len(cos)
-	for i := 0; i < n; i++ {
-		p, q := 2*i, 2*i+1
-		if neox {
-			p, q = i, i+n
-		}
-		a, b := x[p], x[q]
-		x[p] = FMA32(a, cos[i], -float32(b*sin[i]))
-		x[q] = FMA32(a, sin[i], float32(b*cos[i]))
+	if neox {
+		ropeHalves(x[:n], x[n:], cos, sin)
+		return
 	}
+	for i, c := range cos {
+		x[2*i], x[2*i+1] = rotate(x[2*i], x[2*i+1], c, sin[i])
+	}
+}
+
+// ropeHalves rotates the pairs (a[i], b[i]).
+func ropeHalves(a, b, cos, sin []float32) {
+	for i, c := range cos {
+		a[i], b[i] = rotate(a[i], b[i], c, sin[i])
+	}
+}
+
+func rotate(a, b, cos, sin float32) (float32, float32) {
+	return FMA32(a, cos, -float32(b*sin)), FMA32(a, sin, float32(b*cos))
 }
 
 func add(dst, x []float32) {
