@@ -4,18 +4,6 @@
 //	SI next block · R11 next quad of activations · R12, R13 next sums and scales of this row · R10 next line to prefetch
 //	CX groups left in the row · Z0-Z3 sums of four quads · AX BX DX DI Z4-Z9 temporaries
 
-// REDUCE adds the four dwords of each group: Z0 holds, in dword 4L+i, the sum of lane L of quad i.
-#define REDUCE \
-	VPUNPCKLDQ  Z1, Z0, Z4 \
-	VPUNPCKHDQ  Z1, Z0, Z5 \
-	VPADDD      Z5, Z4, Z4 \
-	VPUNPCKLDQ  Z3, Z2, Z6 \
-	VPUNPCKHDQ  Z3, Z2, Z7 \
-	VPADDD      Z7, Z6, Z6 \
-	VPUNPCKLQDQ Z6, Z4, Z0 \
-	VPUNPCKHQDQ Z6, Z4, Z1 \
-	VPADDD      Z1, Z0, Z0
-
 // ROWS is the body of func (sums *int32, scales *byte, w *byte, x *int8, rows, groups int) (next uintptr):
 //
 //	sums [groups/16, 16 rows, 16] int32, scales [groups, 16 rows]; next = the first byte not yet prefetched

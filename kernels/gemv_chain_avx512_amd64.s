@@ -6,26 +6,6 @@
 // Phase two of a Gemv: 16 chains in the lanes of Z31, over the sums and scales that phase one left in scratch.
 // It goes on touching one line of weights a group, so that requests to memory do not pause.
 
-#define LOADSUMS \
-	VMOVDQU32 (SI), Z0      \
-	VMOVDQU32 64(SI), Z1    \
-	VMOVDQU32 128(SI), Z2   \
-	VMOVDQU32 192(SI), Z3   \
-	VMOVDQU32 256(SI), Z4   \
-	VMOVDQU32 320(SI), Z5   \
-	VMOVDQU32 384(SI), Z6   \
-	VMOVDQU32 448(SI), Z7   \
-	VMOVDQU32 512(SI), Z8   \
-	VMOVDQU32 576(SI), Z9   \
-	VMOVDQU32 640(SI), Z10  \
-	VMOVDQU32 704(SI), Z11  \
-	VMOVDQU32 768(SI), Z12  \
-	VMOVDQU32 832(SI), Z13  \
-	VMOVDQU32 896(SI), Z14  \
-	VMOVDQU32 960(SI), Z15  \
-	ADDQ      $1024, SI     \
-	TRANSPOSE16
-
 #define ARGS \
 	MOVQ dst+0(FP), DI    \
 	MOVQ mask+8(FP), AX   \

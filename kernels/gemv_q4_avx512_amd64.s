@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "transpose_avx512_amd64.h"
 #include "gemv_avx512_amd64.h"
 
 #define AHEAD 8192

@@ -1,4 +1,4 @@
-// The transpose of 16 x 16 dwords in registers.
+// The transpose of 16 x 16 dwords and horizontal sums in registers.
 
 // Z(a..a+3) hold rows of four lanes of four dwords; afterwards register j holds, per lane, dword j of the four rows.
 #define TRANSPOSE4(a, b, c, d, t0, t1, t2, t3) \
@@ -29,3 +29,36 @@
 	TRANSPOSE4(Z4, Z5, Z6, Z7, Z20, Z21, Z22, Z23)     \
 	TRANSPOSE4(Z8, Z9, Z10, Z11, Z16, Z17, Z18, Z19)   \
 	TRANSPOSE4(Z12, Z13, Z14, Z15, Z20, Z21, Z22, Z23)
+
+// LOADSUMS loads 16 such rows from SI on.
+#define LOADSUMS \
+	VMOVDQU32 (SI), Z0      \
+	VMOVDQU32 64(SI), Z1    \
+	VMOVDQU32 128(SI), Z2   \
+	VMOVDQU32 192(SI), Z3   \
+	VMOVDQU32 256(SI), Z4   \
+	VMOVDQU32 320(SI), Z5   \
+	VMOVDQU32 384(SI), Z6   \
+	VMOVDQU32 448(SI), Z7   \
+	VMOVDQU32 512(SI), Z8   \
+	VMOVDQU32 576(SI), Z9   \
+	VMOVDQU32 640(SI), Z10  \
+	VMOVDQU32 704(SI), Z11  \
+	VMOVDQU32 768(SI), Z12  \
+	VMOVDQU32 832(SI), Z13  \
+	VMOVDQU32 896(SI), Z14  \
+	VMOVDQU32 960(SI), Z15  \
+	ADDQ      $1024, SI     \
+	TRANSPOSE16
+
+// REDUCE adds the four dwords of each group: Z0 holds, in dword 4L+i, the sum of lane L of quad i.
+#define REDUCE \
+	VPUNPCKLDQ  Z1, Z0, Z4 \
+	VPUNPCKHDQ  Z1, Z0, Z5 \
+	VPADDD      Z5, Z4, Z4 \
+	VPUNPCKLDQ  Z3, Z2, Z6 \
+	VPUNPCKHDQ  Z3, Z2, Z7 \
+	VPADDD      Z7, Z6, Z6 \
+	VPUNPCKLQDQ Z6, Z4, Z0 \
+	VPUNPCKHQDQ Z6, Z4, Z1 \
+	VPADDD      Z1, Z0, Z0

@@ -1,0 +1,56 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+//go:noescape
+func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+
+//go:noescape
+func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+
+//go:noescape
+func gemvSumsQ6_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+
+//go:noescape
+func gemvChainKAVX512(dst *float32, mask int, sums *int32, scales *byte, d, sx *float32, blocks int, next uintptr)
+
+//go:noescape
+func gemvChainQ6_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum16 *int32, blocks int, next uintptr)
+
+// gemvKMinAVX512 makes the Gemv of Q4_K and Q5_K.
+func gemvKMinAVX512(rows16 gemvSums, bytes int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	return func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+		b, g := a.K/Block256, a.K/32
+		rb := b * bytes
+		w = w[:len(dst)*rb]
+		sums, scales := gemvScratchK(s, (b+1)/2, b)
+		x, d, sx := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
+		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
+			n := min(16, len(dst))
+			next := rows16(sums, scales, &w[0], x, n, b)
+			gemvChainKAVX512(&dst[0], 1<<n-1, sums, scales, d, sx, b, next)
+		}
+	}
+}
+
+func gemvQ6_KAVX512(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	b, g := a.K/Block256, a.K/32
+	rb := b * Q6_KBytes
+	w = w[:len(dst)*rb]
+	sums, scales := gemvScratchK(s, b, b)
+	x, d, sum := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.Sum16[2*t*g : 2*t*g+2*g][0]
+	for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
+		n := min(16, len(dst))
+		next := gemvSumsQ6_KAVX512(sums, scales, &w[0], x, n, b)
+		gemvChainQ6_KAVX512(&dst[0], 1<<n-1, sums, scales, d, sum, b, next)
+	}
+}
+
+// gemvScratchK splits s into sums [tiles, 16, 16] and scales [blocks, 80] dwords, both at cache lines.
+func gemvScratchK(s *Scratch, tiles, blocks int) (sums *int32, scales *byte) {
+	i := int(-uintptr(unsafe.Pointer(&s.sums[0]))%64) / 4
+	_ = s.sums[i+256*tiles+80*blocks-1]
+	return &s.sums[i], (*byte)(unsafe.Pointer(&s.sums[i+256*tiles]))
+}
