@@ -11,4 +11,8 @@ func avx2Int(l *Level) {
 		f := IntFormats[typ]
 		l.Gemv[typ] = func(dst []float32, w []byte, a *Acts, t int, s *Scratch) { gemvByAVX2(f, dst, w, a, t, s) }
 	}
+	for _, typ := range []Type{Q4_K, Q5_K, Q6_K} {
+		f := IntFormats[typ]
+		l.Gemv[typ] = func(dst []float32, w []byte, a *Acts, t int, s *Scratch) { gemvKByAVX2(f, dst, w, a, t, s) }
+	}
 }
