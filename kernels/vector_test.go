@@ -132,12 +132,9 @@ func TestVectors(t *testing.T) {
 				}
 				for n := range 301 {
 					run(n, n%3)
-					run(n, 0)
 				}
-				for kind := range 3 {
-					run(vectorSpanForTest-1, kind)
-					run(2*vectorSpanForTest+37, kind)
-				}
+				run(vectorSpanForTest-1, 1)
+				run(vectorSpanForTest+37, 2)
 			})
 		}
 	})
@@ -178,9 +175,9 @@ func TestAllFiniteAndMaxPositions(t *testing.T) {
 func TestExpEverywhere(t *testing.T) {
 	const n = 1 << 12
 	x, want, got := make([]float32, n), make([]float32, n), make([]float32, n)
-	for b := uint64(0); b < 1<<32; b += n * 509 {
+	for b := uint64(0); b < 1<<32; b += n * 1021 {
 		for i := range x {
-			x[i] = math.Float32frombits(uint32(b + uint64(i)*509))
+			x[i] = math.Float32frombits(uint32(b + uint64(i)*1021))
 		}
 		vexp(want, x)
 		for _, l := range Levels()[1:] {
