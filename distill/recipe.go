@@ -1,0 +1,301 @@
+package distill
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Recipe is one run as a file: freehold.yaml. Every key is known or refused with its line.
+type Recipe struct {
+	Version  int           `yaml:"version" json:"version"`
+	Name     string        `yaml:"name" json:"name"`
+	Task     TaskRecipe    `yaml:"task" json:"task"`
+	Teacher  TeacherRecipe `yaml:"teacher" json:"teacher"`
+	Student  StudentRecipe `yaml:"student" json:"student"`
+	Data     DataRecipe    `yaml:"data" json:"data"`
+	Train    TrainRecipe   `yaml:"train" json:"train"`
+	Eval     EvalRecipe    `yaml:"eval" json:"eval"`
+	Quantize []string      `yaml:"quantize" json:"quantize"`
+	Numeric  string        `yaml:"numeric" json:"numeric"`
+
+	file string // where it was read, for messages
+	dir  string // relative paths start here
+}
+
+// TaskRecipe is what the student is for.
+type TaskRecipe struct {
+	Type   string              `yaml:"type" json:"type"`     // "classify"
+	Labels []string            `yaml:"labels" json:"labels"` // in the order of the head
+	Prompt string              `yaml:"prompt" json:"prompt"` // the teacher's user turn, with {text}
+	System string              `yaml:"system" json:"system,omitempty"`
+	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
+}
+
+// TeacherRecipe names the model that labels.
+type TeacherRecipe struct {
+	Model       string `yaml:"model" json:"model"`             // catalogue name or path
+	Licence     string `yaml:"licence" json:"licence"`         // declares or accepts a licence that the file does not state
+	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
+}
+
+// StudentRecipe says what learns and what the written file looks like.
+type StudentRecipe struct {
+	From    string   `yaml:"from" json:"from"` // catalogue name, path, or "teacher"
+	Licence string   `yaml:"licence" json:"licence"`
+	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
+	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
+	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
+	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
+}
+
+// Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.
+type Layers []int
+
+// UnmarshalYAML accepts a count or a list.
+func (l *Layers) UnmarshalYAML(b []byte) error {
+	var n int
+	if err := yaml.Unmarshal(b, &n); err == nil {
+		if n < 1 || n > 4096 {
+			return fmt.Errorf("layers is %d, want 1 to 4096", n)
+		}
+		*l = nil
+		for i := range n {
+			*l = append(*l, i)
+		}
+		return nil
+	}
+	var list []int
+	if err := yaml.Unmarshal(b, &list); err != nil {
+		return errors.New("layers: want a count or a list of layer numbers")
+	}
+	*l = list
+	return nil
+}
+
+// DataRecipe names the task data: three JSONL files, or a data set of the catalogue that is split by row id.
+type DataRecipe struct {
+	Train     string `yaml:"train" json:"train,omitempty"`
+	Valid     string `yaml:"valid" json:"valid,omitempty"`
+	Test      string `yaml:"test" json:"test,omitempty"`
+	Source    string `yaml:"source" json:"source,omitempty"`
+	Licence   string `yaml:"licence" json:"licence,omitempty"` // accepts the source's licence
+	TrainRows int    `yaml:"train_rows" json:"train_rows,omitempty"`
+	ValidRows int    `yaml:"valid_rows" json:"valid_rows,omitempty"`
+	TestRows  int    `yaml:"test_rows" json:"test_rows,omitempty"`
+}
+
+// TrainRecipe holds the hyper-parameters of training.
+type TrainRecipe struct {
+	Loss        string  `yaml:"loss" json:"loss"`
+	Temperature float64 `yaml:"temperature" json:"temperature"`
+	Epochs      float64 `yaml:"epochs" json:"epochs,omitempty"`
+	Steps       int     `yaml:"steps" json:"steps,omitempty"` // instead of epochs
+	Batch       int     `yaml:"batch" json:"batch"`           // rows a step
+	MaxTokens   int     `yaml:"max_tokens" json:"max_tokens"` // tokens of a training text; longer rows are an error
+	LR          float64 `yaml:"lr" json:"lr"`
+	Schedule    string  `yaml:"schedule" json:"schedule"`
+	Warmup      int     `yaml:"warmup" json:"warmup"`
+	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
+	Clip        float64 `yaml:"clip" json:"clip"`
+	Seed        uint64  `yaml:"seed" json:"seed"`
+	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
+}
+
+// EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
+type EvalRecipe struct {
+	Gates map[string]string `yaml:"gates" json:"gates"`
+}
+
+// RecipeError is a mistake in a recipe, with its place.
+type RecipeError struct {
+	File      string
+	Line, Col int
+	Msg       string
+}
+
+func (e *RecipeError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Msg)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
+}
+
+// defaults are what a recipe does not say.
+func defaultRecipe() Recipe {
+	return Recipe{
+		Teacher: TeacherRecipe{Calibration: "median"},
+		Student: StudentRecipe{From: "teacher", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
+		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, LR: 1e-4, Schedule: "linear",
+			Warmup: 20, WeightDecay: 0.01, Clip: 1, Seed: 7, SaveEvery: 50},
+		Numeric: "normal",
+	}
+}
+
+// LoadRecipe reads and checks a recipe file.
+func LoadRecipe(file string) (*Recipe, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &DataError{File: file, Msg: "cannot be read: " + errText(err), Fix: "run `freehold init` to make a recipe"}
+	}
+	return ParseRecipe(file, b)
+}
+
+// ParseRecipe reads a recipe; file names it in messages and relative paths start at its folder.
+func ParseRecipe(file string, b []byte) (*Recipe, error) {
+	r := defaultRecipe()
+	r.file, r.dir = file, filepath.Dir(file)
+	tree, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return nil, yamlError(file, err)
+	}
+	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+		return nil, &RecipeError{File: file, Msg: fmt.Sprintf("want one YAML document, got %d", len(tree.Docs))}
+	}
+	if err := checkKeys(file, "", tree.Docs[0].Body, reflect.TypeOf(r)); err != nil {
+		return nil, err
+	}
+	if err := yaml.NodeToValue(tree.Docs[0].Body, &r, yaml.Strict()); err != nil {
+		return nil, yamlError(file, err)
+	}
+	if r.Train.Steps > 0 && findKey(tree.Docs[0].Body, "train", "epochs") == nil {
+		r.Train.Epochs = 0
+	}
+	return &r, r.check(tree.Docs[0].Body)
+}
+
+// checkKeys refuses unknown and repeated keys with their place and the nearest known one.
+func checkKeys(file, path string, n ast.Node, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var values []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	case *ast.NullNode:
+		return nil
+	default:
+		p := n.GetToken().Position
+		return &RecipeError{file, p.Line, p.Column, fmt.Sprintf("%s is not a mapping", orTop(path))}
+	}
+	fields := map[string]reflect.Type{}
+	var known []string
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("yaml"); tag != "" {
+			fields[tag] = t.Field(i).Type
+			known = append(known, tag)
+		}
+	}
+	seen := map[string]bool{}
+	for _, v := range values {
+		key := v.Key.GetToken().Value
+		p := v.Key.GetToken().Position
+		ft, ok := fields[key]
+		if !ok {
+			msg := fmt.Sprintf("unknown key %q in %s", key, orTop(path))
+			if s := nearest(key, known); s != "" {
+				msg += fmt.Sprintf("; did you mean %q?", s)
+			} else {
+				sort.Strings(known)
+				msg += "; known: " + strings.Join(known, ", ")
+			}
+			return &RecipeError{file, p.Line, p.Column, msg}
+		}
+		if seen[key] {
+			return &RecipeError{file, p.Line, p.Column, fmt.Sprintf("key %q in %s is given twice", key, orTop(path))}
+		}
+		seen[key] = true
+		if err := checkKeys(file, key, v.Value, ft); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orTop(path string) string {
+	if path == "" {
+		return "the recipe"
+	}
+	return path
+}
+
+// nearest finds the known word within edit distance 2, or "".
+func nearest(word string, known []string) string {
+	best, at := 3, ""
+	for _, k := range known {
+		if d := editDistance(word, k); d < best {
+			best, at = d, k
+		}
+	}
+	return at
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diag := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diag, row[j] = row[j], min(diag+cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// yamlError keeps the position and the first line of what the YAML library says.
+func yamlError(file string, err error) error {
+	e := &RecipeError{File: file, Msg: err.Error()}
+	var y yaml.Error
+	if errors.As(err, &y) {
+		e.Msg = y.GetMessage()
+		if t := y.GetToken(); t != nil {
+			e.Line, e.Col = t.Position.Line, t.Position.Column
+		}
+	}
+	e.Msg, _, _ = strings.Cut(e.Msg, "\n")
+	return e
+}
+
+// findKey finds a value by its path of keys.
+func findKey(n ast.Node, path ...string) ast.Node {
+	for _, want := range path {
+		var values []*ast.MappingValueNode
+		switch m := n.(type) {
+		case *ast.MappingNode:
+			values = m.Values
+		case *ast.MappingValueNode:
+			values = []*ast.MappingValueNode{m}
+		}
+		n = nil
+		for _, v := range values {
+			if v.Key.GetToken().Value == want {
+				n = v.Value
+			}
+		}
+		if n == nil {
+			return nil
+		}
+	}
+	return n
+}
