@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ var filters = map[string]filterFunc{
 	"rejectattr": filterSelect(true, false),
 	"replace":    filterReplace,
 	"reverse":    filterReverse,
+	"round":      filterRound,
 	"safe":       filterString,
 	"select":     filterSelect(false, true),
 	"selectattr": filterSelect(true, true),
@@ -493,6 +495,38 @@ func filterReverse(r *run, v value, _ *args) (value, error) {
 		items[i], items[j] = items[j], items[i]
 	}
 	return &list{items: items}, err
+}
+
+// filterRound rounds to decimal places, 0..15; halves as the binary value falls.
+func filterRound(_ *run, v value, a *args) (value, error) {
+	_, f, _, ok := number(v)
+	if !ok {
+		return nil, fmt.Errorf("round of a %s", typeName(v))
+	}
+	places, err := a.int("precision", 0)
+	if err != nil {
+		return nil, err
+	}
+	how, err := a.str("method", "common")
+	if err != nil {
+		return nil, err
+	}
+	if places < 0 || places > 15 {
+		return nil, fmt.Errorf("round to %d places, want 0 to 15", places)
+	}
+	scale := 1.0
+	for range places {
+		scale *= 10
+	}
+	switch how {
+	case "ceil":
+		return math.Ceil(f*scale) / scale, nil
+	case "floor":
+		return math.Floor(f*scale) / scale, nil
+	case "common":
+		return strconv.ParseFloat(strconv.FormatFloat(f, 'f', int(places), 64), 64)
+	}
+	return nil, fmt.Errorf("round method %q, want common, ceil or floor", how)
 }
 
 // sort orders items by key, stably, strings without case unless sensitive.
