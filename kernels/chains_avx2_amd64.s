@@ -20,6 +20,7 @@
 	MOVQ         gemvArgsAVX2_sx(AX), R14      \
 	MOVQ         gemvArgsAVX2_sum32(AX), R13   \
 	VPBROADCASTD gemvArgsAVX2_bias(AX), Y13    \
+	MOVQ         gemvArgsAVX2_ahead(AX), R15   \
 	MOVQ         gemvArgsAVX2_out(AX), AX      \
 	LEAQ         (R8)(R8*2), R9                \
 	LEAQ         (SI)(R8*4), R10               \
@@ -64,15 +65,21 @@
 	VFMADD231PS  Y0, Y1, Y14        \
 	VFMADD231PS  Y0, Y6, Y15
 
-// CHAINS: steps of four groups; of the last step only BX+4 groups count.
-#define CHAINS(STEP) \
+// CHAINS: steps of four groups; of the last step only BX+4 groups count. A step touches 2 or 4 lines of the memory
+// to come, at R15: what the rows' steps left out of 16 rows' next four blocks.
+#define CHAINS(STEP, lines) \
 	SUBQ $4, BX         \
 	JCS  last           \
 four:                 \
 	COLUMNS             \
+	PREFETCHT0 (R15)    \
 	STEP(0, Y2, Y8)     \
+	PREFETCHT0 64(R15)  \
 	STEP(1, Y3, Y9)     \
+	PREFETCHT0 (lines*64-128)(R15) \
 	STEP(2, Y4, Y10)    \
+	PREFETCHT0 (lines*64-64)(R15) \
+	ADDQ $(lines*64), R15 \
 	STEP(3, Y5, Y11)    \
 	ADDQ $16, SI        \
 	ADDQ $16, R10       \
@@ -105,14 +112,14 @@ done:                 \
 // func chainsAVX2(args *gemvArgsAVX2)
 TEXT ·chainsAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN)
+	CHAINS(CHAIN, 2)
 
 // func chainsBiasAVX2(args *gemvArgsAVX2)
 TEXT ·chainsBiasAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN_BIAS)
+	CHAINS(CHAIN_BIAS, 4)
 
 // func chainsMinAVX2(args *gemvArgsAVX2)
 TEXT ·chainsMinAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN_MIN)
+	CHAINS(CHAIN_MIN, 4)

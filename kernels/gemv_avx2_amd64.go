@@ -22,6 +22,7 @@ type gemvArgsAVX2 struct {
 	d, sx        *float32
 	sum16, sum32 *int32
 	bias         int
+	ahead        uintptr // where the rows function's prefetches ended and the chains' go on
 }
 
 // The rows functions, for each row r and block b:

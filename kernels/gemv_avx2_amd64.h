@@ -13,15 +13,18 @@
 	MOVQ     gemvArgsAVX2_sums(BX), R8    \
 	MOVQ     gemvArgsAVX2_scales(BX), R9  \
 	MOVQ     gemvArgsAVX2_minima(BX), R10 \
+	LEAQ     AHEAD(SI), R12               \
 	VPCMPEQW Y10, Y10, Y10                \
 	VPSRLW   $15, Y10, Y10
 
-// Memory is asked for this many bytes ahead; a prefetch past the end of the mapping is ignored.
-#define AHEAD 8192
+// Memory is asked for this many bytes ahead, by a pointer of its own (R12) that touches each line once in the rows and
+// goes on through the chains, or memory would rest there. A prefetch past the end of the mapping is ignored.
+#define AHEAD 12288
 
 // ROWS loops over rows, steps of four blocks and the row's last blocks (up to 3). DOT(i, y): y = partial sums of block
-// i; SUM4 adds Y0-Y3 up to X0, SUM1 adds Y0 up to its first element; SCALE(i) moves the scales of block i.
-#define ROWS(bytes, DOT, SUM4, SUM1, SCALE) \
+// i; SUM4 adds Y0-Y3 up to X0, SUM1 adds Y0 up to its first element; SCALE(i) moves the scales of block i. A step
+// touches ahead (64 or 128) bytes of the memory to come.
+#define ROWS(bytes, ahead, DOT, SUM4, SUM1, SCALE) \
 row:                                  \
 	MOVQ    gemvArgsAVX2_q(BX), DI      \
 	MOVQ    gemvArgsAVX2_blocks(BX), CX \
@@ -31,8 +34,9 @@ row:                                  \
 	SUBQ    $4, CX                      \
 	JCS     last                        \
 four:                                 \
-	PREFETCHT0 AHEAD(SI)                \
-	PREFETCHT0 (AHEAD+64)(SI)           \
+	PREFETCHT0 (R12)                    \
+	PREFETCHT0 (ahead-64)(R12)          \
+	ADDQ    $ahead, R12                 \
 	DOT(0, Y0)                          \
 	DOT(1, Y1)                          \
 	DOT(2, Y2)                          \
@@ -72,6 +76,7 @@ next:                                 \
 	LEAQ    2(DX), R10                  \
 	DECQ    R11                         \
 	JNE     row                         \
+	MOVQ    R12, gemvArgsAVX2_ahead(BX) \
 	VZEROUPPER                          \
 	RET
 
