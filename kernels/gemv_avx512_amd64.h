@@ -44,13 +44,15 @@ tail:                              \
 	ADDQ $16, CX                   \
 	JEQ  endrow                    \
 	LEAQ quads-320(SP), DI         \
+	MOVQ DI, quad-32(SP)           \
 	SUBQ $4, CX                    \
 	JLT  part                      \
 quad:                              \
 	QUAD(0, SI, BYTES, SI, 2*BYTES, SI, 3*BYTES, SI, 0, 0, Z0)                        \
 	FETCH                          \
+	MOVQ quad-32(SP), DI           \
 	VMOVDQU32 Z0, (DI)             \
-	ADDQ $64, DI                   \
+	ADDQ $64, quad-32(SP)          \
 	ADDQ $(4*BYTES), SI            \
 	ADDQ $128, R11                 \
 	ADDQ $(4*SCALES), R13          \
@@ -69,6 +71,7 @@ part:                              \
 parted:                            \
 	QUAD(0, SI, 0, R8, 0, R9, 0, SI, 0, 0, Z0)                                        \
 	FETCH                          \
+	MOVQ quad-32(SP), DI           \
 	VMOVDQU32 Z0, (DI)             \
 	IMULQ $BYTES, CX               \
 	ADDQ CX, SI                    \

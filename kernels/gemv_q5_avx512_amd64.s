@@ -28,14 +28,14 @@
 	ORQ   AX, DX         \
 	PEXTQ R14, BX, AX    \
 	PEXTQ R15, BX, BX    \
-	KMOVD AX, K1         \
-	KMOVD BX, K2         \
-	PEXTQ R14, DX, AX    \
+	PEXTQ R14, DX, DI    \
 	PEXTQ R15, DX, DX    \
-	KMOVD AX, K3         \
-	KMOVD DX, K4         \
-	KUNPCKDQ K1, K3, K1  \
-	KUNPCKDQ K2, K4, K2  \
+	SHLQ  $32, DI        \
+	ORQ   AX, DI         \
+	KMOVQ DI, K1         \
+	SHLQ  $32, DX        \
+	ORQ   BX, DX         \
+	KMOVQ DX, K2         \
 	VPADDB Z30, Z6, K1, Z6 \
 	VPADDB Z30, Z7, K2, Z7
 

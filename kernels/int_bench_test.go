@@ -78,14 +78,12 @@ func BenchmarkGemv(b *testing.B) {
 						for o := rb * 16; o < len(w); o += rb * 16 {
 							copy(w[o:], w[:rb*16])
 						}
-						a, s, x, dst := NewActs(1, k), NewScratch(k), make([]float32, k), make([]float32, 16)
+						a, s, x, dst := NewActs(1, k), NewScratch(k), make([]float32, k), make([]float32, rows)
 						fillNormal(r, x, 1)
 						l.Quantize(a, 0, x)
 						per := max(16, PeakReadBytes/rb&^15)
 						ns := slices(b, rows/per, func(i int) {
-							for r := i * per; r < (i+1)*per; r += 16 {
-								l.Gemv[typ](dst, w[r*rb:(r+16)*rb], a, 0, s)
-							}
+							l.Gemv[typ](dst[i*per:(i+1)*per], w[i*per*rb:(i+1)*per*rb], a, 0, s)
 						})
 						b.ReportMetric(float64(per*rb)/ns, "GB/s")
 					})
