@@ -112,24 +112,29 @@ func TestAttendPage(t *testing.T) {
 func TestAttendPageExtremes(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
 		r := rand.New(rand.NewPCG(5, 5))
-		for n := range 40 {
+		for n := range 400 {
 			nq := 1 + n%9
 			lo, hi := make([]int32, nq), make([]int32, nq)
 			for i := range hi {
 				hi[i] = 1 + int32(r.IntN(PageKeys))
 			}
 			a, _ := attnPage(r, 8, n%16, false, lo, hi)
+			if n%4 == 0 { // every product underflows, to a zero of either sign
+				for i := range a.Q {
+					a.Q[i] *= 1e-30
+				}
+			}
 			for i := range a.K32 {
 				switch n % 4 {
 				case 0:
-					a.K32[i] = float32(math.Copysign(0, float64(r.IntN(2))-1))
+					a.K32[i] = float32(math.Copysign(1e-30, r.Float64()-0.5))
 				case 1:
 					a.K32[i] *= 200
 				case 2:
 					a.K32[i] *= 1e-40
 				case 3:
 					if r.IntN(300) == 0 {
-						a.K32[i] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[r.IntN(3)]
+						a.K32[i] = []float32{float32(math.NaN()), float32(math.Inf(-1)), float32(math.Inf(1))}[r.IntN(1+n%3)]
 					}
 				}
 			}

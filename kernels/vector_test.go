@@ -172,6 +172,25 @@ func TestAllFiniteAndMaxPositions(t *testing.T) {
 	})
 }
 
+// A chain may end in -0 (products that underflow), which missing elements must not turn into +0; the largest of zeros is
+// +0 whatever their signs.
+func TestZeroSigns(t *testing.T) {
+	eachLevel(t, func(t *testing.T, l *Level) {
+		r := rand.New(rand.NewPCG(12, 12))
+		for n := 1; n < 100; n++ {
+			x, y := make([]float32, n), make([]float32, n)
+			for i := range x {
+				x[i], y[i] = 1e-30, -1e-30
+			}
+			equalBits(t, fmt.Sprintf("Dot of length %d", n), []float32{l.Dot(x, y)}, []float32{dot(x, y)})
+			for i := range x {
+				x[i] = float32(math.Copysign(0, r.Float64()-0.5))
+			}
+			equalBits(t, fmt.Sprintf("Max of length %d", n), []float32{l.Max(x)}, []float32{0})
+		}
+	})
+}
+
 func TestExpEverywhere(t *testing.T) {
 	const n = 1 << 12
 	x, want, got := make([]float32, n), make([]float32, n), make([]float32, n)
