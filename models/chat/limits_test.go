@@ -22,6 +22,7 @@ func TestLimits(t *testing.T) {
 		"range":        "{% for i in range(10**9) %}{% endfor %}",
 		"nested loops": nest("{% for i in range(100000) %}", "", "{% endfor %}", 3),
 		"silent loops": "{% set ns = namespace(n=0) %}" + nest("{% for i in range(99999) %}", "{% set ns.n = ns.n + 1 %}", "{% endfor %}", 4),
+		"steps":        "{% set l = range(1000)|list %}" + nest("{% for i in l %}", "{% if i %}{% endif %}", "{% endfor %}", 4),
 		"doubling":     "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
 		"doubled list": "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
 		"nested list":  "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
