@@ -10,6 +10,7 @@ package kernels
 //	tile5Bit    groups of 32, codes 0..32: 8 products fit
 //	tile6Bit    groups of 16, codes 0..64: 4 products fit
 //	tileSigned  groups of 32 without minimum, any codes: |w| times sign(w)*a, 2 products fit
+//	tileDot32, tileDot16   any codes by VPDPBUSD, which does not saturate (level avxvnni)
 //	tilePlain   anything else (no format today): the portable layout and body
 const (
 	tilePlain = iota
@@ -17,12 +18,18 @@ const (
 	tile5Bit
 	tile6Bit
 	tileSigned
+	tileDot32
+	tileDot16
 )
 
-func tileKind(lo, hi int, group int, hasMin bool) (kind, bias int) {
+func tileKind(lo, hi, group int, hasMin, vnni bool) (kind, bias int) {
 	bias = max(0, -lo)
 	top := hi + bias
 	switch {
+	case vnni && group == 32:
+		return tileDot32, bias
+	case vnni && group == 16 && !hasMin:
+		return tileDot16, bias
 	case group == 32 && top <= 16:
 		return tile4Bit, bias
 	case group == 32 && top <= 32:
@@ -36,6 +43,10 @@ func tileKind(lo, hi int, group int, hasMin bool) (kind, bias int) {
 }
 
 func packTileAVX2(tile *Tile, q []int8, sc, mn []float32, rows int) {
+	packTileBiased(tile, q, sc, mn, rows, false)
+}
+
+func packTileBiased(tile *Tile, q []int8, sc, mn []float32, rows int, vnni bool) {
 	k, ng := tile.K, tile.K/tile.Group
 	if rows == 0 {
 		packTile(tile, q, sc, mn, rows)
@@ -43,7 +54,7 @@ func packTileAVX2(tile *Tile, q []int8, sc, mn []float32, rows int) {
 	}
 	q, sc = q[:rows*k], sc[:rows*ng]
 	lo, hi := codeRangeAVX2(&q[0], len(q))
-	kind, bias := tileKind(int(lo), int(hi), tile.Group, tile.HasMin)
+	kind, bias := tileKind(int(lo), int(hi), tile.Group, tile.HasMin, vnni)
 	tile.Corr[0], tile.Corr[1] = int32(kind), int32(bias)
 	if kind == tilePlain {
 		packTile(tile, q, sc, mn, rows)
@@ -164,8 +175,12 @@ func gemmInt8AVX2(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 				tile5BitAVX2(&args)
 			case tile6Bit:
 				tile6BitAVX2(&args)
-			default:
+			case tileSigned:
 				tileSignedAVX2(&args)
+			case tileDot32:
+				tileDot32VNNI(&args)
+			case tileDot16:
+				tileDot16VNNI(&args)
 			}
 			for i := 0; i < n; i++ {
 				copy(dst[(t-t0+i)*ldd+r:][:rows], out[(t-first+i)*16:])

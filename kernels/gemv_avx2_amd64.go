@@ -61,8 +61,9 @@ func chainsBiasAVX2(args *gemvArgsAVX2)
 //go:noescape
 func chainsMinAVX2(args *gemvArgsAVX2)
 
-// gemvByAVX2 is Gemv for blocks of 32. Calls are direct so that args stays on the stack.
-func gemvByAVX2(f *IntFormat, dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+// gemvByAVX2 is Gemv for blocks of 32, with VPDPBUSD where the CPU has it and it gains. Calls are direct so that args
+// stays on the stack.
+func gemvByAVX2(f *IntFormat, vnni bool, dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 	nb := a.K / ActBlock
 	rb, stride := nb*f.Bytes, (nb+3)&^3
 	w = w[:len(dst)*rb]
@@ -80,8 +81,14 @@ func gemvByAVX2(f *IntFormat, dst []float32, w []byte, a *Acts, t int, s *Scratc
 		}
 		switch f.Type {
 		case Q8_0:
-			rowsQ8_0AVX2(&args)
-			chainsAVX2(&args)
+			if vnni {
+				args.bias = 128
+				rowsQ8_0VNNI(&args)
+				chainsBiasAVX2(&args)
+			} else {
+				rowsQ8_0AVX2(&args)
+				chainsAVX2(&args)
+			}
 		case Q4_0:
 			args.bias = 8
 			rowsQ4_0AVX2(&args)

@@ -16,6 +16,12 @@ func init() {
 	avx2Float(&avx2)
 	avx2Vector(&avx2)
 	levels = append(levels, &avx2)
+	if cpuid.CPU.Supports(cpuid.AVXVNNI) {
+		avxvnni := avx2
+		avxvnni.Name = "avxvnni"
+		avxVNNIInt(&avxvnni)
+		levels = append(levels, &avxvnni)
+	}
 	if !cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512VNNI) {
 		return
 	}

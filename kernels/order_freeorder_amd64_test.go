@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"sort"
 	"testing"
 	"time"
 )
 
 var orders = map[Type][2]func([]float32, []byte, *Acts, int, *Scratch){
 	Q8_0: {func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
-		gemvByAVX2(IntFormats[Q8_0], dst, w, a, t, s)
+		gemvByAVX2(IntFormats[Q8_0], false, dst, w, a, t, s)
 	}, freeGemvQ8_0},
 	Q4_1: {func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
-		gemvByAVX2(IntFormats[Q4_1], dst, w, a, t, s)
+		gemvByAVX2(IntFormats[Q4_1], false, dst, w, a, t, s)
 	}, freeGemvQ4_1},
 }
 
@@ -91,7 +91,7 @@ func BenchmarkOrder(b *testing.B) {
 						}
 						ratios = append(ratios, float64(took[0])/float64(took[1]))
 					}
-					slices.Sort(ratios)
+					sort.Float64s(ratios)
 					b.ReportMetric(0, "ns/op")
 					b.ReportMetric(ratios[len(ratios)/2], "canonical/free")
 					b.ReportMetric(float64(piece*rb)/float64(best[0]), "canonical-GB/s")
