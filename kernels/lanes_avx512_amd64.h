@@ -1,12 +1,15 @@
-// LANES: K1 = the first min(DX, 16) lanes. CX, R15 are scratch; R13 = -1 (LANESINIT).
-#define LANESINIT MOVQ $-1, R13
+// LANES: K1 = the first min(DX, 16) lanes; once in a function, after LANESINIT (all lanes). CX and R15 are scratch.
+#define LANESINIT \
+	MOVL  $0xffff, R15; \
+	KMOVW R15, K1
 
 #define LANES \
-	MOVQ    $16, CX; \
-	CMPQ    DX, CX; \
-	CMOVQLT DX, CX; \
-	BZHIQ   CX, R13, R15; \
-	KMOVW   R15, K1
+	CMPQ  DX, $16; \
+	JGE   whole; \
+	MOVL  $0xffff, R15; \
+	BZHIL DX, R15, R15; \
+	KMOVW R15, K1; \
+whole:
 
 // NEXT2 ... step the pointers a loop uses and the count DX; the flags are those of the count.
 #define NEXT1(p) \

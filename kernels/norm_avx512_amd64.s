@@ -119,7 +119,7 @@ TEXT ·ropePairs512(SB), 0, $136-32
 	MOVQ cos+8(FP), SI
 	MOVQ sin+16(FP), BX
 	MOVQ n+24(FP), DX
-	LANESINIT
+	MOVQ $-1, R13
 
 	// invariant: the pairs before DI are done, DX > 0 are left; K2 = the pairs of this step, K1 = their elements
 loop:

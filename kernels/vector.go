@@ -4,12 +4,9 @@ import "math"
 
 // tree16 sums 16 virtual lanes in the fixed order every level uses: 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i+half.
 func tree16(l *[16]float32) float32 {
-	for h := 8; h > 0; h /= 2 {
-		for i := 0; i < h; i++ {
-			l[i] += l[i+h]
-		}
-	}
-	return l[0]
+	a0, a1, a2, a3 := l[0]+l[8], l[1]+l[9], l[2]+l[10], l[3]+l[11]
+	a4, a5, a6, a7 := l[4]+l[12], l[5]+l[13], l[6]+l[14], l[7]+l[15]
+	return ((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))
 }
 
 func sum(x []float32) float32 {
