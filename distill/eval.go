@@ -1,0 +1,252 @@
+package distill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+)
+
+// Summary is summary.json: how the student did against its teacher, the baseline and the gates.
+type Summary struct {
+	Schema    string             `json:"schema"`
+	Name      string             `json:"name"`
+	Run       string             `json:"run"`
+	Teacher   ModelResult        `json:"teacher"`
+	Student   ModelResult        `json:"student"`
+	Baseline  Scores             `json:"baseline"`
+	Agreement float64            `json:"agreement"` // share of test rows where student and teacher agree
+	Metrics   map[string]float64 `json:"metrics"`   // what gates may name
+	Gate      string             `json:"gate"`      // "passed", "failed" or "none"
+	Gates     []Verdict          `json:"gates"`
+	Quantized []Quantized        `json:"quantized"`
+	Rows      map[string]int     `json:"rows"`
+	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
+	CPULevel  string             `json:"cpu_level"`
+	Threads   int                `json:"threads"`
+}
+
+// ModelResult is a classifier in numbers. RowsPerS is measured in our engine with batching and prefix reuse, both
+// models in turn on the same rows.
+type ModelResult struct {
+	Name string `json:"name"`
+	Scores
+	Raw      *Scores `json:"raw,omitempty"` // teacher before calibration
+	Bytes    int64   `json:"bytes"`
+	RowsPerS float64 `json:"rows_per_s"`
+}
+
+// Quantized is one rung of the quantisation ladder.
+type Quantized struct {
+	Format   string  `json:"format"`
+	File     string  `json:"file"`
+	Bytes    int64   `json:"bytes"`
+	SHA256   string  `json:"sha256"`
+	Accuracy float64 `json:"accuracy"`
+}
+
+const summarySchema = "freehold/summary/1"
+
+func (s *Summary) failed() error {
+	var bad []Verdict
+	for _, v := range s.Gates {
+		if !v.Passed {
+			bad = append(bad, v)
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return &GateError{bad}
+}
+
+func readSummary(dir string) (*Summary, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{}
+	return s, json.Unmarshal(b, s)
+}
+
+// speedRows is how many test rows the speeds are measured on, speedRounds how often each.
+const (
+	speedRows   = 128
+	speedRounds = 3
+)
+
+// eval measures the written student, reopened, against gold, teacher and baseline, and judges the gates.
+func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine.Calibration) error {
+	test := j.data.Test
+	texts, gold := make([]string, len(test)), make([]int, len(test))
+	raw, teach := make([][]float64, len(test)), make([][]float64, len(test))
+	for i, r := range test {
+		texts[i], gold[i] = r.Text, r.Gold
+		raw[i], teach[i] = expAll(calibrated(labels[r.ID], nil)), expAll(calibrated(labels[r.ID], cal))
+	}
+	nl, seed := len(j.recipe.Task.Labels), j.recipe.Train.Seed
+	m, err := engine.Open(j.modelPath(""), engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	student, err := m.NewClassifier(engine.Task{})
+	if err != nil {
+		return err
+	}
+	got, err := j.classify(ctx, student, texts)
+	if err != nil {
+		return err
+	}
+	j.event(Event{Stage: "eval", Msg: "baseline"})
+	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
+	for i, r := range j.data.Train {
+		trainTexts[i], trainProbs[i] = r.Text, expAll(calibrated(labels[r.ID], cal))
+	}
+	base := trainBaseline(trainTexts, trainProbs, nl, seed).all(texts)
+
+	rawScores := score(raw, gold, nl, seed)
+	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir),
+		Teacher:  ModelResult{Name: j.teacher.Name, Scores: score(teach, gold, nl, seed), Raw: &rawScores, Bytes: j.teacher.Bytes},
+		Student:  ModelResult{Name: "model.gguf", Scores: score(got, gold, nl, seed)},
+		Baseline: score(base, gold, nl, seed), Agreement: agreement(got, teach),
+		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
+		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
+		return err
+	}
+	if err := j.speeds(ctx, sum, student, cal, texts[:min(len(texts), speedRows)]); err != nil {
+		return err
+	}
+	sum.Metrics = map[string]float64{
+		"accuracy": sum.Student.Accuracy, "macro_f1": sum.Student.MacroF1, "ece": sum.Student.ECE, "agreement": sum.Agreement,
+		"retention": sum.Student.Accuracy / sum.Teacher.Accuracy, "over_baseline": sum.Student.Accuracy - sum.Baseline.Accuracy,
+		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
+	}
+	sum.Gates, sum.Gate = judge(j.recipe.Eval.Gates, sum.Metrics), "passed"
+	if len(sum.Gates) == 0 {
+		sum.Gate = "none"
+	}
+	if sum.failed() != nil {
+		sum.Gate = "failed"
+	}
+	return j.writePredictions(test, got, teach, base)
+}
+
+// classify gives probabilities of a head, with progress.
+func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string) ([][]float64, error) {
+	var out [][]float64
+	const batch = 256
+	for i := 0; i < len(texts); i += batch {
+		lp, err := c.LogProbs(ctx, texts[i:min(len(texts), i+batch)])
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range lp {
+			out = append(out, c.Probabilities(row))
+		}
+		j.event(Event{Stage: "eval", Step: len(out), Total: len(texts)})
+	}
+	return out, nil
+}
+
+// speeds times student and teacher in turn on the same rows and keeps the medians.
+func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifier, cal *engine.Calibration, texts []string) error {
+	teacher, close, err := j.teacherClassifier(cal)
+	if err != nil {
+		return err
+	}
+	defer close()
+	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
+	rate := func(c *engine.Classifier) (float64, error) {
+		start := time.Now()
+		_, err := c.LogProbs(ctx, texts)
+		return float64(len(texts)) / time.Since(start).Seconds(), err
+	}
+	var s, t [speedRounds]float64
+	for i := range speedRounds {
+		if s[i], err = rate(student); err != nil {
+			return err
+		}
+		if t[i], err = rate(teacher); err != nil {
+			return err
+		}
+	}
+	sort.Float64s(s[:])
+	sort.Float64s(t[:])
+	sum.Student.RowsPerS, sum.Teacher.RowsPerS = s[speedRounds/2], t[speedRounds/2]
+	return nil
+}
+
+// prediction is one line of eval/predictions.jsonl.
+type prediction struct {
+	ID       string    `json:"id"`
+	Gold     int       `json:"gold"`
+	Student  []float64 `json:"student"`
+	Teacher  []float64 `json:"teacher"`
+	Baseline []float64 `json:"baseline"`
+}
+
+func (j *Job) writePredictions(rows []Row, student, teacher, base [][]float64) error {
+	var b []byte
+	for i, r := range rows {
+		line, err := json.Marshal(prediction{r.ID, r.Gold, student[i], teacher[i], base[i]})
+		if err != nil {
+			return err
+		}
+		b = append(append(b, line...), '\n')
+	}
+	return writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions.jsonl"), b)
+}
+
+// quantize writes the student in each format of the recipe and measures its accuracy.
+func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
+	sum.Quantized = nil
+	for i, format := range j.recipe.Quantize {
+		j.event(Event{Stage: "quantize", Step: i, Total: len(j.recipe.Quantize), Msg: format})
+		path := j.modelPath(format)
+		if err := j.export(b, format, path); err != nil {
+			return err
+		}
+		q := Quantized{Format: format, File: filepath.Base(path)}
+		var err error
+		if q.SHA256, q.Bytes, err = hashFile(path); err != nil {
+			return err
+		}
+		if q.Accuracy, err = j.accuracy(ctx, path); err != nil {
+			return fmt.Errorf("%s: %w", q.File, err)
+		}
+		sum.Quantized = append(sum.Quantized, q)
+	}
+	return nil
+}
+
+func (j *Job) accuracy(ctx context.Context, path string) (float64, error) {
+	m, err := engine.Open(path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	c, err := m.NewClassifier(engine.Task{})
+	if err != nil {
+		return 0, err
+	}
+	texts := make([]string, len(j.data.Test))
+	for i, r := range j.data.Test {
+		texts[i] = r.Text
+	}
+	p, err := j.classify(ctx, c, texts)
+	if err != nil {
+		return 0, err
+	}
+	hits := make([]bool, len(p))
+	for i := range p {
+		hits[i] = argmax(p[i]) == j.data.Test[i].Gold
+	}
+	return rate(hits), nil
+}

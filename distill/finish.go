@@ -1,0 +1,98 @@
+package distill
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strings"
+)
+
+// Manifest is manifest.json: which inputs, under which licences, made which files.
+type Manifest struct {
+	Schema    string              `json:"schema"`
+	Run       string              `json:"run"` // hash of recipe and inputs
+	Recipe    *Recipe             `json:"recipe"`
+	Teacher   map[string]any      `json:"teacher"`
+	Base      map[string]any      `json:"student_base"`
+	Data      map[string]any      `json:"data"`
+	Files     map[string]FileHash `json:"files"`
+	CPULevel  string              `json:"cpu_level"`
+	Threads   int                 `json:"threads"`
+	GoVersion string              `json:"go_version"`
+	Platform  string              `json:"platform"`
+}
+
+// FileHash is one artefact.
+type FileHash struct {
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func (s source) record() map[string]any {
+	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted}
+}
+
+// finish writes the report, the summary, the manifest and SHA256SUMS.
+func (j *Job) finish(sum *Summary) error {
+	sum.Seconds = map[string]float64{}
+	maps.Copy(sum.Seconds, j.timing)
+	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "summary.json"), sum); err != nil {
+		return err
+	}
+	page, err := j.report(sum)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(j.opt.FS, filepath.Join(j.dir, "report.html"), page); err != nil {
+		return err
+	}
+	files, err := j.artefacts()
+	if err != nil {
+		return err
+	}
+	m := Manifest{Schema: "freehold/manifest/1", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
+		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Note},
+		Files: files, CPULevel: j.level.Name, Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "manifest.json"), m); err != nil {
+		return err
+	}
+	var names []string
+	for n := range files {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var sums strings.Builder
+	for _, n := range names {
+		fmt.Fprintf(&sums, "%s  %s\n", files[n].SHA256, n)
+	}
+	return writeFile(j.opt.FS, filepath.Join(j.dir, "SHA256SUMS"), []byte(sums.String()))
+}
+
+// artefacts hashes the run's files, except checkpoints, logs and the manifest itself.
+func (j *Job) artefacts() (map[string]FileHash, error) {
+	files := map[string]FileHash{}
+	for _, pattern := range []string{"*.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html", "labels/*.jsonl", "eval/*"} {
+		paths, err := filepath.Glob(filepath.Join(j.dir, filepath.FromSlash(pattern)))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			if st, err := os.Stat(p); err != nil || st.IsDir() || strings.HasSuffix(p, ".tmp") {
+				continue
+			}
+			rel, err := filepath.Rel(j.dir, p)
+			if err != nil {
+				return nil, err
+			}
+			var h FileHash
+			if h.SHA256, h.Bytes, err = hashFile(p); err != nil {
+				return nil, err
+			}
+			files[filepath.ToSlash(rel)] = h
+		}
+	}
+	return files, nil
+}

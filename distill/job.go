@@ -1,0 +1,376 @@
+package distill
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// Options are what a job needs beside its recipe. The zero value is good.
+type Options struct {
+	Threads  int    // 0 = all processors
+	Offline  bool   // forbids the network
+	RunsDir  string // "" = runs beside the recipe
+	Run      string // name of a run folder; "" = the newest of this recipe that is unfinished, else a new one
+	Level    string // CPU level; "" = the best (or FREEHOLD_CPU)
+	Progress func(Event)
+	Warn     func(string)
+	FS       gguf.FS // nil = the real file system
+}
+
+// Event is progress of a stage.
+type Event struct {
+	Stage       string        `json:"stage"`
+	Step, Total int           `json:"-"`
+	Loss, Rate  float64       `json:"-"`
+	Unit        string        `json:"-"` // of Rate
+	ETA         time.Duration `json:"-"`
+	Msg         string        `json:"msg,omitempty"`
+}
+
+// Stages selects stages of Apply by name; both empty = all.
+type Stages struct{ Only, From string }
+
+// StageNames lists the stages in order.
+func StageNames() []string { return []string{"label", "train", "eval", "quantize", "report"} }
+
+// Job is a recipe with its inputs resolved and its run folder chosen.
+type Job struct {
+	recipe  *Recipe
+	opt     Options
+	dir     string // run folder
+	key     string // hash of recipe and inputs: same key, same result
+	level   *kernels.Level
+	teacher source
+	base    source
+	data    *Dataset
+	timing  map[string]float64 // seconds a stage
+}
+
+// source is a model file of the recipe.
+type source struct {
+	Name     string `json:"name"`
+	path     string
+	sha256   string
+	Bytes    int64          `json:"bytes"`
+	Licence  models.Licence `json:"licence"`
+	Accepted string         `json:"accepted,omitempty"`
+}
+
+// NewJob resolves the recipe's models and data (pulling the data source when it is not cached), passes the licence
+// gate, and chooses the run folder. Nothing is trained yet.
+func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
+	if o.FS == nil {
+		o.FS = gguf.OS{}
+	}
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.RunsDir == "" {
+		o.RunsDir = r.path("runs")
+	}
+	j := &Job{recipe: r, opt: o, timing: map[string]float64{}}
+	var err error
+	if o.Level != "" {
+		j.level, err = kernels.ByName(o.Level)
+	} else {
+		j.level, err = kernels.Best()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence); err != nil {
+		return nil, fmt.Errorf("teacher: %w", err)
+	}
+	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
+		j.base = j.teacher
+	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence); err != nil {
+		return nil, fmt.Errorf("student: %w", err)
+	}
+	if j.data, err = loadData(ctx, r, models.PullOptions{Offline: o.Offline, Progress: func(done, total int64, what string) {
+		j.event(Event{Stage: "data", Step: int(done), Total: int(total), Msg: what})
+	}}); err != nil {
+		return nil, err
+	}
+	canonical, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256)
+	return j, j.chooseRun()
+}
+
+// Dir is the run folder.
+func (j *Job) Dir() string { return j.dir }
+
+func (j *Job) event(e Event) {
+	if j.opt.Progress != nil {
+		j.opt.Progress(e)
+	}
+}
+
+func (j *Job) warn(s string) {
+	if j.opt.Warn != nil {
+		j.opt.Warn(s)
+	}
+}
+
+// openSource finds a model file, checks its licence and hashes it.
+func openSource(r *Recipe, name, accept string) (source, error) {
+	path, entry, err := models.Resolve(name)
+	if entry == nil && errors.Is(err, fs.ErrNotExist) { // a path may be relative to the recipe
+		if _, statErr := os.Stat(r.path(name)); statErr == nil {
+			path, err = r.path(name), nil
+		}
+	}
+	s := source{Name: name, path: path, Accepted: accept}
+	if entry != nil {
+		s.Licence = entry.Licence
+		if gate := entry.Licence.Check(name, accept); gate != nil {
+			return s, gate
+		}
+	}
+	if err != nil {
+		return s, err
+	}
+	if entry == nil {
+		if s.Licence, err = fileLicence(path); err != nil {
+			return s, err
+		}
+		if err := s.Licence.Check(name, accept); err != nil {
+			return s, err
+		}
+	}
+	s.sha256, s.Bytes, err = hashFile(path)
+	return s, err
+}
+
+// fileLicence reads what a file says of its own licence.
+func fileLicence(path string) (models.Licence, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return models.Licence{}, err
+	}
+	defer f.Close()
+	id, err := f.StringOr("general.license", "")
+	if err != nil {
+		return models.Licence{}, err
+	}
+	switch strings.ToLower(id) {
+	case "":
+		return models.Licence{ID: "unknown", Basis: models.Unknown}, nil
+	case "apache-2.0":
+		id = "Apache-2.0"
+	case "mit":
+		id = "MIT"
+	}
+	return models.Licence{ID: id, Basis: models.StatedInFile}, nil
+}
+
+func hashFile(path string) (sum string, n int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}
+
+// lockFile pins the inputs of a run.
+type lockFile struct {
+	Schema  string `json:"schema"`
+	Key     string `json:"key"`
+	Teacher string `json:"teacher_sha256"`
+	Base    string `json:"student_base_sha256"`
+	Data    string `json:"data_sha256"`
+}
+
+// chooseRun opens the newest run folder with this job's key, or makes the next one.
+func (j *Job) chooseRun() error {
+	names, err := os.ReadDir(j.opt.RunsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	last := 0
+	for _, e := range slices.Backward(names) {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		last = max(last, n)
+		if j.opt.Run != "" && e.Name() != j.opt.Run {
+			continue
+		}
+		lock, err := readLock(filepath.Join(j.opt.RunsDir, e.Name()))
+		if err == nil && lock.Key == j.key {
+			j.dir = filepath.Join(j.opt.RunsDir, e.Name())
+			return nil
+		}
+		if j.opt.Run != "" {
+			return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("run %s was made from another recipe, data or model; leave --run out to start a new one", j.opt.Run)}
+		}
+	}
+	name := fmt.Sprintf("%03d", last+1)
+	if j.opt.Run != "" {
+		name = j.opt.Run
+	}
+	j.dir = filepath.Join(j.opt.RunsDir, name)
+	return nil
+}
+
+func readLock(dir string) (lockFile, error) {
+	var l lockFile
+	b, err := os.ReadFile(filepath.Join(dir, "lock.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &l)
+	}
+	return l, err
+}
+
+// open makes the run folder with its recipe and lock, and points runs/latest at it.
+func (j *Job) open() error {
+	if err := os.MkdirAll(filepath.Join(j.dir, "eval"), 0o777); err != nil {
+		return err
+	}
+	if _, err := readLock(j.dir); err == nil {
+		return j.pointLatest()
+	}
+	if b, err := os.ReadFile(j.recipe.file); err == nil {
+		if err := writeFile(j.opt.FS, filepath.Join(j.dir, "recipe.yaml"), b); err != nil {
+			return err
+		}
+	}
+	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash})
+	if err != nil {
+		return err
+	}
+	return j.pointLatest()
+}
+
+// pointLatest makes runs/latest a link to the run, or a file with its name where links cannot be made.
+func (j *Job) pointLatest() error {
+	latest := filepath.Join(j.opt.RunsDir, "latest")
+	name := filepath.Base(j.dir)
+	if have, err := os.Readlink(latest); err == nil && have == name {
+		return nil
+	}
+	tmp := latest + ".tmp"
+	os.Remove(tmp)
+	if err := os.Symlink(name, tmp); err != nil {
+		return writeFile(j.opt.FS, latest, []byte(name+"\n"))
+	}
+	return os.Rename(tmp, latest)
+}
+
+// Apply runs the stages, resuming what is there, and returns the summary. A failed gate is a *GateError beside it.
+func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
+	names := StageNames()
+	for _, s := range []string{st.Only, st.From} {
+		if s != "" && !slices.Contains(names, s) {
+			return nil, &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("unknown stage %q, want one of: %s", s, strings.Join(names, ", "))}
+		}
+	}
+	run := func(name string) bool {
+		if st.Only != "" {
+			return name == st.Only
+		}
+		return st.From == "" || slices.Index(names, name) >= slices.Index(names, st.From)
+	}
+	if err := j.open(); err != nil {
+		return nil, err
+	}
+	var all []Row
+	all = append(append(append(all, j.data.Train...), j.data.Valid...), j.data.Test...)
+	timed := func(name string, fn func() error) error {
+		start := time.Now()
+		err := fn()
+		j.timing[name] += time.Since(start).Seconds()
+		if errors.Is(err, context.Canceled) {
+			err = ErrInterrupted
+		}
+		return err
+	}
+	var labels Labels
+	var cal *engine.Calibration
+	err := timed("label", func() (err error) {
+		if !run("label") { // later stages read the shards, so they must be whole
+			if n := j.missingShards(all); n > 0 {
+				return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+			}
+		}
+		if labels, err = j.label(ctx, all); err != nil {
+			return err
+		}
+		cal, err = j.calibration(j.data.Train, labels)
+		return err
+	})
+	if err != nil || st.Only == "label" {
+		return nil, err
+	}
+	var student *Base
+	if run("train") || run("quantize") || run("eval") {
+		if student, err = j.newStudent(); err != nil {
+			return nil, err
+		}
+	}
+	if run("train") {
+		if err := timed("train", func() error { return j.train(ctx, student, labels, cal) }); err != nil || st.Only == "train" {
+			return nil, err
+		}
+	} else if err := j.restoreFinal(student); student != nil && err != nil {
+		return nil, err
+	}
+	sum := &Summary{}
+	if run("eval") {
+		err := timed("eval", func() error { return j.eval(ctx, sum, labels, cal) })
+		if err != nil {
+			return nil, err
+		}
+	} else if sum, err = readSummary(j.dir); err != nil {
+		return nil, &DataError{File: filepath.Join(j.dir, "summary.json"), Msg: errText(err), Fix: "run the eval stage first"}
+	}
+	failed := sum.failed()
+	if failed == nil && run("quantize") {
+		if err := timed("quantize", func() error { return j.quantize(ctx, student, sum) }); err != nil {
+			return nil, err
+		}
+	}
+	return sum, errors.Join(j.finish(sum), failed)
+}
+
+func (j *Job) missingShards(rows []Row) int {
+	n := 0
+	for s := 0; s*shardRows < len(rows); s++ {
+		part := rows[s*shardRows : min(len(rows), (s+1)*shardRows)]
+		if _, err := readShard(shardPath(filepath.Join(j.dir, "labels"), s), j.labelKey(part), part); err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func eta(left int, rate float64) time.Duration {
+	if !(rate > 0) {
+		return 0
+	}
+	return time.Duration(float64(left) / rate * float64(time.Second)).Round(time.Second)
+}

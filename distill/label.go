@@ -1,0 +1,205 @@
+package distill
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+)
+
+// Labels are the teacher's log-probabilities over the labels, by row id, before calibration.
+type Labels map[string][]float64
+
+// shardRows is how many rows a shard holds: a labeller that dies loses at most one shard's work.
+const shardRows = 128
+
+// shardHeader is the first line of a shard. SHA256 is that of the lines after it.
+type shardHeader struct {
+	Schema string `json:"schema"`
+	Key    string `json:"key"` // hash of teacher, prompt, labels and rows: which question this answers
+	Rows   int    `json:"rows"`
+	SHA256 string `json:"sha256"`
+}
+
+const shardSchema = "freehold/labels/1"
+
+// labelLine is one row of a shard.
+type labelLine struct {
+	ID string    `json:"id"`
+	LP []float64 `json:"lp"`
+}
+
+// label asks the teacher about every row and keeps the answers in hashed shards. Shards that are whole are not asked
+// for again.
+func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
+	dir := filepath.Join(j.dir, "labels")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	out := Labels{}
+	var todo []int
+	shards := (len(rows) + shardRows - 1) / shardRows
+	part := func(s int) []Row { return rows[s*shardRows : min(len(rows), (s+1)*shardRows)] }
+	for s := range shards {
+		if lines, err := readShard(shardPath(dir, s), j.labelKey(part(s)), part(s)); err == nil {
+			for _, l := range lines {
+				out[l.ID] = l.LP
+			}
+		} else {
+			if !os.IsNotExist(err) {
+				j.warn(fmt.Sprintf("labelling again: %v", err))
+			}
+			todo = append(todo, s)
+		}
+	}
+	done := len(out)
+	if len(todo) == 0 {
+		return out, nil
+	}
+	c, close, err := j.teacherClassifier(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer close()
+	start, fresh := time.Now(), 0
+	for _, s := range todo {
+		batch := part(s)
+		texts := make([]string, len(batch))
+		for i, r := range batch {
+			texts[i] = r.Text
+		}
+		lp, err := c.LogProbs(ctx, texts)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ErrInterrupted
+			}
+			return nil, err
+		}
+		lines := make([]labelLine, len(batch))
+		for i, r := range batch {
+			lines[i] = labelLine{r.ID, lp[i]}
+			out[r.ID] = lp[i]
+		}
+		if err := writeShard(j, shardPath(dir, s), j.labelKey(batch), lines); err != nil {
+			return nil, err
+		}
+		done += len(batch)
+		fresh += len(batch)
+		rate := float64(fresh) / time.Since(start).Seconds()
+		j.event(Event{Stage: "label", Step: done, Total: len(rows), Rate: rate, Unit: "rows/s", ETA: eta(len(rows)-done, rate)})
+	}
+	return out, nil
+}
+
+func shardPath(dir string, s int) string {
+	return filepath.Join(dir, fmt.Sprintf("shard-%05d.jsonl", s))
+}
+
+// labelKey identifies the question that a shard answers: teacher, prompt, labels, numeric mode and rows.
+func (j *Job) labelKey(rows []Row) string {
+	t := j.recipe.Task
+	words, _ := json.Marshal(t.Words)
+	parts := []string{j.teacher.sha256, t.Prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
+	for _, r := range rows {
+		parts = append(parts, r.ID, r.Text)
+	}
+	return hashOf(parts...)
+}
+
+func writeShard(j *Job, path, key string, lines []labelLine) error {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	for _, l := range lines {
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
+	}
+	sum := sha256.Sum256(body.Bytes())
+	head, err := json.Marshal(shardHeader{shardSchema, key, len(lines), hex.EncodeToString(sum[:])})
+	if err != nil {
+		return err
+	}
+	return writeFile(j.opt.FS, path, append(append(head, '\n'), body.Bytes()...))
+}
+
+// readShard returns a shard's lines, or an error when it is missing, damaged or answers another question.
+func readShard(path, key string, rows []Row) ([]labelLine, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	head, body, _ := bytes.Cut(b, []byte("\n"))
+	var h shardHeader
+	if err := json.Unmarshal(head, &h); err != nil || h.Schema != shardSchema {
+		return nil, fmt.Errorf("%s: the first line is not a %s header", path, shardSchema)
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
+		return nil, fmt.Errorf("%s: sha256 of the rows is %x, the header says %s", path, sum, h.SHA256)
+	}
+	if h.Key != key {
+		return nil, fmt.Errorf("%s: answers another question (key %.12s, want %.12s)", path, h.Key, key)
+	}
+	var lines []labelLine
+	for _, text := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
+		var l labelLine
+		if err := json.Unmarshal(text, &l); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %v", path, len(lines)+2, err)
+		}
+		lines = append(lines, l)
+	}
+	if len(lines) != len(rows) {
+		return nil, fmt.Errorf("%s: holds %d rows, want %d", path, len(lines), len(rows))
+	}
+	return lines, nil
+}
+
+// teacherClassifier opens the teacher for the recipe's task.
+func (j *Job) teacherClassifier(cal *engine.Calibration) (*engine.Classifier, func(), error) {
+	numeric := engine.Normal
+	if j.recipe.Numeric == "reference" {
+		numeric = engine.Reference
+	}
+	m, err := engine.Open(j.teacher.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric))
+	if err != nil {
+		return nil, nil, err
+	}
+	t := j.recipe.Task
+	c, err := m.NewClassifier(engine.Task{Labels: t.Labels, Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: cal})
+	if err != nil {
+		m.Close()
+		return nil, nil, err
+	}
+	return c, func() { m.Close() }, nil
+}
+
+// calibration estimates the teacher's label bias from the training rows, unlabelled.
+func (j *Job) calibration(rows []Row, labels Labels) (*engine.Calibration, error) {
+	if j.recipe.Teacher.Calibration == "none" {
+		return nil, nil
+	}
+	lp := make([][]float64, len(rows))
+	for i, r := range rows {
+		lp[i] = labels[r.ID]
+	}
+	return engine.Calibrate(j.recipe.Teacher.Calibration, lp)
+}
+
+// calibrated subtracts the calibration and normalises to log-probabilities.
+func calibrated(lp []float64, cal *engine.Calibration) []float64 {
+	out := append([]float64(nil), lp...)
+	if cal != nil {
+		for i := range out {
+			out[i] -= cal.Bias[i]
+		}
+	}
+	return logSoftmax(out)
+}

@@ -1,0 +1,150 @@
+package distill
+
+import (
+	"math"
+	"sort"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// Scores are the metrics of one classifier on the test rows.
+type Scores struct {
+	Accuracy  float64    `json:"accuracy"`
+	CI95      [2]float64 `json:"accuracy_ci95"` // bootstrap over rows
+	MacroF1   float64    `json:"macro_f1"`
+	ECE       float64    `json:"ece"`       // expected calibration error, 15 equal bins
+	Confusion [][]int    `json:"confusion"` // [gold][predicted]
+	Rows      int        `json:"rows"`
+}
+
+// score compares probabilities [rows][labels] with gold.
+func score(probs [][]float64, gold []int, labels int, seed uint64) Scores {
+	s := Scores{Rows: len(gold), Confusion: make([][]int, labels)}
+	for i := range s.Confusion {
+		s.Confusion[i] = make([]int, labels)
+	}
+	hits := make([]bool, len(gold))
+	for i, p := range probs {
+		k := argmax(p)
+		s.Confusion[gold[i]][k]++
+		hits[i] = k == gold[i]
+	}
+	s.Accuracy = rate(hits)
+	s.CI95 = bootstrap(hits, seed)
+	s.ECE = calibrationError(probs, hits)
+	for l := range labels {
+		tp, pred, have := float64(s.Confusion[l][l]), 0.0, 0.0
+		for o := range labels {
+			pred += float64(s.Confusion[o][l])
+			have += float64(s.Confusion[l][o])
+		}
+		if pred+have > 0 {
+			s.MacroF1 += 2 * tp / (pred + have) / float64(labels)
+		}
+	}
+	return s
+}
+
+func argmax(p []float64) int {
+	k := 0
+	for i, v := range p {
+		if v > p[k] {
+			k = i
+		}
+	}
+	return k
+}
+
+func rate(hits []bool) float64 {
+	n := 0
+	for _, h := range hits {
+		if h {
+			n++
+		}
+	}
+	return float64(n) / float64(max(1, len(hits)))
+}
+
+// resamples is how many bootstrap samples an interval uses.
+const resamples = 2000
+
+// bootstrap is the 95 % percentile interval of the share of hits.
+func bootstrap(hits []bool, seed uint64) [2]float64 {
+	n := len(hits)
+	if n == 0 {
+		return [2]float64{}
+	}
+	rates := make([]float64, resamples)
+	for b := range rates {
+		count := 0
+		for i := 0; i < n; i += 4 {
+			r := kernels.Philox(seed, [4]uint32{kernels.PurposeSplit, uint32(b), uint32(i), 0})
+			for k := 0; k < 4 && i+k < n; k++ {
+				if hits[int(uint64(r[k])*uint64(n)>>32)] {
+					count++
+				}
+			}
+		}
+		rates[b] = float64(count) / float64(n)
+	}
+	sort.Float64s(rates)
+	return [2]float64{rates[resamples*25/1000], rates[resamples*975/1000-1]}
+}
+
+// calibrationError is the expected calibration error of the predicted label's probability over 15 equal bins
+// (Guo et al., arXiv:1706.04599).
+func calibrationError(probs [][]float64, hits []bool) float64 {
+	const bins = 15
+	var n [bins]int
+	var conf, acc [bins]float64
+	for i, p := range probs {
+		top := p[argmax(p)]
+		b := min(bins-1, int(top*bins))
+		n[b]++
+		conf[b] += top
+		if hits[i] {
+			acc[b]++
+		}
+	}
+	e := 0.0
+	for b := range n {
+		if n[b] > 0 {
+			e += math.Abs(acc[b]-conf[b]) / float64(len(probs))
+		}
+	}
+	return e
+}
+
+// agreement is the share of rows on which two classifiers choose the same label.
+func agreement(a, b [][]float64) float64 {
+	same := make([]bool, len(a))
+	for i := range a {
+		same[i] = argmax(a[i]) == argmax(b[i])
+	}
+	return rate(same)
+}
+
+func logSoftmax(x []float64) []float64 {
+	m := math.Inf(-1)
+	for _, v := range x {
+		m = max(m, v)
+	}
+	sum := 0.0
+	for _, v := range x {
+		sum += kernels.Exp(v - m)
+	}
+	lse := m + kernels.Log(sum)
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = v - lse
+	}
+	return out
+}
+
+func expAll(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = kernels.Exp(v)
+	}
+	return out
+}

@@ -1,0 +1,174 @@
+package distill
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// Plan says what Apply will do, before it does it.
+type Plan struct {
+	Schema   string      `json:"schema"`
+	Name     string      `json:"name"`
+	Run      string      `json:"run"` // run folder
+	Key      string      `json:"key"` // hash of recipe and inputs
+	Models   []PlanModel `json:"models"`
+	Data     string      `json:"data"`
+	Stages   []PlanStage `json:"stages"`
+	Egress   []string    `json:"egress"` // what would use the network; empty = nothing
+	RAMBytes int64       `json:"ram_bytes"`
+	Disk     int64       `json:"disk_bytes"`
+	Seconds  float64     `json:"seconds"` // estimate
+	CPULevel string      `json:"cpu_level"`
+	Threads  int         `json:"threads"`
+}
+
+// PlanModel is an input model with its licence verdict.
+type PlanModel struct {
+	Role    string         `json:"role"`
+	Name    string         `json:"name"`
+	Bytes   int64          `json:"bytes"`
+	SHA256  string         `json:"sha256"`
+	Licence models.Licence `json:"licence"`
+	Verdict string         `json:"verdict"`
+}
+
+// PlanStage is one stage: its state and size.
+type PlanStage struct {
+	Name    string  `json:"name"`
+	State   string  `json:"state"` // "done", "partly done" or "to do"
+	What    string  `json:"what"`
+	Seconds float64 `json:"seconds"` // estimate of what is left
+}
+
+// Rates of the estimates, as shares of the measured peaks: what whole models reach here (bench/LOG.md).
+const (
+	prefillShare = 0.30 // of int8 peak
+	trainShare   = 0.45 // of f32 peak
+)
+
+// Plan estimates the run from the machine's measured peaks and the sizes of models and data.
+func (j *Job) Plan(ctx context.Context) (*Plan, error) {
+	p := &Plan{Schema: "freehold/plan/1", Name: j.recipe.Name, Run: j.dir, Key: j.key, CPULevel: j.level.Name, Threads: j.opt.Threads, Egress: []string{}}
+	verdict := func(s source) string {
+		if s.Accepted != "" {
+			return fmt.Sprintf("allowed: %s declared by the recipe", s.Accepted)
+		}
+		return fmt.Sprintf("allowed: %s %s", s.Licence.ID, strings.ReplaceAll(string(s.Licence.Basis), "_", " "))
+	}
+	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
+		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
+	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
+	int8Peak, f32Peak := j.peaks()
+	all := append(append(append([]Row(nil), j.data.Train...), j.data.Valid...), j.data.Test...)
+	chars, train := 0, 0
+	for _, r := range all {
+		chars += len(r.Text)
+	}
+	for _, r := range j.data.Train {
+		train += len(r.Text)
+	}
+	tokens := func(chars, rows, extra int) float64 { return float64(chars)/4 + float64(rows*extra) }
+	teacherSize, err := blockWeights(j.teacher.path, -1)
+	if err != nil {
+		return nil, err
+	}
+	studentSize, err := blockWeights(j.base.path, len(j.recipe.Student.Layers))
+	if err != nil {
+		return nil, err
+	}
+	shards, missing := (len(all)+shardRows-1)/shardRows, j.missingShards(all)
+	labelTime := tokens(chars, len(all), 6) * 2 * float64(teacherSize) / (prefillShare * int8Peak) * float64(missing) / float64(max(1, shards))
+	step := 0
+	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
+		step = steps[0]
+	}
+	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(j.data.Train)))
+	trainTime := epochs * tokens(train, len(j.data.Train), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
+	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
+	state := func(done, part bool) string {
+		switch {
+		case done:
+			return "done"
+		case part:
+			return "partly done"
+		}
+		return "to do"
+	}
+	exists := func(name string) bool { _, err := os.Stat(filepath.Join(j.dir, name)); return err == nil }
+	p.Stages = []PlanStage{
+		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, len(j.recipe.Student.Layers), j.base.Name), trainTime},
+		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
+		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(len(j.recipe.Quantize)) * evalTime / 2},
+		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
+	}
+	for _, s := range p.Stages {
+		p.Seconds += s.Seconds
+	}
+	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
+	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
+	return p, nil
+}
+
+// blockWeights counts the weights of the first n blocks (-1 = all): what a token passes through, embedding and head
+// left out.
+func blockWeights(path string, n int) (int64, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	total := int64(0)
+	for i := range f.Tensors {
+		var block int
+		if _, err := fmt.Sscanf(f.Tensors[i].Name, "blk.%d.", &block); err == nil && (n < 0 || block < n) {
+			total += int64(elements(f.Tensors[i].Shape))
+		}
+	}
+	return total, nil
+}
+
+// peaks measures the int8 and f32 peaks of the threads in operations a second.
+func (j *Job) peaks() (int8Peak, f32Peak float64) {
+	measure := func(run func(iterations int) int) float64 {
+		best := 0.0
+		for range 5 {
+			start, ops := time.Now(), 0
+			for range 50 {
+				ops += run(kernels.PeakIterations)
+			}
+			best = math.Max(best, float64(ops)/time.Since(start).Seconds())
+		}
+		return best * float64(j.opt.Threads)
+	}
+	return measure(kernels.PeakInt8), measure(kernels.PeakF32)
+}
+
+// Text is the plan for people.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s -> %s   (CPU level %s, %d threads)\n\n", p.Name, p.Run, p.CPULevel, p.Threads)
+	for _, m := range p.Models {
+		fmt.Fprintf(&b, "  %-13s %s, %.0f MB, sha256 %.12s\n  %-13s licence %s\n", m.Role, m.Name, float64(m.Bytes)/1e6, m.SHA256, "", m.Verdict)
+	}
+	fmt.Fprintf(&b, "  %-13s %s\n\n", "data", p.Data)
+	for _, s := range p.Stages {
+		fmt.Fprintf(&b, "  %-9s %-11s %-70s about %s\n", s.Name, s.State, s.What, (time.Duration(s.Seconds) * time.Second).String())
+	}
+	egress := "nothing leaves this machine"
+	if len(p.Egress) > 0 {
+		egress = strings.Join(p.Egress, ", ")
+	}
+	fmt.Fprintf(&b, "\n  network       %s\n  memory        up to %.1f GB;  disk %.1f GB;  time about %s\n", egress,
+		float64(p.RAMBytes)/1e9, float64(p.Disk)/1e9, (time.Duration(p.Seconds) * time.Second).String())
+	return b.String()
+}
