@@ -41,7 +41,10 @@ func moduleRoot(t testing.TB) string {
 func fixtures(t testing.TB, kind string) string {
 	root := moduleRoot(t)
 	if dir := os.Getenv("FREEHOLD_FIXTURES"); dir != "" {
-		return filepath.Join(root, dir, kind)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(root, dir)
+		}
+		return filepath.Join(dir, kind)
 	}
 	shared := filepath.Join(root, "..", "shared", "fixtures", kind)
 	if _, err := os.Stat(shared); err == nil {
@@ -266,36 +269,35 @@ func TestFixturesUpstream(t *testing.T) {
 	}
 }
 
-// realModels are the files whose tokens real/ holds: reference, environment variable, name in the cache.
-var realModels = []struct{ ref, env, file string }{
-	{"smollm2-135m-instruct-q4_1.json", "FREEHOLD_SMOLLM2", "SmolLM2-135M-Instruct.Q4_1.gguf"},
-	{"qwen2.5-coder-0.5b-instruct-q4_k_m.json", "FREEHOLD_QWEN", "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"},
+// realModels are the catalogue names whose tokens real/ holds.
+var realModels = []struct{ ref, name string }{
+	{"smollm2-135m-instruct-q4_1.json", "smollm2-135m-instruct"},
+	{"qwen2.5-coder-0.5b-instruct-q4_k_m.json", "qwen2.5-coder-0.5b-instruct"},
 }
 
-// realFile finds a model's file through its environment variable or in the cache that `freehold pull` fills.
-func realFile(t testing.TB, env, file string) *gguf.File {
+// realFile opens a model that `freehold pull` has put into the cache. Without it the test is skipped, except in CI's
+// long run, where it must be there.
+func realFile(t testing.TB, name string) *gguf.File {
 	t.Helper()
-	path := os.Getenv(env)
-	if path == "" {
-		if cache, err := os.UserCacheDir(); err == nil {
-			path = filepath.Join(cache, "freehold", "models", file)
-		}
-	}
-	f, err := gguf.Open(path)
+	path, _, err := models.Resolve(name)
 	if err == nil {
+		f, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return f
 	}
 	if os.Getenv("CI") == "true" && os.Getenv("FREEHOLD_LONG") == "1" {
-		t.Fatalf("%s is needed here: %v", file, err)
+		t.Fatalf("%s is needed here: %v", name, err)
 	}
-	t.Skipf("NOT TESTED: %s is not on this machine (set %s or pull it): %v", file, env, err)
+	t.Skipf("NOT TESTED against the real vocabulary: %v", err)
 	return nil
 }
 
 func TestFixturesReal(t *testing.T) {
 	for _, m := range realModels {
-		t.Run(strings.TrimSuffix(m.ref, ".json"), func(t *testing.T) {
-			f := realFile(t, m.env, m.file)
+		t.Run(m.name, func(t *testing.T) {
+			f := realFile(t, m.name)
 			defer f.Close()
 			tok, err := token.New(vocabulary(t, f))
 			if err != nil {

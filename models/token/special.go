@@ -109,10 +109,12 @@ func (s *specials) present(text string, parse bool) []int32 {
 		lo, hi := 0, len(s.sorted)
 		for depth := 0; lo < hi && i+depth < len(text); depth++ {
 			c := text[i+depth]
-			lo = s.bound(lo, hi, depth, int(c))
-			hi = s.bound(lo, hi, depth, int(c)+1)
-			if lo == hi {
-				break
+			if s.at(lo, depth) != c || s.at(hi-1, depth) != c { // most prefixes go on alike
+				lo = s.bound(lo, hi, depth, int(c))
+				hi = s.bound(lo, hi, depth, int(c)+1)
+				if lo == hi {
+					break
+				}
 			}
 			index := s.sorted[lo]
 			sp := &s.byLength[index]
@@ -135,6 +137,9 @@ func (s *specials) present(text string, parse bool) []int32 {
 	slices.Sort(list)
 	return list
 }
+
+// at returns a byte of the i-th text in order.
+func (s *specials) at(i, depth int) byte { return s.byLength[s.sorted[i]].text[depth] }
 
 // bound returns the first position in sorted[lo:hi] whose byte at depth is c or more. All those texts are longer
 // than depth and equal before it.

@@ -230,6 +230,48 @@ func TestSpecialTokens(t *testing.T) {
 	}
 }
 
+// The scan for the special tokens that occur must miss none: all tokens tried in turn, longest first, find the same.
+func TestPartitionByDefinition(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	for range 300 {
+		v := Vocab{}
+		for len(v.Tokens) < 1+rng.IntN(40) {
+			text := make([]byte, 1+rng.IntN(5))
+			for i := range text {
+				text[i] = "<a>\n"[rng.IntN(4)]
+			}
+			if !slices.Contains(v.Tokens, string(text)) {
+				v.Tokens = append(v.Tokens, string(text))
+				v.Types = append(v.Types, []int32{Normal, Control, UserDefined, Unknown}[rng.IntN(4)])
+			}
+		}
+		s := newSpecials(&v)
+		for range 20 {
+			text := make([]byte, 1+rng.IntN(40))
+			for i := range text {
+				text[i] = "<a>\nb"[rng.IntN(5)]
+			}
+			parse := rng.IntN(2) == 0
+			want := []fragment{{0, len(text), -1}}
+			for i := range s.byLength {
+				var next []fragment
+				for _, fr := range want {
+					switch {
+					case fr.id < 0 && (parse || s.byLength[i].always):
+						next = s.byLength[i].split(next, string(text), fr)
+					default:
+						next = append(next, fr)
+					}
+				}
+				want = next
+			}
+			if got := s.partition(string(text), parse); !slices.Equal(got, want) {
+				t.Fatalf("%q, tokens %q, parse %v: %v, want %v", text, v.Tokens, parse, got, want)
+			}
+		}
+	}
+}
+
 func TestInvalidUTF8(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"ok é", "ok é"},
