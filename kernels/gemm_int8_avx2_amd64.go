@@ -151,15 +151,16 @@ func gemmInt8AVX2(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 			args.m = &tile.M[r]
 		}
 		for t := t0; t < t1; t += 4 {
-			// The last block reaches back over tokens that are done; they are computed again but not stored.
+			// The last block reaches back over tokens that are done, or else on into room that a has; what is computed
+			// there is not stored. Without either, four times the same token.
 			first, n := t, min(4, t1-t)
 			args.stride = k
-			if n < 4 {
-				if t1 >= 4 {
-					first = t1 - 4
-				} else {
-					args.stride, n = 0, 1
-				}
+			switch {
+			case n == 4 || (t+4)*k <= len(a.Q):
+			case t1 >= 4:
+				first = t1 - 4
+			default:
+				args.stride, n = 0, 1
 			}
 			args.q, args.d, args.sx = &a.Q[first*k], &a.D[first*nb], &a.SX[first*nb]
 			if tile.Group == 16 {
