@@ -15,23 +15,23 @@ loop:
 	VMOVUPS (SI), Y0
 	EXP(Y0, Y1, Y2, Y3, Y4)
 	VMOVUPS Y1, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	SUBQ $8, DX
-	JGT loop
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, DX
+	JGT     loop
 	VZEROUPPER
 	RET
 
 // func softmaxExp256(dst, x *float32, n int, max float32, lanes *[16]float32)
 TEXT ·softmaxExp256(SB), 0, $136-40
-	MOVQ dst+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ n+16(FP), DX
+	MOVQ         dst+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         n+16(FP), DX
 	VBROADCASTSS max+24(FP), Y8
-	MOVQ lanes+32(FP), R8
-	VMOVUPS (R8), Y9
-	VMOVUPS 32(R8), Y10
-	LEAQ ·expTable(SB), AX
+	MOVQ         lanes+32(FP), R8
+	VMOVUPS      (R8), Y9
+	VMOVUPS      32(R8), Y10
+	LEAQ         ·expTable(SB), AX
 
 	// invariant: the elements before DI are done, Y9, Y10 = their lane sums, DX > 0 are left
 loop:
@@ -45,10 +45,10 @@ loop:
 	VMOVUPS Y6, 32(DI)
 	VADDPS  Y1, Y9, Y9
 	VADDPS  Y6, Y10, Y10
-	ADDQ $64, DI
-	ADDQ $64, SI
-	SUBQ $16, DX
-	JGT loop
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, DX
+	JGT     loop
 	VMOVUPS Y9, (R8)
 	VMOVUPS Y10, 32(R8)
 	VZEROUPPER
@@ -56,13 +56,13 @@ loop:
 
 // func swiGLU256(dst, gate, up *float32, n int)
 TEXT ·swiGLU256(SB), 0, $136-32
-	MOVQ dst+0(FP), DI
-	MOVQ gate+8(FP), SI
-	MOVQ up+16(FP), BX
-	MOVQ n+24(FP), DX
-	LEAQ ·expTable(SB), AX
-	MOVL $0x80000000, CX
-	VMOVD CX, X15
+	MOVQ         dst+0(FP), DI
+	MOVQ         gate+8(FP), SI
+	MOVQ         up+16(FP), BX
+	MOVQ         n+24(FP), DX
+	LEAQ         ·expTable(SB), AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X15
 	VPBROADCASTD X15, Y15
 
 	// invariant: the elements before DI are done, DX > 0 are left
@@ -74,25 +74,25 @@ loop:
 	VDIVPS  Y1, Y0, Y0
 	VMULPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, BX
-	SUBQ $8, DX
-	JGT loop
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	ADDQ    $32, BX
+	SUBQ    $8, DX
+	JGT     loop
 	VZEROUPPER
 	RET
 
 // func geGLU256(dst, gate, up *float32, n int, c0, c1 float32)
 TEXT ·geGLU256(SB), 0, $136-40
-	MOVQ dst+0(FP), DI
-	MOVQ gate+8(FP), SI
-	MOVQ up+16(FP), BX
-	MOVQ n+24(FP), DX
+	MOVQ         dst+0(FP), DI
+	MOVQ         gate+8(FP), SI
+	MOVQ         up+16(FP), BX
+	MOVQ         n+24(FP), DX
 	VBROADCASTSS c0+32(FP), Y14
 	VBROADCASTSS c1+36(FP), Y15
-	LEAQ ·expTable(SB), AX
-	MOVL $0xc0000000, CX // -2
-	VMOVD CX, X13
+	LEAQ         ·expTable(SB), AX
+	MOVL         $0xc0000000, CX   // -2
+	VMOVD        CX, X13
 	VPBROADCASTD X13, Y13
 
 	// invariant: the elements before DI are done, DX > 0 are left
@@ -107,25 +107,25 @@ loop:
 	VDIVPS      Y1, Y0, Y0
 	VMULPS      (BX), Y0, Y0
 	VMOVUPS     Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, BX
-	SUBQ $8, DX
-	JGT loop
+	ADDQ        $32, DI
+	ADDQ        $32, SI
+	ADDQ        $32, BX
+	SUBQ        $8, DX
+	JGT         loop
 	VZEROUPPER
 	RET
 
 // func swiGLUBack256(dgate, dup, dy, gate, up *float32, n int)
 TEXT ·swiGLUBack256(SB), 0, $136-48
-	MOVQ dgate+0(FP), DI
-	MOVQ dup+8(FP), R8
-	MOVQ dy+16(FP), R9
-	MOVQ gate+24(FP), SI
-	MOVQ up+32(FP), BX
-	MOVQ n+40(FP), DX
-	LEAQ ·expTable(SB), AX
-	MOVL $0x80000000, CX
-	VMOVD CX, X15
+	MOVQ         dgate+0(FP), DI
+	MOVQ         dup+8(FP), R8
+	MOVQ         dy+16(FP), R9
+	MOVQ         gate+24(FP), SI
+	MOVQ         up+32(FP), BX
+	MOVQ         n+40(FP), DX
+	LEAQ         ·expTable(SB), AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X15
 	VPBROADCASTD X15, Y15
 
 	// invariant: the elements before DI are done, DX > 0 are left
@@ -137,20 +137,20 @@ loop:
 	EXP(Y5, Y1, Y2, Y3, Y4)
 	VMOVUPS     576(AX), Y6
 	VADDPS      Y6, Y1, Y1
-	VDIVPS      Y1, Y6, Y1 // s
-	VMULPS      Y1, Y0, Y0 // g*s
+	VDIVPS      Y1, Y6, Y1   // s
+	VMULPS      Y1, Y0, Y0   // g*s
 	VMULPS      Y0, Y8, Y2
 	VSUBPS      Y1, Y6, Y3
 	VFMADD213PS Y1, Y0, Y3
 	VMULPS      Y3, Y9, Y9
 	VMOVUPS     Y2, (R8)
 	VMOVUPS     Y9, (DI)
-	ADDQ $32, R8
-	ADDQ $32, R9
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, BX
-	SUBQ $8, DX
-	JGT loop
+	ADDQ        $32, R8
+	ADDQ        $32, R9
+	ADDQ        $32, DI
+	ADDQ        $32, SI
+	ADDQ        $32, BX
+	SUBQ        $8, DX
+	JGT         loop
 	VZEROUPPER
 	RET

@@ -33,18 +33,19 @@ TEXT ·softmaxRow256(SB), 0, $136-40
 	LEAQ ·expTable(SB), AX
 
 	VBROADCASTSS scale+24(FP), Y2
-	VXORPS Y3, Y3, Y3
-	VSUBPS 768(AX), Y3, Y1 // -Inf
-	VMOVAPS Y1, Y8
-	MOVQ   SI, R11
-	MOVQ   R9, R12
-	MOVQ   BX, R13
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       768(AX), Y3, Y1  // -Inf
+	VMOVAPS      Y1, Y8
+	MOVQ         SI, R11
+	MOVQ         R9, R12
+	MOVQ         BX, R13
 
 	// invariant: blocks before R11 hold scaled scores; Y1 = their largest, by lanes
 scores:
-	CMPQ      R11, R8
-	JNE       scoremask
-	MOVQ      R10, R13
+	CMPQ R11, R8
+	JNE  scoremask
+	MOVQ R10, R13
+
 scoremask:
 	VMOVUPS   (R12), Y14
 	VMOVUPS   32(R12), Y15
@@ -56,7 +57,7 @@ scoremask:
 	VMOVUPS   Y4, 32(R11)
 	VBLENDVPS Y14, Y0, Y8, Y0
 	VBLENDVPS Y15, Y4, Y8, Y4
-	VMAXPS    Y1, Y0, Y1 // NaN in Y0: Y1 stays
+	VMAXPS    Y1, Y0, Y1        // NaN in Y0: Y1 stays
 	VMAXPS    Y1, Y4, Y1
 	MOVQ      BX, R12
 	ADDQ      $64, R11
@@ -64,18 +65,19 @@ scoremask:
 	JLS       scores
 
 	MAX8(Y1, X1, X0)
-	VADDSS X3, X1, X1 // a zero becomes +0
-	VMOVSS X1, max+32(FP)
+	VADDSS       X3, X1, X1     // a zero becomes +0
+	VMOVSS       X1, max+32(FP)
 	VBROADCASTSS X1, Y1
-	VXORPS Y8, Y8, Y8
-	MOVQ   R9, R12
-	MOVQ   BX, R13
+	VXORPS       Y8, Y8, Y8
+	MOVQ         R9, R12
+	MOVQ         BX, R13
 
 	// invariant: blocks before SI hold probabilities; Y3, Y8 = their sums, lane by lane
 exps:
-	CMPQ    SI, R8
-	JNE     expmask
-	MOVQ    R10, R13
+	CMPQ SI, R8
+	JNE  expmask
+	MOVQ R10, R13
+
 expmask:
 	VMOVUPS (R12), Y14
 	VMOVUPS 32(R12), Y15

@@ -7,59 +7,61 @@
 //
 // SI, R8 = first and last block of 16 keys with a key in [lo, hi); R9, R10 = the keys of those two.
 TEXT ·softmaxRow512(SB), 0, $136-40
-	MOVQ p+0(FP), SI
-	MOVQ hi+16(FP), DX
-	DECQ DX
-	MOVL DX, CX
-	ANDL $15, CX
-	XORL $15, CX
-	MOVL $0xffff, R10
-	SHRL CX, R10
-	SHRQ $4, DX
-	SHLQ $6, DX
-	LEAQ (SI)(DX*1), R8
-	MOVQ lo+8(FP), CX
-	MOVQ CX, DX
-	SHRQ $4, DX
-	SHLQ $6, DX
-	ADDQ DX, SI
-	ANDL $15, CX
-	MOVL $0xffff, R9
-	SHLL CX, R9
-	ANDL $0xffff, R9
+	MOVQ         p+0(FP), SI
+	MOVQ         hi+16(FP), DX
+	DECQ         DX
+	MOVL         DX, CX
+	ANDL         $15, CX
+	XORL         $15, CX
+	MOVL         $0xffff, R10
+	SHRL         CX, R10
+	SHRQ         $4, DX
+	SHLQ         $6, DX
+	LEAQ         (SI)(DX*1), R8
+	MOVQ         lo+8(FP), CX
+	MOVQ         CX, DX
+	SHRQ         $4, DX
+	SHLQ         $6, DX
+	ADDQ         DX, SI
+	ANDL         $15, CX
+	MOVL         $0xffff, R9
+	SHLL         CX, R9
+	ANDL         $0xffff, R9
 	EXPCONST(AX)
 	VBROADCASTSS scale+24(FP), Z2
-	VXORPS X3, X3, X3
-	VSUBPS Z30, Z3, Z1 // -Inf
-	MOVQ   SI, R11
-	MOVL   R9, R12
+	VXORPS       X3, X3, X3
+	VSUBPS       Z30, Z3, Z1      // -Inf
+	MOVQ         SI, R11
+	MOVL         R9, R12
 
 	// invariant: blocks before R11 hold scaled scores; Z1 = their largest, lane by lane
 scores:
-	CMPQ      R11, R8
-	JNE       scoremask
-	ANDL      R10, R12
+	CMPQ R11, R8
+	JNE  scoremask
+	ANDL R10, R12
+
 scoremask:
-	KMOVW     R12, K1
-	VMULPS.Z  (R11), Z2, K1, Z0
-	VMOVUPS   Z0, (R11)
-	VMAXPS    Z1, Z0, K1, Z1 // NaN in Z0: Z1 stays
-	MOVL      $0xffff, R12
-	ADDQ      $64, R11
-	CMPQ      R11, R8
-	JLS       scores
+	KMOVW    R12, K1
+	VMULPS.Z (R11), Z2, K1, Z0
+	VMOVUPS  Z0, (R11)
+	VMAXPS   Z1, Z0, K1, Z1    // NaN in Z0: Z1 stays
+	MOVL     $0xffff, R12
+	ADDQ     $64, R11
+	CMPQ     R11, R8
+	JLS      scores
 
 	MAX16(Z1, Y1, X1, Y0, X0)
-	VADDSS X3, X1, X1 // a zero becomes +0
-	VMOVSS X1, max+32(FP)
+	VADDSS       X3, X1, X1     // a zero becomes +0
+	VMOVSS       X1, max+32(FP)
 	VBROADCASTSS X1, Z1
-	MOVL   R9, R12
+	MOVL         R9, R12
 
 	// invariant: blocks before SI hold probabilities; Z3 = their sums, lane by lane
 exps:
-	CMPQ    SI, R8
-	JNE     expmask
-	ANDL    R10, R12
+	CMPQ SI, R8
+	JNE  expmask
+	ANDL R10, R12
+
 expmask:
 	KMOVW   R12, K1
 	VMOVUPS (SI), Z0
@@ -89,13 +91,14 @@ TEXT ·attendMerge512(SB), 0, $136-32
 
 	// invariant: the elements before DI are merged, DX are left
 loop:
-	CMPQ        DX, $16
-	JGE         whole
-	MOVQ        DX, CX
-	MOVL        $1, AX
-	SHLL        CX, AX
-	DECL        AX
-	KMOVW       AX, K1
+	CMPQ  DX, $16
+	JGE   whole
+	MOVQ  DX, CX
+	MOVL  $1, AX
+	SHLL  CX, AX
+	DECL  AX
+	KMOVW AX, K1
+
 whole:
 	VMULPS.Z    (DI), Z1, K1, Z0
 	VMOVUPS.Z   (SI), K1, Z3

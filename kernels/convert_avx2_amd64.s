@@ -12,10 +12,10 @@ TEXT ·f16ToF32x256(SB), 0, $136-24
 loop:
 	VCVTPH2PS (SI), Y0
 	VMOVUPS   Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $16, SI
-	SUBQ $8, DX
-	JGT loop
+	ADDQ      $32, DI
+	ADDQ      $16, SI
+	SUBQ      $8, DX
+	JGT       loop
 	VZEROUPPER
 	RET
 
@@ -29,10 +29,10 @@ TEXT ·f32ToF16x256(SB), 0, $136-24
 loop:
 	VMOVUPS   (SI), Y0
 	VCVTPS2PH $0, Y0, (DI) // 0: to nearest even
-	ADDQ $16, DI
-	ADDQ $32, SI
-	SUBQ $8, DX
-	JGT loop
+	ADDQ      $16, DI
+	ADDQ      $32, SI
+	SUBQ      $8, DX
+	JGT       loop
 	VZEROUPPER
 	RET
 
@@ -47,9 +47,9 @@ loop:
 	VPMOVZXWD (SI), Y0
 	VPSLLD    $16, Y0, Y0
 	VMOVUPS   Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $16, SI
-	SUBQ $8, DX
-	JGT loop
+	ADDQ      $32, DI
+	ADDQ      $16, SI
+	SUBQ      $8, DX
+	JGT       loop
 	VZEROUPPER
 	RET

@@ -17,7 +17,7 @@ loop:
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        $32, SI
 	NEXT1(DI)
-	JGT loop
+	JGT         loop
 	VZEROUPPER
 	RET
 
@@ -35,7 +35,7 @@ loop:
 	VCVTPS2PH $0, Z0, K1, (DI) // 0: to nearest even
 	ADDQ      $32, DI
 	NEXT1(SI)
-	JGT loop
+	JGT       loop
 	VZEROUPPER
 	RET
 
@@ -54,6 +54,6 @@ loop:
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        $32, SI
 	NEXT1(DI)
-	JGT loop
+	JGT         loop
 	VZEROUPPER
 	RET

@@ -3,13 +3,15 @@
 #include "textflag.h"
 
 #define LOADB \
-	VMOVUPS (CX), Y12; \
+	VMOVUPS (CX), Y12;       \
 	VMOVUPS (CX)(R11*1), Y13
+
 #define LOADC(c0, c1) \
-	VMOVUPS (DI), c0; \
+	VMOVUPS (DI), c0;  \
 	VMOVUPS 32(DI), c1
+
 #define STOREC(c0, c1) \
-	VMOVUPS c0, (DI); \
+	VMOVUPS c0, (DI);  \
 	VMOVUPS c1, 32(DI)
 
 // func gemmTile256(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1 int, m, k int, mask *int32, acc bool)

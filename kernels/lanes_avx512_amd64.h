@@ -6,8 +6,10 @@
 #define LANES \
 	CMPQ  DX, $16; \
 	JGE   whole; \
-	MOVL  $0xffff, R15; \
-	BZHIL DX, R15, R15; \
+	MOVQ  DX, CX; \
+	MOVL  $1, R15; \
+	SHLL  CX, R15; \
+	DECL  R15; \
 	KMOVW R15, K1; \
 whole:
 

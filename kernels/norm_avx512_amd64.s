@@ -5,10 +5,10 @@
 
 // func rmsApply512(dst, x, w *float32, n int, s float32)
 TEXT ·rmsApply512(SB), 0, $136-36
-	MOVQ dst+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ w+16(FP), BX
-	MOVQ n+24(FP), DX
+	MOVQ         dst+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         w+16(FP), BX
+	MOVQ         n+24(FP), DX
 	VBROADCASTSS s+32(FP), Z2
 	LANESINIT
 
@@ -21,17 +21,17 @@ loop:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (DI)
 	NEXT3(DI, SI, BX)
-	JGT loop
+	JGT       loop
 	VZEROUPPER
 	RET
 
 // func rmsBackLanes512(dy, w, x *float32, n int, lanes *[16]float32)
 TEXT ·rmsBackLanes512(SB), 0, $136-40
-	MOVQ dy+0(FP), DI
-	MOVQ w+8(FP), BX
-	MOVQ x+16(FP), SI
-	MOVQ n+24(FP), DX
-	MOVQ lanes+32(FP), R8
+	MOVQ    dy+0(FP), DI
+	MOVQ    w+8(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    n+24(FP), DX
+	MOVQ    lanes+32(FP), R8
 	VMOVUPS (R8), Z3
 	LANESINIT
 
@@ -44,19 +44,19 @@ loop:
 	VMULPS      Z1, Z0, Z0
 	VFMADD231PS Z2, Z0, K1, Z3
 	NEXT3(DI, SI, BX)
-	JGT loop
-	VMOVUPS Z3, (R8)
+	JGT         loop
+	VMOVUPS     Z3, (R8)
 	VZEROUPPER
 	RET
 
 // func rmsBackApply512(dx, dw, dy, x, w *float32, n int, s, c float32)
 TEXT ·rmsBackApply512(SB), 0, $136-56
-	MOVQ dx+0(FP), DI
-	MOVQ dw+8(FP), R8
-	MOVQ dy+16(FP), R9
-	MOVQ x+24(FP), SI
-	MOVQ w+32(FP), BX
-	MOVQ n+40(FP), DX
+	MOVQ         dx+0(FP), DI
+	MOVQ         dw+8(FP), R8
+	MOVQ         dy+16(FP), R9
+	MOVQ         x+24(FP), SI
+	MOVQ         w+32(FP), BX
+	MOVQ         n+40(FP), DX
 	VBROADCASTSS s+48(FP), Z10
 	VBROADCASTSS c+52(FP), Z11
 	LANESINIT
@@ -69,7 +69,7 @@ loop:
 	VMOVUPS.Z    (BX), K1, Z2
 	VMOVUPS.Z    (R8), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
-	VMULPS       Z2, Z0, Z2 // g = dy*w
+	VMULPS       Z2, Z0, Z2   // g = dy*w
 	VMULPS       Z10, Z2, Z2
 	VMULPS       Z10, Z1, Z3
 	VMULPS       Z3, Z0, Z3
@@ -81,7 +81,7 @@ loop:
 	ADDQ         $64, R8
 	ADDQ         $64, R9
 	NEXT3(DI, SI, BX)
-	JGT loop
+	JGT          loop
 	VZEROUPPER
 	RET
 
@@ -101,15 +101,15 @@ loop:
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (SI), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
-	VMULPS      Z3, Z1, Z4 // b*sin
-	VMULPS      Z2, Z1, Z5 // b*cos
+	VMULPS      Z3, Z1, Z4   // b*sin
+	VMULPS      Z2, Z1, Z5   // b*cos
 	VFMADD231PS Z3, Z0, Z5
 	VFMSUB213PS Z4, Z2, Z0
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z5, K1, (R8)
 	ADDQ        $64, R8
 	NEXT3(DI, SI, BX)
-	JGT loop
+	JGT         loop
 	VZEROUPPER
 	RET
 
@@ -119,33 +119,36 @@ TEXT ·ropePairs512(SB), 0, $136-32
 	MOVQ cos+8(FP), SI
 	MOVQ sin+16(FP), BX
 	MOVQ n+24(FP), DX
-	MOVQ $-1, R13
 
 	// invariant: the pairs before DI are done, DX > 0 are left; K2 = the pairs of this step, K1 = their elements
 loop:
-	MOVQ             $8, CX
-	CMPQ             DX, CX
-	CMOVQLT          DX, CX
-	BZHIQ            CX, R13, R15
-	KMOVW            R15, K2
-	ADDQ             CX, CX
-	BZHIQ            CX, R13, R15
-	KMOVW            R15, K1
-	VMOVUPS.Z        (DI), K1, Z0
-	VPMOVZXDQ.Z      (SI), K2, Z2
-	VPMOVZXDQ.Z      (BX), K2, Z3
-	VPSLLQ           $32, Z3, Z3
-	VPORD            Z3, Z2, Z2 // cos sin cos sin ...
-	VPERMILPS        $0xb1, Z2, Z3 // sin cos sin cos ...
-	VMOVSLDUP        Z0, Z1 // a a ...
-	VMOVSHDUP        Z0, Z0 // b b ...
-	VMULPS           Z3, Z0, Z0
-	VFMADDSUB213PS   Z0, Z2, Z1 // even lanes a*cos - b*sin, odd lanes a*sin + b*cos
-	VMOVUPS          Z1, K1, (DI)
-	ADDQ             $64, DI
-	ADDQ             $32, SI
-	ADDQ             $32, BX
-	SUBQ             $8, DX
-	JGT              loop
+	MOVQ           $8, CX
+	CMPQ           DX, CX
+	CMOVQLT        DX, CX
+	MOVL           $1, R15
+	SHLL           CX, R15
+	DECL           R15
+	KMOVW          R15, K2
+	ADDQ           CX, CX
+	MOVL           $1, R15
+	SHLL           CX, R15
+	DECL           R15
+	KMOVW          R15, K1
+	VMOVUPS.Z      (DI), K1, Z0
+	VPMOVZXDQ.Z    (SI), K2, Z2
+	VPMOVZXDQ.Z    (BX), K2, Z3
+	VPSLLQ         $32, Z3, Z3
+	VPORD          Z3, Z2, Z2    // cos sin cos sin ...
+	VPERMILPS      $0xb1, Z2, Z3 // sin cos sin cos ...
+	VMOVSLDUP      Z0, Z1        // a a ...
+	VMOVSHDUP      Z0, Z0        // b b ...
+	VMULPS         Z3, Z0, Z0
+	VFMADDSUB213PS Z0, Z2, Z1    // even lanes a*cos - b*sin, odd lanes a*sin + b*cos
+	VMOVUPS        Z1, K1, (DI)
+	ADDQ           $64, DI
+	ADDQ           $32, SI
+	ADDQ           $32, BX
+	SUBQ           $8, DX
+	JGT            loop
 	VZEROUPPER
 	RET

@@ -16,7 +16,7 @@
 
 // GATHER16 loads four columns of rows r, r+4, r+8, r+12, one row a lane.
 #define GATHER16(a, b, c, d, x, z) \
-	VMOVUPS         a, x; \
+	VMOVUPS         a, x;     \
 	VBROADCASTF32X4 b, K1, z; \
 	VBROADCASTF32X4 c, K2, z; \
 	VBROADCASTF32X4 d, K3, z

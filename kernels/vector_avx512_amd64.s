@@ -18,7 +18,7 @@ loop:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (DI)
 	NEXT2(DI, SI)
-	JGT loop
+	JGT       loop
 	VZEROUPPER
 	RET
 
@@ -37,15 +37,15 @@ loop:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (DI)
 	NEXT2(DI, SI)
-	JGT loop
+	JGT       loop
 	VZEROUPPER
 	RET
 
 // func axpy512(dst, x *float32, n int, a float32)
 TEXT ·axpy512(SB), 0, $136-28
-	MOVQ dst+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ n+16(FP), DX
+	MOVQ         dst+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         n+16(FP), DX
 	VBROADCASTSS a+24(FP), Z2
 	LANESINIT
 
@@ -57,14 +57,14 @@ loop:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (DI)
 	NEXT2(DI, SI)
-	JGT loop
+	JGT         loop
 	VZEROUPPER
 	RET
 
 // func scale512(dst *float32, n int, a float32)
 TEXT ·scale512(SB), 0, $136-20
-	MOVQ dst+0(FP), DI
-	MOVQ n+8(FP), DX
+	MOVQ         dst+0(FP), DI
+	MOVQ         n+8(FP), DX
 	VBROADCASTSS a+16(FP), Z2
 	LANESINIT
 
@@ -75,6 +75,6 @@ loop:
 	VMULPS    Z2, Z0, Z0
 	VMOVUPS   Z0, K1, (DI)
 	NEXT1(DI)
-	JGT loop
+	JGT       loop
 	VZEROUPPER
 	RET
