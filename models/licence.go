@@ -20,10 +20,10 @@ const (
 
 // Licence is what is known about the terms of a file. It is not legal advice.
 type Licence struct {
-	ID     string // SPDX identifier or LicenseRef-..., "unknown" when there is none
-	Basis  Basis
-	Note   string
-	Duties []string // what the terms ask of who uses or passes on the file
+	ID     string   `json:"id"` // SPDX identifier or LicenseRef-..., "unknown" when there is none
+	Basis  Basis    `json:"basis"`
+	Note   string   `json:"note,omitempty"`
+	Duties []string `json:"duties,omitempty"` // what the terms ask of who uses or passes on the file
 }
 
 // permissive are the licences that allow use, training on outputs and passing
