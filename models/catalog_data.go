@@ -1,7 +1,7 @@
 package models
 
-// The catalogue. A URL is listed only where the file at that commit is known to
-// have the same sha256 as the packages' file.
+// The catalogue. The URLs are those that the packages themselves, or public
+// records of the sha256, name as the origin of the same file; the sum decides.
 
 var apacheDeclared = Licence{
 	ID: "Apache-2.0", Basis: Declared,
