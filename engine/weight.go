@@ -29,9 +29,9 @@ func (m *Model) bind(name, bias string) (matrix, error) {
 		return matrix{}, err
 	}
 	w := matrix{name: name, rows: t.Rows(), k: t.Shape[0], data: t.Data}
-	f, ok := quant.ByType(t.Type)
-	if !ok || !f.CanUnpack() {
-		return matrix{}, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded to weights", m.file.Name, name, t.Type)
+	f, err := m.format(t)
+	if err != nil {
+		return matrix{}, err
 	}
 	w.format = f
 	if w.rowBytes, err = f.RowBytes(w.k); err != nil {
@@ -55,9 +55,9 @@ func (m *Model) vector(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, ok := quant.ByType(t.Type)
-	if !ok || !f.CanUnpack() {
-		return nil, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded to weights", m.file.Name, name, t.Type)
+	f, err := m.format(t)
+	if err != nil {
+		return nil, err
 	}
 	v := make([]float32, t.Elements())
 	f.Unpack(v, t.Data)
@@ -65,6 +65,18 @@ func (m *Model) vector(name string) ([]float32, error) {
 		return nil, &NumberError{m.file.Name, fmt.Sprintf("tensor %q", name), "holds a NaN or an infinity; the file is damaged, pull it again"}
 	}
 	return v, nil
+}
+
+// format finds how to decode a weight. Plain integers can be decoded too, but are no weights.
+func (m *Model) format(t *gguf.Tensor) (*quant.Format, error) {
+	f, ok := quant.ByType(t.Type)
+	if !ok || !f.CanUnpack() {
+		return nil, fmt.Errorf("%s: tensor %q has type %v, which cannot be decoded to weights", m.file.Name, t.Name, t.Type)
+	}
+	if f.Block == 1 && !f.Float {
+		return nil, fmt.Errorf("%s: tensor %q has type %s, want floats or a block format", m.file.Name, t.Name, f.Name)
+	}
+	return f, nil
 }
 
 func (m *Model) tensor(name string, dims int) (*gguf.Tensor, error) {
