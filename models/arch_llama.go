@@ -6,5 +6,6 @@ func init() { architectures["llama"] = llama }
 func llama(r *reader, s *Spec) {
 	r.rope(s, false)
 	_, s.QKVBias = r.f.Tensor("blk.0.attn_q.bias")
+	_, s.FFNBias = r.f.Tensor("blk.0.ffn_gate.bias")
 	_, s.OutBias = r.f.Tensor("blk.0.attn_output.bias")
 }

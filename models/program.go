@@ -101,10 +101,10 @@ func lower(s *Spec) *Program {
 		}
 		x = b.op(Op{Kind: Add, Layer: l}, s.Dim, x, b.matmul(att, s.Dim, l, blk("attn_output"), s.OutBias))
 		h = b.norm(x, l, blk("ffn_norm"))
-		gate := b.matmul(h, s.FFN, l, blk("ffn_gate"), false)
-		up := b.matmul(h, s.FFN, l, blk("ffn_up"), false)
+		gate := b.matmul(h, s.FFN, l, blk("ffn_gate"), s.FFNBias)
+		up := b.matmul(h, s.FFN, l, blk("ffn_up"), s.FFNBias)
 		act := b.op(Op{Kind: SwiGLU, Layer: l}, s.FFN, gate, up)
-		x = b.op(Op{Kind: Add, Layer: l}, s.Dim, x, b.matmul(act, s.Dim, l, blk("ffn_down"), false))
+		x = b.op(Op{Kind: Add, Layer: l}, s.Dim, x, b.matmul(act, s.Dim, l, blk("ffn_down"), s.FFNBias))
 	}
 	p.Hidden = b.norm(x, s.Layers, "output_norm")
 	head := "output"

@@ -30,6 +30,7 @@ type Spec struct {
 	AttnScale float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
 	QKVBias   bool    // wq, wk, wv have a bias
 	OutBias   bool    // wo has a bias
+	FFNBias   bool    // gate, up and down have a bias
 	Tied      bool    // the output head is the token embedding
 
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
