@@ -1,4 +1,168 @@
 package distill
 
-// report renders report.html.
-func (j *Job) report(sum *Summary) ([]byte, error) { return []byte("<!doctype html>"), nil }
+import (
+	"bufio"
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+//go:embed report.tmpl.html
+var reportSource string
+
+var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+	"pct":  func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
+	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
+	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
+}).Parse(reportSource))
+
+// reportData is what the page shows.
+type reportData struct {
+	*Summary
+	Recipe   *Recipe
+	Teacher_ source
+	Base     source
+	Data     *Dataset
+	Source   string
+	Key      string
+	Loss     template.HTML
+	LossRows []metric
+	Matrix   template.HTML
+	Ladder   template.HTML
+	Timings  []timing
+}
+
+type timing struct {
+	Stage   string
+	Seconds float64
+}
+
+// report renders report.html: one file without outside requests or scripts.
+func (j *Job) report(sum *Summary) ([]byte, error) {
+	metrics, err := readMetrics(filepath.Join(j.dir, "metrics.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.data, Source: j.datasetName(), Key: j.key,
+		Loss: lossChart(metrics), Matrix: confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), Ladder: ladderChart(sum)}
+	for i := 0; i < len(metrics); i += max(1, len(metrics)/20) {
+		d.LossRows = append(d.LossRows, metrics[i])
+	}
+	for _, s := range StageNames() {
+		if v, ok := sum.Seconds[s]; ok {
+			d.Timings = append(d.Timings, timing{s, v})
+		}
+	}
+	var b bytes.Buffer
+	err = reportTemplate.Execute(&b, d)
+	return b.Bytes(), err
+}
+
+func readMetrics(path string) ([]metric, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out []metric
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		var m metric
+		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
+			return nil, fmt.Errorf("%s: %v", path, err)
+		}
+		out = append(out, m)
+	}
+	return out, sc.Err()
+}
+
+// lossChart draws the loss of every step, thin, and its running mean over 20 steps.
+func lossChart(ms []metric) template.HTML {
+	const w, h, left, bottom = 640.0, 220.0, 48.0, 28.0
+	if len(ms) == 0 {
+		return ""
+	}
+	top := 0.0
+	for _, m := range ms {
+		top = max(top, m.Loss)
+	}
+	if top == 0 {
+		top = 1
+	}
+	x := func(i int) float64 { return left + (w-left-8)*float64(i)/float64(max(1, len(ms)-1)) }
+	y := func(v float64) float64 { return 8 + (h-bottom-8)*(1-v/top) }
+	var raw, mean strings.Builder
+	for i, m := range ms {
+		fmt.Fprintf(&raw, "%.1f,%.1f ", x(i), y(m.Loss))
+		lo, sum := max(0, i-19), 0.0
+		for _, o := range ms[lo : i+1] {
+			sum += o.Loss
+		}
+		fmt.Fprintf(&mean, "%.1f,%.1f ", x(i), y(sum/float64(i+1-lo)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="training loss by step"><line x1="%g" y1="%g" x2="%g" y2="%g" class="axis"/>`, w, h, left, h-bottom, w-8, h-bottom)
+	for i := 0; i <= 4; i++ {
+		v := top * float64(i) / 4
+		fmt.Fprintf(&b, `<line x1="%g" y1="%.1f" x2="%g" y2="%.1f" class="grid"/><text x="%g" y="%.1f" text-anchor="end">%.2f</text>`, left, y(v), w-8, y(v), left-6, y(v)+4, v)
+	}
+	fmt.Fprintf(&b, `<polyline points="%s" class="thin"/><polyline points="%s" class="line"/>`, raw.String(), mean.String())
+	fmt.Fprintf(&b, `<text x="%g" y="%g">step 0</text><text x="%g" y="%g" text-anchor="end">step %d</text></svg>`, left, h-8, w-8, h-8, ms[len(ms)-1].Step)
+	return template.HTML(b.String())
+}
+
+// confusionChart draws gold labels as rows and predicted ones as columns, shaded by the row's share.
+func confusionChart(c [][]int, labels []string) template.HTML {
+	const cell, left, top = 96.0, 130.0, 40.0
+	n := float64(len(c))
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="confusion matrix" style="max-width:%gpx">`, left+cell*n+8, top+cell*n+8, left+cell*n+8)
+	for i, row := range c {
+		total := 0
+		for _, v := range row {
+			total += v
+		}
+		label := template.HTMLEscapeString(labels[i])
+		fmt.Fprintf(&b, `<text x="%g" y="%g" text-anchor="end">%s</text><text x="%g" y="%g" text-anchor="middle">%s</text>`,
+			left-8, top+cell*(float64(i)+0.5)+4, label, left+cell*(float64(i)+0.5), top-10, label)
+		for k, v := range row {
+			share := float64(v) / float64(max(1, total))
+			fmt.Fprintf(&b, `<rect x="%g" y="%g" width="%g" height="%g" class="cell" fill-opacity="%.2f"/><text x="%g" y="%g" text-anchor="middle">%d (%.0f %%)</text>`,
+				left+cell*float64(k), top+cell*float64(i), cell-3, cell-3, share, left+cell*(float64(k)+0.5), top+cell*(float64(i)+0.5)+4, v, 100*share)
+		}
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String())
+}
+
+// ladderChart draws accuracy bars of teacher, student, its quantised forms and the baseline.
+func ladderChart(s *Summary) template.HTML {
+	type bar struct {
+		name string
+		acc  float64
+	}
+	bars := []bar{{"teacher", s.Teacher.Accuracy}, {"student", s.Student.Accuracy}}
+	q := append([]Quantized(nil), s.Quantized...)
+	sort.SliceStable(q, func(i, k int) bool { return q[i].Bytes > q[k].Bytes })
+	for _, v := range q {
+		bars = append(bars, bar{"student " + v.Format, v.Accuracy})
+	}
+	bars = append(bars, bar{"linear baseline", s.Baseline.Accuracy})
+	const w, row, left = 640.0, 30.0, 150.0
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="accuracy of each model">`, w, row*float64(len(bars)))
+	for i, v := range bars {
+		y := row * float64(i)
+		fmt.Fprintf(&b, `<text x="%g" y="%g" text-anchor="end">%s</text><rect x="%g" y="%g" width="%.1f" height="%g" class="bar"/><text x="%.1f" y="%g">%.1f %%</text>`,
+			left-8, y+19, template.HTMLEscapeString(v.name), left, y+5, (w-left-70)*v.acc, row-10, left+(w-left-70)*v.acc+6, y+19, 100*v.acc)
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String())
+}
