@@ -7,7 +7,7 @@
 // The second half of a Gemv: 16 rows as lanes, each its own chain over the groups in rising order.
 //
 //	AX arguments   BX groups left   SI, R10, R11, R12 sums of rows 0, 4, 8, 12, rows R8 bytes apart (R9 = 3 R8)
-//	CX, DI scales and minima [groups, 16] f16   DX d   R14 sx   R13 sums of the activations
+//	CX scales [groups, 16] f16 or pairs with the minimum [groups, 16, 2]   DX d   R14 sx   R13 sums of the activations
 //	Y14, Y15 the chains of rows 0-7 and 8-15, over all groups before
 #define BEGIN \
 	MOVQ         args+0(FP), AX                \
@@ -15,7 +15,6 @@
 	MOVQ         gemvArgsAVX2_sums(AX), SI     \
 	MOVQ         gemvArgsAVX2_stride(AX), R8   \
 	MOVQ         gemvArgsAVX2_scales(AX), CX   \
-	MOVQ         gemvArgsAVX2_minima(AX), DI   \
 	MOVQ         gemvArgsAVX2_d(AX), DX        \
 	MOVQ         gemvArgsAVX2_sx(AX), R14      \
 	MOVQ         gemvArgsAVX2_sum32(AX), R13   \
@@ -56,18 +55,37 @@
 	VPSUBD       Y0, b, b        \
 	CHAIN(j, a, b)
 
-// CHAIN_MIN: and then fma(m, sx, acc).
+DATA pairs<>+0(SB)/8, $0x0d0c090805040100
+DATA pairs<>+8(SB)/8, $0x0f0e0b0a07060302
+GLOBL pairs<>(SB), RODATA|NOPTR, $16
+
+// PAIRS: y, z = the scales and minima of 8 rows from f16 pairs; Y13 = pairs.
+#define PAIRS(mem, x, y, xz, z) \
+	VMOVDQU      mem, y         \
+	VPSHUFB      Y13, y, y      \
+	VPERMQ       $0xd8, y, y    \
+	VEXTRACTI128 $1, y, xz      \
+	VCVTPH2PS    x, y           \
+	VCVTPH2PS    xz, z
+
+// CHAIN_MIN: fma(float(sum), s*d, acc), then fma(m, sx, acc).
 #define CHAIN_MIN(j, a, b) \
-	CHAIN(j, a, b)                  \
-	VBROADCASTSS (4*j)(R14), Y0     \
-	VCVTPH2PS    (32*j)(DI), Y1     \
-	VCVTPH2PS    (32*j+16)(DI), Y6  \
-	VFMADD231PS  Y0, Y1, Y14        \
-	VFMADD231PS  Y0, Y6, Y15
+	PAIRS((64*j)(CX), X1, Y1, X7, Y7)       \
+	PAIRS((64*j+32)(CX), X6, Y6, X12, Y12)  \
+	VBROADCASTSS (4*j)(DX), Y0              \
+	VMULPS       Y0, Y1, Y1                 \
+	VMULPS       Y0, Y6, Y6                 \
+	VCVTDQ2PS    a, a                       \
+	VCVTDQ2PS    b, b                       \
+	VBROADCASTSS (4*j)(R14), Y0             \
+	VFMADD231PS  Y1, a, Y14                 \
+	VFMADD231PS  Y6, b, Y15                 \
+	VFMADD231PS  Y0, Y7, Y14                \
+	VFMADD231PS  Y0, Y12, Y15
 
 // CHAINS: steps of four groups; of the last step only BX+4 groups count. A step touches 2 or 4 lines of the memory
 // to come, at R15: what the rows' steps left out of 16 rows' next four blocks.
-#define CHAINS(STEP, lines) \
+#define CHAINS(STEP, lines, pair) \
 	SUBQ $4, BX         \
 	JCS  last           \
 four:                 \
@@ -85,8 +103,7 @@ four:                 \
 	ADDQ $16, R10       \
 	ADDQ $16, R11       \
 	ADDQ $16, R12       \
-	ADDQ $128, CX       \
-	ADDQ $128, DI       \
+	ADDQ $(64*pair), CX \
 	ADDQ $16, DX        \
 	ADDQ $16, R13       \
 	ADDQ $16, R14       \
@@ -112,14 +129,15 @@ done:                 \
 // func chainsAVX2(args *gemvArgsAVX2)
 TEXT ·chainsAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN, 2)
+	CHAINS(CHAIN, 2, 2)
 
 // func chainsBiasAVX2(args *gemvArgsAVX2)
 TEXT ·chainsBiasAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN_BIAS, 4)
+	CHAINS(CHAIN_BIAS, 4, 2)
 
 // func chainsMinAVX2(args *gemvArgsAVX2)
 TEXT ·chainsMinAVX2(SB), 0, $136-8
 	BEGIN
-	CHAINS(CHAIN_MIN, 4)
+	VBROADCASTI128 pairs<>(SB), Y13
+	CHAINS(CHAIN_MIN, 4, 4)

@@ -14,8 +14,8 @@ type gemvArgsAVX2 struct {
 
 	sums   *int32         // [16, stride]
 	stride int            // bytes of a row of sums: groups rounded up to 4
-	scales unsafe.Pointer // blocks of 32: [groups, 16] f16; K formats: s*d [16, stride] f32
-	minima unsafe.Pointer // laid out as scales: m
+	scales unsafe.Pointer // blocks of 32: f16 [groups, 16] or, with minima, [groups, 16, 2]; K formats: s*d f32 [16, stride]
+	minima unsafe.Pointer // K formats: m f32 [16, stride]
 
 	out          *float32 // [16]
 	groups       int
@@ -28,7 +28,7 @@ type gemvArgsAVX2 struct {
 // The rows functions, for each row r and block b:
 //
 //	sums[r][b] = sum over the block of (code + bias)*q          // exact
-//	scales[b][r], minima[b][r] = the block's f16 fields
+//	scales[b][r] = the block's f16 fields: scale, or scale and minimum
 //
 //go:noescape
 func rowsQ8_0AVX2(args *gemvArgsAVX2)
@@ -48,8 +48,8 @@ func rowsQ5_1AVX2(args *gemvArgsAVX2)
 // The chains functions, for each of 16 rows r, over rising groups g from acc = +0:
 //
 //	isum := sums[r][g] - bias*sum32[g]                          // chainsBias only
-//	acc = fma(float32(isum), f32(scales[g][r])*d[g], acc)
-//	acc = fma(f32(minima[g][r]), sx[g], acc)                    // chainsMin only
+//	acc = fma(float32(isum), f32(scale)*d[g], acc)             // scale, minimum: scales[g][r]
+//	acc = fma(f32(minimum), sx[g], acc)                         // chainsMin only
 //	out[r] = acc
 //
 //go:noescape
@@ -70,7 +70,7 @@ func gemvByAVX2(f *IntFormat, vnni bool, dst []float32, w []byte, a *Acts, t int
 	scratch := s.sums[:32*stride]
 	var out [16]float32
 	args := gemvArgsAVX2{blocks: nb, groups: nb, q: &a.Q[t*a.K], stride: 4 * stride,
-		sums: &scratch[0], scales: unsafe.Pointer(&scratch[16*stride]), minima: unsafe.Pointer(&scratch[24*stride]),
+		sums: &scratch[0], scales: unsafe.Pointer(&scratch[16*stride]),
 		d: &a.D[t*nb], sx: &a.SX[t*nb], sum32: &a.Sum32[t*nb]}
 	for r := 0; r < len(dst); r += 16 {
 		args.w, args.rows = &w[r*rb], min(16, len(dst)-r)

@@ -1,10 +1,10 @@
 // The first half of a Gemv for blocks of 32: the integer group sums of up to 16 rows, and their f16 scales (and
 // minima) moved to where the chains read them. One row is one stream from memory; rows are never read side by side.
 //
-//	BX arguments   SI block   DI its activations' codes   R8 its sum   R9, R10 its scale and minimum
-//	R11 rows left   CX blocks left in the row   R14, R15, DX the row's first sum, scale, minimum   Y10 16-bit ones
+//	BX arguments   SI block   DI its activations' codes   R8 its sum   R9 its scale (and minimum)
+//	R11 rows left   CX blocks left in the row   R14, R15 the row's first sum and scale   Y10 16-bit ones
 //
-// Sums [16, stride]; scales and minima [groups, 16] f16.
+// Sums [16, stride]; scales [groups, 16] f16, or pairs of scale and minimum [groups, 16, 2].
 
 #define ROWS_BEGIN \
 	MOVQ     args+0(FP), BX               \
@@ -23,14 +23,13 @@
 
 // ROWS loops over rows, steps of four blocks and the row's last blocks (up to 3). DOT(i, y): y = partial sums of block
 // i; SUM4 adds Y0-Y3 up to X0, SUM1 adds Y0 up to its first element; SCALE(i) moves the scales of block i. A step
-// touches ahead (64 or 128) bytes of the memory to come.
-#define ROWS(bytes, ahead, DOT, SUM4, SUM1, SCALE) \
+// touches ahead (64 or 128) bytes of the memory to come; pair is the bytes of a scale, or of scale and minimum.
+#define ROWS(bytes, ahead, pair, DOT, SUM4, SUM1, SCALE) \
 row:                                  \
 	MOVQ    gemvArgsAVX2_q(BX), DI      \
 	MOVQ    gemvArgsAVX2_blocks(BX), CX \
 	MOVQ    R8, R14                     \
 	MOVQ    R9, R15                     \
-	MOVQ    R10, DX                     \
 	SUBQ    $4, CX                      \
 	JCS     last                        \
 four:                                 \
@@ -50,8 +49,7 @@ four:                                 \
 	ADDQ    $(4*bytes), SI              \
 	ADDQ    $128, DI                    \
 	ADDQ    $16, R8                     \
-	ADDQ    $128, R9                    \
-	ADDQ    $128, R10                   \
+	ADDQ    $(64*pair), R9              \
 	SUBQ    $4, CX                      \
 	JCC     four                        \
 last:                                 \
@@ -65,15 +63,13 @@ one:                                  \
 	ADDQ    $bytes, SI                  \
 	ADDQ    $32, DI                     \
 	ADDQ    $4, R8                      \
-	ADDQ    $32, R9                     \
-	ADDQ    $32, R10                    \
+	ADDQ    $(16*pair), R9              \
 	DECQ    CX                          \
 	JNE     one                         \
 next:                                 \
 	MOVQ    gemvArgsAVX2_stride(BX), R8 \
 	ADDQ    R14, R8                     \
-	LEAQ    2(R15), R9                  \
-	LEAQ    2(DX), R10                  \
+	LEAQ    pair(R15), R9               \
 	DECQ    R11                         \
 	JNE     row                         \
 	MOVQ    R12, gemvArgsAVX2_ahead(BX) \
@@ -84,11 +80,9 @@ next:                                 \
 	MOVWLZX (bytes*i)(SI), AX \
 	MOVW    AX, (32*i)(R9)
 
-#define MOVE_BOTH(i, bytes) \
-	MOVWLZX (bytes*i)(SI), AX   \
-	MOVW    AX, (32*i)(R9)      \
-	MOVWLZX (bytes*i+2)(SI), AX \
-	MOVW    AX, (32*i)(R10)
+#define MOVE_PAIR(i, bytes) \
+	MOVL (bytes*i)(SI), AX \
+	MOVL AX, (64*i)(R9)
 
 // Sums of 8 32-bit partials.
 #define WIDE4 \
