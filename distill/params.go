@@ -33,7 +33,7 @@ type Student struct {
 func NewStudent(spec *models.Spec, f *gguf.File) (*Student, error) {
 	s := newStudent(spec)
 	for _, p := range s.Params {
-		t, ok := f.Tensor(p.Name)
+		t, ok := models.Tensor(f, p.Name)
 		if !ok {
 			return nil, fmt.Errorf("%s: tensor %q is missing", f.Name, p.Name)
 		}

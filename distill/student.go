@@ -320,6 +320,10 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 	w.Set("general.file_type", mix.FileType)
 	spec := b.Student.Spec
 	for _, p := range b.Student.Params {
+		if key, ok := models.ClassifierKeys[p.Name]; ok {
+			w.Set(key, slices.Clone(p.W))
+			continue
+		}
 		shape := slices.Clone(p.Shape)
 		slices.Reverse(shape)
 		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied})

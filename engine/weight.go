@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/quant"
 )
@@ -80,7 +81,7 @@ func (m *Model) format(t *gguf.Tensor) (*quant.Format, error) {
 }
 
 func (m *Model) tensor(name string, dims int) (*gguf.Tensor, error) {
-	t, ok := m.file.Tensor(name)
+	t, ok := models.Tensor(m.file, name)
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %q is missing", m.file.Name, name)
 	}

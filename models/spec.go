@@ -265,7 +265,7 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	used := map[string]bool{}
 	for _, want := range s.Program().Tensors() {
-		t, ok := f.Tensor(want.Name)
+		t, ok := Tensor(f, want.Name)
 		if !ok {
 			return fmt.Errorf("%s: tensor %q is missing, want shape %v", f.Name, want.Name, want.Shape)
 		}

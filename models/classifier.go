@@ -1,0 +1,72 @@
+package models
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// The classification head's weights as metadata arrays of f32: ClassifierWeight [labels, Dim] row by row,
+// ClassifierBias [labels]. llama.cpp refuses a llama file that holds a tensor its architecture does not list
+// (cls.output.weight is listed for few), but passes over unknown keys: so the file still loads there.
+const (
+	ClassifierWeight = "freehold.classifier.weight"
+	ClassifierBias   = "freehold.classifier.bias"
+)
+
+// ClassifierKeys maps the head's tensors to the keys that may stand for them.
+var ClassifierKeys = map[string]string{"cls.output.weight": ClassifierWeight, "cls.output.bias": ClassifierBias}
+
+// Tensor finds a tensor that a program reads: in the file, or for a classification head in its metadata.
+func Tensor(f *gguf.File, name string) (*gguf.Tensor, bool) {
+	if t, ok := f.Tensor(name); ok {
+		return t, true
+	}
+	key, ok := ClassifierKeys[name]
+	if !ok || !f.Has(key) {
+		return nil, false
+	}
+	x, err := f.Floats(key)
+	if err != nil {
+		return nil, false
+	}
+	labels, err := f.Strings(archKey(f, "classifier.output_labels"))
+	if err != nil || len(labels) == 0 || len(x)%len(labels) != 0 {
+		return nil, false
+	}
+	t := &gguf.Tensor{Name: name, Type: kernels.F32, Shape: []int{len(x)}, Data: make([]byte, 4*len(x))}
+	if key == ClassifierWeight {
+		t.Shape = []int{len(x) / len(labels), len(labels)}
+	}
+	for i, v := range x {
+		binary.LittleEndian.PutUint32(t.Data[4*i:], math.Float32bits(v))
+	}
+	return t, true
+}
+
+func archKey(f *gguf.File, k string) string {
+	arch, _ := f.StringOr("general.architecture", "")
+	return arch + "." + k
+}
+
+// classifier reads the pooled classification head: llama.cpp's keys <arch>.pooling_type and
+// <arch>.classifier.output_labels, and tensors cls.output.weight [Dim, labels] and cls.output.bias [labels].
+func (r *reader) classifier(s *Spec) {
+	if r.err != nil || !r.has("classifier.output_labels") {
+		return
+	}
+	labels, err := r.f.Strings(r.key("classifier.output_labels"))
+	r.note(err)
+	pooling, err := r.f.Uint(r.key("pooling_type"))
+	r.note(err)
+	s.Labels, s.Pooling = labels, Pooling(pooling)
+	if s.Pooling != PoolMean && s.Pooling != PoolLast {
+		r.note(fmt.Errorf("%s: %s is %d, want 1 (mean) or 3 (last)", r.f.Name, r.key("pooling_type"), pooling))
+	}
+	if len(labels) < 2 {
+		r.note(fmt.Errorf("%s: %s has %d labels, want at least 2", r.f.Name, r.key("classifier.output_labels"), len(labels)))
+	}
+}
