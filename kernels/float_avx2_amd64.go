@@ -33,10 +33,11 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 		}
 	},
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
-		if n == 8 {
-			b1 = 0
+		if n == 16 {
+			gemmTileHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, nil, acc)
+		} else {
+			gemmTileHalf8x256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, nil, acc)
 		}
-		gemmTileHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, &blockMask[32-n], acc)
 	},
 }
 
@@ -52,10 +53,15 @@ func gemmTile256(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb,
 //go:noescape
 func gemmTileMask256(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1 int, m, k int, mask *int32, acc bool)
 
-// gemmTileHalf256 is gemmTile256 for B in half precision and 16 columns, or 8 with b1 = 0 and the mask of 8.
+// gemmTileHalf256 is gemmTile256 for B in half precision.
 //
 //go:noescape
 func gemmTileHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask *int32, acc bool)
+
+// gemmTileHalf8x256 is gemmTileHalf256 for the first 8 columns.
+//
+//go:noescape
+func gemmTileHalf8x256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask *int32, acc bool)
 
 // softmaxRow256: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
