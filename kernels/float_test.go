@@ -64,7 +64,7 @@ func TestGemmF32(t *testing.T) {
 		for k := range 300 {
 			gemmCase(t, l, r, 1+k%15, 1+k%40, k, k%16, k%2 == 0, k%3 == 0)
 		}
-		gemmCase(t, l, r, 16, 33, 2049, 0, false, false)
+		gemmCase(t, l, r, 16, 33, 2*128+1, 0, false, false)
 		gemmCase(t, l, r, 65, 97, 130, 5, true, true)
 	})
 }

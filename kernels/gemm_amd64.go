@@ -13,8 +13,9 @@ type floatTiles struct {
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool)
 }
 
-// gemmSteps bounds k of one tile call (10 µs) and the part of B that a column of tiles keeps in cache.
-const gemmSteps = 512
+// gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix
+// has each row on a page of its own, and more rows would not fit the first-level TLB.
+const gemmSteps = 128
 
 // gemm is Level.GemmF32.
 func (t *floatTiles) gemm(c []float32, ldc int, a []float32, sai, sap int, b []float32, ldb int, m, n, k int, acc bool) {
