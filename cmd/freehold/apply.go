@@ -1,0 +1,27 @@
+package main
+
+import "github.com/freehold-slm/freehold/distill"
+
+type applyCmd struct {
+	recipeFlags
+	Only string `enum:",label,train,eval,quantize,report" default:"" help:"Run this stage alone: label, train, eval, quantize or report." placeholder:"STAGE"`
+	From string `enum:",label,train,eval,quantize,report" default:"" help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
+}
+
+func (c *applyCmd) Run(a *app) error {
+	if c.Only != "" && c.From != "" {
+		return usagef("--only and --from are both given; keep one")
+	}
+	return c.stages(a, c.Recipe, distill.Stages{Only: c.Only, From: c.From})
+}
+
+// The commands of single stages.
+type (
+	labelCmd struct{ recipeFlags }
+	trainCmd struct{ recipeFlags }
+	evalCmd  struct{ recipeFlags }
+)
+
+func (c *labelCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "label"}) }
+func (c *trainCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "train"}) }
+func (c *evalCmd) Run(a *app) error  { return c.stages(a, c.Recipe, distill.Stages{Only: "eval"}) }

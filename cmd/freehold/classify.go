@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/freehold-slm/freehold/engine"
+)
+
+type classifyCmd struct {
+	Model string   `arg:"" help:"GGUF file or catalogue name."`
+	Text  []string `arg:"" optional:"" help:"Texts; without any, each line of standard input is one."`
+	modelFlags
+	Labels    []string `short:"l" help:"Labels, comma-separated; default: those of the model's classification head." placeholder:"A,B"`
+	Prompt    string   `help:"Prompt with {text} in it; default: a plain question that lists the labels."`
+	System    string   `help:"System turn before the prompt."`
+	Raw       bool     `help:"Feed the prompt as plain text, without the chat template."`
+	Calibrate string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
+	JSONL     bool     `name:"jsonl" help:"Print one JSON object a text, as they come."`
+}
+
+// classification is freehold/classify/1.
+type classification struct {
+	Schema string        `json:"schema"`
+	Model  string        `json:"model"`
+	Labels []string      `json:"labels"`
+	Rows   []classifyRow `json:"rows"`
+}
+
+type classifyRow struct {
+	Text          string             `json:"text"`
+	Label         string             `json:"label"`
+	P             float64            `json:"p"`
+	Probabilities map[string]float64 `json:"probabilities"`
+}
+
+// classifyTogether is how many lines of standard input are classified in one go.
+const classifyTogether = 32
+
+func (c *classifyCmd) Run(a *app) error {
+	if a.json && c.JSONL {
+		return usagef("--json and --jsonl are both given; keep one")
+	}
+	if len(c.Text) == 0 && isTerminal(os.Stdin) {
+		return usagef("no text: give texts as arguments, or one a line on standard input")
+	}
+	m, err := a.openModel(c.Model, &c.modelFlags)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	k, err := c.classifier(a, m)
+	if err != nil {
+		return err
+	}
+	doc := classification{Schema: "freehold/classify/1", Model: c.Model, Labels: k.Labels(), Rows: []classifyRow{}}
+	put := func(texts []string, first int) error {
+		all, err := k.Batch(a.ctx, texts)
+		if err != nil {
+			return c.explain(err, m, first)
+		}
+		for i, choices := range all {
+			row := classifyRow{texts[i], choices[0].Label, choices[0].P, map[string]float64{}}
+			for _, ch := range choices {
+				row.Probabilities[ch.Label] = ch.P
+			}
+			switch {
+			case a.json:
+				doc.Rows = append(doc.Rows, row)
+			case c.JSONL:
+				if err := a.emitLine(row); err != nil {
+					return err
+				}
+			default:
+				a.write("%s\t%.4f\t%s\n", row.Label, row.P, row.Text)
+			}
+		}
+		return a.out.Flush()
+	}
+	if len(c.Text) > 0 {
+		for i, t := range c.Text {
+			if strings.TrimSpace(t) == "" {
+				return usagef("text %d is empty", i+1)
+			}
+		}
+		err = put(c.Text, 1)
+	} else {
+		err = eachLine(os.Stdin, "standard input", classifyTogether, put)
+	}
+	if err != nil || !a.json {
+		return err
+	}
+	return a.emit(doc)
+}
+
+// classifier prepares the task, calibration included.
+func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) {
+	if len(m.Spec.Labels) == 0 && len(c.Labels) == 0 {
+		return nil, usagef("%s has no classification head; give the labels with --labels a,b", c.Model)
+	}
+	if _, err := m.LoadTokenizer(); err != nil {
+		return nil, asInput(err)
+	}
+	if len(m.Spec.Labels) == 0 && !c.Raw && !m.file.Has("tokenizer.chat_template") {
+		return nil, usagef("%s has no chat template (a base model?); give a plain-text --prompt with {text} and --raw", c.Model)
+	}
+	task := engine.Task{Labels: c.Labels, Prompt: c.Prompt, System: c.System, Raw: c.Raw}
+	k, err := m.NewClassifier(task)
+	if err != nil {
+		return nil, usagef("%s", errorText(err))
+	}
+	if c.Calibrate == "" {
+		return k, nil
+	}
+	f, err := os.Open(c.Calibrate)
+	if err != nil {
+		return nil, asInput(err)
+	}
+	defer f.Close()
+	var rows [][]float64
+	err = eachLine(f, c.Calibrate, 256, func(texts []string, first int) error {
+		part, err := k.LogProbs(a.ctx, texts)
+		rows = append(rows, part...)
+		a.progress.show("calibrating  "+count(len(rows))+" texts", false)
+		return c.explain(err, m, first)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if task.Calibration, err = engine.Calibrate("median", rows); err != nil {
+		return nil, inputf("%s: %w", c.Calibrate, err)
+	}
+	return m.NewClassifier(task)
+}
+
+// explain adds to a text that is too long what to do about it.
+func (c *classifyCmd) explain(err error, m *opened, first int) error {
+	var long *engine.ContextError
+	if errors.As(err, &long) {
+		return usagef("a text near line %d needs %d tokens with its prompt, and the context of %s holds %d; shorten it", first, long.Tokens, c.Model, m.Context())
+	}
+	return err
+}
+
+// eachLine gives the lines of r in groups of up to n to do, with the number of the first. Empty lines are an error:
+// leaving them out would shift the results against the input.
+func eachLine(r io.Reader, name string, n int, do func(lines []string, first int) error) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 16<<20)
+	var group []string
+	number := 0
+	for s.Scan() {
+		number++
+		line := strings.TrimSuffix(s.Text(), "\r")
+		if strings.TrimSpace(line) == "" {
+			return inputf("%s:%d: the line is empty, want a text; take empty lines out", name, number)
+		}
+		if group = append(group, line); len(group) == n {
+			if err := do(group, number-n+1); err != nil {
+				return err
+			}
+			group = nil
+		}
+	}
+	if err := s.Err(); err != nil {
+		return inputf("%s:%d: %w", name, number+1, err)
+	}
+	if number == 0 {
+		return inputf("%s: no text, want one a line", name)
+	}
+	if len(group) == 0 {
+		return nil
+	}
+	return do(group, number-len(group)+1)
+}

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/chat"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+type inspectCmd struct {
+	Model   string `arg:"" help:"GGUF file or catalogue name."`
+	Full    bool   `help:"Also read every weight (NaN, infinity), build the tokenizer, parse the chat template."`
+	Tensors bool   `help:"List the tensors."`
+}
+
+func (*inspectCmd) Help() string {
+	return "Prints what the file says of itself, whether freehold can run it, and why not. Exit code 3 when it cannot."
+}
+
+// inspection is freehold/inspect/1.
+type inspection struct {
+	Schema     string               `json:"schema"`
+	File       string               `json:"file"`
+	Bytes      int64                `json:"bytes"`
+	Version    uint32               `json:"gguf_version"`
+	Alignment  int                  `json:"alignment"`
+	Unused     int64                `json:"unused_bytes"`
+	Parameters int                  `json:"parameters"`
+	Metadata   []metadataRow        `json:"metadata"`
+	Types      map[string]typeTotal `json:"types"`
+	Tensors    []tensorRow          `json:"tensors"`
+	Spec       *specRow             `json:"spec,omitempty"`
+	Tokenizer  *tokenizerRow        `json:"tokenizer,omitempty"`
+	Template   *templateRow         `json:"template,omitempty"`
+	Full       bool                 `json:"full"`
+	Problems   []string             `json:"problems"`
+}
+
+type metadataRow struct {
+	Key   string `json:"key"`
+	Type  string `json:"type"`
+	Len   int    `json:"len,omitempty"` // elements of an array
+	Value any    `json:"value,omitempty"`
+}
+
+type typeTotal struct {
+	Tensors int   `json:"tensors"`
+	Bytes   int64 `json:"bytes"`
+}
+
+type tensorRow struct {
+	Name   string `json:"name"`
+	Type   string `json:"type"`
+	Shape  []int  `json:"shape"` // row width first
+	Offset int64  `json:"offset"`
+	Bytes  int    `json:"bytes"`
+}
+
+type specRow struct {
+	Arch    string   `json:"arch"`
+	Name    string   `json:"name"`
+	Vocab   int      `json:"vocab"`
+	Context int      `json:"context"`
+	Layers  int      `json:"layers"`
+	Dim     int      `json:"dim"`
+	Heads   int      `json:"heads"`
+	KVHeads int      `json:"kv_heads"`
+	HeadDim int      `json:"head_dim"`
+	FFN     int      `json:"ffn"`
+	Rope    string   `json:"rope_scaling"`
+	Tied    bool     `json:"tied"`
+	Labels  []string `json:"labels,omitempty"`
+}
+
+type tokenizerRow struct {
+	Model  string `json:"model"`
+	Pre    string `json:"pre,omitempty"`
+	Tokens int    `json:"tokens"`
+}
+
+type templateRow struct {
+	Bytes int `json:"bytes"`
+}
+
+func (c *inspectCmd) Run(a *app) error {
+	f, err := openFile(c.Model)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	d := describe(f)
+	var problems []error
+	if spec, err := models.NewSpec(f); err != nil {
+		problems = append(problems, err)
+	} else {
+		d.Spec = &specRow{spec.Arch, spec.Name, spec.Vocab, spec.Context, spec.Layers, spec.Dim, spec.Heads, spec.KVHeads,
+			spec.HeadDim, spec.FFN, spec.Rope.Scaling, spec.Tied, spec.Labels}
+	}
+	if c.Full {
+		d.Full = true
+		problems = append(problems, d.check(a, f)...)
+	}
+	for _, p := range problems {
+		d.Problems = append(d.Problems, errorText(p))
+	}
+	if a.json {
+		err = a.emit(d)
+	} else {
+		d.print(a, c.Tensors)
+	}
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	for _, p := range problems[:len(problems)-1] {
+		if err := a.out.Flush(); err != nil {
+			return err
+		}
+		a.fail(p)
+	}
+	return asInput(problems[len(problems)-1])
+}
+
+// describe reads the container.
+func describe(f *gguf.File) *inspection {
+	d := &inspection{Schema: "freehold/inspect/1", File: f.Name, Bytes: f.Size, Version: f.Version, Alignment: f.Alignment,
+		Unused: f.Unused(), Types: map[string]typeTotal{}, Metadata: []metadataRow{}, Tensors: []tensorRow{}, Problems: []string{}}
+	for _, kv := range f.KV {
+		row := metadataRow{Key: kv.Key, Type: kv.Value.TypeName()}
+		if kv.Value.Type == gguf.TypeArray {
+			row.Len = kv.Value.Len
+		}
+		row.Value = plain(kv.Value)
+		d.Metadata = append(d.Metadata, row)
+	}
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		name := fmt.Sprint(t.Type)
+		if format, ok := quant.ByType(t.Type); ok {
+			name = format.Name
+		}
+		sum := d.Types[name]
+		sum.Tensors++
+		sum.Bytes += int64(len(t.Data))
+		d.Types[name] = sum
+		d.Parameters += t.Elements()
+		d.Tensors = append(d.Tensors, tensorRow{t.Name, name, t.Shape, t.Offset, len(t.Data)})
+	}
+	return d
+}
+
+// longArray is from where on arrays are only counted.
+const longArray = 64
+
+// plain is a metadata value as JSON can hold it: long arrays are left out, numbers that JSON lacks become text.
+func plain(v gguf.Value) any {
+	if v.Type == gguf.TypeArray && v.Len > longArray {
+		return nil
+	}
+	if s, ok := v.Text(); ok {
+		return s
+	}
+	if b, ok := v.Bool(); ok {
+		return b
+	}
+	if n, ok := v.Int(); ok {
+		return n
+	}
+	if n, ok := v.Uint(); ok {
+		return n
+	}
+	if x, ok := v.Float(); ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
+		return x
+	}
+	if s, ok := v.Strings(); ok {
+		return s
+	}
+	if n, ok := v.Ints(); ok {
+		return n
+	}
+	if b, ok := v.Bools(); ok {
+		return b
+	}
+	if x, ok := v.Floats(); ok && !slices.ContainsFunc(x, func(x float32) bool { return x-x != 0 }) {
+		return x
+	}
+	return v.String()
+}
+
+// check reads all of the file and returns everything that is wrong with it.
+func (d *inspection) check(a *app, f *gguf.File) (problems []error) {
+	if f.Has("tokenizer.ggml.model") {
+		v, err := models.Vocabulary(f)
+		var t *token.Tokenizer
+		if err == nil {
+			if t, err = token.New(v); err != nil {
+				err = fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		if err != nil {
+			problems = append(problems, err)
+		} else {
+			d.Tokenizer = &tokenizerRow{t.Model(), t.Pre(), t.Size()}
+		}
+	}
+	if f.Has("tokenizer.chat_template") {
+		source, err := f.String("tokenizer.chat_template")
+		if err == nil {
+			if _, err = chat.Parse(source); err != nil {
+				err = fmt.Errorf("%s: tokenizer.chat_template: %w", f.Name, err)
+			}
+		}
+		if err != nil {
+			problems = append(problems, err)
+		} else {
+			d.Template = &templateRow{len(source)}
+		}
+	}
+	var done int64
+	rate := newRate()
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		if err := f.Guard(t.CheckFinite); err != nil {
+			problems = append(problems, err)
+		}
+		done += int64(len(t.Data))
+		a.progress.show(rate.line("reading", done, f.Size, 0), false)
+		if a.ctx.Err() != nil {
+			return append(problems, errSignal)
+		}
+	}
+	return problems
+}
+
+func (d *inspection) print(a *app, tensors bool) {
+	rows := [][]string{{"file", fmt.Sprintf("%s (%s, GGUF v%d)", printable(d.File), size(d.Bytes), d.Version)}}
+	if s := d.Spec; s != nil {
+		rows = append(rows,
+			[]string{"model", fmt.Sprintf("%s (%s), %s parameters", printable(s.Name), s.Arch, count(d.Parameters))},
+			[]string{"shape", fmt.Sprintf("%d layers, width %d, %d heads (%d kv) of %d, ffn %d, vocabulary %d, context %d",
+				s.Layers, s.Dim, s.Heads, s.KVHeads, s.HeadDim, s.FFN, s.Vocab, s.Context)})
+		if len(s.Labels) > 0 {
+			rows = append(rows, []string{"labels", gguf.Quote(fmt.Sprint(s.Labels))})
+		}
+	}
+	var types []string
+	for name := range d.Types {
+		types = append(types, name)
+	}
+	sort.Slice(types, func(i, j int) bool { return d.Types[types[i]].Bytes > d.Types[types[j]].Bytes })
+	for i, name := range types {
+		head := ""
+		if i == 0 {
+			head = "types"
+		}
+		rows = append(rows, []string{head, fmt.Sprintf("%s: %d tensors, %s", name, d.Types[name].Tensors, size(d.Types[name].Bytes))})
+	}
+	if t := d.Tokenizer; t != nil {
+		rows = append(rows, []string{"tokenizer", fmt.Sprintf("%s %s, %d tokens", t.Model, t.Pre, t.Tokens)})
+	}
+	if t := d.Template; t != nil {
+		rows = append(rows, []string{"template", fmt.Sprintf("%d bytes, parses", t.Bytes)})
+	}
+	if d.Unused > 0 {
+		rows = append(rows, []string{"unused", size(d.Unused)})
+	}
+	if d.Full && len(d.Problems) == 0 {
+		rows = append(rows, []string{"checked", "all weights finite, everything parses"})
+	}
+	a.columns(rows)
+	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("metadata (%d keys)", len(d.Metadata))))
+	rows = nil
+	for _, m := range d.Metadata {
+		value := fmt.Sprint(m.Value)
+		switch v := m.Value.(type) {
+		case nil:
+			value = fmt.Sprintf("%d elements", m.Len)
+		case string:
+			value = gguf.Quote(v)
+		case []string:
+			value = gguf.Quote(fmt.Sprintf("%q", v))
+		}
+		rows = append(rows, []string{"  " + printable(m.Key), m.Type, value})
+	}
+	a.columns(rows)
+	if !tensors {
+		a.write("\n%d tensors; list them with --tensors\n", len(d.Tensors))
+		return
+	}
+	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("tensors (%d)", len(d.Tensors))))
+	rows = nil
+	for _, t := range d.Tensors {
+		rows = append(rows, []string{"  " + printable(t.Name), t.Type, fmt.Sprint(t.Shape), size(int64(t.Bytes))})
+	}
+	a.columns(rows)
+}
+
+// printable shows text out of a file without letting it drive the terminal.
+func printable(s string) string {
+	q := gguf.Quote(s)
+	if len(q) == len(s)+2 {
+		return s
+	}
+	return q
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// computeFlags say how arithmetic is done.
+type computeFlags struct {
+	Threads int    `short:"t" env:"FREEHOLD_THREADS" help:"Worker threads; 0 = one a core." placeholder:"N"`
+	CPU     string `env:"FREEHOLD_CPU" help:"CPU level (this machine has: ${levels})." placeholder:"LEVEL"`
+}
+
+// level checks the flags and finds the CPU level.
+func (f *computeFlags) level() (*kernels.Level, error) {
+	if f.Threads < 0 || f.Threads > 1024 {
+		return nil, usagef("--threads is %d, want 0 to 1024", f.Threads)
+	}
+	var l *kernels.Level
+	var err error
+	if f.CPU != "" {
+		l, err = kernels.ByName(f.CPU)
+	} else {
+		l, err = kernels.Best()
+	}
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return l, nil
+}
+
+// modelFlags say how a model is opened.
+type modelFlags struct {
+	computeFlags
+	Context int    `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
+	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations) or reference (f32 throughout)." enum:"normal,reference" default:"normal"`
+	KV      string `name:"kv" help:"KV cache: f16 or f32; reference mode always has f32." enum:",f16,f32" default:"" placeholder:"TYPE"`
+}
+
+// opened is a model and the file it reads.
+type opened struct {
+	*engine.Model
+	file *gguf.File
+	name string // as the user gave it
+}
+
+func (o *opened) Close() {
+	o.Model.Close() //nolint:errcheck // read-only
+	o.file.Close()  //nolint:errcheck
+}
+
+// openFile opens a GGUF file by path or catalogue name.
+func openFile(name string) (*gguf.File, error) {
+	path, _, err := models.Resolve(name)
+	if err != nil {
+		return nil, asInput(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, asInput(err)
+	}
+	return f, nil
+}
+
+// openModel opens a model by path or catalogue name.
+func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
+	level, err := flags.level()
+	if err != nil {
+		return nil, err
+	}
+	if flags.Context < 0 {
+		return nil, usagef("--context is %d, want 0 or more", flags.Context)
+	}
+	f, err := openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		return nil, errors.Join(asInput(err), f.Close())
+	}
+	opts := []engine.Option{engine.WithLevel(level)}
+	if flags.Threads > 0 {
+		opts = append(opts, engine.WithThreads(flags.Threads))
+	}
+	switch {
+	case flags.Context > 0 && spec.Context > 0 && flags.Context > spec.Context:
+		return nil, usagef("--context is %d, but %s was trained with %d tokens", flags.Context, name, spec.Context)
+	case flags.Context > 0:
+		opts = append(opts, engine.WithContext(flags.Context))
+	case spec.Context == 0:
+		return nil, usagef("%s does not state its context length; give it with --context", name)
+	}
+	if flags.Numeric == "reference" {
+		if flags.KV == "f16" {
+			return nil, usagef("--numeric reference keeps its KV cache in f32; leave --kv out")
+		}
+		opts = append(opts, engine.WithNumeric(engine.Reference))
+	} else if flags.KV == "f32" {
+		opts = append(opts, engine.WithKV(engine.KVF32))
+	}
+	m, err := engine.New(f, opts...)
+	if err != nil {
+		return nil, errors.Join(asInput(err), f.Close())
+	}
+	return &opened{m, f, name}, nil
+}
+
+// defaultThreads is one a core.
+func defaultThreads() int { return runtime.GOMAXPROCS(0) }

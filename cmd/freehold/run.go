@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models/chat"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+type runCmd struct {
+	Model  string `arg:"" help:"GGUF file or catalogue name."`
+	Prompt string `arg:"" optional:"" help:"What to ask; - or nothing reads standard input, or starts a chat on a terminal."`
+	modelFlags
+	System      string   `help:"System turn before the prompt."`
+	Raw         bool     `help:"Continue the prompt as plain text, without the chat template."`
+	MaxTokens   int      `short:"n" default:"512" help:"Most tokens of an answer; 0 = as many as the context holds."`
+	Temperature float64  `default:"0" help:"0 = always the most likely token; higher = more varied."`
+	TopK        int      `default:"0" help:"Sample among this many most likely tokens; 0 = all."`
+	Seed        uint64   `default:"0" help:"With a temperature: the same seed gives the same answer."`
+	Stop        []string `sep:"none" help:"Text that ends the answer; may be repeated." placeholder:"TEXT"`
+	Stats       bool     `help:"Print token counts and speed to standard error."`
+}
+
+// answer is freehold/run/1.
+type answer struct {
+	Schema          string  `json:"schema"`
+	Model           string  `json:"model"`
+	Text            string  `json:"text"`
+	Reason          string  `json:"reason"` // end, stop, length
+	PromptTokens    int     `json:"prompt_tokens"`
+	GeneratedTokens int     `json:"generated_tokens"`
+	PromptTokS      float64 `json:"prompt_tok_s"`
+	TokS            float64 `json:"tok_s"`
+	Seed            uint64  `json:"seed"`
+	Temperature     float64 `json:"temperature"`
+}
+
+func (c *runCmd) gen() (engine.Gen, error) {
+	switch {
+	case c.MaxTokens < 0:
+		return engine.Gen{}, usagef("--max-tokens is %d, want 0 or more", c.MaxTokens)
+	case !(c.Temperature >= 0 && c.Temperature <= 100):
+		return engine.Gen{}, usagef("--temperature is %v, want 0 to 100", c.Temperature)
+	case c.TopK < 0:
+		return engine.Gen{}, usagef("--top-k is %d, want 0 or more", c.TopK)
+	}
+	for _, s := range c.Stop {
+		if s == "" {
+			return engine.Gen{}, usagef("--stop is empty, want a text")
+		}
+	}
+	return engine.Gen{MaxTokens: c.MaxTokens, Temperature: c.Temperature, TopK: c.TopK, Seed: c.Seed, Stop: c.Stop}, nil
+}
+
+func (c *runCmd) Run(a *app) error {
+	gen, err := c.gen()
+	if err != nil {
+		return err
+	}
+	if c.Raw && c.System != "" {
+		return usagef("--raw has no system turn; leave --system out or write it into the prompt")
+	}
+	interactive := c.Prompt == "" && isTerminal(os.Stdin)
+	if interactive && (a.json || !isTerminal(os.Stdout)) {
+		return usagef("no prompt: give one as an argument or on standard input (a chat needs a terminal on both sides)")
+	}
+	if interactive && c.Raw {
+		return usagef("--raw needs a prompt, as an argument or on standard input")
+	}
+	m, err := a.openModel(c.Model, &c.modelFlags)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if _, err := m.LoadTokenizer(); err != nil {
+		return asInput(err)
+	}
+	if !c.Raw {
+		if !m.file.Has("tokenizer.chat_template") {
+			return usagef("%s has no chat template (a base model?); --raw continues the prompt as plain text", c.Model)
+		}
+		if _, err := m.Template(); err != nil {
+			return asInput(err)
+		}
+	}
+	if interactive {
+		return c.chat(a, m, gen)
+	}
+	if c.Prompt == "" || c.Prompt == "-" {
+		if c.Prompt, err = readAll(os.Stdin); err != nil {
+			return err
+		}
+		c.Prompt = strings.TrimRight(c.Prompt, "\r\n")
+	}
+	if c.Prompt == "" {
+		return usagef("the prompt is empty")
+	}
+	tokens, err := c.tokens(m)
+	if err != nil {
+		return err
+	}
+	s := m.NewSession()
+	defer s.Close()
+	ans, err := a.generate(m, s, tokens, gen, !a.json)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.emit(ans)
+	}
+	if !strings.HasSuffix(ans.Text, "\n") {
+		a.write("\n")
+	}
+	if err := a.out.Flush(); err != nil {
+		return err
+	}
+	c.remark(a, m, ans)
+	return nil
+}
+
+// tokens encodes the prompt of one shot.
+func (c *runCmd) tokens(m *opened) ([]int32, error) {
+	if c.Raw {
+		t, err := m.LoadTokenizer()
+		if err != nil {
+			return nil, asInput(err)
+		}
+		tokens := t.Encode(nil, c.Prompt, token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+		if n := len(tokens); n > 1 && t.AddsEOS() && tokens[n-1] == int32(t.EOS()) {
+			tokens = tokens[:n-1] // the text goes on
+		}
+		return tokens, nil
+	}
+	tokens, err := m.ChatTokens(c.turns(nil, c.Prompt), true)
+	if err != nil {
+		return nil, asInput(fmt.Errorf("chat template of %s: %w", c.Model, err))
+	}
+	return tokens, nil
+}
+
+// turns are the messages so far and a new one of the user.
+func (c *runCmd) turns(history []chat.Message, prompt string) []chat.Message {
+	if len(history) == 0 && c.System != "" {
+		history = append(history, chat.Message{Role: "system", Content: c.System})
+	}
+	return append(history, chat.Message{Role: "user", Content: prompt})
+}
+
+// generate answers tokens in session s, writing as it goes when stream is set.
+func (a *app) generate(m *opened, s *engine.Session, tokens []int32, g engine.Gen, stream bool) (*answer, error) {
+	if len(tokens) >= m.Context() {
+		return nil, usagef("the prompt has %d tokens, and the context of %s holds %d with at least one for the answer; shorten the prompt",
+			len(tokens), m.name, m.Context())
+	}
+	st := s.Generate(a.ctx, tokens, g)
+	ans := &answer{Schema: "freehold/run/1", Model: m.name, PromptTokens: len(tokens), Seed: g.Seed, Temperature: g.Temperature}
+	var text strings.Builder
+	start := time.Now()
+	var first time.Time
+	for t, err := range st.All() {
+		if err != nil {
+			if stream && text.Len() > 0 {
+				a.write("\n")
+			}
+			if is[*engine.NumberError](err) || errors.Is(err, a.ctx.Err()) {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		if first.IsZero() {
+			first = time.Now()
+		}
+		text.WriteString(t.Text)
+		if stream && t.Text != "" {
+			a.write("%s", t.Text)
+			if err := a.out.Flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	_, made := st.Tokens()
+	ans.Text, ans.Reason, ans.GeneratedTokens = text.String(), st.Reason(), len(made)
+	if first.IsZero() {
+		first = time.Now()
+	}
+	if d := first.Sub(start).Seconds(); d > 0 {
+		ans.PromptTokS = float64(len(tokens)) / d
+	}
+	if d := time.Since(first).Seconds(); d > 0 && len(made) > 1 {
+		ans.TokS = float64(len(made)-1) / d
+	}
+	return ans, nil
+}
+
+// remark says what the answer itself does not show: that it was cut, how fast it was.
+func (c *runCmd) remark(a *app, m *opened, ans *answer) {
+	if ans.Reason == engine.ReasonLength {
+		if c.MaxTokens > 0 && ans.GeneratedTokens == c.MaxTokens {
+			a.note("the answer was cut at %d tokens; raise --max-tokens for more", c.MaxTokens)
+		} else {
+			a.note("the answer was cut: %d prompt and %d answer tokens fill the context of %d", ans.PromptTokens, ans.GeneratedTokens, m.Context())
+		}
+	}
+	if c.Stats {
+		a.say("prompt %d tokens, %.0f tok/s; answer %d tokens, %.1f tok/s", ans.PromptTokens, ans.PromptTokS, ans.GeneratedTokens, ans.TokS)
+	}
+}

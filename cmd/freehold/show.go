@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/freehold-slm/freehold/models"
+)
+
+type showCmd struct {
+	Name string `arg:"" help:"Name of the catalogue (see ls); for a file use inspect."`
+}
+
+// entryDoc is freehold/show/1.
+type entryDoc struct {
+	Schema       string         `json:"schema"`
+	Name         string         `json:"name"`
+	Kind         string         `json:"kind"`
+	Bytes        int64          `json:"bytes"`
+	SHA256       string         `json:"sha256"`
+	Path         string         `json:"path"`
+	Cached       bool           `json:"cached"`
+	Architecture string         `json:"architecture,omitempty"`
+	Tokenizer    string         `json:"tokenizer,omitempty"`
+	Format       string         `json:"format,omitempty"`
+	Rows         int            `json:"rows,omitempty"`
+	Layout       string         `json:"layout,omitempty"`
+	Note         string         `json:"note,omitempty"`
+	Licence      models.Licence `json:"licence"`
+	Verdict      string         `json:"verdict"`
+	Sources      []string       `json:"sources"`
+}
+
+func (c *showCmd) Run(a *app) error {
+	it, err := findArtefact(c.Name)
+	if err != nil {
+		if ok, statErr := hasFile(c.Name); ok && statErr == nil {
+			return usagef("%s is a file; look into it with: freehold inspect %s", c.Name, c.Name)
+		}
+		return err
+	}
+	d := entryDoc{Schema: "freehold/show/1", Name: it.Name, Kind: it.kind, Bytes: it.Bytes, SHA256: it.SHA256,
+		Architecture: it.entry.Architecture, Tokenizer: it.entry.Tokenizer, Format: it.entry.Format, Note: it.entry.Note,
+		Rows: it.data.Rows, Layout: it.data.Layout, Licence: it.Licence, Verdict: verdict(it), Sources: []string{}}
+	if d.Path, err = it.path(); err != nil {
+		return err
+	}
+	if d.Cached, err = hasFile(d.Path); err != nil {
+		return err
+	}
+	for _, s := range it.Sources {
+		switch n := len(s.Parts); {
+		case s.URL != "":
+			d.Sources = append(d.Sources, s.URL)
+		case n == 1:
+			d.Sources = append(d.Sources, fmt.Sprintf("Python package %s %s", s.Parts[0].Package, s.Parts[0].Version))
+		default:
+			d.Sources = append(d.Sources, fmt.Sprintf("Python packages %s %s to %s", s.Parts[0].Package, s.Parts[0].Version, s.Parts[n-1].Package))
+		}
+	}
+	if a.json {
+		return a.emit(d)
+	}
+	cached := "not in the cache"
+	if d.Cached {
+		cached = "in the cache: " + d.Path
+	}
+	rows := [][]string{{"name", d.Name}, {"kind", d.Kind}, {"size", size(d.Bytes)}, {"sha256", d.SHA256}, {"file", cached}}
+	add := func(key, value string) {
+		if value != "" {
+			rows = append(rows, []string{key, value})
+		}
+	}
+	add("architecture", d.Architecture)
+	add("tokenizer", d.Tokenizer)
+	add("format", d.Format)
+	if d.Rows > 0 {
+		add("rows", fmt.Sprint(d.Rows))
+	}
+	add("layout", d.Layout)
+	add("note", d.Note)
+	add("licence", fmt.Sprintf("%s (%s)", d.Licence.ID, strings.ReplaceAll(string(d.Licence.Basis), "_", " ")))
+	add("", d.Licence.Note)
+	for _, duty := range d.Licence.Duties {
+		add("", "- "+duty)
+	}
+	add("gate", d.Verdict)
+	for i, s := range d.Sources {
+		add([]string{"source", ""}[min(i, 1)], s)
+	}
+	a.columns(rows)
+	return nil
+}
+
+// verdict is what the licence gate says without any acceptance.
+func verdict(it artefact) string {
+	if it.Licence.Check(it.Name, "") == nil {
+		return "passes"
+	}
+	return "asks for --accept-licence " + it.Licence.ID
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/freehold-slm/freehold/distill"
+)
+
+// recipeFlags say which recipe is run and how.
+type recipeFlags struct {
+	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe file."`
+	jobFlags
+}
+
+// jobFlags say how a recipe is run.
+type jobFlags struct {
+	computeFlags
+	Runs string `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
+	Run_ string `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
+}
+
+// job reads the recipe and resolves its inputs.
+func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
+	level, err := f.level()
+	if err != nil {
+		return nil, err
+	}
+	r, err := distill.LoadRecipe(recipe)
+	if err != nil {
+		return nil, err
+	}
+	a.resumable = true
+	last := ""
+	return distill.NewJob(a.ctx, r, distill.Options{
+		Threads: f.Threads, Offline: a.offline, RunsDir: f.Runs, Run: f.Run_, Level: level.Name,
+		Progress: func(e distill.Event) {
+			a.progress.show(eventLine(e), e.Stage != last && last != "")
+			last = e.Stage
+		},
+		Warn: func(s string) { a.warn("%s", s) },
+	})
+}
+
+// stages runs some stages of a recipe and prints how it went.
+func (f *jobFlags) stages(a *app, recipe string, st distill.Stages) error {
+	j, err := f.job(a, recipe)
+	if err != nil {
+		return err
+	}
+	if st.Only == "" {
+		plan, err := j.Plan(a.ctx)
+		if err != nil {
+			return err
+		}
+		a.note("%s", strings.TrimRight(plan.Text(), "\n"))
+	}
+	sum, err := j.Apply(a.ctx, st)
+	a.progress.clear()
+	if errors.Is(err, context.Canceled) {
+		err = distill.ErrInterrupted
+	}
+	if sum == nil {
+		if err == nil {
+			if a.json {
+				return a.emit(stageDone{"freehold/stage/1", st.Only, j.Dir()})
+			}
+			a.write("%s: done, in %s\n", st.Only, j.Dir())
+		}
+		return err
+	}
+	if a.json {
+		return errors.Join(a.emit(sum), err)
+	}
+	a.summary(sum, j.Dir())
+	return err
+}
+
+// stageDone is freehold/stage/1.
+type stageDone struct {
+	Schema string `json:"schema"`
+	Stage  string `json:"stage"`
+	Run    string `json:"run"`
+}
+
+// summary prints the result of a run as a table.
+func (a *app) summary(s *distill.Summary, dir string) {
+	model := func(role string, m distill.ModelResult) []string {
+		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
+	}
+	a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
+		{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"}})
+	if len(s.Gates) > 0 {
+		a.write("\n")
+		rows := [][]string{{"GATE", "WANT", "GOT", ""}}
+		for _, g := range s.Gates {
+			verdict := "passed"
+			if !g.Passed {
+				verdict = "FAILED"
+			}
+			rows = append(rows, []string{g.Metric, g.Want, fmt.Sprintf("%.4g", g.Got), verdict})
+		}
+		a.columns(rows)
+	}
+	if len(s.Quantized) > 0 {
+		a.write("\n")
+		rows := [][]string{{"FORMAT", "SIZE", "ACCURACY", "FILE"}}
+		for _, q := range s.Quantized {
+			rows = append(rows, []string{q.Format, size(q.Bytes), fmt.Sprintf("%.1f %%", 100*q.Accuracy), q.File})
+		}
+		a.columns(rows)
+	}
+	a.write("\ngate %s; everything is in %s (open report.html)\n", s.Gate, dir)
+}
+
+func accuracy(s distill.Scores) string {
+	return fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*s.Accuracy, 100*s.CI95[0], 100*s.CI95[1])
+}
+
+// eventLine renders an event of the pipeline: stage, step of total, loss, rate, time to go.
+func eventLine(e distill.Event) string {
+	parts := []string{fmt.Sprintf("%-8s", e.Stage)}
+	if e.Total > 0 {
+		parts = append(parts, fmt.Sprintf("%d/%d (%d %%)", e.Step, e.Total, 100*e.Step/e.Total))
+	}
+	if e.Loss != 0 {
+		parts = append(parts, fmt.Sprintf("loss %.4f", e.Loss))
+	}
+	if e.Rate > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f %s", e.Rate, e.Unit))
+	}
+	if e.ETA > 0 {
+		parts = append(parts, "ETA "+short(e.ETA))
+	}
+	if e.Msg != "" {
+		parts = append(parts, e.Msg)
+	}
+	return strings.Join(parts, "  ")
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+const description = `Distil open-weights language models into small task models, and run them, on the CPUs you have. ` +
+	`Nothing leaves this machine unless a command's job is the network (pull).`
+
+// table lists the commands. Each is a struct in the file of its name, with a Run method.
+type table struct {
+	Globals globals `embed:""`
+
+	Init  initCmd  `cmd:"" group:"job" help:"Start a recipe (freehold.yaml) from a template."`
+	Plan  planCmd  `cmd:"" group:"job" help:"Show what apply would do: stages, licences, network, memory, disk, time."`
+	Apply applyCmd `cmd:"" group:"job" help:"Run the recipe: label, train, eval, quantize, report. Resumes."`
+	Label labelCmd `cmd:"" group:"job" help:"Only let the teacher label the task data."`
+	Train trainCmd `cmd:"" aliases:"distil,distill" group:"job" help:"Only train the student on the labels."`
+	Eval  evalCmd  `cmd:"" group:"job" help:"Only evaluate the student and judge its gate."`
+
+	Pull    pullCmd    `cmd:"" group:"models" help:"Fetch models and data sets of the catalogue into the cache."`
+	Ls      lsCmd      `cmd:"" group:"models" help:"List the catalogue and what of it is in the cache."`
+	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence."`
+	Rm      rmCmd      `cmd:"" group:"models" help:"Remove models or data sets from the cache."`
+	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show the licence gate's verdicts."`
+	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`
+
+	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`
+	Classify classifyCmd `cmd:"" group:"use" help:"Give texts one of some labels, with probabilities."`
+	Tokenize tokenizeCmd `cmd:"" group:"use" help:"Turn text into tokens, or tokens into text."`
+	Quantize quantizeCmd `cmd:"" group:"use" help:"Write a GGUF file in another number format, or run the recipe's stage."`
+
+	Bench   benchCmd   `cmd:"" group:"machine" help:"Measure a model's speed against this machine's limits."`
+	Doctor  doctorCmd  `cmd:"" group:"machine" help:"Check this machine: CPU, memory, disk, cache, tools."`
+	Version versionCmd `cmd:"" group:"machine" help:"Print the version."`
+}
+
+var groups = []kong.Group{
+	{Key: "job", Title: "From a teacher to a task model:"},
+	{Key: "models", Title: "Models and data:"},
+	{Key: "use", Title: "Use a model:"},
+	{Key: "machine", Title: "This machine:"},
+	{Key: "global", Title: "Flags of every command:"},
+}
+
+// helpVars are the lists that help texts name.
+func helpVars() map[string]string {
+	var mixes, known []string
+	for _, m := range quant.Mixes() {
+		mixes = append(mixes, m.Name)
+	}
+	for _, l := range kernels.Levels() {
+		known = append(known, l.Name)
+	}
+	return map[string]string{
+		"mixes": strings.Join(mixes, " "), "levels": strings.Join(known, " "), "templates": strings.Join(distill.Templates(), " "),
+	}
+}

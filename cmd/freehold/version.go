@@ -1,0 +1,58 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+type versionCmd struct{}
+
+// versionDoc is freehold/version/1.
+type versionDoc struct {
+	Schema   string   `json:"schema"`
+	Version  string   `json:"version"`
+	Commit   string   `json:"commit,omitempty"`
+	Modified bool     `json:"modified"`
+	Go       string   `json:"go"`
+	OS       string   `json:"os"`
+	Arch     string   `json:"arch"`
+	Level    string   `json:"cpu_level"`
+	Levels   []string `json:"cpu_levels"`
+}
+
+func (*versionCmd) Run(a *app) error {
+	d := versionDoc{Schema: "freehold/version/1", Version: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		d.Version = info.Main.Version
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				d.Commit = s.Value
+			case "vcs.modified":
+				d.Modified = s.Value == "true"
+			}
+		}
+	}
+	best, err := kernels.Best()
+	if err != nil {
+		return usagef("%v", err)
+	}
+	d.Level = best.Name
+	for _, l := range kernels.Levels() {
+		d.Levels = append(d.Levels, l.Name)
+	}
+	if a.json {
+		return a.emit(d)
+	}
+	commit := d.Commit
+	if len(commit) > 12 {
+		commit = commit[:12]
+	}
+	if d.Modified {
+		commit += " (modified)"
+	}
+	a.write("freehold %s %s\n%s %s/%s, CPU level %s\n", d.Version, commit, d.Go, d.OS, d.Arch, d.Level)
+	return nil
+}

@@ -1,0 +1,195 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// ErrWeights is wrapped by errors about weights that cannot be packed: NaN, infinite, or of a format that cannot be
+// decoded.
+var ErrWeights = errors.New("weights cannot be packed")
+
+// RequantizeOptions are what Requantize may be given. The zero value is good.
+type RequantizeOptions struct {
+	// Parallel runs fn(i) for 0 <= i < n and returns when all have ended; nil = one after the other. The bytes
+	// written do not depend on it.
+	Parallel func(n int, fn func(i int))
+	// Progress hears bytes read of all tensor bytes; an error from it ends the writing.
+	Progress func(done, total int64) error
+}
+
+// quantizationVersion is ggml's GGML_QNT_VERSION, which the block layouts of package quant are.
+const quantizationVersion uint32 = 2
+
+// Requantize returns a writer of f's model in another mix: metadata kept, general.file_type and
+// general.quantization_version set, tensors decoded and packed anew one after the other while the file is written. A
+// tensor that has the wanted format already is copied. Notes, to be shown to the user, name tensors that could not
+// have the format that the mix intends, and what is lost by packing what was packed before. f must stay open until
+// the file is written.
+func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writer, notes []string, err error) {
+	if len(f.Tensors) == 0 {
+		return nil, nil, fmt.Errorf("%s: no tensors, want a model", f.Name)
+	}
+	arch, err := f.String("general.architecture")
+	if err != nil {
+		return nil, nil, err
+	}
+	layers, err := f.Uint(arch + ".block_count")
+	if err != nil {
+		return nil, nil, err
+	}
+	if layers == 0 || layers > maxLayers {
+		return nil, nil, fmt.Errorf("%s: %s.block_count is %d, want 1 to %d", f.Name, arch, layers, maxLayers)
+	}
+	_, untied := f.Tensor("output.weight")
+	w = gguf.NewWriter()
+	for _, kv := range f.KV {
+		w.Set(kv.Key, kv.Value)
+	}
+	w.Set("general.file_type", mix.FileType)
+	w.Set("general.quantization_version", quantizationVersion)
+
+	r := &requantizer{RequantizeOptions: o, f: f}
+	twice := map[string]int{}
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		from, ok := quant.ByType(t.Type)
+		if !ok || !from.CanUnpack() {
+			if isInteger(t.Type) {
+				w.AddTensor(t.Name, t.Type, t.Shape, t.Data)
+				continue
+			}
+			return nil, nil, fmt.Errorf("%s: tensor %s has type %v, which cannot be decoded: %w", f.Name, gguf.Quote(t.Name), t.Type, ErrWeights)
+		}
+		shape := slices.Clone(t.Shape)
+		slices.Reverse(shape)
+		to, note, err := mix.Pick(quant.MixTensor{Name: t.Name, Shape: shape, Layers: int(layers), Tied: !untied})
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if note != "" {
+			notes = append(notes, note)
+		}
+		if !from.Float && from != to {
+			twice[from.Name]++
+		}
+		r.total += int64(len(t.Data))
+		w.AddTensorFunc(t.Name, to.Type, t.Shape, func(out io.Writer) error { return r.write(out, t, from, to) })
+	}
+	for _, from := range quant.Formats() {
+		if n := twice[from.Name]; n > 0 {
+			notes = append(notes, fmt.Sprintf("%d tensors are %s already: what that lost stays lost; an F16 or F32 source gives better files", n, from.Name))
+		}
+	}
+	return w, notes, nil
+}
+
+func isInteger(t kernels.Type) bool {
+	return t == kernels.I8 || t == kernels.I16 || t == kernels.I32 || t == kernels.I64
+}
+
+// requantizer is the state that the writers of one file's tensors share.
+type requantizer struct {
+	RequantizeOptions
+	f           *gguf.File
+	done, total int64
+}
+
+// Sizes of the work: values decoded at a time by one worker, and pieces given to the workers together.
+const (
+	requantValues = 64 << 10
+	requantPieces = 16
+)
+
+// write packs one tensor, some rows at a time.
+func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Format) error {
+	if from == to && !from.Float { // every bit pattern of a float format may be copied only after a look
+		if err := r.f.Guard(func() error { _, err := out.Write(t.Data); return err }); err != nil {
+			return err
+		}
+		return r.report(len(t.Data))
+	}
+	width := t.Shape[0]
+	fromRow, err := from.RowBytes(width)
+	if err != nil {
+		return err
+	}
+	toRow, err := to.RowBytes(width)
+	if err != nil {
+		return err
+	}
+	rows := max(1, requantValues/width) // of a piece
+	var values [requantPieces][]float32
+	var packed [requantPieces][]byte
+	var failed [requantPieces]error
+	for i := range values {
+		values[i], packed[i] = make([]float32, rows*width), make([]byte, rows*toRow)
+	}
+	for row := 0; row < t.Rows(); row += rows * requantPieces {
+		n := (min(t.Rows()-row, rows*requantPieces) + rows - 1) / rows
+		r.run(n, func(i int) {
+			first := row + i*rows
+			count := min(rows, t.Rows()-first)
+			v := values[i][:count*width]
+			failed[i] = r.f.Guard(func() error {
+				from.Unpack(v, t.Data[first*fromRow:(first+count)*fromRow])
+				return nil
+			})
+			if failed[i] == nil {
+				failed[i] = r.finite(t, v, first)
+			}
+			if failed[i] == nil {
+				to.Pack(packed[i][:count*toRow], v, nil, width)
+			}
+		})
+		read := 0
+		for i := range n {
+			count := min(rows, t.Rows()-row-i*rows)
+			if failed[i] != nil {
+				return failed[i]
+			}
+			if _, err := out.Write(packed[i][:count*toRow]); err != nil {
+				return err
+			}
+			read += count * fromRow
+		}
+		if err := r.report(read); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finite refuses NaN and infinity, which no packed format can hold.
+func (r *requantizer) finite(t *gguf.Tensor, v []float32, firstRow int) error {
+	for i, x := range v {
+		if x-x != 0 {
+			return fmt.Errorf("%s: tensor %s holds %v in row %d, column %d: %w", r.f.Name, gguf.Quote(t.Name), x, firstRow+i/t.Shape[0], i%t.Shape[0], ErrWeights)
+		}
+	}
+	return nil
+}
+
+func (r *requantizer) run(n int, fn func(i int)) {
+	if r.Parallel != nil {
+		r.Parallel(n, fn)
+		return
+	}
+	for i := range n {
+		fn(i)
+	}
+}
+
+func (r *requantizer) report(n int) error {
+	r.done += int64(n)
+	if r.Progress == nil {
+		return nil
+	}
+	return r.Progress(r.done, r.total)
+}
