@@ -3,6 +3,9 @@ package engine
 import (
 	"context"
 	"testing"
+	"time"
+
+	"github.com/freehold-slm/freehold/kernels"
 )
 
 // Speed of the real models, in llama.cpp's terms: pp512 = a prompt of 512 tokens, tg128 = 128 tokens one by one.
@@ -77,4 +80,63 @@ func someTokens(m *Model, n int) []int32 {
 		t[i] = int32((i*7919 + 13) % (m.Spec.Vocab - 100))
 	}
 	return t
+}
+
+// readTask reads the weights of one token and does nothing with them: what decoding would cost if only memory did.
+type readTask struct{ pieces [][]byte }
+
+func (t *readTask) run(_, chunk int) {
+	for b := t.pieces[chunk]; len(b) > 0; {
+		n := min(len(b), kernels.PeakReadBytes)
+		kernels.PeakRead(b[:n])
+		b = b[n:]
+	}
+}
+
+// BenchmarkLimit decodes tokens and, in turns, merely reads the same weights with the same threads, so that both meet
+// the same machine. "of-memory-speed" is the share of the memory's speed that decoding reaches.
+func BenchmarkLimit(b *testing.B) {
+	for _, name := range []string{"smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"} {
+		b.Run(name, func(b *testing.B) {
+			m := openReal(b, name)
+			read := &readTask{}
+			add := func(w *matrix) {
+				for from := 0; from < len(w.data); from += gemvBytes {
+					read.pieces = append(read.pieces, w.data[from:min(len(w.data), from+gemvBytes)])
+				}
+			}
+			for i := range m.plan.steps {
+				for j := range m.plan.steps[i].mats {
+					add(&m.plan.steps[i].mats[j])
+				}
+			}
+			add(&m.plan.head.mats[0])
+			s := m.NewSession()
+			tokens := someTokens(m, 1)
+			var decode, reading time.Duration
+			for b.Loop() {
+				start := time.Now()
+				l, err := s.Eval(context.Background(), tokens)
+				if err != nil {
+					b.Fatal(err)
+				}
+				decode += time.Since(start)
+				if tokens = append(tokens, argmax(l)); len(tokens) > 128 {
+					tokens = tokens[:1]
+				}
+				start = time.Now()
+				if err := m.pool.run(read, len(read.pieces)); err != nil {
+					b.Fatal(err)
+				}
+				reading += time.Since(start)
+			}
+			n := 0
+			for _, p := range read.pieces {
+				n += len(p)
+			}
+			b.ReportMetric(float64(b.N)/decode.Seconds(), "tok/s")
+			b.ReportMetric(float64(n)*float64(b.N)/reading.Seconds()/1e9, "read-GB/s")
+			b.ReportMetric(reading.Seconds()/decode.Seconds(), "of-memory-speed")
+		})
+	}
 }
