@@ -31,6 +31,7 @@ type Graph struct {
 	mscale  float64
 	scratch []*scratch // [workers]
 	ones    []int      // all rows, for Want == nil
+	dyT     []float32  // matmulBackW's transposed gradient
 }
 
 // NewGraph prepares to run s on level with up to workers workers.

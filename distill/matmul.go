@@ -46,14 +46,21 @@ func (g *Graph) matmulBackX(dx []float32, in int, dy []float32, out int, w []flo
 }
 
 // matmulBackW: dw[o,i] += chain over the micro-batch's tokens, rising, of dy[t,o]*x[t,i].
+//
+// dy is laid out by output first: reading its columns would touch a new page for every token.
 func (g *Graph) matmulBackW(dw []float32, in int, dy []float32, out int, x []float32, n int) {
+	g.dyT = resize(g.dyT, out*n)
+	g.par((out+panelCols-1)/panelCols, func(_, p int) {
+		o := p * panelCols
+		g.level.Transpose(g.dyT[o*n:], n, dy[o:], out, n, min(panelCols, out-o))
+	})
 	g.par((in+panelCols-1)/panelCols, func(worker, p int) {
 		j := p * panelCols
 		cols := min(panelCols, in-j)
 		s := g.scratch[worker]
 		s.panel = packRows(s.panel, x[j:], in, n, cols)
 		for o := 0; o < out; o += rowsCall {
-			g.level.GemmF32(dw[o*in+j:], in, dy[o:], 1, out, s.panel, panelCols, min(rowsCall, out-o), cols, n, true)
+			g.level.GemmF32(dw[o*in+j:], in, g.dyT[o*n:], n, 1, s.panel, panelCols, min(rowsCall, out-o), cols, n, true)
 		}
 	})
 }
