@@ -20,7 +20,7 @@ type Acts struct {
 // NewActs allocates room for n tokens of width up to k (a multiple of 32).
 func NewActs(n, k int) *Acts {
 	k = (k + ActBlock - 1) / ActBlock * ActBlock
-	const slack = 64 // whole-vector loads may read past the end
+	const slack = 128 // whole-vector loads may read past the end
 	return &Acts{K: k,
 		Q: make([]int8, n*k+slack), D: make([]float32, n*k/32+slack), SX: make([]float32, n*k/32+slack),
 		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*((k+127)&^127)+slack)}

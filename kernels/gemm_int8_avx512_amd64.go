@@ -12,18 +12,23 @@ import "unsafe"
 func transpose16AVX512(dst unsafe.Pointer, dstStride int, src unsafe.Pointer, srcStride, n int, xor uint32)
 
 func packTileAVX512(tile *Tile, q []int8, sc, mn []float32, rows int) {
+	packPanels(tile, q, sc, mn, rows, 0x80)
+}
+
+// packPanels lays rows out in two panels of 16, codes changed by flip.
+func packPanels(tile *Tile, q []int8, sc, mn []float32, rows int, flip byte) {
 	k, ng := tile.K, tile.K/tile.Group
-	tile.Rows = rows
+	tile.Rows, tile.flip = rows, flip
 	_, _ = q[rows*k-1], sc[rows*ng-1]
 	for p := 0; p < 2; p++ {
 		r0 := p * 16
 		w := tile.W[r0*k : r0*k+16*k+packSlack]
 		s, m := tile.S[r0:][:ng*TileRows], tile.M[r0:][:ng*TileRows]
 		if rows-r0 < 16 {
-			packPanelTail(tile, p, q, sc, mn, rows)
+			packPanelTail(tile, p, q, sc, mn, rows, flip)
 			continue
 		}
-		transpose16AVX512(unsafe.Pointer(&w[0]), 64, unsafe.Pointer(&q[r0*k]), k, k/4, 0x80808080)
+		transpose16AVX512(unsafe.Pointer(&w[0]), 64, unsafe.Pointer(&q[r0*k]), k, k/4, uint32(flip)*0x01010101)
 		transpose16AVX512(unsafe.Pointer(&s[0]), 4*TileRows, unsafe.Pointer(&sc[r0*ng]), 4*ng, ng, 0)
 		if tile.HasMin {
 			_ = mn[rows*ng-1]
@@ -33,11 +38,11 @@ func packTileAVX512(tile *Tile, q []int8, sc, mn []float32, rows int) {
 }
 
 // packPanelTail lays out panel p of a tile that ends inside or before it.
-func packPanelTail(tile *Tile, p int, q []int8, sc, mn []float32, rows int) {
+func packPanelTail(tile *Tile, p int, q []int8, sc, mn []float32, rows int, flip byte) {
 	k, ng, r0 := tile.K, tile.K/tile.Group, p*16
 	w := tile.W[r0*k : r0*k+16*k]
 	for i := range w {
-		w[i] = 0x80
+		w[i] = flip
 	}
 	for g := 0; g < ng; g++ {
 		clear(tile.S[g*TileRows+r0 : g*TileRows+r0+16])
@@ -45,7 +50,7 @@ func packPanelTail(tile *Tile, p int, q []int8, sc, mn []float32, rows int) {
 	}
 	for r := r0; r < rows; r++ {
 		for i, c := range q[r*k : r*k+k] {
-			w[i/4*64+(r-r0)*4+i%4] = byte(c) ^ 0x80
+			w[i/4*64+(r-r0)*4+i%4] = byte(c) ^ flip
 		}
 		for g := 0; g < ng; g++ {
 			tile.S[g*TileRows+r] = sc[r*ng+g]

@@ -225,10 +225,7 @@ func TestGemmInt8Levels(t *testing.T) {
 		eachFormat(t, func(t *testing.T, f *IntFormat) {
 			r := rand.New(rand.NewPCG(14, uint64(f.Type)))
 			for _, k := range widths(f) {
-				n, ng := 37, k/f.Group
-				if k > 640 {
-					n = 13
-				}
+				n, ng := 49, k/f.Group
 				rows := make([]byte, TileRows*k/f.Block*f.Bytes)
 				randomRows(r, f, rows)
 				q, s, m := make([]int8, TileRows*k), make([]float32, TileRows*ng), make([]float32, TileRows*ng)
@@ -247,7 +244,7 @@ func TestGemmInt8Levels(t *testing.T) {
 				portable.PackTile(pt, q, s, m, TileRows)
 				want := make([]float32, n*TileRows)
 				portable.GemmInt8(want, TileRows, pt, pa, 0, n)
-				ranges := [][2]int{{0, n}, {1, 2}, {3, 5}, {n - 1, n}, {5, 5}}
+				ranges := [][2]int{{0, n}, {1, 2}, {3, 5}, {n - 1, n}, {5, 5}, {1, n - 1}, {n - 32, n}, {3, 37}}
 				for e := 2; e < 14; e++ {
 					ranges = append(ranges, [2]int{r.IntN(2), e})
 				}

@@ -31,4 +31,11 @@ func init() {
 	avx512Float(&avx512)
 	avx512Vector(&avx512)
 	levels = append(levels, &avx512)
+	if !amxPermitted() {
+		return
+	}
+	amx := avx512
+	amx.Name = "amx"
+	amxInt(&amx)
+	levels = append(levels, &amx)
 }

@@ -11,17 +11,19 @@ type Tile struct {
 	HasMin  bool // M is used
 	W       []byte
 	Corr    []int32   // level-private corrections
+	flip    byte      // level-private: what the codes in W are changed by
 	S, M    []float32 // [K/Group, TileRows] scale and signed minimum
 }
 
 // NewTile allocates a tile for rows of up to k weights.
 func NewTile(k int) *Tile {
-	return &Tile{W: make([]byte, TileRows*k+packSlack), Corr: make([]int32, TileRows*(k/16)+64),
+	return &Tile{W: make([]byte, TileRows*k+packSlack), Corr: make([]int32, TileRows*(k/16)+1040),
 		S: make([]float32, TileRows*(k/16+16)), M: make([]float32, TileRows*(k/16+16))}
 }
 
-// packSlack is the room after the weights of a tile: packers write 16 columns of 64 bytes at a time.
-const packSlack = 1024
+// packSlack is the room after the weights of a tile: packers write 16 columns of 64 bytes at a time,
+// and pipelines read a few groups ahead.
+const packSlack = 2048
 
 // Reset prepares the tile for rows of k weights of format f; PackTile fills it.
 func (t *Tile) Reset(f *IntFormat, k int) { t.K, t.Group, t.HasMin, t.Rows = k, f.Group, f.HasMin, 0 }

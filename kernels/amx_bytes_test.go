@@ -1,0 +1,99 @@
+//go:build amd64 && !purego
+
+package kernels
+
+import (
+	"fmt"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// vex encodes a VEX.128 instruction of map 0F38, W0 (Intel SDM volume 2, 2.3.5), operands in the low eight registers:
+// pp is the prefix (0 none, 1 66, 2 F3, 3 F2), v the register in vvvv.
+func vex(pp, v int, op byte, rest ...byte) []byte {
+	return append([]byte{0xc4, 0xe2, byte(^v&15<<3 | pp), op}, rest...)
+}
+
+// TestAMXBytes checks the bytes of the tile instructions against the encoding rules, and those against what the GNU
+// assembler gives for one instruction of each kind.
+func TestAMXBytes(t *testing.T) {
+	const rax, rcx, rdx, rbx, rdi = 0, 1, 2, 3, 7
+	modrm := func(mod, reg, rm int) byte { return byte(mod<<6 | reg<<3 | rm) }
+	sib := func(base, index int) byte { return byte(index<<3 | base) }
+	for _, c := range []struct {
+		asm, want string
+		got       []byte
+	}{
+		{"ldtilecfg (rax)", "c4e2784900", vex(0, 0, 0x49, modrm(0, 0, rax))},
+		{"tilerelease", "c4e27849c0", vex(0, 0, 0x49, 0xc0)},
+		{"tilezero tmm0", "c4e27b49c0", vex(3, 0, 0x49, modrm(3, 0, 0))},
+		{"tileloadd (rax,rcx,1), tmm0", "c4e27b4b0408", vex(3, 0, 0x4b, modrm(0, 0, 4), sib(rax, rcx))},
+		{"tilestored tmm2, (rdi,rbx,1)", "c4e27a4b141f", vex(2, 0, 0x4b, modrm(0, 2, 4), sib(rdi, rbx))},
+		{"tdpbssd tmm0 += tmm1*tmm2", "c4e26b5ec1", vex(3, 2, 0x5e, modrm(3, 0, 1))},
+	} {
+		if got := fmt.Sprintf("%x", c.got); got != c.want {
+			t.Errorf("rule for %s gives %s, GNU as %s", c.asm, got, c.want)
+		}
+	}
+	macros := map[string]func(x []int) []byte{
+		"LDTILECFG":        func([]int) []byte { return vex(0, 0, 0x49, modrm(0, 0, rax)) },
+		"TILERELEASE":      func([]int) []byte { return vex(0, 0, 0x49, 0xc0) },
+		"LOADA(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rcx)) },
+		"LOADB(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rbx, rdx)) },
+		"ZERO(t)":          func(x []int) []byte { return vex(3, 0, 0x49, modrm(3, x[0], 0)) },
+		"TDPBSSD(c, a, b)": func(x []int) []byte { return vex(3, x[2], 0x5e, modrm(3, x[0], x[1])) },
+		"STORED(t, slot)": func(x []int) []byte {
+			d := 1024 * x[1]
+			return append(vex(2, 0, 0x4b, modrm(2, x[0], 4), sib(rdi, rdx)), byte(d), byte(d>>8), byte(d>>16), byte(d>>24))
+		},
+	}
+	src, err := os.ReadFile("gemm_int8_amx_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	define := regexp.MustCompile(`(?m)^#define (\w+(?:\([^)]*\))?) (BYTE.*?)(?://.*)?$`)
+	seen := 0
+	for _, m := range define.FindAllStringSubmatch(string(src), -1) {
+		want := macros[m[1]]
+		if want == nil {
+			t.Errorf("macro %s has bytes but no rule here", m[1])
+			continue
+		}
+		seen++
+		var params []string
+		if _, list, ok := strings.Cut(strings.TrimSuffix(m[1], ")"), "("); ok {
+			params = strings.Split(list, ", ")
+		}
+		for n := range 512 { // every triple of registers, the first len(params) used
+			x := []int{n & 7, n >> 3 & 7, n >> 6}
+			scope := types.NewPackage("p", "p")
+			for i, p := range params {
+				scope.Scope().Insert(types.NewConst(0, scope, p, types.Typ[types.UntypedInt], constant.MakeInt64(int64(x[i]))))
+			}
+			var got []byte
+			for _, b := range strings.Split(m[2], ";") {
+				kind, expr, _ := strings.Cut(strings.TrimSpace(b), " $")
+				v, err := types.Eval(token.NewFileSet(), scope, 0, expr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				value, _ := strconv.ParseUint(v.Value.ExactString(), 0, 32)
+				for range map[string]int{"BYTE": 1, "LONG": 4}[kind] {
+					got, value = append(got, byte(value)), value>>8
+				}
+			}
+			if string(got) != string(want(x)) {
+				t.Fatalf("%s with %v is %x, want %x", m[1], x[:len(params)], got, want(x))
+			}
+		}
+	}
+	if seen != len(macros) {
+		t.Errorf("%d of %d macros found", seen, len(macros))
+	}
+}
