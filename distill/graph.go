@@ -156,7 +156,7 @@ func (g *Graph) Forward(b *Batch) {
 
 // pool gives one row a sequence. It needs all rows of the sequence (Want nil).
 //
-//	mean: rows added in rising order, then one multiplication by float32(1/n);  last: the last row
+//	mean: rows added in rising order, then one division by n;  last: the last row
 func (g *Graph) pool(out, in []float32, w int) {
 	for s := 0; s < g.batch.Seqs(); s++ {
 		lo, hi := g.batch.Start[s], g.batch.Start[s+1]
@@ -169,7 +169,9 @@ func (g *Graph) pool(out, in []float32, w int) {
 		for r := lo; r < hi; r++ {
 			g.level.Add(o, in[r*w:r*w+w])
 		}
-		g.level.Scale(o, 1/float32(hi-lo))
+		for i := range o {
+			o[i] /= float32(hi - lo)
+		}
 	}
 }
 
