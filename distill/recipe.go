@@ -51,6 +51,7 @@ type TeacherRecipe struct {
 type StudentRecipe struct {
 	From    string   `yaml:"from" json:"from"` // catalogue name, path, or "teacher"
 	Licence string   `yaml:"licence" json:"licence"`
+	Head    string   `yaml:"head" json:"head"`     // "pooled": a head on the mean state; "words": label words after the prompt
 	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
 	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
@@ -133,7 +134,7 @@ func (e *RecipeError) Error() string {
 func defaultRecipe() Recipe {
 	return Recipe{
 		Teacher: TeacherRecipe{Calibration: "median"},
-		Student: StudentRecipe{From: "teacher", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
+		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
 		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, LR: 1e-4, Schedule: "linear",
 			Warmup: 20, WeightDecay: 0.01, Clip: 1, Seed: 7, SaveEvery: 50},
 		Numeric: "normal",

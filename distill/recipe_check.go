@@ -43,6 +43,7 @@ func (r *Recipe) check(root ast.Node) error {
 	errs := []error{
 		oneOf(r.Task.Type, []string{"classify"}, "task", "type"),
 		oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"),
+		oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"),
 		oneOf(r.Student.Vocab, []string{"full", "task"}, "student", "vocab"),
 		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),

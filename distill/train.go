@@ -3,6 +3,7 @@ package distill
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -15,6 +16,75 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
+// reading is how training texts become the base model's tokens: the text alone for a pooled head, the teacher's prompt
+// around it for label words.
+type reading struct {
+	encode func(t *token.Tokenizer, text string) []int32
+	base   *token.Tokenizer
+	first  [][]int32 // label words' first tokens; nil for a pooled head
+	keep   []int32   // kept ids of the base's vocabulary; nil = all
+}
+
+// newReading opens the base's tokenizer and finds the tokens that the task uses.
+func (j *Job) newReading(f *gguf.File) (*reading, error) {
+	v, err := models.Vocabulary(f)
+	if err != nil {
+		return nil, err
+	}
+	t, err := token.New(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	r := &reading{base: t, encode: engine.EncodeText}
+	if j.recipe.Student.Head == "words" {
+		m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(j.level))
+		if err != nil {
+			return nil, err
+		}
+		task := j.recipe.Task
+		c, err := m.NewClassifier(engine.Task{Labels: task.Labels, Prompt: task.Prompt, System: task.System, Words: task.Words})
+		if err != nil {
+			return nil, err
+		}
+		if r.first, err = c.FirstTokens(); err != nil {
+			return nil, err
+		}
+		r.encode = c.TokensWith
+	}
+	if j.recipe.Student.Vocab != "task" {
+		return r, nil
+	}
+	used := map[int32]bool{}
+	for _, ids := range r.first {
+		for _, id := range ids {
+			used[id] = true
+		}
+	}
+	for _, row := range j.data.Train {
+		for _, id := range r.encode(t, row.Text) {
+			used[id] = true
+		}
+	}
+	r.keep, err = TrimVocab(v, used)
+	return r, err
+}
+
+// small maps tokens of the base to the student's.
+func (r *reading) small(ids []int32) []int32 {
+	if r.keep == nil {
+		return ids
+	}
+	out := make([]int32, len(ids))
+	for i, id := range ids {
+		k, ok := slices.BinarySearch(r.keep, id)
+		if !ok {
+			panic("distill: a used token was not kept")
+		}
+		out[i] = int32(k)
+	}
+	return out
+}
+
 // newStudent prunes the base model as the recipe says. With vocab: task only the tokens of the training text stay
 // (and what TrimVocab adds).
 func (j *Job) newStudent() (*Base, error) {
@@ -23,15 +93,22 @@ func (j *Job) newStudent() (*Base, error) {
 		return nil, err
 	}
 	defer f.Close()
-	p := Prune{Layers: j.recipe.Student.Layers, Labels: j.recipe.Task.Labels}
-	if j.recipe.Student.Vocab == "task" {
-		if p.Vocab, err = j.taskVocab(f); err != nil {
-			return nil, err
-		}
+	r, err := j.newReading(f)
+	if err != nil {
+		return nil, err
+	}
+	p := Prune{Layers: j.recipe.Student.Layers, Vocab: r.keep}
+	if r.first == nil {
+		p.Labels = j.recipe.Task.Labels
 	}
 	b, err := NewBase(f, p)
 	if err != nil {
 		return nil, err
+	}
+	if r.first != nil {
+		if err := j.writeTask(b); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.Student.Freeze(j.recipe.Student.Freeze...); err != nil {
 		return nil, &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
@@ -39,22 +116,23 @@ func (j *Job) newStudent() (*Base, error) {
 	return b, nil
 }
 
-func (j *Job) taskVocab(f *gguf.File) ([]int32, error) {
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return nil, err
+// writeTask keeps the prompt and the labels in the student's file, where engine finds them.
+func (j *Job) writeTask(b *Base) error {
+	t, meta := j.recipe.Task, metaList(b.Meta)
+	meta.Set(engine.KeyTaskLabels, t.Labels)
+	meta.Set(engine.KeyTaskPrompt, t.Prompt)
+	if t.System != "" {
+		meta.Set(engine.KeyTaskSystem, t.System)
 	}
-	t, err := token.New(v)
-	if err != nil {
-		return nil, err
-	}
-	used := map[int32]bool{}
-	for _, r := range j.data.Train {
-		for _, id := range engine.EncodeText(t, r.Text) {
-			used[id] = true
+	if t.Words != nil {
+		words, err := json.Marshal(t.Words)
+		if err != nil {
+			return err
 		}
+		meta.Set(engine.KeyTaskWords, string(words))
 	}
-	return TrimVocab(v, used)
+	b.Meta = meta
+	return nil
 }
 
 // tokenizer builds the tokenizer that the student's file will hold.
@@ -78,17 +156,25 @@ func (b *Base) tokenizer() (*token.Tokenizer, error) {
 	return token.New(v)
 }
 
-// examples encodes the training rows with the student's tokenizer and attaches the teacher's calibrated answers.
-func (j *Job) examples(b *Base, labels Labels, cal *engine.Calibration) ([]Example, error) {
-	t, err := b.tokenizer()
+// examples encodes the training rows for the student and attaches the teacher's calibrated answers.
+func (j *Job) examples(b *Base, labels Labels, cal *engine.Calibration) (ex []Example, first [][]int32, err error) {
+	f, err := gguf.Open(j.base.path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := make([]Example, len(j.data.Train))
+	defer f.Close()
+	read, err := j.newReading(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, ids := range read.first {
+		first = append(first, read.small(ids))
+	}
+	ex = make([]Example, len(j.data.Train))
 	for i, r := range j.data.Train {
-		ids := engine.EncodeText(t, r.Text)
+		ids := read.encode(read.base, r.Text)
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
-			return nil, &DataError{File: j.recipe.file, Msg: fmt.Sprintf("training row %.40q has %d tokens, want 1 to train.max_tokens %d", r.ID, len(ids), j.recipe.Train.MaxTokens),
+			return nil, nil, &DataError{File: j.recipe.file, Msg: fmt.Sprintf("training row %.40q has %d tokens, want 1 to train.max_tokens %d", r.ID, len(ids), j.recipe.Train.MaxTokens),
 				Fix: "raise train.max_tokens or shorten the row"}
 		}
 		lp := calibrated(labels[r.ID], cal)
@@ -96,40 +182,20 @@ func (j *Job) examples(b *Base, labels Labels, cal *engine.Calibration) ([]Examp
 		for k, v := range lp {
 			target[k] = float32(v)
 		}
-		out[i] = Example{ID: r.ID, Tokens: ids, Target: target, Label: int32(argmax(lp))}
+		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
 	}
-	if err := j.sameTokens(b, t, out); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return ex, first, j.sameTokens(b, read, ex)
 }
 
-// sameTokens holds the trimmed tokenizer against the base's on every training text.
-func (j *Job) sameTokens(b *Base, t *token.Tokenizer, ex []Example) error {
-	var keep []int32
-	for _, kv := range b.Meta {
-		if kv.Key == "freehold.vocab.source_ids" {
-			keep, _ = kv.Value.([]int32)
-		}
-	}
-	if keep == nil {
-		return nil
-	}
-	f, err := gguf.Open(j.base.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return err
-	}
-	full, err := token.New(v)
+// sameTokens holds the tokenizer that the student's file will hold against the examples, which were encoded with the
+// base's: trimming must not change a training text's tokens.
+func (j *Job) sameTokens(b *Base, read *reading, ex []Example) error {
+	t, err := b.tokenizer()
 	if err != nil {
 		return err
 	}
 	for i, r := range j.data.Train {
-		if !slices.Equal(engine.EncodeText(full, r.Text), pick(keep, ex[i].Tokens)) {
+		if !slices.Equal(read.encode(t, r.Text), ex[i].Tokens) {
 			return fmt.Errorf("internal: row %.40q encodes differently under the trimmed vocabulary", r.ID)
 		}
 	}
@@ -145,14 +211,14 @@ func (j *Job) steps() int {
 	return int(math.Ceil(t.Epochs * float64(len(j.data.Train)) / float64(t.Batch)))
 }
 
-func (j *Job) trainer(b *Base, ex []Example) (*Trainer, func(), error) {
+func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {
 	r := &j.recipe.Train
 	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Beta: 0.5})
 	if err != nil {
 		return nil, nil, err
 	}
 	pool := engine.NewPool(j.opt.Threads)
-	t := &Trainer{Student: b.Student, Loss: loss, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
+	t := &Trainer{Student: b.Student, Loss: loss, Words: first, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
 		Opt: Optimizer{LR: r.LR, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
 			Schedule: Schedule{Kind: r.Schedule, Warmup: r.Warmup, Steps: j.steps()}},
 		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
@@ -164,11 +230,11 @@ const microTokens = 2048
 
 // train trains the student and writes model.gguf.
 func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Calibration) error {
-	ex, err := j.examples(b, labels, cal)
+	ex, first, err := j.examples(b, labels, cal)
 	if err != nil {
 		return err
 	}
-	t, done, err := j.trainer(b, ex)
+	t, done, err := j.trainer(b, ex, first)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Trainer struct {
 	Student   *Student
 	Loss      Loss
 	Opt       Optimizer
+	Words     [][]int32 // [labels] first tokens, to classify by label words; nil = the pooled head
 	Data      []Example
 	Steps     int
 	BatchRows int // rows an optimiser step
@@ -45,6 +46,7 @@ type Trainer struct {
 
 	epoch int // of order
 	order []int
+	words *WordsHead
 }
 
 // Progress is what Report gets.
@@ -110,6 +112,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 		return saveCheckpoint(t.FS, ckpt, t.Student, state)
 	}
 	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
+	if t.Words != nil {
+		t.words = NewWordsHead(g, t.Words)
+	}
 	resumed := state.Step > 0
 	saved := state.Step
 	bad := 0
@@ -178,9 +183,16 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 				break
 			}
 			b.Add(ex.Tokens)
+			if t.words != nil {
+				b.Want = append(b.Want, len(b.Tokens)-1)
+			}
 		}
 		g.Forward(&b)
-		loss += g.ClassLoss(t.Loss, func(s int) Target {
+		classLoss := g.ClassLoss
+		if t.words != nil {
+			classLoss = t.words.Loss
+		}
+		loss += classLoss(t.Loss, func(s int) Target {
 			ex := &t.Data[rows[first+s]]
 			return Target{Label: ex.Label, Teacher: ex.Target, Weight: 1 / float32(len(rows))}
 		}, true)

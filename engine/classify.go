@@ -62,6 +62,8 @@ func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 		if t.Prompt == "" {
 			c.task.Prompt = textMark
 		}
+	} else if err := c.task.fromFile(m); err != nil {
+		return nil, err
 	}
 	if err := c.task.check(); err != nil {
 		return nil, err
