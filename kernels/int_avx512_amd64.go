@@ -5,6 +5,7 @@ package kernels
 // avx512Int fills l with this level's kernels of the int group.
 func avx512Int(l *Level) {
 	l.Quantize = quantizeLevelAVX512
+	codesAVX512(l)
 	l.PackTile = packTileAVX512
 	l.GemmInt8 = gemmInt8AVX512
 	l.Gemv[Q8_0] = gemvPlainAVX512(gemvSumsQ8_0AVX512, Q8_0Bytes, 7)
