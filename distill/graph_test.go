@@ -85,7 +85,7 @@ func withHead(t testing.TB, path string, pooling models.Pooling) *Base {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, name := range []string{"cls.output.weight", "cls.output.bias"} {
 		for i := range b.Student.Param(name).W {
-			b.Student.Param(name).W[i] = float32(r.NormFloat64())
+			b.Student.Param(name).W[i] = float32(0.2 * r.NormFloat64())
 		}
 	}
 	return b
@@ -346,7 +346,7 @@ func derivative(f func(float64) float64, h float64) (best, unsure float64) {
 		for j := 1; j <= i; j++ {
 			a[i][j] = (a[i][j-1]*factor - a[i-1][j-1]) / (factor - 1)
 			factor *= shrink * shrink
-			e := math.Max(math.Abs(a[i][j]-a[i][j-1]), math.Abs(a[i][j]-a[i-1][j-1])) + rounding*size/h
+			e := math.Max(math.Abs(a[i][j]-a[i][j-1]), math.Abs(a[i][j]-a[i-1][j-1])) + rounding*math.Max(1, size)/h
 			if e < unsure {
 				unsure, best = e, a[i][j]
 			}

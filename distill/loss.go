@@ -11,7 +11,8 @@ import (
 // Loss compares one row of student logits with its target.
 //
 // Row returns the loss in nats and overwrites z with weight * d loss/d z. t holds the teacher's logits for the row
-// (nil for losses that need none), label the gold id (-1: none). tmp has room for 3*len(z) values.
+// (nil for losses that need none), label the gold id; without one (-1) a term that needs it is 0. tmp has room for
+// 3*len(z) values.
 type Loss interface {
 	Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64
 	NeedsTeacher() bool
@@ -54,7 +55,13 @@ func NewLoss(name string, p LossParams) (Loss, error) {
 	if p.Temperature < 0 || p.Temperature > 1e4 || p.Temperature != p.Temperature {
 		return nil, fmt.Errorf("loss %s: temperature is %v, want a positive number", name, p.Temperature)
 	}
-	return f(p), nil
+	l := f(p)
+	if c, ok := l.(interface{ check() error }); ok {
+		if err := c.check(); err != nil {
+			return nil, fmt.Errorf("loss %s: %v", name, err)
+		}
+	}
+	return l, nil
 }
 
 // softmax writes softmax(z*invT) to p and returns log(sum(exp(z*invT - max))) + max, so that

@@ -1,6 +1,10 @@
 package distill
 
-import "github.com/freehold-slm/freehold/kernels"
+import (
+	"fmt"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
 
 func init() {
 	losses["jsd"] = func(p LossParams) Loss { return jsdLoss{p.invT(), p.Beta} }
@@ -16,6 +20,13 @@ type jsdLoss struct {
 }
 
 func (jsdLoss) NeedsTeacher() bool { return true }
+
+func (j jsdLoss) check() error {
+	if !(j.beta > 0 && j.beta < 1) {
+		return fmt.Errorf("beta is %v, want a number between 0 and 1", j.beta)
+	}
+	return nil
+}
 
 func (j jsdLoss) Row(l *kernels.Level, z, t []float32, _ int32, weight float32, tmp []float32) float64 {
 	n := len(z)

@@ -1,10 +1,14 @@
 package distill
 
-import "github.com/freehold-slm/freehold/kernels"
+import (
+	"fmt"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
 
 func init() {
 	losses["mixed"] = func(p LossParams) Loss {
-		return mixedLoss{forwardKL{p.invT()}, ceLoss{1}, p.Alpha, p.Temperature}
+		return mixedLoss{forwardKL{p.invT()}, ceLoss{1}, p.Alpha, 1 / float64(p.invT())}
 	}
 }
 
@@ -16,6 +20,13 @@ type mixedLoss struct {
 }
 
 func (mixedLoss) NeedsTeacher() bool { return true }
+
+func (m mixedLoss) check() error {
+	if !(m.alpha >= 0 && m.alpha <= 1) {
+		return fmt.Errorf("alpha is %v, want a number from 0 to 1", m.alpha)
+	}
+	return nil
+}
 
 func (m mixedLoss) Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64 {
 	n := len(z)

@@ -1,0 +1,288 @@
+package distill
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// lossSpecs says in float64 what each loss computes, written independently of its code; p is the teacher's
+// distribution and q the student's, both at the temperature. A loss without an entry fails the test.
+var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
+	"ce": func(c lossCase, z, _ []float64) float64 { return -logQ(z, c.p.Temperature)[c.label] },
+	"forward_kl": func(c lossCase, z, t []float64) float64 {
+		return klLogs(logQ(t, c.p.Temperature), logQ(z, c.p.Temperature))
+	},
+	"reverse_kl": func(c lossCase, z, t []float64) float64 {
+		return klLogs(logQ(z, c.p.Temperature), logQ(t, c.p.Temperature))
+	},
+	"jsd": func(c lossCase, z, t []float64) float64 {
+		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
+		lm := make([]float64, len(z))
+		for i := range lm {
+			lm[i] = math.Log(c.p.Beta*math.Exp(lp[i]) + (1-c.p.Beta)*math.Exp(lq[i]))
+		}
+		return c.p.Beta*klLogs(lp, lm) + (1-c.p.Beta)*klLogs(lq, lm)
+	},
+	"mixed": func(c lossCase, z, t []float64) float64 {
+		T := c.p.Temperature
+		return c.p.Alpha*T*T*klLogs(logQ(t, T), logQ(z, T)) - (1-c.p.Alpha)*logQ(z, 1)[c.label]
+	},
+	"topk_forward_kl": func(c lossCase, z, t []float64) float64 {
+		ids := make([]int, len(t))
+		for i := range ids {
+			ids[i] = i
+		}
+		slices.SortStableFunc(ids, func(a, b int) int {
+			switch {
+			case t[a] > t[b]:
+				return -1
+			case t[a] < t[b]:
+				return 1
+			}
+			return a - b
+		})
+		zk, tk := pick64(z, ids[:c.p.K]), pick64(t, ids[:c.p.K])
+		return klLogs(logQ(tk, c.p.Temperature), logQ(zk, c.p.Temperature))
+	},
+}
+
+type lossCase struct {
+	p     LossParams
+	label int32
+}
+
+func pick64(x []float64, ids []int) []float64 {
+	out := make([]float64, len(ids))
+	for i, id := range ids {
+		out[i] = x[id]
+	}
+	return out
+}
+
+// logQ is log softmax(z/T).
+func logQ(z []float64, T float64) []float64 {
+	m := slices.Max(z) / T
+	sum := 0.0
+	for _, v := range z {
+		sum += math.Exp(v/T - m)
+	}
+	out := make([]float64, len(z))
+	for i, v := range z {
+		out[i] = v/T - m - math.Log(sum)
+	}
+	return out
+}
+
+// klLogs is KL(a || b) of log-probabilities.
+func klLogs(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		if p := math.Exp(a[i]); p > 0 {
+			sum += p * (a[i] - b[i])
+		}
+	}
+	return sum
+}
+
+func to32(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+func to64(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+func testParams(T float64) LossParams { return LossParams{Temperature: T, Alpha: 0.3, Beta: 0.7, K: 5} }
+
+func normal(r *rand.Rand, n int, scale float64) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(scale * r.NormFloat64())
+	}
+	return out
+}
+
+// Every loss is what its formula says, and its gradient is the formula's slope, at several temperatures and widths.
+func TestLosses(t *testing.T) {
+	level := best(t)
+	for _, name := range Losses() {
+		spec := lossSpecs[name]
+		if spec == nil {
+			t.Errorf("loss %q has no formula in lossSpecs", name)
+			continue
+		}
+		r := rand.New(rand.NewPCG(21, 22))
+		for _, n := range []int{5, 17, 64, 333} {
+			for _, T := range []float64{0.5, 1, 2, 10} {
+				c := lossCase{testParams(T), int32(r.IntN(n))}
+				loss, err := NewLoss(name, c.p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				z, teach := normal(r, n, 2), normal(r, n, 2)
+				const weight = 0.25
+				dz := slices.Clone(z)
+				got := loss.Row(level, dz, teach, c.label, weight, make([]float32, 3*n))
+				z64, t64 := to64(z), to64(teach)
+				want := spec(c, z64, t64)
+				if !(math.Abs(got-want) <= 2e-6*math.Max(1, math.Abs(want))) {
+					t.Errorf("%s, %d wide, T %g: loss %.9g, formula %.9g", name, n, T, got, want)
+				}
+				const h = 1e-4
+				worst, size := 0.0, 0.0
+				for i := range z64 {
+					x := z64[i]
+					z64[i] = x + h
+					up := spec(c, z64, t64)
+					z64[i] = x - h
+					slope := weight * (up - spec(c, z64, t64)) / (2 * h)
+					z64[i] = x
+					worst = math.Max(worst, math.Abs(float64(dz[i])-slope))
+					size = math.Max(size, math.Abs(slope))
+				}
+				if !(worst <= 3e-6*size+1e-8) {
+					t.Errorf("%s, %d wide, T %g: gradient off by %.3g, largest %.3g", name, n, T, worst, size)
+				}
+			}
+		}
+	}
+}
+
+// A student that says what its teacher says has no loss and no gradient.
+func TestLossesAtTheTeacher(t *testing.T) {
+	level := best(t)
+	r := rand.New(rand.NewPCG(23, 24))
+	for _, name := range Losses() {
+		p := testParams(2)
+		p.Alpha = 1 // mixed: the distillation term alone
+		loss, err := NewLoss(name, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !loss.NeedsTeacher() {
+			continue
+		}
+		teach := normal(r, 100, 3)
+		z := slices.Clone(teach)
+		if got := loss.Row(level, z, teach, 4, 1, make([]float32, 300)); !(math.Abs(got) <= 1e-6) {
+			t.Errorf("%s: loss %g at the teacher, want 0", name, got)
+		}
+		for i, v := range z {
+			if !(math.Abs(float64(v)) <= 1e-6) {
+				t.Errorf("%s: gradient %d is %g at the teacher, want 0", name, i, v)
+				break
+			}
+		}
+	}
+}
+
+// Extreme logits give finite losses and gradients.
+func TestLossesExtreme(t *testing.T) {
+	level := best(t)
+	fill := func(n int, v func(i int) float32) []float32 {
+		out := make([]float32, n)
+		for i := range out {
+			out[i] = v(i)
+		}
+		return out
+	}
+	shapes := map[string][]float32{
+		"one high":      fill(20, func(i int) float32 { return []float32{-1e4, 1e4}[b2i(i == 3)] }),
+		"another high":  fill(20, func(i int) float32 { return []float32{-1e4, 1e4}[b2i(i == 7)] }),
+		"one low":       fill(20, func(i int) float32 { return []float32{1e4, -1e4}[b2i(i == 3)] }),
+		"flat high":     fill(20, func(int) float32 { return 1e4 }),
+		"flat":          fill(20, func(int) float32 { return 0 }),
+		"ramp":          fill(20, func(i int) float32 { return float32(i-10) * 1e3 }),
+		"barely apart":  fill(20, func(i int) float32 { return 1e4 + float32(i)/512 }),
+		"all but equal": fill(20, func(i int) float32 { return float32(i) * 1e-30 }),
+	}
+	for _, name := range Losses() {
+		for _, T := range []float64{0.05, 1, 20} {
+			loss, err := NewLoss(name, testParams(T))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for zn, z := range shapes {
+				for tn, teach := range shapes {
+					dz := slices.Clone(z)
+					got := loss.Row(level, dz, teach, 3, 1, make([]float32, 60))
+					if !finite(got) || got < -1e-3 {
+						t.Errorf("%s, T %g, student %s, teacher %s: loss %v", name, T, zn, tn, got)
+					}
+					for i, v := range dz {
+						if !finite(float64(v)) {
+							t.Errorf("%s, T %g, student %s, teacher %s: gradient %d is %v", name, T, zn, tn, i, v)
+							break
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Weight 0 leaves a row out, and a row without a label has no cross-entropy.
+func TestLossesWithoutWeightOrLabel(t *testing.T) {
+	s := openStudent(t, modelFiles(t)[0])
+	g := NewGraph(s, best(t), 1, goParallel(1))
+	r := rand.New(rand.NewPCG(25, 26))
+	var tmp []float32
+	for _, name := range Losses() {
+		loss, err := NewLoss(name, testParams(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, teach := normal(r, 9, 2), normal(r, 9, 2)
+		if got := g.row(loss, z, Target{Label: 2, Teacher: teach}, &tmp); got != 0 || slices.ContainsFunc(z, func(v float32) bool { return v != 0 }) {
+			t.Errorf("%s: weight 0 gives loss %v, gradient %v", name, got, z)
+		}
+		z = normal(r, 9, 2)
+		dz := slices.Clone(z)
+		got := g.row(loss, dz, Target{Label: -1, Teacher: teach, Weight: 1}, &tmp)
+		want := 0.0
+		switch name {
+		case "ce":
+		case "mixed":
+			want = 0.3 * 4 * klLogs(logQ(to64(teach), 2), logQ(to64(z), 2))
+		default:
+			want = lossSpecs[name](lossCase{testParams(2), -1}, to64(z), to64(teach))
+		}
+		if !(math.Abs(got-want) <= 1e-5) {
+			t.Errorf("%s without a label: loss %v, want %v", name, got, want)
+		}
+		if name == "ce" && slices.ContainsFunc(dz, func(v float32) bool { return v != 0 }) {
+			t.Errorf("%s without a label: gradient %v", name, dz)
+		}
+	}
+}
+
+func TestNewLossRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    LossParams
+	}{
+		{"kl", LossParams{}}, {"", LossParams{}}, {"ce", LossParams{Temperature: -1}}, {"ce", LossParams{Temperature: math.NaN()}},
+		{"jsd", LossParams{}}, {"jsd", LossParams{Beta: 1}}, {"mixed", LossParams{Alpha: 1.5}}, {"mixed", LossParams{Alpha: math.NaN()}},
+	} {
+		if _, err := NewLoss(c.name, c.p); err == nil {
+			t.Errorf("loss %q with %+v is accepted", c.name, c.p)
+		}
+	}
+}
