@@ -2,6 +2,8 @@
 
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
 // avx512Int fills l with this level's kernels of the int group.
 func avx512Int(l *Level) {
 	l.Quantize = quantizeLevelAVX512
@@ -10,9 +12,11 @@ func avx512Int(l *Level) {
 	l.GemmInt8 = gemmInt8AVX512
 	l.Gemv[Q8_0] = gemvPlainAVX512(gemvSumsQ8_0AVX512, Q8_0Bytes, 7)
 	l.Gemv[Q4_0] = gemvPlainAVX512(gemvSumsQ4_0AVX512, Q4_0Bytes, 3)
-	l.Gemv[Q5_0] = gemvPlainAVX512(gemvSumsQ5_0AVX512, Q5_0Bytes, 4)
 	l.Gemv[Q4_1] = gemvMinAVX512(gemvSumsQ4_1AVX512, Q4_1Bytes)
-	l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
+	if cpuid.CPU.Supports(cpuid.BMI2) { // PEXT
+		l.Gemv[Q5_0] = gemvPlainAVX512(gemvSumsQ5_0AVX512, Q5_0Bytes, 4)
+		l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
+	}
 	l.Gemv[Q4_K] = gemvKMinAVX512(gemvSumsQ4_KAVX512, Q4_KBytes)
 	l.Gemv[Q5_K] = gemvKMinAVX512(gemvSumsQ5_KAVX512, Q5_KBytes)
 	l.Gemv[Q6_K] = gemvQ6_KAVX512
