@@ -46,7 +46,7 @@ func (c combo) run(t *testing.T, m *Model, prompt []int32, decode int) [][]float
 	for i := range seqs {
 		p := prompt
 		if i != me { // neighbours: other tokens, other lengths
-			p = make([]int32, 1+(len(prompt)+i*13)%len(prompt))
+			p = make([]int32, 1+(len(prompt)+i*13)%min(len(prompt), 101))
 			for j := range p {
 				p[j] = (prompt[j] + int32(i)*31 + 1) % vocab
 			}
@@ -124,7 +124,7 @@ func TestFixturesSameBits(t *testing.T) {
 			var combos []combo
 			for _, l := range kernels.Levels() {
 				for _, n := range []int{1, 2, 7, 32} {
-					if l.Name == "portable" && n == 32 || testing.Short() && n > 2 {
+					if l.Name == "portable" && n > 7 || testing.Short() && n > 2 {
 						continue
 					}
 					for _, th := range []int{1, 2, 8} {

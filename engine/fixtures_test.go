@@ -139,9 +139,6 @@ func decodable(f *gguf.File) (why string) {
 			return "cannot be decoded"
 		}
 	}
-	if _, ok := f.Tensor("blk.0.ffn_gate.bias"); ok {
-		return "ffn_gate.bias" // models has no feed-forward biases yet
-	}
 	return ""
 }
 

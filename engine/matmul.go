@@ -20,8 +20,8 @@ type matTask struct {
 const maxMats = 8
 
 // gemvTokens is up to how many tokens one-token kernels are run in turn over rows that stay in L1, instead of
-// unpacking them to a tile.
-const gemvTokens = 2
+// unpacking them to a tile (measured: the ways meet at 3 to 4).
+const gemvTokens = 3
 
 // Sizes that bound a chunk or a kernel call to about 100 µs.
 const (
