@@ -1,7 +1,6 @@
 package distill
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,17 +25,26 @@ type checkpointManifest struct {
 	Step    int     `json:"step"`
 	Run     string  `json:"run"` // hash of all that determines the run: recipe, data, base weights
 	Skipped int     `json:"skipped"`
+	InRow   int     `json:"skipped_in_row"` // of them, just before this step
 	Loss    float64 `json:"loss"`
 	SHA256  string  `json:"sha256"`
 	Bytes   int64   `json:"bytes"`
+	Seal    string  `json:"seal"` // hash of the fields above
+}
+
+func (m checkpointManifest) seal() (string, error) {
+	m.Seal = ""
+	b, err := json.Marshal(m)
+	return hashOf(string(b)), err
 }
 
 const checkpointSchema = "freehold/checkpoint/1"
 
 func checkpointName(step int) string { return fmt.Sprintf("step-%08d", step) }
 
-// saveCheckpoint writes the state after step steps and then removes all but the newest two.
-func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest) error {
+// saveCheckpoint writes the state after m.Step steps and then removes all checkpoints but this one and that of step
+// before, the last that is known to be whole.
+func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest, before int) (err error) {
 	w := gguf.NewWriter()
 	w.Set("general.architecture", "freehold-checkpoint")
 	w.Set("freehold.step", uint32(m.Step))
@@ -57,10 +65,13 @@ func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest) 
 		return err
 	}
 	m.Schema, m.SHA256, m.Bytes = checkpointSchema, hex.EncodeToString(sum.sum.Sum(nil)), sum.n
+	if m.Seal, err = m.seal(); err != nil {
+		return err
+	}
 	if err := writeJSON(fsys, path+".json", m); err != nil {
 		return err
 	}
-	return pruneCheckpoints(fsys, dir, 2)
+	return pruneCheckpoints(fsys, dir, m.Step, before)
 }
 
 // hashingFS hashes what is written through it.
@@ -138,17 +149,24 @@ func checkpoints(dir string) ([]int, error) {
 	return steps, err
 }
 
-func pruneCheckpoints(fsys gguf.FS, dir string, keep int) error {
-	steps, err := checkpoints(dir)
+// pruneCheckpoints removes the files of all steps but those to keep, and what broken-off saves left behind.
+func pruneCheckpoints(fsys gguf.FS, dir string, keep ...int) error {
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, n := range steps[min(keep, len(steps)):] {
-		// The manifest goes first: a checkpoint is never half there.
-		for _, ext := range []string{".json", ".gguf"} {
-			if err := fsys.Remove(filepath.Join(dir, checkpointName(n)+ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+	kept := map[string]bool{}
+	for _, n := range keep {
+		kept[checkpointName(n)+".json"], kept[checkpointName(n)+".gguf"] = true, true
+	}
+	// The manifests go first: a checkpoint is never half there.
+	sort.SliceStable(files, func(i, j int) bool { return filepath.Ext(files[i].Name()) == ".json" && filepath.Ext(files[j].Name()) != ".json" })
+	for _, f := range files {
+		if kept[f.Name()] || !strings.HasPrefix(f.Name(), "step-") {
+			continue
+		}
+		if err := fsys.Remove(filepath.Join(dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil
@@ -163,7 +181,7 @@ func loadCheckpoint(dir, run string, s *Student, warn func(string)) (m checkpoin
 	}
 	for _, n := range steps {
 		path := filepath.Join(dir, checkpointName(n))
-		m, err := readManifest(path + ".json")
+		m, err := readManifest(path+".json", n)
 		if err == nil && m.Run != run {
 			return m, false, fmt.Errorf("%s.json: run is %.12s, want %.12s: it belongs to another recipe, data or base; use a new run folder", path, m.Run, run)
 		}
@@ -178,18 +196,24 @@ func loadCheckpoint(dir, run string, s *Student, warn func(string)) (m checkpoin
 	return m, false, nil
 }
 
-func readManifest(path string) (m checkpointManifest, err error) {
+// readManifest reads the manifest of step n. What it says must be, to the byte, what saveCheckpoint writes.
+func readManifest(path string, n int) (m checkpointManifest, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return m, err
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := json.Unmarshal(b, &m); err != nil {
 		return m, fmt.Errorf("%s: %v", path, err)
 	}
 	if m.Schema != checkpointSchema {
 		return m, fmt.Errorf("%s: schema is %q, want %q", path, m.Schema, checkpointSchema)
+	}
+	seal, err := m.seal()
+	if err != nil {
+		return m, err
+	}
+	if again, err := json.MarshalIndent(m, "", "  "); err != nil || m.Seal != seal || m.Step != n || string(again)+"\n" != string(b) {
+		return m, fmt.Errorf("%s: is damaged: it does not match its seal", path)
 	}
 	return m, nil
 }

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -75,23 +76,20 @@ func (j *Job) finish(sum *Summary) error {
 func (j *Job) artefacts() (map[string]FileHash, error) {
 	files := map[string]FileHash{}
 	for _, pattern := range []string{"*.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html", "labels/*.jsonl", "eval/*"} {
-		paths, err := filepath.Glob(filepath.Join(j.dir, filepath.FromSlash(pattern)))
+		names, err := fs.Glob(os.DirFS(j.dir), pattern)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range paths {
+		for _, name := range names {
+			p := filepath.Join(j.dir, filepath.FromSlash(name))
 			if st, err := os.Stat(p); err != nil || st.IsDir() || strings.HasSuffix(p, ".tmp") {
 				continue
-			}
-			rel, err := filepath.Rel(j.dir, p)
-			if err != nil {
-				return nil, err
 			}
 			var h FileHash
 			if h.SHA256, h.Bytes, err = hashFile(p); err != nil {
 				return nil, err
 			}
-			files[filepath.ToSlash(rel)] = h
+			files[name] = h
 		}
 	}
 	return files, nil

@@ -105,19 +105,23 @@ func (t *Trainer) Train(ctx context.Context) error {
 		}
 		defer log.Close()
 	}
+	saved := state.Step
 	save := func() error {
-		if t.Dir == "" {
+		if t.Dir == "" || saved == state.Step {
 			return nil
 		}
-		return saveCheckpoint(t.FS, ckpt, t.Student, state)
+		if err := log.Sync(); err != nil { // a checkpoint never knows more steps than the metrics
+			return fmt.Errorf("writing %s: %w", metrics, err)
+		}
+		err := saveCheckpoint(t.FS, ckpt, t.Student, state, saved)
+		saved = state.Step
+		return err
 	}
 	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
 	if t.Words != nil {
 		t.words = NewWordsHead(g, t.Words)
 	}
 	resumed := state.Step > 0
-	saved := state.Step
-	bad := 0
 	for state.Step < t.Steps {
 		if ctx.Err() != nil {
 			if err := save(); err != nil {
@@ -133,14 +137,14 @@ func (t *Trainer) Train(ctx context.Context) error {
 			norm, lr = t.Opt.Step(t.Student, step, t.Level, t.Par)
 		}
 		if !finite(norm) {
-			if bad++; bad == 3 {
+			if state.InRow++; state.InRow == 3 {
 				return fmt.Errorf("step %d: loss or gradient is not a number for the third step in a row; lower train.lr (now %g)", step, t.Opt.LR)
 			}
 			state.Skipped++
 			t.Warn(fmt.Sprintf("step %d skipped: loss %v, gradient norm %v", step, loss, norm))
 			norm, loss = 0, state.Loss
 		} else {
-			bad = 0
+			state.InRow = 0
 		}
 		state.Step, state.Loss = step+1, loss
 		if log != nil {
@@ -160,13 +164,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 			if err := save(); err != nil {
 				return err
 			}
-			saved = state.Step
 		}
 	}
-	if saved != state.Step {
-		return save()
-	}
-	return nil
+	return save()
 }
 
 // step computes the gradients of optimiser step n (from 0) and returns the mean loss and the tokens.
