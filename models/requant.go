@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -56,7 +57,7 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	w.Set("general.quantization_version", quantizationVersion)
 
 	r := &requantizer{RequantizeOptions: o, f: f}
-	twice := map[string]int{}
+	twice, why, reasons := map[string]int{}, map[string][]string{}, []string(nil)
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		from, ok := quant.ByType(t.Type)
@@ -73,14 +74,26 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		if note != "" {
-			notes = append(notes, note)
+		if note != "" { // one note a reason, not a tensor
+			reason := strings.TrimPrefix(note, t.Name+": ")
+			if len(why[reason]) == 0 {
+				reasons = append(reasons, reason)
+			}
+			why[reason] = append(why[reason], t.Name)
 		}
 		if !from.Float && from != to {
 			twice[from.Name]++
 		}
 		r.total += int64(len(t.Data))
 		w.AddTensorFunc(t.Name, to.Type, t.Shape, func(out io.Writer) error { return r.write(out, t, from, to) })
+	}
+	for _, reason := range reasons {
+		names := why[reason]
+		note := names[0]
+		if n := len(names) - 1; n > 0 {
+			note += fmt.Sprintf(" and %d more tensors", n)
+		}
+		notes = append(notes, note+": "+reason)
 	}
 	for _, from := range quant.Formats() {
 		if n := twice[from.Name]; n > 0 {

@@ -91,8 +91,8 @@ func errorText(err error) string {
 		text = strings.TrimPrefix(text, p)
 	}
 	var p *fs.PathError
-	if errors.As(err, &p) && text == p.Error() {
-		text = p.Path + ": " + p.Err.Error()
+	if errors.As(err, &p) { // the name of the system call helps nobody
+		text = strings.Replace(text, p.Error(), p.Path+": "+p.Err.Error(), 1)
 	}
 	return text
 }

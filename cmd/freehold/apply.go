@@ -1,16 +1,26 @@
 package main
 
-import "github.com/freehold-slm/freehold/distill"
+import (
+	"slices"
+	"strings"
+
+	"github.com/freehold-slm/freehold/distill"
+)
 
 type applyCmd struct {
 	recipeFlags
-	Only string `enum:",label,train,eval,quantize,report" default:"" help:"Run this stage alone: label, train, eval, quantize or report." placeholder:"STAGE"`
-	From string `enum:",label,train,eval,quantize,report" default:"" help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
+	Only string `help:"Run this stage alone: label, train, eval, quantize or report." placeholder:"STAGE"`
+	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
 
 func (c *applyCmd) Run(a *app) error {
 	if c.Only != "" && c.From != "" {
 		return usagef("--only and --from are both given; keep one")
+	}
+	for _, s := range []string{c.Only, c.From} {
+		if known := distill.StageNames(); s != "" && !slices.Contains(known, s) {
+			return usagef("unknown stage %q, want one of: %s", s, strings.Join(known, ", "))
+		}
 	}
 	return c.stages(a, c.Recipe, distill.Stages{Only: c.Only, From: c.From})
 }

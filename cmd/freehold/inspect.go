@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/chat"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -95,8 +97,12 @@ func (c *inspectCmd) Run(a *app) error {
 	}
 	defer f.Close() //nolint:errcheck // read-only
 	d := describe(f)
+	if a.json {
+		d.list(f)
+	}
 	var problems []error
-	if spec, err := models.NewSpec(f); err != nil {
+	spec, err := models.NewSpec(f)
+	if err != nil {
 		problems = append(problems, err)
 	} else {
 		d.Spec = &specRow{spec.Arch, spec.Name, spec.Vocab, spec.Context, spec.Layers, spec.Dim, spec.Heads, spec.KVHeads,
@@ -105,14 +111,23 @@ func (c *inspectCmd) Run(a *app) error {
 	if c.Full {
 		d.Full = true
 		problems = append(problems, d.check(a, f)...)
+		if len(problems) == 0 { // weights that are fine as numbers may still be of a type that nothing computes with
+			m, err := engine.New(f, engine.WithThreads(1), engine.WithContext(1))
+			if err != nil {
+				problems = append(problems, err)
+			} else {
+				m.Close() //nolint:errcheck // read-only
+			}
+		}
 	}
 	for _, p := range problems {
 		d.Problems = append(d.Problems, errorText(p))
 	}
+	err = nil
 	if a.json {
 		err = a.emit(d)
 	} else {
-		d.print(a, c.Tensors)
+		d.print(a, f, c.Tensors)
 	}
 	if err != nil || len(problems) == 0 {
 		return err
@@ -130,28 +145,38 @@ func (c *inspectCmd) Run(a *app) error {
 func describe(f *gguf.File) *inspection {
 	d := &inspection{Schema: "freehold/inspect/1", File: f.Name, Bytes: f.Size, Version: f.Version, Alignment: f.Alignment,
 		Unused: f.Unused(), Types: map[string]typeTotal{}, Metadata: []metadataRow{}, Tensors: []tensorRow{}, Problems: []string{}}
-	for _, kv := range f.KV {
-		row := metadataRow{Key: kv.Key, Type: kv.Value.TypeName()}
-		if kv.Value.Type == gguf.TypeArray {
-			row.Len = kv.Value.Len
-		}
-		row.Value = plain(kv.Value)
-		d.Metadata = append(d.Metadata, row)
-	}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
-		name := fmt.Sprint(t.Type)
-		if format, ok := quant.ByType(t.Type); ok {
-			name = format.Name
-		}
+		name := typeName(t.Type)
 		sum := d.Types[name]
 		sum.Tensors++
 		sum.Bytes += int64(len(t.Data))
 		d.Types[name] = sum
 		d.Parameters += t.Elements()
-		d.Tensors = append(d.Tensors, tensorRow{t.Name, name, t.Shape, t.Offset, len(t.Data)})
 	}
 	return d
+}
+
+// list adds every key and tensor: a document has them all, people see them one after the other.
+func (d *inspection) list(f *gguf.File) {
+	for _, kv := range f.KV {
+		row := metadataRow{Key: kv.Key, Type: kv.Value.TypeName(), Value: plain(kv.Value)}
+		if kv.Value.Type == gguf.TypeArray {
+			row.Len = kv.Value.Len
+		}
+		d.Metadata = append(d.Metadata, row)
+	}
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		d.Tensors = append(d.Tensors, tensorRow{t.Name, typeName(t.Type), t.Shape, t.Offset, len(t.Data)})
+	}
+}
+
+func typeName(t kernels.Type) string {
+	if format, ok := quant.ByType(t); ok {
+		return format.Name
+	}
+	return fmt.Sprintf("type %d", uint32(t))
 }
 
 // longArray is from where on arrays are only counted.
@@ -237,7 +262,7 @@ func (d *inspection) check(a *app, f *gguf.File) (problems []error) {
 	return problems
 }
 
-func (d *inspection) print(a *app, tensors bool) {
+func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 	rows := [][]string{{"file", fmt.Sprintf("%s (%s, GGUF v%d)", printable(d.File), size(d.Bytes), d.Version)}}
 	if s := d.Spec; s != nil {
 		rows = append(rows,
@@ -273,31 +298,27 @@ func (d *inspection) print(a *app, tensors bool) {
 		rows = append(rows, []string{"checked", "all weights finite, everything parses"})
 	}
 	a.columns(rows)
-	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("metadata (%d keys)", len(d.Metadata))))
-	rows = nil
-	for _, m := range d.Metadata {
-		value := fmt.Sprint(m.Value)
-		switch v := m.Value.(type) {
-		case nil:
-			value = fmt.Sprintf("%d elements", m.Len)
-		case string:
-			value = gguf.Quote(v)
-		case []string:
-			value = gguf.Quote(fmt.Sprintf("%q", v))
-		}
-		rows = append(rows, []string{"  " + printable(m.Key), m.Type, value})
+	keys, wide := 0, 0
+	for _, kv := range f.KV {
+		keys, wide = max(keys, len(printable(kv.Key))), max(wide, len(kv.Value.TypeName()))
 	}
-	a.columns(rows)
+	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("metadata (%d keys)", len(f.KV))))
+	for _, kv := range f.KV {
+		a.write("  %-*s  %-*s  %s\n", keys, printable(kv.Key), wide, kv.Value.TypeName(), kv.Value.String())
+	}
 	if !tensors {
-		a.write("\n%d tensors; list them with --tensors\n", len(d.Tensors))
+		a.write("\n%d tensors; list them with --tensors\n", len(f.Tensors))
 		return
 	}
-	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("tensors (%d)", len(d.Tensors))))
-	rows = nil
-	for _, t := range d.Tensors {
-		rows = append(rows, []string{"  " + printable(t.Name), t.Type, fmt.Sprint(t.Shape), size(int64(t.Bytes))})
+	names := 0
+	for i := range f.Tensors {
+		names = max(names, len(printable(f.Tensors[i].Name)))
 	}
-	a.columns(rows)
+	a.write("\n%s\n", paint(stdout, bold, fmt.Sprintf("tensors (%d)", len(f.Tensors))))
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		a.write("  %-*s  %-6s  %-16s  %s\n", names, printable(t.Name), typeName(t.Type), fmt.Sprint(t.Shape), size(int64(len(t.Data))))
+	}
 }
 
 // printable shows text out of a file without letting it drive the terminal.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -43,13 +44,7 @@ func run(args []string) (code int) {
 	}
 	cmd, err := parser.Parse(args)
 	if err != nil {
-		a.fail(err)
-		hint := "freehold --help"
-		var p *kong.ParseError
-		if errors.As(err, &p) && p.Context != nil && p.Context.Selected() != nil {
-			hint = "freehold " + p.Context.Selected().Path() + " --help"
-		}
-		fmt.Fprintf(os.Stderr, "see: %s\n", hint)
+		a.fail(parseError(err))
 		return exitUsage
 	}
 	a.configure(&t.Globals)
@@ -63,14 +58,45 @@ func run(args []string) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	code = a.exitCode(err)
-	if !errors.As(err, new(quietError)) {
+	switch code = a.exitCode(err); {
+	case code == exitInterrupted:
+		a.say("interrupted; everything done so far is kept: run the same command again to go on")
+	case code == exitKilled:
+		a.say("interrupted")
+	case !is[quietError](err):
 		a.fail(err)
 	}
-	if code == exitInterrupted {
-		fmt.Fprintln(os.Stderr, "stopped cleanly; run the same command again to go on")
-	}
 	return code
+}
+
+// parseError puts a mistake in the command line in the users' words, and says where help is.
+func parseError(err error) error {
+	text, command := err.Error(), ""
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil && p.Context.Selected() != nil {
+		command = p.Context.Selected().Path()
+	}
+	if rest, ok := strings.CutPrefix(text, "unexpected argument "); ok {
+		word, suggestion, _ := strings.Cut(rest, ",")
+		what := "command"
+		if command != "" {
+			what = "argument"
+		}
+		text = fmt.Sprintf("unknown %s %q", what, word)
+		if suggestion != "" {
+			text += ";" + suggestion
+		}
+		if command != "" {
+			text += "; put a text of several words in quotes"
+		}
+	}
+	if rest, ok := strings.CutPrefix(text, "expected "); ok {
+		text = "missing: " + strings.ReplaceAll(rest, `"`, "")
+		if command == "" {
+			text = "no command is given"
+		}
+	}
+	return usagef("%s (see: freehold %s)", text, strings.TrimSpace(command+" --help"))
 }
 
 var errSignal = errors.New("interrupted")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/engine"
@@ -65,6 +66,9 @@ func (c *quantizeCmd) Run(a *app) error {
 		if !c.Force {
 			return usagef("%s is there already; --force overwrites it", c.Out)
 		}
+	}
+	if _, err := os.Stat(filepath.Dir(c.Out)); err != nil {
+		return asInput(err)
 	}
 	threads := c.Threads
 	if threads == 0 {

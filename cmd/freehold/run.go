@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -78,6 +77,9 @@ func (c *runCmd) Run(a *app) error {
 	}
 	defer m.Close()
 	if _, err := m.LoadTokenizer(); err != nil {
+		return asInput(err)
+	}
+	if _, err := m.file.StringOr("tokenizer.chat_template", ""); err != nil {
 		return asInput(err)
 	}
 	if !c.Raw {
@@ -160,24 +162,27 @@ func (a *app) generate(m *opened, s *engine.Session, tokens []int32, g engine.Ge
 	st := s.Generate(a.ctx, tokens, g)
 	ans := &answer{Schema: "freehold/run/1", Model: m.name, PromptTokens: len(tokens), Seed: g.Seed, Temperature: g.Temperature}
 	var text strings.Builder
+	onTerminal := isTerminal(os.Stdout)
 	start := time.Now()
 	var first time.Time
 	for t, err := range st.All() {
 		if err != nil {
 			if stream && text.Len() > 0 {
 				a.write("\n")
+				a.out.Flush() //nolint:errcheck // the first error is the one to tell
 			}
-			if is[*engine.NumberError](err) || errors.Is(err, a.ctx.Err()) {
-				return nil, err
-			}
-			return nil, fmt.Errorf("%s: %w", m.name, err)
+			return nil, err
 		}
 		if first.IsZero() {
 			first = time.Now()
 		}
 		text.WriteString(t.Text)
 		if stream && t.Text != "" {
-			a.write("%s", t.Text)
+			show := t.Text
+			if onTerminal {
+				show = strings.Map(harmless, show)
+			}
+			a.write("%s", show)
 			if err := a.out.Flush(); err != nil {
 				return nil, err
 			}
@@ -195,6 +200,14 @@ func (a *app) generate(m *opened, s *engine.Session, tokens []int32, g engine.Ge
 		ans.TokS = float64(len(made)-1) / d
 	}
 	return ans, nil
+}
+
+// harmless takes out the control characters with which a model's text could drive a terminal.
+func harmless(r rune) rune {
+	if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+		return '\uFFFD'
+	}
+	return r
 }
 
 // remark says what the answer itself does not show: that it was cut, how fast it was.

@@ -53,6 +53,9 @@ func (*versionCmd) Run(a *app) error {
 	if d.Modified {
 		commit += " (modified)"
 	}
-	a.write("freehold %s %s\n%s %s/%s, CPU level %s\n", d.Version, commit, d.Go, d.OS, d.Arch, d.Level)
+	if commit != "" {
+		commit = " " + commit
+	}
+	a.write("freehold %s%s\n%s %s/%s, CPU level %s\n", d.Version, commit, d.Go, d.OS, d.Arch, d.Level)
 	return nil
 }

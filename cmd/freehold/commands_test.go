@@ -1,0 +1,289 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands lists the table as kong reads it.
+func commands(t testing.TB) []*kong.Node {
+	t.Helper()
+	var all table
+	k, err := kong.New(&all, kong.ExplicitGroups(groups), kong.Vars(helpVars()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.Model.Leaves(false)
+}
+
+// Every command of the table has help that names it, quickly, and each flag and argument is explained.
+func TestHelp(t *testing.T) {
+	for _, c := range commands(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			r := freehold(t, c.Name, "--help").must(t)
+			if !strings.HasPrefix(r.out, "Usage: freehold "+c.Name) || r.err != "" {
+				t.Errorf("stdout %q\nstderr %q", r.out, r.err)
+			}
+			for _, f := range c.Flags {
+				if f.Help == "" {
+					t.Errorf("flag --%s has no help", f.Name)
+				}
+			}
+			for _, p := range c.Positional {
+				if p.Help == "" {
+					t.Errorf("argument %s has no help", p.Name)
+				}
+			}
+			if c.Group == nil || c.Help == "" {
+				t.Error("no group or help")
+			}
+		})
+	}
+	if r := freehold(t); r.code != exitUsage || r.out != "" || !strings.Contains(r.err, "Usage:") {
+		t.Errorf("without arguments: exit code %d, stdout %q", r.code, r.out)
+	}
+}
+
+func TestHelpIsFast(t *testing.T) {
+	best := time.Hour
+	for range 10 {
+		best = min(best, freehold(t, "--help").must(t).took)
+	}
+	if best > 50*time.Millisecond {
+		t.Errorf("--help takes %v, want under 50 ms", best)
+	}
+}
+
+// Every command prints one JSON document of its schema with --json, and nothing else to standard output. Commands
+// that are not listed here fail the test.
+func TestJSON(t *testing.T) {
+	model, dir := tiny(t), t.TempDir()
+	job := recipe(t, model)
+	cache := filepath.Join(dir, "cache")
+	if err := os.MkdirAll(filepath.Join(cache, "models"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cache, "models", "gemma-3-270m.gguf"), []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		args   []string
+		schema string
+		has    string
+	}{
+		"init":     {[]string{dir}, "freehold/init/1", "files"},
+		"plan":     {[]string{job}, "freehold/plan/1", "stages"},
+		"label":    {[]string{job}, "freehold/stage/1", "run"},
+		"train":    {[]string{job}, "freehold/stage/1", "run"},
+		"eval":     {[]string{job}, "freehold/summary/1", "student"},
+		"apply":    {[]string{job}, "freehold/summary/1", "gate"},
+		"ls":       {nil, "freehold/ls/1", "items"},
+		"show":     {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},
+		"rm":       {[]string{"gemma-3-270m"}, "freehold/rm/1", "bytes"},
+		"licence":  {nil, "freehold/licence/1", "items"},
+		"inspect":  {[]string{model, "--full"}, "freehold/inspect/1", "tensors"},
+		"run":      {[]string{model, "hi", "-n", "3"}, "freehold/run/1", "text"},
+		"classify": {[]string{model, "hi", "-l", "a,b"}, "freehold/classify/1", "rows"},
+		"tokenize": {[]string{model, "hi"}, "freehold/tokenize/1", "tokens"},
+		"quantize": {[]string{model, filepath.Join(dir, "q.gguf"), "-f", "q4_0"}, "freehold/quantize/1", "bytes_out"},
+		"bench":    {[]string{model, "-p", "8", "-n", "4", "-r", "2"}, "freehold/bench/1", "tests"},
+		"doctor":   {nil, "freehold/doctor/1", "checks"},
+		"version":  {nil, "freehold/version/1", "cpu_levels"},
+		"pull":     {nil, "", ""}, // needs the network; its errors are in TestErrors
+	}
+	for _, c := range commands(t) { // in the table's order, so that stages follow each other
+		t.Run(c.Name, func(t *testing.T) {
+			want, ok := cases[c.Name]
+			if !ok {
+				t.Fatal("the command is not tested with --json; add it to the list")
+			}
+			if want.schema == "" {
+				return
+			}
+			r := call{env: []string{"FREEHOLD_HOME=" + cache}}.run(t, append([]string{"--json", c.Name}, want.args...)...)
+			if c.Name != "doctor" { // its code depends on the machine
+				r.must(t)
+			}
+			if d := r.document(t, want.schema); d[want.has] == nil {
+				t.Errorf("no %q in %s", want.has, r.out)
+			}
+		})
+	}
+}
+
+// What is streamed is what --json says, and standard output holds nothing else.
+func TestRun(t *testing.T) {
+	model := tiny(t)
+	streamed := freehold(t, "run", model, "hello", "-n", "12").must(t)
+	d := freehold(t, "run", model, "hello", "-n", "12", "--json").must(t).document(t, "freehold/run/1")
+	if text := d["text"].(string); strings.TrimRight(streamed.out, "\n") != strings.TrimRight(text, "\n") {
+		t.Errorf("streamed %q, in the document %q", streamed.out, text)
+	}
+	if d["reason"] == "length" && (!strings.Contains(streamed.err, "cut at 12 tokens") || d["generated_tokens"] != 12.0) {
+		t.Errorf("a cut answer, but: %s", streamed.err)
+	}
+	if r := freehold(t, "run", "-q", model, "hello", "-n", "12").must(t); r.err != "" || r.out != streamed.out {
+		t.Errorf("with -q: stdout %q, stderr %q", r.out, r.err)
+	}
+	if r := (call{stdin: "hello\n"}).run(t, "run", model, "-n", "12").must(t); r.out != streamed.out {
+		t.Errorf("from standard input %q, as an argument %q", r.out, streamed.out)
+	}
+	for _, flags := range [][]string{{"-t1"}, {"-t3"}, {"--cpu=portable"}} {
+		if r := freehold(t, append([]string{"run", model, "hello", "-n", "12"}, flags...)...).must(t); r.out != streamed.out {
+			t.Errorf("%v gives %q, want %q", flags, r.out, streamed.out)
+		}
+	}
+	warm := []string{"run", model, "hello", "-n", "12", "--temperature=1.5", "--seed=3"}
+	one := freehold(t, warm...).must(t)
+	if two := freehold(t, warm...).must(t); one.out != two.out {
+		t.Errorf("one seed, two answers: %q and %q", one.out, two.out)
+	}
+	if other := freehold(t, append(warm, "--seed=4")...).must(t); one.out == other.out || one.out == streamed.out {
+		t.Errorf("another seed or the greedy answer gives the same text: %q", one.out)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	model := tiny(t)
+	r := call{stdin: "one text\nanother text\r\nthird"}.run(t, "classify", model, "-l", "yes,no", "--jsonl").must(t)
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d rows, want 3: %s", len(lines), r.out)
+	}
+	for i, want := range []string{"one text", "another text", "third"} {
+		var row classifyRow
+		if err := json.Unmarshal([]byte(lines[i]), &row); err != nil {
+			t.Fatal(err)
+		}
+		sum := row.Probabilities["yes"] + row.Probabilities["no"]
+		if row.Text != want || sum < 0.999999 || sum > 1.000001 || row.P != row.Probabilities[row.Label] || row.P < 0.5 {
+			t.Errorf("row %d: %+v", i, row)
+		}
+		single := freehold(t, "classify", model, "-l", "yes,no", "--json", want).must(t)
+		var doc classification
+		if err := json.Unmarshal([]byte(single.out), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if len(doc.Rows) != 1 || doc.Rows[0].P != row.P {
+			t.Errorf("alone %+v, together %+v", doc.Rows, row)
+		}
+	}
+	gap := call{stdin: "one\n\nthree\n"}.run(t, "classify", model, "-l", "yes,no")
+	if gap.code != exitInput || !strings.Contains(gap.err, "standard input:2:") {
+		t.Errorf("an empty line: exit code %d, %s", gap.code, gap.err)
+	}
+	texts := file(t, "texts.txt", "one text\nanother text\nthird\n")
+	even := freehold(t, "classify", model, "-l", "yes,no", "--jsonl", "--calibrate", texts, "one text", "another text", "third").must(t)
+	seen := map[bool]int{}
+	for _, line := range strings.Split(strings.TrimSpace(even.out), "\n") {
+		var row classifyRow
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		p := row.Probabilities["yes"]
+		seen[p >= 0.5-1e-9]++
+		if p <= 0.5+1e-9 {
+			seen[false]++
+		}
+	}
+	if seen[true] == 0 || seen[false] == 0 { // the median text lies at one half
+		t.Errorf("after calibration all texts lie on one side: %s", even.out)
+	}
+}
+
+// A file that holds nothing but a vocabulary is enough to tokenize with.
+func TestTokenize(t *testing.T) {
+	z, err := os.Open(fixture(t, "tokenizers/ggml-vocab-gpt-2.gguf.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	plain, err := gzip.NewReader(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocab := file(t, "vocab.gguf", string(b))
+	if r := freehold(t, "tokenize", vocab, "--ids", "Hello world").must(t); r.out != "15496 995\n" || r.err != "" {
+		t.Errorf("stdout %q, stderr %q", r.out, r.err)
+	}
+	text := "Ünï ☃ text,  two spaces\n"
+	ids := call{stdin: text}.run(t, "tokenize", vocab, "--ids").must(t).out
+	if r := freehold(t, "tokenize", vocab, "--decode", strings.TrimSpace(ids)).must(t); r.out != text+"\n" {
+		t.Errorf("round trip %q, want %q", r.out, text)
+	}
+	if r := freehold(t, "tokenize", vocab, "Hello world").must(t); r.out != "  15496  \"Hello\"\n    995  \" world\"\n" || r.err != "2 tokens\n" {
+		t.Errorf("stdout %q, stderr %q", r.out, r.err)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	strange := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"general.architecture": "hyena9", "general.description": "evil \x1b[2J name"})
+	r := freehold(t, "inspect", strange)
+	if r.code != exitInput || !strings.Contains(r.out, "tokenizer.ggml.model") || strings.Contains(r.out, "\x1b") {
+		t.Errorf("what is known is shown, safely: exit code %d\n%s", r.code, r.out)
+	}
+	d := freehold(t, "inspect", "--json", strange).document(t, "freehold/inspect/1")
+	if p := d["problems"].([]any); len(p) != 1 || !strings.Contains(p[0].(string), "hyena9") {
+		t.Errorf("problems: %v", p)
+	}
+	if good := freehold(t, "inspect", "--full", tiny(t)).must(t); !strings.Contains(good.out, "all weights finite") {
+		t.Errorf("%s", good.out)
+	}
+	if short := freehold(t, "inspect", tiny(t)).must(t); strings.Contains(short.out, "all weights finite") {
+		t.Error("without --full nothing is said about weights")
+	}
+}
+
+func TestColour(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want bool
+	}{
+		{[]string{"NO_COLOR=", "CLICOLOR_FORCE=1"}, true},
+		{[]string{"NO_COLOR=1", "CLICOLOR_FORCE=1"}, false},
+		{[]string{"NO_COLOR=", "CLICOLOR_FORCE=0"}, false},
+		{[]string{"NO_COLOR="}, false}, // no terminal here
+	} {
+		if got := strings.Contains(call{env: c.env}.run(t, "runn").err, "\x1b["); got != c.want {
+			t.Errorf("%v: coloured %v, want %v", c.env, got, c.want)
+		}
+	}
+}
+
+// init writes nothing over what the user changed.
+func TestInit(t *testing.T) {
+	dir := t.TempDir()
+	in := call{dir: dir}
+	in.run(t, "init").must(t)
+	path := filepath.Join(dir, "freehold.yaml")
+	first, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.run(t, "init").must(t) // the same again is harmless
+	if err := os.WriteFile(path, []byte("mine\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := in.run(t, "init"); r.code != exitUsage || !strings.Contains(r.err, "--force") {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "mine\n" {
+		t.Errorf("the changed recipe was overwritten: %s", b)
+	}
+	in.run(t, "init", "--force").must(t)
+	if b, _ := os.ReadFile(path); string(b) != string(first) {
+		t.Error("--force did not write the template")
+	}
+}

@@ -1,0 +1,104 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A signal stops a job so that the same command goes on where it was: the result is that of a run in one piece.
+func TestInterruptedJob(t *testing.T) {
+	model := tiny(t)
+	slow := []string{"steps: 6", "steps: 400", "save_every: 2", "save_every: 50"}
+	whole := recipe(t, model, slow...)
+	freehold(t, "apply", whole).must(t)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			job := recipe(t, model, slow...)
+			cmd := call{}.command(t, t.Context(), "apply", job)
+			var errOut bytes.Buffer
+			cmd.Stderr = &errOut
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			metrics := filepath.Join(filepath.Dir(job), "runs", "001", "metrics.jsonl")
+			waitFor(t, func() bool { b, err := os.ReadFile(metrics); return err == nil && bytes.Count(b, []byte("\n")) > 10 })
+			if err := cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait() //nolint:errcheck // the code is what is looked at
+			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(errOut.String(), "run the same command again") {
+				t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, errOut.String())
+			}
+			freehold(t, "apply", job).must(t)
+			if a, b := modelSum(t, whole), modelSum(t, job); a != b {
+				t.Errorf("the resumed run's model differs: %x, %x", a, b)
+			}
+		})
+	}
+}
+
+func modelSum(t *testing.T, recipe string) [32]byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(recipe), "runs", "001", "model.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(b)
+}
+
+// What cannot be resumed ends with 130.
+func TestInterruptedAnswer(t *testing.T) {
+	cmd := call{}.command(t, t.Context(), "bench", tiny(t), "-p", "8", "-n", "500", "-r", "1000")
+	start(t, cmd)
+	time.Sleep(300 * time.Millisecond) // let it open the model and measure
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // the code is what is looked at
+	if code := cmd.ProcessState.ExitCode(); code != exitKilled {
+		t.Errorf("exit code %d, want %d", code, exitKilled)
+	}
+}
+
+// An answer appears as it is made.
+func TestStreaming(t *testing.T) {
+	cmd := call{}.command(t, t.Context(), "run", "--raw", "-n", "0", tiny(t), "hello")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, cmd)
+	if _, err := bufio.NewReader(out).ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // it was killed
+}
+
+func start(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitFor(t *testing.T, what func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !what(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was waited for did not come")
+		}
+	}
+}
