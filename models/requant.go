@@ -60,12 +60,12 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	twice, why, reasons := map[string]int{}, map[string][]string{}, []string(nil)
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
+		if isInteger(t.Type) { // a table, not weights
+			w.AddTensor(t.Name, t.Type, t.Shape, t.Data)
+			continue
+		}
 		from, ok := quant.ByType(t.Type)
 		if !ok || !from.CanUnpack() {
-			if isInteger(t.Type) {
-				w.AddTensor(t.Name, t.Type, t.Shape, t.Data)
-				continue
-			}
 			return nil, nil, fmt.Errorf("%s: tensor %s has type %v, which cannot be decoded: %w", f.Name, gguf.Quote(t.Name), t.Type, ErrWeights)
 		}
 		shape := slices.Clone(t.Shape)

@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+func openTiny(t *testing.T, opts ...engine.Option) *engine.Model {
+	t.Helper()
+	m, err := engine.Open(filepath.Join("..", "testdata", "models", "llama256.Q8_0.gguf"), append(opts, engine.WithThreads(2))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestModel(t *testing.T) {
+	m := openTiny(t)
+	calls := 0
+	r, err := Model(t.Context(), m, ModelOptions{Prompts: []int{16, 33}, Generations: []int{9}, Repetitions: 3, Progress: func(int, int, string) { calls++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Tests) != 3 || r.Tests[0].Name != "pp16" || r.Tests[1].Name != "pp33" || r.Tests[2].Name != "tg9" || calls != 12 {
+		t.Errorf("tests %+v, %d progress calls", r.Tests, calls)
+	}
+	l := r.Limits
+	if !(l.ReadGBs > 0.1 && l.ReadGBs < 1e4) || l.Threads != 2 {
+		t.Errorf("limits %+v", l)
+	}
+	for _, x := range r.Tests {
+		if len(x.Samples) != 3 || !(x.TokSMin > 0 && x.TokSMin <= x.TokS && x.TokS <= x.TokSMax) || x.TokS != median(x.Samples) {
+			t.Errorf("%+v", x)
+		}
+		if x.Limit != "" && math.Abs(x.LimitFraction*x.LimitTokS/x.TokS-1) > 1e-9 {
+			t.Errorf("fraction %v of %v is not %v", x.LimitFraction, x.LimitTokS, x.TokS)
+		}
+		// A measured speed above what the machine can do means that the work is counted wrong.
+		if x.LimitFraction > 1.1 {
+			t.Errorf("%s reaches %.2f of its limit", x.Name, x.LimitFraction)
+		}
+	}
+}
+
+// The work is that of the program's matrices, counted by hand here.
+func TestWork(t *testing.T) {
+	m := openTiny(t)
+	s := m.Spec
+	dim, kv, ffn, vocab, layers := float64(s.Dim), float64(s.KVHeads*s.HeadDim), float64(s.FFN), float64(s.Vocab), float64(s.Layers)
+	q := float64(s.Heads * s.HeadDim)
+	inputs := dim * (q + 2*kv)
+	rest := q*dim + 3*dim*ffn
+	bytes := 0
+	for i := range m.File().Tensors {
+		x := &m.File().Tensors[i]
+		if len(x.Shape) == 2 && x.Name != "token_embd.weight" {
+			bytes += len(x.Data)
+		}
+	}
+	if s.Tied {
+		t.Fatal("the test wants a model with a head of its own")
+	}
+	n := 10.0
+	attention := layers * n * (n + 1) / 2 * q * 4
+	together := newWork(m, 10, false)
+	// after the last attention only the last token goes on
+	if want := 2 * (layers*n*inputs + (layers-1)*n*rest + rest + dim*vocab); together.ints != want {
+		t.Errorf("a prompt of 10: %v integer operations, want %v", together.ints, want)
+	}
+	if together.floats != attention || together.bytes != bytes {
+		t.Errorf("a prompt of 10: %v float operations, %d bytes, want %v, %d", together.floats, together.bytes, attention, bytes)
+	}
+	alone := newWork(m, 10, true)
+	if want := 2 * n * (layers*(inputs+rest) + dim*vocab); alone.ints != want || alone.bytes != 10*bytes || alone.floats != attention {
+		t.Errorf("10 alone: %+v, want %v integer operations, %d bytes", alone, want, 10*bytes)
+	}
+	ref := newWork(openTiny(t, engine.WithNumeric(engine.Reference)), 10, false)
+	if ref.ints != 0 || ref.floats != attention+together.ints {
+		t.Errorf("mode reference: %+v", ref)
+	}
+}
+
+func TestHold(t *testing.T) {
+	l := Limits{ReadGBs: 10, Int8Gops: 1000, F32Gflops: 100}
+	memory := Test{Tokens: 1, TokS: 50}
+	memory.hold(work{bytes: 1e8, ints: 1e9, floats: 1e8}, &l) // 10 ms to read, 2 ms to compute
+	if memory.Limit != "memory" || memory.LimitTokS != 100 || memory.LimitFraction != 0.5 {
+		t.Errorf("%+v", memory)
+	}
+	sums := Test{Tokens: 512, TokS: 512}
+	sums.hold(work{bytes: 1e8, ints: 4e11, floats: 1e10}, &l) // 10 ms to read, 500 ms to compute
+	if sums.Limit != "arithmetic" || math.Abs(sums.LimitFraction-0.5) > 1e-12 {
+		t.Errorf("%+v", sums)
+	}
+	unknown := Test{Tokens: 1, TokS: 50}
+	unknown.hold(work{bytes: 1, ints: 1}, &Limits{ReadGBs: 1})
+	if unknown.Limit != "" || unknown.LimitFraction != 0 {
+		t.Errorf("an unknown peak, but %+v", unknown)
+	}
+}
+
+func TestModelRefuses(t *testing.T) {
+	m := openTiny(t)
+	for _, o := range []ModelOptions{{}, {Prompts: []int{8}}, {Repetitions: 1}, {Prompts: []int{0}, Repetitions: 1}, {Generations: []int{m.Context() + 1}, Repetitions: 1}} {
+		if _, err := Model(t.Context(), m, o); err == nil || !strings.HasPrefix(err.Error(), "bench: ") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Model(ctx, m, ModelOptions{Prompts: []int{8}, Repetitions: 1}); err == nil {
+		t.Error("a cancelled measurement gave a result")
+	}
+}
+
+// The probes find kernels wherever the level that runs models has them.
+func TestLimits(t *testing.T) {
+	l := MeasureLimits(1, 1<<20)
+	best, err := kernels.Best()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(best.Name, "avx512") && (l.Int8Gops <= l.F32Gflops || l.F32Gflops <= 1) {
+		t.Errorf("%s: %+v", best.Name, l)
+	}
+	if l.ReadBytes != 1<<20 || l.ReadGBs <= 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestMeminfo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "meminfo")
+	if err := os.WriteFile(path, []byte("MemTotal:  2048 kB\nMemFree: 1 kB\nMemAvailable:   1024 kB\nbad\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if total, free := meminfo(path); total != 2<<20 || free != 1<<20 {
+		t.Errorf("%d, %d", total, free)
+	}
+	if total, free := meminfo(path + ".gone"); total != 0 || free != 0 {
+		t.Errorf("%d, %d of no file", total, free)
+	}
+}

@@ -1,0 +1,243 @@
+// Package peers holds the tests that run another engine, llama.cpp, beside this one: the files we write load there and
+// mean the same, and decoding is not slower. They need python3 with pip, and FREEHOLD_LONG=1.
+package peers
+
+import (
+	"bufio"
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const llamaVersion = "2026.10.11549" // of the package xllamacpp: llama.cpp in a ready wheel
+
+//go:embed llama.py
+var llamaScript string
+
+// long skips outside of `make test-long`.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("FREEHOLD_LONG") != "1" {
+		t.Skip("needs llama.cpp and real weights: make test-long")
+	}
+}
+
+// missing ends a test whose tools are not here: a failure where CI says that they must be.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf("NOT TESTED: "+format, args...)
+}
+
+// realModel finds a pulled model.
+func realModel(t *testing.T, name string) string {
+	t.Helper()
+	dirs := []string{}
+	if d := os.Getenv("FREEHOLD_HOME"); d != "" {
+		dirs = append(dirs, filepath.Join(d, "models"))
+	}
+	if d, err := os.UserCacheDir(); err == nil {
+		dirs = append(dirs, filepath.Join(d, "freehold", "models"))
+	}
+	for _, d := range dirs {
+		if p := filepath.Join(d, name+".gguf"); exists(p) {
+			return p
+		}
+	}
+	missing(t, "%s.gguf is not in %v; run: freehold pull %s", name, dirs, name)
+	return ""
+}
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+
+// packages installs llama.cpp into a folder of the user's cache, once, and returns the folder.
+func packages(t *testing.T) (python, dir string) {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		missing(t, "python3: %v", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		missing(t, "no cache folder for llama.cpp: %v", err)
+	}
+	dir = filepath.Join(cache, "freehold", "peers", "xllamacpp-"+llamaVersion)
+	if exists(dir) {
+		return python, dir
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), "unfinished-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	pip := exec.Command(python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", tmp, "xllamacpp=="+llamaVersion)
+	if out, err := pip.CombinedOutput(); err != nil {
+		missing(t, "pip install xllamacpp==%s: %v\n%s", llamaVersion, err, out)
+	}
+	if err := os.Rename(tmp, dir); err != nil && !exists(dir) {
+		t.Fatal(err)
+	}
+	return python, dir
+}
+
+// settings are those of llama.cpp that change its speed.
+type settings struct {
+	Threads int  `json:"threads"`
+	Repack  bool `json:"repack"`
+	Flash   bool `json:"flash"`
+}
+
+func (s settings) String() string {
+	return fmt.Sprintf("repack %t, flash attention %t", s.Repack, s.Flash)
+}
+
+// llama is a running llama.cpp server; its KV cache is f16.
+type llama struct {
+	t       *testing.T
+	Address string `json:"address"`
+	Version string `json:"version"`
+	System  string `json:"system"`
+	stop    func()
+}
+
+func startLlama(t *testing.T, model string, s settings) *llama {
+	t.Helper()
+	python, dir := packages(t)
+	cmd := exec.Command(python, "-c", llamaScript)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l := &llama{t: t, stop: func() {
+		in.Close() //nolint:errcheck // ends the server
+		cmd.Wait() //nolint:errcheck // its exit says nothing
+	}}
+	t.Cleanup(func() { l.Close() })
+	want, err := json.Marshal(struct {
+		settings
+		Model    string `json:"model"`
+		Packages string `json:"packages"`
+		Context  int    `json:"context"`
+	}{s, model, dir, 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write(append(want, '\n')); err != nil {
+		t.Fatal(err)
+	}
+	ready := bufio.NewScanner(out)
+	for ready.Scan() {
+		if line := ready.Bytes(); bytes.HasPrefix(line, []byte(`{"address"`)) {
+			if err := json.Unmarshal(line, l); err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, out) //nolint:errcheck // the server may write more
+			return l
+		}
+	}
+	l.Close()
+	t.Fatalf("llama.cpp does not load %s:\n%s", model, log.Bytes())
+	return nil
+}
+
+// Close ends the server; again is harmless.
+func (l *llama) Close() {
+	if l.stop != nil {
+		l.stop()
+		l.stop = nil
+	}
+}
+
+var client = http.Client{Timeout: 5 * time.Minute}
+
+func (l *llama) post(path string, in, out any) {
+	l.t.Helper()
+	b, err := json.Marshal(in)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r, err := client.Post(l.Address+path, "application/json", bytes.NewReader(b))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err = io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		l.t.Fatalf("llama.cpp %s: %s %v %s", path, r.Status, err, b)
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		l.t.Fatalf("llama.cpp %s: %v in %s", path, err, b)
+	}
+}
+
+type object = map[string]any
+
+// tokenize encodes with special tokens in the text recognised, and those added that the model asks for.
+func (l *llama) tokenize(text string) []int32 {
+	l.t.Helper()
+	var out struct{ Tokens []int32 }
+	l.post("/tokenize", object{"content": text, "add_special": true, "parse_special": true}, &out)
+	return out.Tokens
+}
+
+// complete generates n tokens, greedily and past any end of text.
+func (l *llama) complete(prompt []int32, n, probabilities int) (out completion) {
+	l.t.Helper()
+	l.post("/completion", object{"prompt": prompt, "n_predict": n, "n_probs": probabilities, "cache_prompt": false, "ignore_eos": false,
+		"temperature": 0, "top_k": 1, "return_tokens": true}, &out)
+	return out
+}
+
+type completion struct {
+	Tokens        []int32
+	Probabilities []struct {
+		Top []struct {
+			ID      int32
+			LogProb float64
+		} `json:"top_logprobs"`
+	} `json:"completion_probabilities"`
+	Timings struct {
+		PromptN         int     `json:"prompt_n"`
+		PromptPerSecond float64 `json:"prompt_per_second"`
+		PredictedN      int     `json:"predicted_n"`
+		PredictedMS     float64 `json:"predicted_ms"`
+		PerSecond       float64 `json:"predicted_per_second"`
+	}
+}
+
+// top returns the most likely next token and its lead over the second, in nats; 0 where llama.cpp tells no
+// probabilities, because the token ends within a rune.
+func (l *llama) top(prompt []int32) (id int32, margin float64) {
+	l.t.Helper()
+	out := l.complete(prompt, 1, 2)
+	if len(out.Probabilities) == 0 && len(out.Tokens) == 1 {
+		return out.Tokens[0], 0
+	}
+	if len(out.Probabilities) != 1 || len(out.Probabilities[0].Top) != 2 {
+		l.t.Fatalf("llama.cpp gave no probabilities: %+v", out)
+	}
+	top := out.Probabilities[0].Top
+	return top[0].ID, top[0].LogProb - top[1].LogProb
+}
