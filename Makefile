@@ -1,0 +1,81 @@
+# freehold. `make` alone prints what there is; every target sets up what it needs.
+export CGO_ENABLED = 0
+GO ?= go
+TEACHER ?= qwen2.5-coder-0.5b-instruct
+DEMO = demo/$(TEACHER)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Levels of the machine at hand, slowest first.
+LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-gate lint vet fmt cross clean qemu
+
+help: ## this list
+	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/freehold, static
+	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
+
+demo: build ## from a teacher to a small classifier, on real data; up to 20 minutes (TEACHER=smollm2-135m-instruct downloads less)
+	@[ -e $(DEMO)/freehold.yaml ] || { bin/freehold init $(DEMO) && sed -i.default 's/^  model: .*/  model: $(TEACHER)/' $(DEMO)/freehold.yaml; }
+	cd $(DEMO) && ../../bin/freehold apply
+	cd $(DEMO) && ../../bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
+
+test: vet fmt ## all tests of a working day, 10 minutes at most
+	$(GO) test -timeout 10m ./...
+
+test-long: build ## with real weights, peers and faults, 30 minutes at most
+	bin/freehold pull smollm2-135m-instruct
+	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
+	FREEHOLD_LONG=1 $(GO) test -timeout 30m ./...
+
+test-purego: ## the portable code alone, without assembly
+	$(GO) vet -tags purego ./...
+	$(GO) test -tags purego -timeout 20m ./kernels/... ./quant/... ./models/... ./engine/...
+
+test-levels: qemu test-arm64 test-haswell ## every CPU level: forced here, arm64 and an AVX2-only CPU under qemu
+	@for l in $(LEVELS); do echo "== FREEHOLD_CPU=$$l"; FREEHOLD_CPU=$$l $(GO) test -timeout 20m . ./engine/... || exit 1; done
+
+test-arm64: qemu ## the portable code on arm64 (qemu-aarch64)
+	@if command -v qemu-aarch64 >/dev/null; then set -x; \
+		GOARCH=arm64 $(GO) test -timeout 20m -exec "qemu-aarch64 -cpu max" ./kernels/... ./quant/... ./models/gguf/...; \
+	else echo "NOT TESTED: arm64; qemu-aarch64 is missing (package qemu-user)"; fi
+
+test-haswell: qemu ## the level avx2 on a CPU that has no more (qemu-x86_64)
+	@if command -v qemu-x86_64 >/dev/null; then set -x; \
+		FREEHOLD_WANT_CPU=avx2 GOARCH=amd64 $(GO) test -count=1 -timeout 20m -exec "qemu-x86_64 -cpu Haswell" . ./kernels/...; \
+	else echo "NOT TESTED: AVX2-only CPU; qemu-x86_64 is missing (package qemu-user)"; fi
+
+qemu:
+	@command -v qemu-aarch64 >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get install -y -q qemu-user >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q qemu-user >/dev/null; }; }; } || \
+		echo "qemu-user is not here and cannot be installed: tests under qemu are left out"
+
+bench: build ## kernels against the machine's limits, then whole models
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./engine
+
+bench-order: ## what the canonical summation order costs against a free one (SmolLM2)
+	$(GO) test -tags freeorder -run '^$$' -bench BenchmarkOrder -benchtime 400ms ./kernels
+	@for l in avx2 avx512; do FREEHOLD_CPU=$$l $(GO) run ./bench/order -model "$$(bin/freehold show --json smollm2-135m-instruct | sed -n 's/.*"path": *"\([^"]*\)".*/\1/p')"; done
+
+bench-gate: ## what a change may never lose: no allocation per decoded token
+	$(GO) test -count=1 -timeout 10m -run 'Alloc' ./kernels/... ./engine/...
+
+lint: vet fmt ## vet, gofmt, staticcheck
+	$(GO) run $(STATICCHECK) ./...
+
+vet:
+	$(GO) vet ./...
+
+fmt:
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); [ -z "$$bad" ] || { echo "gofmt differs in:"; echo "$$bad"; exit 1; }
+
+cross: ## builds and vets for linux/arm64, darwin/arm64, windows/amd64
+	@for t in linux/arm64 darwin/arm64 windows/amd64; do echo "== $$t"; \
+		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... && GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
+
+clean: ## removes bin/ and demo/; pulled models stay in the cache
+	rm -rf bin demo
