@@ -24,8 +24,8 @@ type pageStore struct {
 	free []*page
 }
 
-// maxFree bounds the pages kept for later.
-const maxFree = 64
+// maxFree bounds the bytes of the pages kept for later.
+const maxFree = 256 << 20
 
 func (m *Model) newPage() *page {
 	s := &m.pages
@@ -57,7 +57,7 @@ func (m *Model) dropPage(p *page) {
 	s := &m.pages
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.free) < maxFree {
+	if (len(s.free)+1)*(2*len(p.f16)+4*len(p.f32)) <= maxFree {
 		s.free = append(s.free, p)
 	}
 }
