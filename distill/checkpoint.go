@@ -160,7 +160,9 @@ func pruneCheckpoints(fsys gguf.FS, dir string, keep ...int) error {
 		kept[checkpointName(n)+".json"], kept[checkpointName(n)+".gguf"] = true, true
 	}
 	// The manifests go first: a checkpoint is never half there.
-	sort.SliceStable(files, func(i, j int) bool { return filepath.Ext(files[i].Name()) == ".json" && filepath.Ext(files[j].Name()) != ".json" })
+	sort.SliceStable(files, func(i, j int) bool {
+		return filepath.Ext(files[i].Name()) == ".json" && filepath.Ext(files[j].Name()) != ".json"
+	})
 	for _, f := range files {
 		if kept[f.Name()] || !strings.HasPrefix(f.Name(), "step-") {
 			continue

@@ -15,7 +15,7 @@ import (
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
-func fixtures(t *testing.T) string {
+func fixtures(t testing.TB) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {

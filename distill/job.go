@@ -97,12 +97,12 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence); err != nil {
-		return nil, fmt.Errorf("teacher: %w", err)
+		return nil, sourceError("teacher", err)
 	}
 	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
 		j.base = j.teacher
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence); err != nil {
-		return nil, fmt.Errorf("student: %w", err)
+		return nil, sourceError("student", err)
 	}
 	if j.data, err = loadData(ctx, r, models.PullOptions{Offline: o.Offline, Progress: func(done, total int64, what string) {
 		j.event(Event{Stage: "data", Step: int(done), Total: int(total), Msg: what})
@@ -154,12 +154,24 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 		if s.Licence, err = fileLicence(path); err != nil {
 			return s, err
 		}
+		if s.Licence.Basis == models.Unknown && accept != "" && accept != s.Licence.ID { // the recipe declares it
+			s.Licence = models.Licence{ID: accept, Basis: models.Declared}
+		}
 		if err := s.Licence.Check(name, accept); err != nil {
 			return s, err
 		}
 	}
 	s.sha256, s.Bytes, err = hashFile(path)
 	return s, err
+}
+
+// sourceError says whose file it is and, for a licence, which key of the recipe declares or accepts it.
+func sourceError(role string, err error) error {
+	var refused *models.LicenceError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%s: %w (in the recipe: %s.licence)", role, err, role)
+	}
+	return fmt.Errorf("%s: %w", role, err)
 }
 
 // fileLicence reads what a file says of its own licence.
@@ -204,37 +216,69 @@ type lockFile struct {
 	Data    string `json:"data_sha256"`
 }
 
-// chooseRun opens the newest run folder with this job's key, or makes the next one.
+// chooseRun opens the newest run folder with this job's key, or makes the next one. A run that is asked for by name
+// must have this job's key or be new; "latest" is what runs/latest points at.
 func (j *Job) chooseRun() error {
+	if j.opt.Run != "" {
+		return j.namedRun(j.opt.Run)
+	}
 	names, err := os.ReadDir(j.opt.RunsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	last := 0
-	for _, e := range slices.Backward(names) {
+	last, mine := 0, 0
+	for _, e := range names {
 		n, err := strconv.Atoi(e.Name())
-		if err != nil {
+		if err != nil || !e.IsDir() || runName(n) != e.Name() {
 			continue
 		}
 		last = max(last, n)
-		if j.opt.Run != "" && e.Name() != j.opt.Run {
-			continue
-		}
-		lock, err := readLock(filepath.Join(j.opt.RunsDir, e.Name()))
-		if err == nil && lock.Key == j.key {
-			j.dir = filepath.Join(j.opt.RunsDir, e.Name())
-			return nil
-		}
-		if j.opt.Run != "" {
-			return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("run %s was made from another recipe, data or model; leave --run out to start a new one", j.opt.Run)}
+		if lock, err := readLock(filepath.Join(j.opt.RunsDir, e.Name())); err == nil && lock.Key == j.key {
+			mine = max(mine, n)
 		}
 	}
-	name := fmt.Sprintf("%03d", last+1)
-	if j.opt.Run != "" {
-		name = j.opt.Run
+	if mine == 0 {
+		mine = last + 1
+	}
+	j.dir = filepath.Join(j.opt.RunsDir, runName(mine))
+	return nil
+}
+
+func runName(n int) string { return fmt.Sprintf("%03d", n) }
+
+func (j *Job) namedRun(name string) error {
+	bad := func(format string, args ...any) error {
+		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf(format, args...)}
+	}
+	if strings.ContainsAny(name, "/\\\x00 ") || strings.HasPrefix(name, ".") {
+		return bad("run is %q, want the name of a folder in %s", name, j.opt.RunsDir)
+	}
+	if name == "latest" {
+		to, err := j.latest()
+		if err != nil {
+			return bad("there is no latest run yet: %s", errText(err))
+		}
+		name = to
 	}
 	j.dir = filepath.Join(j.opt.RunsDir, name)
+	lock, err := readLock(j.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &DataError{File: filepath.Join(j.dir, "lock.json"), Msg: errText(err), Fix: "leave --run out to start a new run"}
+	}
+	if err == nil && lock.Key != j.key {
+		return bad("run %s was made from another recipe, data or model; leave --run out to start a new one", name)
+	}
 	return nil
+}
+
+// latest is the name of the run that runs/latest points at.
+func (j *Job) latest() (string, error) {
+	path := filepath.Join(j.opt.RunsDir, "latest")
+	if name, err := os.Readlink(path); err == nil {
+		return filepath.Base(name), nil
+	}
+	b, err := os.ReadFile(path)
+	return filepath.Base(strings.TrimSpace(string(b))), err
 }
 
 func readLock(dir string) (lockFile, error) {
