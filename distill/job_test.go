@@ -58,13 +58,15 @@ func write(t testing.TB, path, text string) {
 }
 
 // tinyJob writes a recipe with its data into a new folder and returns the recipe's path.
-func tinyJob(t testing.TB) string {
+func tinyJob(t testing.TB) string { return tinyJobOf(t, tinyTrain, tinyTest) }
+
+func tinyJobOf(t testing.TB, train, test int) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "freehold.yaml"), fmt.Sprintf(tinyRecipe, tinyTeacher(t), "1", "f32"))
 	ups, downs := strings.Fields("rise climb grow soar lift gain peak high jump more"), strings.Fields("fall sink drop dive lose low dip less slump cut")
 	r := rand.New(rand.NewPCG(31, 32))
-	for name, n := range map[string]int{"train": tinyTrain, "test": tinyTest} {
+	for name, n := range map[string]int{"train": train, "test": test} {
 		var b strings.Builder
 		for i := range n {
 			list, label := ups, "up"

@@ -142,6 +142,9 @@ func readShard(path, key string, rows []Row) ([]labelLine, error) {
 	if err := json.Unmarshal(head, &h); err != nil || h.Schema != shardSchema {
 		return nil, fmt.Errorf("%s: the first line is not a %s header", path, shardSchema)
 	}
+	if again, err := json.Marshal(h); err != nil || !bytes.Equal(again, head) || h.Rows != len(rows) {
+		return nil, fmt.Errorf("%s: the header is damaged, or is not for %d rows", path, len(rows))
+	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
 		return nil, fmt.Errorf("%s: sha256 of the rows is %x, the header says %s", path, sum, h.SHA256)
 	}

@@ -1,0 +1,756 @@
+//go:build unix
+
+package distill
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// faultFS is the real file system until its operation number at (from 0): that one fails, a write after half of its
+// bytes. stays: so does everything after it. die: the process kills itself instead.
+type faultFS struct {
+	gguf.OS
+	at     int
+	err    error
+	stays  bool
+	die    bool
+	n      int
+	ops    []string
+	synced map[string]bool // by present name: false = written and not synced
+}
+
+func newFaultFS(at int, err error, stays bool) *faultFS {
+	return &faultFS{at: at, err: err, stays: stays, synced: map[string]bool{}}
+}
+
+func (f *faultFS) op(kind, name string) error {
+	n := f.n
+	f.n++
+	f.ops = append(f.ops, kind+" "+filepath.Base(name))
+	if f.at < 0 || n < f.at || n > f.at && !f.stays {
+		return nil
+	}
+	if f.die {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return &fs.PathError{Op: kind, Path: name, Err: f.err}
+}
+
+func (f *faultFS) Create(name string) (gguf.FSFile, error) {
+	if err := f.op("create", name); err != nil {
+		return nil, err
+	}
+	file, err := f.OS.Create(name)
+	f.synced[name] = false
+	return &faultFile{file, name, f}, err
+}
+
+func (f *faultFS) Rename(old, new string) error {
+	if err := f.op("rename", new); err != nil {
+		return err
+	}
+	f.synced[new] = f.synced[old]
+	delete(f.synced, old)
+	return f.OS.Rename(old, new)
+}
+
+func (f *faultFS) Remove(name string) error {
+	if err := f.op("remove", name); err != nil {
+		return err
+	}
+	delete(f.synced, name)
+	return f.OS.Remove(name)
+}
+
+func (f *faultFS) SyncDir(dir string) error {
+	if err := f.op("syncdir", dir); err != nil {
+		return err
+	}
+	return f.OS.SyncDir(dir)
+}
+
+// powerCut empties every file that was written and not synced.
+func (f *faultFS) powerCut(t *testing.T) {
+	t.Helper()
+	for name, ok := range f.synced {
+		if !ok {
+			if err := os.Truncate(name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+type faultFile struct {
+	gguf.FSFile
+	name string
+	f    *faultFS
+}
+
+func (w *faultFile) Write(b []byte) (int, error) {
+	if err := w.f.op("write", w.name); err != nil {
+		n, _ := w.FSFile.Write(b[:len(b)/2])
+		return n, err
+	}
+	w.f.synced[w.name] = false
+	return w.FSFile.Write(b)
+}
+
+func (w *faultFile) Sync() error {
+	if err := w.f.op("sync", w.name); err != nil {
+		return err
+	}
+	w.f.synced[w.name] = true
+	return w.FSFile.Sync()
+}
+
+func (w *faultFile) Close() error {
+	err := w.f.op("close", w.name)
+	return errors.Join(err, w.FSFile.Close())
+}
+
+// tinyBase is a one-layer student with a classification head.
+func tinyBase(t testing.TB) *Base {
+	t.Helper()
+	f, err := gguf.Open(tinyTeacher(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := NewBase(f, Prune{Layers: []int{0}, Labels: []string{"up", "down"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Student.Freeze("token_embd.weight", "output.weight"); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// state is what a checkpoint holds of a student.
+func state(s *Student) []float32 {
+	var out []float32
+	for _, p := range s.Params {
+		if !p.Frozen() {
+			out = append(append(append(out, p.W...), p.M...), p.V...)
+		}
+	}
+	return out
+}
+
+func scramble(s *Student, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	for _, p := range s.Params {
+		for _, x := range [][]float32{p.M, p.V} {
+			for i := range x {
+				p.W[i] = float32(r.NormFloat64())
+				x[i] = float32(r.NormFloat64())
+			}
+		}
+	}
+}
+
+const testRun = "0123456789abcdef"
+
+// Whatever operation of a save fails, the old or the new checkpoint loads afterwards, whole; and a save that says it
+// succeeded is the one that loads. Also after a power cut that loses all that was not synced.
+func TestCheckpointFaults(t *testing.T) {
+	s := tinyBase(t).Student
+	scramble(s, 1)
+	older := state(s)
+	scramble(s, 2)
+	newer := state(s)
+	save := func(dir string, fsys gguf.FS, seed uint64, step int) error {
+		scramble(s, seed)
+		return saveCheckpoint(fsys, dir, s, checkpointManifest{Run: testRun, Step: step, Loss: 0.5}, step-2)
+	}
+	count := newFaultFS(-1, nil, false)
+	dir := t.TempDir()
+	if err := errors.Join(save(dir, gguf.OS{}, 9, 2), save(dir, gguf.OS{}, 1, 4), save(dir, count, 2, 6)); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 4 {
+		t.Errorf("after three saves the folder holds %v, want two checkpoints", files)
+	}
+	kinds := map[string]bool{}
+	for _, op := range count.ops {
+		kinds[strings.Fields(op)[0]] = true
+	}
+	for _, k := range []string{"create", "write", "sync", "close", "rename", "syncdir", "remove"} {
+		if !kinds[k] {
+			t.Fatalf("a save does no %s: %v", k, count.ops)
+		}
+	}
+	t.Logf("%d operations a save", count.n)
+	for k := range count.n {
+		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
+			for _, stays := range []bool{false, true} {
+				what := fmt.Sprintf("operation %d (%s) fails with %v, stays %v", k, count.ops[k], cause, stays)
+				dir := t.TempDir()
+				if err := errors.Join(save(dir, gguf.OS{}, 9, 2), save(dir, gguf.OS{}, 1, 4)); err != nil {
+					t.Fatal(err)
+				}
+				f := newFaultFS(k, cause, stays)
+				err := save(dir, f, 2, 6)
+				if err == nil || !errors.Is(err, cause) {
+					t.Errorf("%s: error %v", what, err)
+				}
+				if stays {
+					f.powerCut(t)
+				}
+				got := tinyBase(t).Student
+				m, found, err := loadCheckpoint(dir, testRun, got, func(string) {})
+				if err != nil || !found {
+					t.Fatalf("%s: no checkpoint loads (%v)", what, err)
+				}
+				switch {
+				case m.Step == 4 && slices.Equal(state(got), older), m.Step == 6 && slices.Equal(state(got), newer):
+				default:
+					t.Errorf("%s: step %d loads, and is neither the old nor the new one", what, m.Step)
+				}
+				// The next save works and leaves nothing of the broken one.
+				if err := save(dir, gguf.OS{}, 3, 8); err != nil {
+					t.Errorf("%s: the next save: %v", what, err)
+				}
+				files, _ := os.ReadDir(dir)
+				for _, e := range files {
+					if n := e.Name(); !strings.HasPrefix(n, "step-00000008.") && !strings.HasPrefix(n, "step-00000006.") {
+						t.Errorf("%s: %s is left", what, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A flipped bit in the newest checkpoint, anywhere, makes the one before it load; with both damaged training starts
+// anew; a checkpoint of another run is refused.
+func TestCheckpointBitFlips(t *testing.T) {
+	s := tinyBase(t).Student
+	dir := t.TempDir()
+	for i, seed := range []uint64{1, 2} {
+		scramble(s, seed)
+		if err := saveCheckpoint(gguf.OS{}, dir, s, checkpointManifest{Run: testRun, Step: 2 + 2*i, Loss: 0.25, Skipped: i, InRow: i}, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := tinyBase(t).Student
+	load := func() (checkpointManifest, bool, int) {
+		t.Helper()
+		warnings := 0
+		m, found, err := loadCheckpoint(dir, testRun, got, func(w string) {
+			warnings++
+			if !strings.Contains(w, "step-0000000") {
+				t.Errorf("warning %q names no file", w)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m, found, warnings
+	}
+	if m, found, _ := load(); !found || m.Step != 4 || m.Skipped != 1 || m.InRow != 1 || m.Loss != 0.25 {
+		t.Fatalf("loaded %+v", m)
+	}
+	flip := func(name string, bit int) (undo func()) {
+		path := filepath.Join(dir, name)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := slices.Clone(b)
+		bad[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, bad, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := os.WriteFile(path, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	size := func(name string) int {
+		st, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 8 * int(st.Size())
+	}
+	for bit := range size("step-00000004.json") {
+		undo := flip("step-00000004.json", bit)
+		if _, err := readManifest(filepath.Join(dir, "step-00000004.json"), 4); err == nil {
+			t.Errorf("bit %d of the manifest flipped: accepted", bit)
+		}
+		if bit%101 > 0 { // loading is slower: now and then
+			undo()
+			continue
+		}
+		if m, found, warned := load(); !found || m.Step != 2 || warned != 1 {
+			t.Errorf("bit %d of the manifest flipped: step %d loads, %d warnings", bit, m.Step, warned)
+		}
+		undo()
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 60 {
+		bit := r.IntN(size("step-00000004.gguf"))
+		undo := flip("step-00000004.gguf", bit)
+		if m, found, warned := load(); !found || m.Step != 2 || warned != 1 {
+			t.Errorf("bit %d of the weights flipped: step %d loads, %d warnings", bit, m.Step, warned)
+		}
+		undo()
+	}
+	if m, _, warned := load(); m.Step != 4 || warned != 0 {
+		t.Errorf("undamaged again: step %d, %d warnings", m.Step, warned)
+	}
+	flip("step-00000004.gguf", 77777)
+	flip("step-00000002.json", 777)
+	if _, found, warned := load(); found || warned != 2 {
+		t.Errorf("both are damaged: found %v, %d warnings", found, warned)
+	}
+	scramble(s, 3)
+	if err := saveCheckpoint(gguf.OS{}, dir, s, checkpointManifest{Run: "another", Step: 6}, 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadCheckpoint(dir, testRun, got, func(string) {}); err == nil || !strings.Contains(err.Error(), "another recipe") {
+		t.Errorf("a checkpoint of another run: %v", err)
+	}
+}
+
+// A flipped bit anywhere in a label shard is found.
+func TestShardBitFlips(t *testing.T) {
+	rows := []Row{{ID: "a", Text: "x"}, {ID: "b", Text: "y"}}
+	path := filepath.Join(t.TempDir(), "shard-00000.jsonl")
+	j := &Job{opt: Options{FS: gguf.OS{}}}
+	if err := writeShard(j, path, "key", []labelLine{{"a", []float64{-0.5, -1.25}}, {"b", []float64{-2, -0.1}}}); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := readShard(path, "key", rows)
+	if err != nil || len(lines) != 2 || lines[1].ID != "b" || lines[1].LP[1] != -0.1 {
+		t.Fatalf("%v %v", lines, err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := range 8 * len(whole) {
+		b := slices.Clone(whole)
+		b[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readShard(path, "key", rows); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("bit %d (%q) flipped: %v", bit, whole[bit/8], err)
+		}
+	}
+	for n := range len(whole) {
+		if err := os.WriteFile(path, whole[:n], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readShard(path, "key", rows); err == nil {
+			t.Errorf("cut after %d bytes of %d: accepted", n, len(whole))
+		}
+	}
+	if err := os.WriteFile(path, whole, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readShard(path, "other", rows); err == nil {
+		t.Error("a shard for another question is accepted")
+	}
+	if _, err := readShard(path, "key", rows[:1]); err == nil {
+		t.Error("a shard with too many rows is accepted")
+	}
+}
+
+// tinyTrainer trains tinyBase on random rows.
+func tinyTrainer(t testing.TB, dir string, fsys gguf.FS) *Trainer {
+	t.Helper()
+	s := tinyBase(t).Student
+	loss, err := NewLoss("forward_kl", LossParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(41, 42))
+	tr := &Trainer{Student: s, Loss: loss, Steps: 7, BatchRows: 4, MaxTokens: 20, Seed: 5, Run: testRun, Dir: dir, SaveEvery: 2,
+		Opt:   Optimizer{LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Clip: 1, Schedule: Schedule{Kind: "linear", Steps: 7}},
+		Level: best(t), Workers: 1, Par: goParallel(1), FS: fsys, Warn: func(string) {}}
+	for i := range 10 {
+		tr.Data = append(tr.Data, Example{ID: strconv.Itoa(i), Tokens: randomTokens(r, 3+r.IntN(9), s.Spec.Vocab), Target: normal(r, 2, 2)})
+	}
+	return tr
+}
+
+// A disk that fills up at any moment of training is a clean error that wraps ENOSPC; run again with room, training
+// goes on and ends with the same bits.
+func TestTrainDiskFull(t *testing.T) {
+	ref := t.TempDir()
+	count := newFaultFS(-1, nil, false)
+	tr := tinyTrainer(t, ref, count)
+	if err := tr.Train(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := state(tr.Student)
+	metrics := sha(t, filepath.Join(ref, "metrics.jsonl"))
+	file := sha(t, filepath.Join(ref, "checkpoints", "step-00000007.gguf"))
+	for k := range count.n {
+		dir := t.TempDir()
+		err := tinyTrainer(t, dir, newFaultFS(k, syscall.ENOSPC, true)).Train(context.Background())
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("operation %d (%s) finds the disk full: error %v", k, count.ops[k], err)
+		}
+		again := tinyTrainer(t, dir, gguf.OS{})
+		if err := again.Train(context.Background()); err != nil {
+			t.Fatalf("operation %d (%s): run again: %v", k, count.ops[k], err)
+		}
+		if !slices.Equal(state(again.Student), want) || sha(t, filepath.Join(dir, "checkpoints", "step-00000007.gguf")) != file || sha(t, filepath.Join(dir, "metrics.jsonl")) != metrics {
+			t.Errorf("operation %d (%s): run again, the result is another", k, count.ops[k])
+		}
+	}
+	t.Logf("%d operations", count.n)
+}
+
+// badLoss is not a number in some steps.
+type badLoss struct {
+	Loss
+	step *int
+	bad  map[int]float64
+}
+
+func (b badLoss) Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64 {
+	loss := b.Loss.Row(l, z, t, label, weight, tmp)
+	switch v := b.bad[*b.step]; {
+	case v == 0:
+	case v > 0 && !math.IsInf(v, 0): // a good loss with a bad gradient
+		z[0] = float32(math.Inf(1))
+	default:
+		loss = v
+	}
+	return loss
+}
+
+// trainBad trains with a loss that is bad in some steps and says what happened.
+func trainBad(t *testing.T, dir string, bad map[int]float64, stopAt int) (*Trainer, Progress, error) {
+	t.Helper()
+	tr := tinyTrainer(t, dir, gguf.OS{})
+	step := 0
+	if m, found, err := loadCheckpoint(filepath.Join(dir, "checkpoints"), testRun, tr.Student, func(string) {}); err != nil {
+		t.Fatal(err)
+	} else if found {
+		step = m.Step
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	tr.Loss = badLoss{tr.Loss, &step, bad}
+	var last Progress
+	tr.Report = func(p Progress) {
+		last, step = p, p.Step
+		if p.Step == stopAt {
+			cancel()
+		}
+	}
+	err := tr.Train(ctx)
+	return tr, last, err
+}
+
+// A step whose loss or gradient is not a number changes nothing and is counted; three in a row stop the training,
+// even with an interruption between them.
+func TestTrainNaN(t *testing.T) {
+	nan, inf, gradient := math.NaN(), math.Inf(1), 1.0
+	tr, last, err := trainBad(t, t.TempDir(), map[int]float64{2: nan, 3: gradient, 5: inf}, -1)
+	if err != nil || last.Step != 7 || last.Skipped != 3 {
+		t.Errorf("bad steps 2, 3, 5: %+v, %v", last, err)
+	}
+	for _, v := range state(tr.Student) {
+		if !finite(float64(v)) {
+			t.Fatal("the student's weights are not numbers")
+		}
+	}
+	// Skipping is the same as not being there: weights after a skipped last step are those before it.
+	one, _, err1 := trainBad(t, t.TempDir(), map[int]float64{6: nan}, -1)
+	dir := t.TempDir()
+	two, _, err2 := trainBad(t, dir, nil, 6)
+	if err1 != nil || !errors.Is(err2, ErrInterrupted) || !slices.Equal(state(one.Student), state(two.Student)) {
+		t.Errorf("a skipped step changed the weights (%v, %v)", err1, err2)
+	}
+
+	three := map[int]float64{2: nan, 3: nan, 4: nan}
+	if _, _, err := trainBad(t, t.TempDir(), three, -1); err == nil || !strings.Contains(err.Error(), "step 4") || !strings.Contains(err.Error(), "train.lr") {
+		t.Errorf("three bad steps in a row: %v", err)
+	}
+	dir = t.TempDir()
+	if _, _, err := trainBad(t, dir, three, 4); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if _, _, err := trainBad(t, dir, three, -1); err == nil || !strings.Contains(err.Error(), "third step in a row") {
+		t.Errorf("three bad steps in a row, interrupted after two: %v", err)
+	}
+}
+
+// Cancelling saves and says ErrInterrupted at every step; going on gives the uninterrupted result.
+func TestTrainInterrupt(t *testing.T) {
+	ref := tinyTrainer(t, t.TempDir(), gguf.OS{})
+	if err := ref.Train(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for stop := 1; stop < 7; stop++ {
+		dir := t.TempDir()
+		if _, _, err := trainBad(t, dir, nil, stop); !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("stopped after step %d: %v", stop, err)
+		}
+		if steps, err := checkpoints(filepath.Join(dir, "checkpoints")); err != nil || len(steps) == 0 || steps[0] != stop {
+			t.Errorf("stopped after step %d: checkpoints %v (%v)", stop, steps, err)
+		}
+		tr, last, err := trainBad(t, dir, nil, -1)
+		if err != nil || !last.Resumed || !slices.Equal(state(tr.Student), state(ref.Student)) {
+			t.Errorf("stopped after step %d and resumed (%v): another result (%v)", stop, last.Resumed, err)
+		}
+		checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 7)
+	}
+	dead, cancel := context.WithCancel(context.Background())
+	cancel()
+	dir := t.TempDir()
+	if err := tinyTrainer(t, dir, gguf.OS{}).Train(dead); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("cancelled before the first step: %v", err)
+	}
+}
+
+// A job that is cancelled in any stage says so and goes on from there.
+func TestJobInterrupt(t *testing.T) {
+	recipe := tinyJob(t)
+	want, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	model := sha(t, filepath.Join(dir, "model.gguf"))
+	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []struct {
+		stage string
+		step  int
+	}{{"label", 128}, {"train", 3}, {"train", 8}, {"eval", 60}, {"quantize", 1}} {
+		ctx, cancel := context.WithCancel(context.Background())
+		o := Options{Threads: 2, Progress: func(e Event) {
+			if e.Stage == at.stage && e.Step >= at.step {
+				cancel()
+			}
+		}}
+		if _, _, err := apply(ctx, recipe, o, Stages{}); !errors.Is(err, ErrInterrupted) {
+			t.Errorf("cancelled in %s at %d: %v", at.stage, at.step, err)
+		}
+		cancel()
+	}
+	sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	if filepath.Base(dir) != "001" || sha(t, filepath.Join(dir, "model.gguf")) != model || sum.Student.Accuracy != want.Student.Accuracy {
+		t.Error("an interrupted job ends with something else")
+	}
+}
+
+// childJob is the environment variable that makes the test binary run a job instead of tests; see TestKill.
+const childJob = "FREEHOLD_TEST_JOB"
+
+func TestMain(m *testing.M) {
+	if recipe := os.Getenv(childJob); recipe != "" {
+		runChild(recipe)
+	}
+	os.Exit(m.Run())
+}
+
+// runChild labels and trains, and kills itself at the file operation that FREEHOLD_TEST_KILL names.
+func runChild(recipe string) {
+	at, err := strconv.Atoi(os.Getenv("FREEHOLD_TEST_KILL"))
+	if err != nil {
+		at = -1
+	}
+	f := newFaultFS(at, nil, false)
+	f.die = true
+	o := Options{Threads: 2, FS: f, Warn: func(s string) { fmt.Fprintln(os.Stderr, s) }}
+	for _, stage := range []string{"label", "train"} {
+		if _, _, err := apply(context.Background(), recipe, o, Stages{Only: stage}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	fmt.Println(f.n)
+	os.Exit(0)
+}
+
+// startChild starts a job in a process of its own.
+func startChild(t *testing.T, recipe string, killAt int) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childJob+"="+recipe, "FREEHOLD_TEST_KILL="+strconv.Itoa(killAt))
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, &out, &errs
+}
+
+func killed(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	st, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && st.Signaled() && st.Signal() == syscall.SIGKILL
+}
+
+// kill -9 at random moments of labelling and training, half of them inside a file operation: resumed until done, the
+// final model has the sha256 of the uninterrupted run. 20 kills; 200 with FREEHOLD_LONG=1.
+func TestKill(t *testing.T) {
+	want := 20
+	if os.Getenv("FREEHOLD_LONG") != "" {
+		want = 200
+	}
+	recipe := tinyJob(t)
+	runs := filepath.Join(filepath.Dir(recipe), "runs")
+	model := filepath.Join(runs, "001", "model.gguf")
+	run := func(killAt int) (ops int) { // uninterrupted
+		t.Helper()
+		cmd, out, errs := startChild(t, recipe, killAt)
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, errs)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(out.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	start := time.Now()
+	ops := run(-1)
+	whole := time.Since(start)
+	ref := sha(t, model)
+	if err := os.RemoveAll(runs); err != nil {
+		t.Fatal(err)
+	}
+	run(-1)
+	if sha(t, model) != ref {
+		t.Fatal("two uninterrupted runs differ")
+	}
+	if err := os.RemoveAll(runs); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(51, uint64(time.Now().UnixNano())))
+	kills, inside, jobs := 0, 0, 0
+	for kills < want {
+		killAt := -1
+		if (kills+jobs)%2 == 0 {
+			killAt = r.IntN(ops / 2)
+		}
+		cmd, _, errs := startChild(t, recipe, killAt)
+		if killAt < 0 {
+			timer := time.AfterFunc(time.Duration(r.Int64N(int64(whole))), func() { cmd.Process.Kill() })
+			defer timer.Stop()
+		}
+		switch err := cmd.Wait(); {
+		case killed(err):
+			kills++
+			if killAt >= 0 {
+				inside++
+			}
+		case err != nil:
+			t.Fatalf("after %d kills: %v: %s", kills, err, errs)
+		default:
+			jobs++
+			if got := sha(t, model); got != ref {
+				t.Fatalf("after %d kills the model is %s, want %s", kills, got, ref)
+			}
+			checkMetrics(t, filepath.Join(runs, "001", "metrics.jsonl"), 9)
+			if err := os.RemoveAll(runs); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := os.Stat(runs); err == nil {
+		run(-1)
+		if got := sha(t, model); got != ref {
+			t.Fatalf("after %d kills the model is %s, want %s", kills, got, ref)
+		}
+	}
+	t.Logf("%d kills, %d inside a file operation (%d of them in a job), %d jobs finished between; a job takes %v", kills, inside, ops, jobs, whole)
+}
+
+// The model does not depend on threads or CPU level.
+func TestJobBits(t *testing.T) {
+	recipe := tinyJobOf(t, 16, 4) // few rows, for the portable level's sake
+	edit(t, recipe, "batch: 16", "batch: 4")
+	ref := ""
+	try := func(o Options) {
+		t.Helper()
+		o.RunsDir = t.TempDir()
+		mustApply(t, recipe, o, Stages{Only: "label"})
+		_, dir := mustApply(t, recipe, o, Stages{Only: "train"})
+		got := sha(t, filepath.Join(dir, "model.gguf"))
+		if ref == "" {
+			ref = got
+		}
+		if got != ref {
+			t.Errorf("threads %d, level %q: the model's sha256 is %.12s, want %.12s", o.Threads, o.Level, got, ref)
+		}
+	}
+	try(Options{Threads: 1})
+	try(Options{Threads: 2})
+	for _, l := range kernels.Levels() {
+		try(Options{Threads: 2, Level: l.Name})
+	}
+}
+
+// A job whose disk is full at any file operation says so, and run again ends with the same model.
+func TestJobDiskFull(t *testing.T) {
+	recipe := tinyJob(t)
+	count := newFaultFS(-1, nil, false)
+	o := Options{Threads: 2, FS: count, RunsDir: t.TempDir()}
+	mustApply(t, recipe, o, Stages{Only: "label"})
+	_, dir := mustApply(t, recipe, o, Stages{Only: "train"})
+	model := sha(t, filepath.Join(dir, "model.gguf"))
+	r := rand.New(rand.NewPCG(61, 62))
+	runs := t.TempDir()
+	full := 0
+	for at := 0; ; at = 1 + r.IntN(20) { // each time a little further into the job
+		f := newFaultFS(at, syscall.ENOSPC, true)
+		o := Options{Threads: 2, FS: f, RunsDir: runs, Warn: func(string) {}}
+		_, _, err := apply(context.Background(), recipe, o, Stages{Only: "label"})
+		if err == nil {
+			_, dir, err = apply(context.Background(), recipe, o, Stages{Only: "train"})
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("the disk is full at operation %d (%s): %v", at, f.ops[at], err)
+		}
+		if full++; full > 300 {
+			f := newFaultFS(-1, nil, false)
+			o.FS = f
+			mustApply(t, recipe, o, Stages{Only: "label"})
+			_, dir = mustApply(t, recipe, o, Stages{Only: "train"})
+			break
+		}
+	}
+	if got := sha(t, filepath.Join(dir, "model.gguf")); got != model {
+		t.Errorf("after %d full disks the model is %s, want %s", full, got, model)
+	}
+	t.Logf("the disk was full %d times", full)
+}
