@@ -37,6 +37,15 @@ func ThisMachine() Machine {
 	return m
 }
 
+// RAM is how many bytes of memory this process may have in all and now, its control group's limit counted; 0 = unknown.
+func (m *Machine) RAM() (total, available int64) {
+	total, available = m.RAMBytes, m.RAMFreeBytes
+	if m.RAMLimit > 0 {
+		total, available = min(total, m.RAMLimit), min(available, m.RAMLimit)
+	}
+	return total, available
+}
+
 // meminfo reads Linux's table of memory figures; elsewhere there is none.
 func meminfo(path string) (total, available int64) {
 	f, err := os.Open(path)

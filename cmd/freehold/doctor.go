@@ -62,12 +62,8 @@ func (*doctorCmd) Run(a *app) error {
 	if best != nil && best.Name == "portable" && runtime.GOARCH == "amd64" {
 		check("speed", false, "use a CPU with AVX2, or pass the host's CPU flags on to the virtual machine", "no AVX2: models run slowly")
 	}
-	if m.RAMBytes > 0 {
-		free := m.RAMFreeBytes
-		if m.RAMLimit > 0 {
-			free = min(free, m.RAMLimit)
-		}
-		check("memory", free >= 1<<30, "close other programs; small models need about 1 GB", "%s, %s available", size(m.RAMBytes), size(free))
+	if total, free := m.RAM(); total > 0 {
+		check("memory", free >= 1<<30, "close other programs; small models need about 1 GB", "%s, %s available", size(total), size(free))
 	}
 	d.cache(check)
 	d.python(a.ctx, check)

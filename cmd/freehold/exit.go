@@ -56,6 +56,11 @@ type noisyError struct{ msg string }
 
 func (e *noisyError) Error() string { return e.msg }
 
+// resourceError is a job that this machine is too small for.
+type resourceError struct{ msg string }
+
+func (e *resourceError) Error() string { return e.msg }
+
 // quietError gives an exit code where everything has been said.
 type quietError int
 
@@ -79,7 +84,7 @@ func (a *app) exitCode(err error) int {
 			return exitInterrupted
 		}
 		return exitKilled
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err), is[*resourceError](err):
 		return exitResources
 	case is[*models.ChecksumError](err):
 		return exitVerify

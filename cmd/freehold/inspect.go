@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
@@ -270,7 +271,7 @@ func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 			[]string{"shape", fmt.Sprintf("%d layers, width %d, %d heads (%d kv) of %d, ffn %d, vocabulary %d, context %d",
 				s.Layers, s.Dim, s.Heads, s.KVHeads, s.HeadDim, s.FFN, s.Vocab, s.Context)})
 		if len(s.Labels) > 0 {
-			rows = append(rows, []string{"labels", gguf.Quote(fmt.Sprint(s.Labels))})
+			rows = append(rows, []string{"labels", printable(strings.Join(s.Labels, ", "))})
 		}
 	}
 	var types []string

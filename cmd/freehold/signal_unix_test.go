@@ -36,7 +36,8 @@ func TestInterruptedJob(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd.Wait() //nolint:errcheck // the code is what is looked at
-			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(errOut.String(), "run the same command again") {
+			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(errOut.String(), "run the same command again") ||
+				!strings.Contains(errOut.String(), "once more to stop at once") {
 				t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, errOut.String())
 			}
 			freehold(t, "apply", job).must(t)

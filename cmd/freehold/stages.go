@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/freehold-slm/freehold/bench"
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/models"
 )
 
 // recipeFlags say which recipe is run and how.
@@ -33,15 +37,30 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 		return nil, err
 	}
 	a.resumable = true
-	last := ""
-	return distill.NewJob(a.ctx, r, distill.Options{
+	follow := stageTimes{a: a}
+	j, err := distill.NewJob(a.ctx, r, distill.Options{
 		Threads: f.Threads, Offline: a.offline, RunsDir: f.Runs, Run: f.Run_, Level: level.Name,
-		Progress: func(e distill.Event) {
-			a.progress.show(eventLine(e), e.Stage != last && last != "")
-			last = e.Stage
-		},
-		Warn: func(s string) { a.warn("%s", s) },
+		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
+	var gate *models.LicenceError
+	if errors.As(err, &gate) {
+		err = fmt.Errorf("%w (in a recipe: licence: %s beside the model or source)", err, gate.Licence.ID)
+	}
+	return j, err
+}
+
+// stageTimes turns events into progress, and leaves a line for each stage that has begun.
+type stageTimes struct {
+	a   *app
+	now int // the stage that runs, as an index of the stages; what it calls may tell of earlier ones
+}
+
+func (s *stageTimes) event(e distill.Event) {
+	if i := slices.Index(distill.StageNames(), e.Stage) + 1; i > s.now {
+		s.now = i
+		s.a.note("%s ...", e.Stage)
+	}
+	s.a.progress.show(eventLine(e), false)
 }
 
 // stages runs some stages of a recipe and prints how it went.
@@ -55,7 +74,10 @@ func (f *jobFlags) stages(a *app, recipe string, st distill.Stages) error {
 		if err != nil {
 			return err
 		}
-		a.note("%s", strings.TrimRight(plan.Text(), "\n"))
+		a.note("%s\n", strings.TrimRight(plan.Text(), "\n"))
+		if err := a.enough(plan); err != nil {
+			return err
+		}
 	}
 	sum, err := j.Apply(a.ctx, st)
 	a.progress.clear()
@@ -76,6 +98,19 @@ func (f *jobFlags) stages(a *app, recipe string, st distill.Stages) error {
 	}
 	a.summary(sum, j.Dir())
 	return err
+}
+
+// enough refuses a job that this machine's memory cannot hold, and warns of one that may not fit.
+func (a *app) enough(p *distill.Plan) error {
+	m := bench.ThisMachine()
+	total, free := m.RAM()
+	switch {
+	case total > 0 && p.RAMBytes > total:
+		return &resourceError{fmt.Sprintf("the job needs up to %s of memory and this machine has %s; take a smaller teacher, or a student with fewer layers", size(p.RAMBytes), size(total))}
+	case free > 0 && p.RAMBytes > free:
+		a.warn("the job needs up to %s of memory, of which %s is free now", size(p.RAMBytes), size(free))
+	}
+	return nil
 }
 
 // stageDone is freehold/stage/1.
@@ -112,7 +147,26 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		}
 		a.columns(rows)
 	}
+	if times := stageSeconds(s); times != "" {
+		a.write("\ntime: %s\n", times)
+	}
 	a.write("\ngate %s; everything is in %s (open report.html)\n", s.Gate, dir)
+}
+
+// stageSeconds lists how long each stage took, in their order.
+func stageSeconds(s *distill.Summary) string {
+	var parts []string
+	sum := 0.0
+	for _, name := range distill.StageNames() {
+		if secs, ok := s.Seconds[name]; ok {
+			parts = append(parts, name+" "+short(time.Duration(secs*float64(time.Second))))
+			sum += secs
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "; together " + short(time.Duration(sum*float64(time.Second)))
 }
 
 func accuracy(s distill.Scores) string {
