@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
 	"io"
 	"os"
@@ -285,5 +286,44 @@ func TestInit(t *testing.T) {
 	in.run(t, "init", "--force").must(t)
 	if b, _ := os.ReadFile(path); string(b) != string(first) {
 		t.Error("--force did not write the template")
+	}
+}
+
+func TestBench(t *testing.T) {
+	model := tiny(t)
+	args := []string{"bench", model, "-p", "8,16", "-n", "4", "-r", "3"}
+	table := freehold(t, args...).must(t)
+	for _, want := range []string{"limits: read", "| pp8 ", "| pp16 ", "| tg4 ", "| tok/s"} {
+		if !strings.Contains(table.out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.out)
+		}
+	}
+	sheet, err := csv.NewReader(strings.NewReader(freehold(t, append(args, "-o", "csv")...).must(t).out)).ReadAll()
+	if err != nil || len(sheet) != 4 || sheet[0][3] != "test" || sheet[2][3] != "pp16" {
+		t.Errorf("%v, %v", sheet, err)
+	}
+	noisy := freehold(t, append(args, "--max-spread", "0.0000001")...)
+	if noisy.code != exitInconclusive || !strings.Contains(noisy.err, "inconclusive") || !strings.Contains(noisy.out, "| pp8 ") {
+		t.Errorf("exit code %d, want %d: %s", noisy.code, exitInconclusive, noisy.err)
+	}
+}
+
+// quantize writes what can be opened, says what it did, and answers nearly like its source.
+func TestQuantize(t *testing.T) {
+	model, out := tiny(t), filepath.Join(t.TempDir(), "out.gguf")
+	r := freehold(t, "quantize", model, out, "--format", "q4_0").must(t)
+	if !strings.Contains(r.out, "q4_0") || !strings.Contains(r.err, "already") {
+		t.Errorf("stdout %q, stderr %q", r.out, r.err)
+	}
+	d := freehold(t, "inspect", "--full", "--json", out).must(t).document(t, "freehold/inspect/1")
+	types := d["types"].(map[string]any)
+	if types["Q4_0"] == nil || types["F32"] == nil {
+		t.Errorf("types: %v", types)
+	}
+	f16 := filepath.Join(t.TempDir(), "f16.gguf")
+	freehold(t, "quantize", "-q", model, f16, "--format", "f16").must(t)
+	a := freehold(t, "run", "--numeric=reference", model, "hello", "-n", "8").must(t)
+	if b := freehold(t, "run", "--numeric=reference", f16, "hello", "-n", "8").must(t); a.out != b.out {
+		t.Errorf("as F16 the answer is %q, before %q", b.out, a.out)
 	}
 }
