@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -33,10 +34,10 @@ type Dataset struct {
 }
 
 // loadData reads the recipe's data files, or splits a catalogue source.
-func loadData(ctx context.Context, r *Recipe, pull models.PullOptions) (*Dataset, error) {
+func loadData(ctx context.Context, r *Recipe) (*Dataset, error) {
 	d := &Dataset{Licence: "declared by the recipe's owner"}
 	if r.Data.Source != "" {
-		if err := d.fromSource(ctx, r, pull); err != nil {
+		if err := d.fromSource(ctx, r); err != nil {
 			return nil, err
 		}
 	} else {
@@ -150,13 +151,17 @@ func readJSONL(path string, labels []string, needGold bool) ([]Row, error) {
 }
 
 // fromSource reads a catalogue data set and splits it by the hash of the row id: test first, then valid, then train.
-func (d *Dataset) fromSource(ctx context.Context, r *Recipe, pull models.PullOptions) error {
+func (d *Dataset) fromSource(ctx context.Context, r *Recipe) error {
 	e, err := models.LookupData(r.Data.Source)
 	if err != nil {
 		return err
 	}
-	pull.AcceptLicence = r.Data.Licence
-	path, err := models.PullData(ctx, e, pull)
+	path, err := models.PullData(ctx, e, models.PullOptions{Offline: true, AcceptLicence: r.Data.Licence})
+	var offline *models.OfflineError
+	if errors.As(err, &offline) {
+		path, _ = e.Path()
+		return &models.NotPulledError{Kind: "data set", Name: e.Name, Path: path}
+	}
 	if err != nil {
 		return err
 	}

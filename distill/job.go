@@ -26,7 +26,6 @@ import (
 // Options are what a job needs beside its recipe. The zero value is good.
 type Options struct {
 	Threads  int    // 0 = all processors
-	Offline  bool   // forbids the network
 	RunsDir  string // "" = runs beside the recipe
 	Run      string // name of a run folder; "" = the newest of this recipe that is unfinished, else a new one
 	Level    string // CPU level; "" = the best (or FREEHOLD_CPU)
@@ -69,13 +68,14 @@ type source struct {
 	Name     string `json:"name"`
 	path     string
 	sha256   string
+	layers   int
 	Bytes    int64          `json:"bytes"`
 	Licence  models.Licence `json:"licence"`
 	Accepted string         `json:"accepted,omitempty"`
 }
 
-// NewJob resolves the recipe's models and data (pulling the data source when it is not cached), passes the licence
-// gate, and chooses the run folder. Nothing is trained yet.
+// NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and
+// chooses the run folder. Nothing is trained yet, and nothing here or later uses the network: that is pull's job.
 func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if o.FS == nil {
 		o.FS = gguf.OS{}
@@ -104,9 +104,10 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence); err != nil {
 		return nil, sourceError("student", err)
 	}
-	if j.data, err = loadData(ctx, r, models.PullOptions{Offline: o.Offline, Progress: func(done, total int64, what string) {
-		j.event(Event{Stage: "data", Step: int(done), Total: int(total), Msg: what})
-	}}); err != nil {
+	if err := checkLayers(r.Student.Layers, j.base.layers); err != nil {
+		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("%v (%s)", err, j.base.Name)}
+	}
+	if j.data, err = loadData(ctx, r); err != nil {
 		return nil, err
 	}
 	canonical, err := json.Marshal(r)
@@ -161,8 +162,30 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 			return s, err
 		}
 	}
+	if s.layers, err = checkModel(path); err != nil {
+		return s, err
+	}
 	s.sha256, s.Bytes, err = hashFile(path)
 	return s, err
+}
+
+// checkModel opens a model file as far as a run will: its program, tensors and vocabulary.
+func checkModel(path string) (layers int, err error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	spec, err := models.NewSpec(f)
+	if err == nil {
+		layers = spec.Layers
+		_, err = models.Vocabulary(f)
+	}
+	var known *gguf.Error
+	if err != nil && !errors.As(err, &known) {
+		err = &DataError{File: path, Msg: strings.TrimPrefix(err.Error(), path+": ")}
+	}
+	return layers, err
 }
 
 // sourceError says whose file it is and, for a licence, which key of the recipe declares or accepts it.

@@ -1,12 +1,12 @@
 package distill
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
-	"sort"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -61,15 +61,15 @@ type StudentRecipe struct {
 // Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.
 type Layers []int
 
+// maxLayers is how many layers check lets a student have.
+const maxLayers = 4096
+
 // UnmarshalYAML accepts a count or a list.
 func (l *Layers) UnmarshalYAML(b []byte) error {
 	var n int
 	if err := yaml.Unmarshal(b, &n); err == nil {
-		if n < 1 || n > 4096 {
-			return fmt.Errorf("layers is %d, want 1 to 4096", n)
-		}
 		*l = nil
-		for i := range n {
+		for i := range min(n, maxLayers+1) {
 			*l = append(*l, i)
 		}
 		return nil
@@ -154,14 +154,25 @@ func LoadRecipe(file string) (*Recipe, error) {
 func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	r := defaultRecipe()
 	r.file, r.dir = file, filepath.Dir(file)
-	tree, err := parser.ParseBytes(b, 0)
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	if err := checkTokens(file, b); err != nil {
+		return nil, err
+	}
+	tree, err := parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey()) // checkShape says it better
 	if err != nil {
 		return nil, yamlError(file, err)
 	}
-	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
-		return nil, &RecipeError{File: file, Msg: fmt.Sprintf("want one YAML document, got %d", len(tree.Docs))}
+	switch {
+	case len(tree.Docs) == 0 || len(tree.Docs) == 1 && tree.Docs[0].Body == nil:
+		return nil, &RecipeError{File: file, Msg: "is empty; `freehold init` writes a recipe to start from"}
+	case len(tree.Docs) > 1:
+		e := &RecipeError{File: file, Msg: fmt.Sprintf("holds %d YAML documents, want one", len(tree.Docs))}
+		if start := tree.Docs[1].Start; start != nil {
+			e.Line, e.Col = start.Position.Line, start.Position.Column
+		}
+		return nil, e
 	}
-	if err := checkKeys(file, "", tree.Docs[0].Body, reflect.TypeOf(r)); err != nil {
+	if err := checkShape(file, "", tree.Docs[0].Body, reflect.TypeOf(r)); err != nil {
 		return nil, err
 	}
 	if err := yaml.NodeToValue(tree.Docs[0].Body, &r, yaml.Strict()); err != nil {
@@ -171,97 +182,6 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		r.Train.Epochs = 0
 	}
 	return &r, r.check(tree.Docs[0].Body)
-}
-
-// checkKeys refuses unknown and repeated keys with their place and the nearest known one.
-func checkKeys(file, path string, n ast.Node, t reflect.Type) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	var values []*ast.MappingValueNode
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		values = m.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{m}
-	case *ast.NullNode:
-		return nil
-	default:
-		p := n.GetToken().Position
-		return &RecipeError{file, p.Line, p.Column, fmt.Sprintf("%s is not a mapping", orTop(path))}
-	}
-	fields := map[string]reflect.Type{}
-	var known []string
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag.Get("yaml"); tag != "" {
-			fields[tag] = t.Field(i).Type
-			known = append(known, tag)
-		}
-	}
-	seen := map[string]bool{}
-	for _, v := range values {
-		key := v.Key.GetToken().Value
-		p := v.Key.GetToken().Position
-		ft, ok := fields[key]
-		if !ok {
-			msg := fmt.Sprintf("unknown key %q in %s", key, orTop(path))
-			if s := nearest(key, known); s != "" {
-				msg += fmt.Sprintf("; did you mean %q?", s)
-			} else {
-				sort.Strings(known)
-				msg += "; known: " + strings.Join(known, ", ")
-			}
-			return &RecipeError{file, p.Line, p.Column, msg}
-		}
-		if seen[key] {
-			return &RecipeError{file, p.Line, p.Column, fmt.Sprintf("key %q in %s is given twice", key, orTop(path))}
-		}
-		seen[key] = true
-		if err := checkKeys(file, key, v.Value, ft); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func orTop(path string) string {
-	if path == "" {
-		return "the recipe"
-	}
-	return path
-}
-
-// nearest finds the known word within edit distance 2, or "".
-func nearest(word string, known []string) string {
-	best, at := 3, ""
-	for _, k := range known {
-		if d := editDistance(word, k); d < best {
-			best, at = d, k
-		}
-	}
-	return at
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diag, row[j] = row[j], min(diag+cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // yamlError keeps the position and the first line of what the YAML library says.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,17 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 		return e
 	}
+	atKey := func(msg string, path ...string) error {
+		e := &RecipeError{File: r.file, Msg: msg}
+		if values, ok := entries(findKey(root, path[:len(path)-1]...)); ok {
+			for _, v := range values {
+				if p := v.Key.GetToken().Position; v.Key.GetToken().Value == path[len(path)-1] {
+					e.Line, e.Col = p.Line, p.Column
+				}
+			}
+		}
+		return e
+	}
 	oneOf := func(got string, want []string, path ...string) error {
 		if slices.Contains(want, got) {
 			return nil
@@ -33,14 +45,21 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 		return at(msg, path...)
 	}
-	positive := func(v float64, path ...string) error {
-		if !(v > 0) || !finite(v) {
-			return at(fmt.Sprintf("%s is %v, want a positive number", strings.Join(path, "."), v), path...)
+	between := func(v, lo, hi float64, what string, path ...string) error {
+		if v >= lo && v <= hi {
+			return nil
 		}
-		return nil
+		return at(fmt.Sprintf("%s is %v, want %s", strings.Join(path, "."), v, what), path...)
+	}
+	positive := func(v, hi float64, path ...string) error {
+		if v > 0 {
+			return between(v, 0, hi, fmt.Sprintf("at most %g", hi), path...)
+		}
+		return at(fmt.Sprintf("%s is %v, want a positive number", strings.Join(path, "."), v), path...)
 	}
 	t := &r.Train
 	errs := []error{
+		between(float64(r.Version), 1, 1, "1", "version"),
 		oneOf(r.Task.Type, []string{"classify"}, "task", "type"),
 		oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"),
 		oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"),
@@ -48,15 +67,20 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
 		oneOf(r.Numeric, []string{"normal", "reference"}, "numeric"),
-		positive(t.Temperature, "train", "temperature"),
-		positive(t.LR, "train", "lr"),
-		positive(float64(t.Batch), "train", "batch"),
-		positive(float64(t.MaxTokens), "train", "max_tokens"),
-		positive(float64(t.SaveEvery), "train", "save_every"),
-		positive(t.Epochs+float64(t.Steps), "train", "epochs"),
+		positive(t.Temperature, 1e4, "train", "temperature"),
+		positive(t.LR, 1e3, "train", "lr"),
+		positive(float64(t.Batch), 1<<16, "train", "batch"),
+		positive(float64(t.MaxTokens), 1<<20, "train", "max_tokens"),
+		positive(float64(t.SaveEvery), 1e9, "train", "save_every"),
+		between(t.Epochs, 0, 1e6, "at most 1e+06", "train", "epochs"),
+		between(float64(t.Steps), 0, 1e9, "at most 1e+09", "train", "steps"),
+		positive(t.Epochs+float64(t.Steps), 2e9, "train", "epochs"),
+		between(float64(t.Warmup), 0, 1e9, "a number of steps from 0", "train", "warmup"),
+		between(t.WeightDecay, 0, 1e3, "a number from 0", "train", "weight_decay"),
+		between(t.Clip, 0, 1e9, "a number from 0 (0 = no clipping)", "train", "clip"),
 	}
-	if r.Version != 1 {
-		errs = append([]error{at(fmt.Sprintf("version is %d, want 1", r.Version), "version")}, errs...)
+	if n := len(r.Student.Layers); n == 0 || n > maxLayers {
+		errs = append(errs, at(fmt.Sprintf("student.layers keeps %d layers, want 1 to %d", n, maxLayers), "student", "layers"))
 	}
 	if r.Name == "" || strings.ContainsAny(r.Name, "/\\\x00 ") {
 		errs = append(errs, at(fmt.Sprintf("name is %q, want a word without spaces and slashes", r.Name), "name"))
@@ -64,8 +88,20 @@ func (r *Recipe) check(root ast.Node) error {
 	if len(r.Task.Labels) < 2 {
 		errs = append(errs, at(fmt.Sprintf("task.labels has %d labels, want at least 2", len(r.Task.Labels)), "task", "labels"))
 	}
+	for i, l := range r.Task.Labels {
+		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
+			errs = append(errs, at(fmt.Sprintf("label %q in task.labels is empty or given twice", l), "task", "labels"))
+		}
+	}
+	for _, l := range sortedKeys(r.Task.Words) {
+		if !slices.Contains(r.Task.Labels, l) {
+			errs = append(errs, at(unknown("label", l, "task.words", r.Task.Labels), "task", "words", l))
+		} else if len(r.Task.Words[l]) == 0 || slices.Contains(r.Task.Words[l], "") {
+			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
+		}
+	}
 	if strings.Count(r.Task.Prompt, "{text}") != 1 {
-		errs = append(errs, at("task.prompt must hold {text} once", "task", "prompt"))
+		errs = append(errs, at(fmt.Sprintf("task.prompt holds {text} %d times, want once", strings.Count(r.Task.Prompt, "{text}")), "task", "prompt"))
 	}
 	if r.Teacher.Model == "" {
 		errs = append(errs, at("teacher.model is missing: a catalogue name or a path", "teacher"))
@@ -73,15 +109,24 @@ func (r *Recipe) check(root ast.Node) error {
 	if t.Epochs > 0 && t.Steps > 0 {
 		errs = append(errs, at("train.steps and train.epochs are both given; keep one", "train", "steps"))
 	}
-	for _, f := range append([]string{r.Student.Format}, r.Quantize...) {
-		if _, err := quant.MixByName(f); err != nil {
-			errs = append(errs, at(err.Error(), "quantize"))
+	for i, f := range append([]string{r.Student.Format}, r.Quantize...) {
+		if _, err := quant.MixByName(f); err == nil {
+			continue
+		}
+		var known []string
+		for _, m := range quant.Mixes() {
+			known = append(known, m.Name)
+		}
+		if i == 0 {
+			errs = append(errs, oneOf(f, known, "student", "format"))
+		} else {
+			errs = append(errs, at(unknown("format", f, "quantize", known), "quantize"))
 		}
 	}
-	for metric, cond := range r.Eval.Gates {
+	for _, metric := range sortedKeys(r.Eval.Gates) {
 		if !slices.Contains(gateMetrics, metric) {
-			errs = append(errs, oneOf(metric, gateMetrics, "eval", "gates"))
-		} else if _, _, err := parseGate(cond); err != nil {
+			errs = append(errs, atKey(unknown("metric", metric, "eval.gates", gateMetrics), "eval", "gates", metric))
+		} else if _, _, err := parseGate(r.Eval.Gates[metric]); err != nil {
 			errs = append(errs, at(fmt.Sprintf("eval.gates.%s: %v", metric, err), "eval", "gates", metric))
 		}
 	}
@@ -100,6 +145,10 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 	}
 	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
 }
 
 // path makes a recipe's path relative to the recipe's folder.

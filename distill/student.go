@@ -338,7 +338,25 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 	for _, t := range b.extra {
 		w.AddTensorFunc(t.name, kernels.F32, t.shape, packer(mustFormat(kernels.F32), t.data, t.shape[0]))
 	}
-	return w, notes, nil
+	return w, groupNotes(notes), nil
+}
+
+// groupNotes says each remark once, with the number of tensors it holds for.
+func groupNotes(notes []string) []string {
+	count := map[string]int{}
+	var order []string
+	for _, n := range notes {
+		if _, reason, ok := strings.Cut(n, ": "); ok {
+			n = reason
+		}
+		if count[n]++; count[n] == 1 {
+			order = append(order, n)
+		}
+	}
+	for i, n := range order {
+		order[i] = fmt.Sprintf("%d tensors: %s", count[n], n)
+	}
+	return order
 }
 
 func mustFormat(t kernels.Type) *quant.Format {

@@ -39,7 +39,7 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 	a.resumable = true
 	follow := stageTimes{a: a}
 	j, err := distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, Offline: a.offline, RunsDir: f.Runs, Run: f.Run_, Level: level.Name,
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
 	var gate *models.LicenceError
