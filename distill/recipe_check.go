@@ -79,6 +79,9 @@ func (r *Recipe) check(root ast.Node) error {
 		between(t.WeightDecay, 0, 1e3, "a number from 0", "train", "weight_decay"),
 		between(t.Clip, 0, 1e9, "a number from 0 (0 = no clipping)", "train", "clip"),
 	}
+	if findKey(root, "version") == nil {
+		return at("version is missing; want version: 1")
+	}
 	if n := len(r.Student.Layers); n == 0 || n > maxLayers {
 		errs = append(errs, at(fmt.Sprintf("student.layers keeps %d layers, want 1 to %d", n, maxLayers), "student", "layers"))
 	}

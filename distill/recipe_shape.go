@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"sort"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -132,8 +133,10 @@ func checkShape(file, path string, n ast.Node, t reflect.Type) error {
 	case reflect.Float64:
 		switch n.(type) {
 		case *ast.IntegerNode, *ast.FloatNode:
-		default:
-			return want("a number")
+		default: // the parser takes 1e-4 for text
+			if v, err := strconv.ParseFloat(n.GetToken().Value, 64); err != nil || !finite(v) || n.GetToken().Type != token.StringType {
+				return want("a number")
+			}
 		}
 	case reflect.String:
 		switch n.(type) {
