@@ -40,12 +40,12 @@ test-levels: qemu test-arm64 test-haswell ## every CPU level: forced here, arm64
 
 test-arm64: qemu ## the portable code on arm64 (qemu-aarch64)
 	@if command -v qemu-aarch64 >/dev/null; then set -x; \
-		GOARCH=arm64 $(GO) test -timeout 20m -exec "qemu-aarch64 -cpu max" ./kernels/... ./quant/... ./models/gguf/...; \
+		GOARCH=arm64 $(GO) test -timeout 60m -exec "qemu-aarch64 -cpu max" ./kernels/... ./quant/... ./models/gguf/...; \
 	else echo "NOT TESTED: arm64; qemu-aarch64 is missing (package qemu-user)"; fi
 
 test-haswell: qemu ## the level avx2 on a CPU that has no more (qemu-x86_64)
 	@if command -v qemu-x86_64 >/dev/null; then set -x; \
-		FREEHOLD_WANT_CPU=avx2 GOARCH=amd64 $(GO) test -count=1 -timeout 20m -exec "qemu-x86_64 -cpu Haswell" . ./kernels/...; \
+		FREEHOLD_WANT_CPU=avx2 GOARCH=amd64 $(GO) test -count=1 -timeout 60m -exec "qemu-x86_64 -cpu Haswell" . ./kernels/...; \
 	else echo "NOT TESTED: AVX2-only CPU; qemu-x86_64 is missing (package qemu-user)"; fi
 
 qemu:

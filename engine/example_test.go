@@ -31,7 +31,7 @@ func ExampleModel_NewClassifier() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer m.Close() //nolint:errcheck // nothing was written
+	defer m.Close()                          //nolint:errcheck // nothing was written
 	c, err := m.NewClassifier(engine.Task{}) // the head's labels
 	if err != nil {
 		log.Fatal(err)
