@@ -2,6 +2,7 @@ package distill
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,9 +21,12 @@ import (
 
 // Row is one row of task data.
 type Row struct {
-	ID   string // unique; given, or the hash of the text
+	ID   string // unique; given, or made from split, line and text
 	Text string
 	Gold int // index of the gold label; -1 = none
+
+	file string // where it was read
+	line int
 }
 
 // Dataset is the task data, split.
@@ -42,36 +46,50 @@ func loadData(ctx context.Context, r *Recipe) (*Dataset, error) {
 		}
 	} else {
 		for _, part := range []struct {
-			file string
-			to   *[]Row
-			gold bool
-		}{{r.Data.Train, &d.Train, false}, {r.Data.Valid, &d.Valid, false}, {r.Data.Test, &d.Test, true}} {
+			name, file string
+			to         *[]Row
+			gold       bool
+		}{{"train", r.Data.Train, &d.Train, false}, {"valid", r.Data.Valid, &d.Valid, false}, {"test", r.Data.Test, &d.Test, true}} {
 			if part.file == "" {
 				continue
 			}
-			rows, err := readJSONL(r.path(part.file), r.Task.Labels, part.gold)
+			rows, err := readJSONL(r.path(part.file), part.name, r.Task.Labels, part.gold)
 			if err != nil {
 				return nil, err
 			}
 			*part.to = rows
 		}
 	}
-	seen := map[string]string{}
+	return d, d.seal()
+}
+
+// seal refuses ids that occur twice, hashes the rows and notes how many test texts the student will have seen.
+func (d *Dataset) seal() error {
+	ids, texts, both := map[string]Row{}, map[string]bool{}, 0
 	h := sha256.New()
 	for _, part := range []struct {
 		name string
 		rows []Row
 	}{{"train", d.Train}, {"valid", d.Valid}, {"test", d.Test}} {
 		for _, row := range part.rows {
-			if other, ok := seen[row.ID]; ok {
-				return nil, &DataError{File: r.file, Msg: fmt.Sprintf("data: row id %.40q is in %s and again in %s", row.ID, other, part.name), Fix: "give every row its own id"}
+			if first, ok := ids[row.ID]; ok {
+				return &DataError{File: row.file, Line: row.line, Msg: fmt.Sprintf("row id %.40q is already that of %s:%d", row.ID, first.file, first.line), Fix: "give every row its own id, or none"}
 			}
-			seen[row.ID] = part.name
-			fmt.Fprintf(h, "%s\x00%s\x00%s\x00%d\n", part.name, row.ID, row.Text, row.Gold)
+			ids[row.ID] = row
+			switch {
+			case part.name == "train":
+				texts[row.Text] = true
+			case part.name == "test" && texts[row.Text]:
+				both++
+			}
+			fmt.Fprintf(h, "%s %q %q %d\n", part.name, row.ID, row.Text, row.Gold)
 		}
 	}
+	if both > 0 {
+		d.Note = strings.TrimPrefix(fmt.Sprintf("%s; %d of %d test texts are also training texts", d.Note, both, len(d.Test)), "; ")
+	}
 	d.Hash = hex.EncodeToString(h.Sum(nil))
-	return d, nil
+	return nil
 }
 
 // jsonRow is a line of a data file, in the shapes that other tools write.
@@ -87,67 +105,108 @@ type jsonRow struct {
 	} `json:"messages"`
 }
 
+// maxLine bounds a line of a data file, in bytes.
+const maxLine = 16 << 20
+
 // readJSONL reads rows of text/label, prompt/completion or messages.
-func readJSONL(path string, labels []string, needGold bool) ([]Row, error) {
+func readJSONL(path, split string, labels []string, needGold bool) ([]Row, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &DataError{File: path, Msg: "cannot be read: " + errText(err)}
 	}
 	defer f.Close()
 	var rows []Row
+	line := 0
 	sc := bufio.NewScanner(f)
-	sc.Buffer(make([]byte, 64<<10), 16<<20)
-	for line := 1; sc.Scan(); line++ {
-		if strings.TrimSpace(sc.Text()) == "" {
+	sc.Buffer(make([]byte, 64<<10), maxLine)
+	for sc.Scan() {
+		line++
+		b := sc.Bytes()
+		if line == 1 {
+			b = bytes.TrimPrefix(b, []byte("\ufeff"))
+		}
+		if len(bytes.TrimSpace(b)) == 0 {
 			continue
 		}
-		bad := func(format string, args ...any) error {
-			return &DataError{File: path, Line: line, Msg: fmt.Sprintf(format, args...)}
+		row, err := parseRow(b, labels)
+		if err == nil && row.Gold < 0 && needGold {
+			err = errors.New("a test row needs a gold label")
 		}
-		var j jsonRow
-		if err := json.Unmarshal(sc.Bytes(), &j); err != nil {
-			return nil, bad("not a JSON object: %v", err)
+		if err != nil {
+			return nil, &DataError{File: path, Line: line, Msg: err.Error()}
 		}
-		row := Row{Text: j.Text, Gold: -1}
-		label := j.Label
-		switch {
-		case j.Text != "":
-		case j.Prompt != "":
-			row.Text, label = j.Prompt, j.Completion
-		case len(j.Messages) > 0:
-			for _, m := range j.Messages {
-				switch m.Role {
-				case "user":
-					row.Text = m.Content
-				case "assistant":
-					c := m.Content
-					label = &c
-				}
-			}
+		if row.ID == "" {
+			row.ID = hashOf(split, row.Text, strconv.Itoa(line))[:16]
 		}
-		if row.Text == "" || !utf8.ValidString(row.Text) {
-			return nil, bad("the row has no text; want \"text\", \"prompt\" or \"messages\"")
-		}
-		if label != nil {
-			if row.Gold = slices.Index(labels, *label); row.Gold < 0 {
-				return nil, bad("label %.40q is none of the recipe's: %s", *label, strings.Join(labels, ", "))
-			}
-		} else if needGold {
-			return nil, bad("a test row needs a gold label")
-		}
-		row.ID = strings.Trim(string(j.ID), `"`)
-		if row.ID == "" || row.ID == "null" {
-			row.ID = hashOf(row.Text, strconv.Itoa(line))[:16]
-		}
+		row.file, row.line = path, line
 		rows = append(rows, row)
 	}
-	if err := sc.Err(); err != nil {
-		return nil, &DataError{File: path, Msg: err.Error()}
+	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, &DataError{File: path, Line: line + 1, Msg: fmt.Sprintf("the line is longer than %d bytes", maxLine)}
+	} else if err != nil {
+		return nil, &DataError{File: path, Msg: "cannot be read: " + errText(err)}
 	}
 	if len(rows) == 0 {
 		return nil, &DataError{File: path, Msg: "holds no rows", Fix: "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + labels[0] + "\"}"}
 	}
 	return rows, nil
+}
+
+// parseRow reads one line; without an id of its own the row's ID is "".
+func parseRow(b []byte, labels []string) (Row, error) {
+	row := Row{Gold: -1}
+	if !utf8.Valid(b) {
+		return row, errors.New("the line is not valid UTF-8")
+	}
+	var j jsonRow
+	var kind *json.UnmarshalTypeError
+	if err := json.Unmarshal(b, &j); errors.As(err, &kind) && kind.Field != "" {
+		return row, fmt.Errorf("%q is %s %s, want %s", kind.Field, map[bool]string{true: "an", false: "a"}[kind.Value == "array" || kind.Value == "object"], kind.Value, map[string]string{"string": "a string", "slice": "a list of messages"}[kind.Type.Kind().String()])
+	} else if err != nil {
+		return row, fmt.Errorf("not a JSON object: %v", err)
+	}
+	label := j.Label
+	switch {
+	case j.Text != "":
+		row.Text = j.Text
+	case j.Prompt != "":
+		row.Text, label = j.Prompt, j.Completion
+	default:
+		for _, m := range j.Messages {
+			switch m.Role {
+			case "user":
+				if row.Text != "" {
+					return row, errors.New("messages hold several user turns, want one")
+				}
+				row.Text = m.Content
+			case "assistant":
+				label = &m.Content
+			case "system":
+			default:
+				return row, fmt.Errorf("messages hold the role %.40q, want system, user or assistant", m.Role)
+			}
+		}
+	}
+	if row.Text == "" {
+		return row, errors.New("the row has no text; want \"text\", \"prompt\" or \"messages\"")
+	}
+	if label != nil {
+		if row.Gold = slices.Index(labels, *label); row.Gold < 0 {
+			return row, errors.New(unknown("label", *label, "the row", labels))
+		}
+	}
+	switch {
+	case len(j.ID) == 0 || string(j.ID) == "null":
+	case j.ID[0] == '"':
+		if err := json.Unmarshal(j.ID, &row.ID); err != nil || row.ID == "" {
+			return row, errors.New("\"id\" is empty; leave it out or give every row its own")
+		}
+	case j.ID[0] == '-' || j.ID[0] >= '0' && j.ID[0] <= '9':
+		row.ID = string(j.ID)
+	default:
+		return row, fmt.Errorf("\"id\" is %.40s, want a string or a number", j.ID)
+	}
+	return row, nil
 }
 
 // fromSource reads a catalogue data set and splits it by the hash of the row id: test first, then valid, then train.
@@ -215,7 +274,7 @@ func readSnippets(path string, labels int) (rows []Row, note string, err error) 
 			continue
 		}
 		seen[text] = true
-		row := Row{ID: p[0], Text: text}
+		row := Row{ID: p[0], Text: text, file: path, line: i + 1}
 		if score > 0 {
 			row.Gold = 1
 		}
