@@ -3,6 +3,8 @@ export CGO_ENABLED = 0
 GO ?= go
 TEACHER ?= qwen2.5-coder-0.5b-instruct
 DEMO = demo/$(TEACHER)
+# The template whose teacher is TEACHER.
+TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
@@ -19,9 +21,12 @@ build: ## bin/freehold, static
 	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
 
 demo: build ## from a teacher to a small classifier, on real data; up to 20 minutes (TEACHER=smollm2-135m-instruct downloads less)
-	@[ -e $(DEMO)/freehold.yaml ] || { bin/freehold init $(DEMO) && sed -i.default 's/^  model: .*/  model: $(TEACHER)/' $(DEMO)/freehold.yaml; }
-	cd $(DEMO) && ../../bin/freehold apply
-	cd $(DEMO) && ../../bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
+	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
+	@[ -e $(DEMO)/freehold.yaml ] || bin/freehold init $(DEMO) --template $(TEMPLATE)
+	bin/freehold plan $(DEMO)/freehold.yaml --runs runs
+	bin/freehold apply $(DEMO)/freehold.yaml --runs runs
+	bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
+	@echo "report: runs/latest/report.html"
 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...
@@ -57,7 +62,7 @@ bench: build ## kernels against the machine's limits, then whole models
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./engine
 
-bench-order: ## what the canonical summation order costs against a free one (SmolLM2)
+bench-order: build ## what the canonical summation order costs against a free one (SmolLM2)
 	$(GO) test -tags freeorder -run '^$$' -bench BenchmarkOrder -benchtime 400ms ./kernels
 	@for l in avx2 avx512; do FREEHOLD_CPU=$$l $(GO) run ./bench/order -model "$$(bin/freehold show --json smollm2-135m-instruct | sed -n 's/.*"path": *"\([^"]*\)".*/\1/p')"; done
 
@@ -77,5 +82,5 @@ cross: ## builds and vets for linux/arm64, darwin/arm64, windows/amd64
 	@for t in linux/arm64 darwin/arm64 windows/amd64; do echo "== $$t"; \
 		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... && GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
 
-clean: ## removes bin/ and demo/; pulled models stay in the cache
-	rm -rf bin demo
+clean: ## removes bin/, demo/ and runs/; pulled models stay in the cache
+	rm -rf bin demo runs

@@ -40,7 +40,6 @@ func classifyFixture(t *testing.T, m *Model) {
 			}
 			prompt, _ := c.Tokens(text)
 			for l := range labels {
-				want := math.Inf(-1)
 				conts := c.words[l]
 				if c.first != nil {
 					conts = nil
@@ -56,7 +55,7 @@ func classifyFixture(t *testing.T, m *Model) {
 				for _, s := range scores {
 					sum += math.Exp(s)
 				}
-				if want = math.Log(sum); math.Abs(want-rows[i][l]) > 1e-6 {
+				if want := math.Log(sum); math.Abs(want-rows[i][l]) > 1e-6 {
 					t.Errorf("%q, label %q: %v, want %v", text, labels[l], rows[i][l], want)
 				}
 			}

@@ -58,7 +58,7 @@ func (s *sampler) pick(logits []float32, g *Gen, position int) int32 {
 	if g.Temperature == 0 || g.TopK == 1 {
 		return argmax(logits)
 	}
-	u := uniform(g.Seed, purposeSample, uint32(position), g.Sequence, 0)
+	u := uniform(g.Seed, kernels.PurposeSample, uint32(position), g.Sequence, 0)
 	ids := s.top(logits, g.TopK)
 	n := len(ids)
 	if ids == nil {

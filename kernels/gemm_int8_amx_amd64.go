@@ -39,6 +39,7 @@ func setFlip(tile *Tile, flip byte) {
 
 // tileConfig is the operand of LDTILECFG (Intel SDM, palette 1).
 type tileConfig struct {
+	//lint:ignore U1000 read by LDTILECFG
 	palette, startRow byte
 	_                 [14]byte
 	columnBytes       [16]uint16

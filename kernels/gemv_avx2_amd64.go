@@ -22,7 +22,8 @@ type gemvArgsAVX2 struct {
 	d, sx        *float32
 	sum16, sum32 *int32
 	bias         int
-	ahead        uintptr // where the rows function's prefetches ended and the chains' go on
+	//lint:ignore U1000 written and read by the assembly
+	ahead uintptr // where the rows function's prefetches ended and the chains' go on
 }
 
 // The rows functions, for each row r and block b:

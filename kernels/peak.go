@@ -24,6 +24,8 @@ func PeakInt8(iterations int) (ops int) { return peakInt8(iterations) }
 func PeakF32(iterations int) (ops int) { return peakF32(iterations) }
 
 // peakSink keeps the reads of peakReadGo alive.
+//
+//lint:ignore U1000 written, so that the compiler keeps the reads
 var peakSink uint64
 
 func peakReadGo(b []byte) {

