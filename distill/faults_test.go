@@ -692,6 +692,26 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d inside a file operation (%d of them in a job), %d jobs finished between; a job takes %v", kills, inside, ops, jobs, whole)
 }
 
+// A run that was killed while its folder was being made is begun again in that folder.
+func TestKillAtTheStart(t *testing.T) {
+	recipe := tinyJob(t)
+	runs := filepath.Join(filepath.Dir(recipe), "runs")
+	for k := range 11 {
+		cmd, _, errs := startChild(t, recipe, k)
+		if err := cmd.Wait(); !killed(err) {
+			t.Fatalf("operation %d: %v: %s", k, err, errs)
+		}
+		if files, err := os.ReadDir(runs); err != nil || len(files) == 0 || files[0].Name() != "001" || len(files) > 1 && files[1].Name() != "latest" {
+			t.Errorf("killed at operation %d: the runs are %v (%v)", k, files, err)
+		}
+	}
+	write(t, filepath.Join(runs, "007", "notes.txt"), "not a run of ours")
+	edit(t, recipe, "seed: 3", "seed: 4")
+	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"}); filepath.Base(dir) != "008" {
+		t.Errorf("beside a stranger's folder 007 the next run is %s", dir)
+	}
+}
+
 // The model does not depend on threads or CPU level.
 func TestJobBits(t *testing.T) {
 	recipe := tinyJobOf(t, 16, 4) // few rows, for the portable level's sake

@@ -249,22 +249,38 @@ func (j *Job) chooseRun() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	last, mine := 0, 0
+	next, mine := 1, 0
 	for _, e := range names {
 		n, err := strconv.Atoi(e.Name())
 		if err != nil || !e.IsDir() || runName(n) != e.Name() {
 			continue
 		}
-		last = max(last, n)
-		if lock, err := readLock(filepath.Join(j.opt.RunsDir, e.Name())); err == nil && lock.Key == j.key {
+		dir := filepath.Join(j.opt.RunsDir, e.Name())
+		if lock, err := readLock(dir); err == nil && lock.Key == j.key {
 			mine = max(mine, n)
+		}
+		if !unstarted(dir) {
+			next = max(next, n+1)
 		}
 	}
 	if mine == 0 {
-		mine = last + 1
+		mine = next
 	}
 	j.dir = filepath.Join(j.opt.RunsDir, runName(mine))
 	return nil
+}
+
+// unstarted tells that a run was killed while its folder was being made: it holds nothing that matters.
+func unstarted(dir string) bool {
+	names, err := os.ReadDir(dir)
+	for _, e := range names {
+		switch e.Name() {
+		case "eval", "recipe.yaml", "recipe.yaml.tmp", "lock.json.tmp":
+		default:
+			return false
+		}
+	}
+	return err == nil
 }
 
 func runName(n int) string { return fmt.Sprintf("%03d", n) }
