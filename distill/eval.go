@@ -128,6 +128,11 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		"retention": sum.Student.Accuracy / sum.Teacher.Accuracy, "over_baseline": sum.Student.Accuracy - sum.Baseline.Accuracy,
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
+	for name, v := range sum.Metrics {
+		if !finite(v) { // a ratio to nothing is no number; a gate on it fails
+			delete(sum.Metrics, name)
+		}
+	}
 	sum.Gates, sum.Gate = judge(j.recipe.Eval.Gates, sum.Metrics), "passed"
 	if len(sum.Gates) == 0 {
 		sum.Gate = "none"

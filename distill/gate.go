@@ -29,6 +29,7 @@ type Verdict struct {
 	Metric string  `json:"metric"`
 	Want   string  `json:"want"`
 	Got    float64 `json:"got"`
+	Absent bool    `json:"absent,omitempty"` // it could not be measured
 	Passed bool    `json:"passed"`
 }
 
@@ -38,6 +39,10 @@ type GateError struct{ Failed []Verdict }
 func (e *GateError) Error() string {
 	var parts []string
 	for _, v := range e.Failed {
+		if v.Absent {
+			parts = append(parts, fmt.Sprintf("%s could not be measured, want %s", v.Metric, v.Want))
+			continue
+		}
 		_, limit, _ := parseGate(v.Want)
 		parts = append(parts, fmt.Sprintf("%s is %.4f, want %s (off by %.4f)", v.Metric, v.Got, v.Want, v.Got-limit))
 	}
@@ -56,7 +61,7 @@ func judge(gates map[string]string, metrics map[string]float64) []Verdict {
 		v := Verdict{Metric: n, Want: gates[n]}
 		op, limit, err := parseGate(gates[n])
 		got, ok := metrics[n]
-		v.Got = got
+		v.Got, v.Absent = got, !ok
 		if err == nil && ok {
 			switch op {
 			case ">=":

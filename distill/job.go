@@ -378,6 +378,11 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 		return st.From == "" || slices.Index(names, name) >= slices.Index(names, st.From)
 	}
+	if run("train") {
+		if err := j.checkStudent(); err != nil {
+			return nil, err
+		}
+	}
 	if err := j.open(); err != nil {
 		return nil, err
 	}

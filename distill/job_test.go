@@ -419,6 +419,53 @@ func TestJobGate(t *testing.T) {
 	}
 }
 
+// A teacher that is always wrong leaves ratios to it unmeasured: the summary is still written, and a gate on them fails.
+func TestJobUselessTeacher(t *testing.T) {
+	recipe := tinyJobOf(t, 20, 1)
+	edit(t, recipe, `{size_ratio: ">= 1"}`, `{retention: ">= 0"}`)
+	test := filepath.Join(filepath.Dir(recipe), "test.jsonl")
+	edit(t, recipe, "steps: 9", "steps: 1")
+	for _, label := range []string{"up", "down"} { // one of the two is wrong
+		write(t, test, fmt.Sprintf(`{"text": "rise", "label": %q}`, label))
+		sum, dir, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{})
+		if sum == nil {
+			t.Fatal(err)
+		}
+		checkSummaryFile(t, filepath.Join(dir, "summary.json"))
+		if sum.Teacher.Accuracy > 0 {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), "retention could not be measured, want >= 0") || sum.Gate != "failed" {
+			t.Errorf("gate %s, error %v", sum.Gate, err)
+		}
+		return
+	}
+	t.Error("the teacher was right about both")
+}
+
+// What training would refuse is refused before anything is labelled.
+func TestJobChecksFirst(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"freeze: [token_embd.weight]", "freeze: [blk.9.*]", `freeze pattern "blk.9.*" matches no tensor`},
+		{"layers: 1", "layers: 3", "layers"},
+		{"layers: 1", "layers: [0, 7]", "layers"},
+		{"save_every: 2", "save_every: 2, max_tokens: 3", "train.jsonl:1: the row has"},
+		{"train: train.jsonl, test: test.jsonl", "train: test.jsonl, test: long.jsonl", "long.jsonl:2: the row has 2001 tokens, want 1 to 128, the student's context"},
+		{"train: train.jsonl, test: test.jsonl", "train: long.jsonl, test: test.jsonl", "long.jsonl:2: the row has 2001 tokens, want 1 to 512, train.max_tokens"},
+	} {
+		recipe := tinyJob(t)
+		write(t, filepath.Join(filepath.Dir(recipe), "long.jsonl"), `{"text": "x", "label": "up"}`+"\n"+`{"text": "`+strings.Repeat("x", 2000)+`", "label": "up"}`)
+		edit(t, recipe, c.old, c.new)
+		_, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", c.new, err, c.want)
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(recipe), "runs")); err == nil {
+			t.Errorf("%s: a run was begun", c.new)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		cond string

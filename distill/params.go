@@ -67,23 +67,36 @@ func (s *Student) Param(name string) *Param { return s.byName[name] }
 // Freeze stops the tensors whose name matches one of the patterns (path.Match, as in "blk.0.*") from learning.
 // A pattern that matches nothing is an error.
 func (s *Student) Freeze(patterns ...string) error {
+	names := make([]string, len(s.Params))
+	for i, p := range s.Params {
+		names[i] = p.Name
+	}
+	frozen, err := matching(names, patterns)
+	for _, name := range frozen {
+		p := s.byName[name]
+		p.G, p.M, p.V = nil, nil, nil
+	}
+	return err
+}
+
+// matching lists the names that match one of the freeze patterns, each of which must match something.
+func matching(names, patterns []string) (hits []string, err error) {
 	for _, pat := range patterns {
-		hit := false
-		for _, p := range s.Params {
-			ok, err := path.Match(pat, p.Name)
+		before := len(hits)
+		for _, name := range names {
+			ok, err := path.Match(pat, name)
 			if err != nil {
-				return fmt.Errorf("freeze pattern %q: %v", pat, err)
+				return nil, fmt.Errorf("freeze pattern %q: %v", pat, err)
 			}
 			if ok {
-				hit = true
-				p.G, p.M, p.V = nil, nil, nil
+				hits = append(hits, name)
 			}
 		}
-		if !hit {
-			return fmt.Errorf("freeze pattern %q matches no tensor; tensors are named like %q", pat, s.Params[len(s.Params)-1].Name)
+		if len(hits) == before {
+			return nil, fmt.Errorf("freeze pattern %q matches no tensor; tensors are named like %q", pat, names[len(names)-1])
 		}
 	}
-	return nil
+	return hits, nil
 }
 
 // ZeroGrad clears all gradients.

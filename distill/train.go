@@ -116,6 +116,47 @@ func (j *Job) newStudent() (*Base, error) {
 	return b, nil
 }
 
+// checkStudent refuses, before anything is labelled, what newStudent and examples would refuse after it.
+func (j *Job) checkStudent() error {
+	f, err := gguf.Open(j.base.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	read, err := j.newReading(f)
+	if err != nil {
+		return err
+	}
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		return err
+	}
+	small := *spec
+	small.Layers = len(j.recipe.Student.Layers)
+	if read.first == nil {
+		small.Labels, small.Pooling = j.recipe.Task.Labels, models.PoolMean
+	}
+	var names []string
+	for _, t := range small.Program().Tensors() {
+		names = append(names, t.Name)
+	}
+	if _, err := matching(names, j.recipe.Student.Freeze); err != nil {
+		return &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
+	}
+	for _, part := range []struct {
+		rows  []Row
+		limit int
+		what  string
+	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}} {
+		for _, r := range part.rows {
+			if n := len(read.encode(read.base, r.Text)); n == 0 || part.limit > 0 && n > part.limit {
+				return &DataError{File: r.file, Line: r.line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
+			}
+		}
+	}
+	return nil
+}
+
 // writeTask keeps the prompt and the labels in the student's file, where engine finds them.
 func (j *Job) writeTask(b *Base) error {
 	t, meta := j.recipe.Task, metaList(b.Meta)
