@@ -449,7 +449,7 @@ func (j *Job) missingShards(rows []Row) int {
 	n := 0
 	for s := 0; s*shardRows < len(rows); s++ {
 		part := rows[s*shardRows : min(len(rows), (s+1)*shardRows)]
-		if _, err := readShard(shardPath(filepath.Join(j.dir, "labels"), s), j.labelKey(part), part); err != nil {
+		if _, _, err := j.findShard(s, part); err != nil {
 			n++
 		}
 	}

@@ -222,9 +222,13 @@ func TestJob(t *testing.T) {
 	}
 	checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)
 
-	// A changed recipe is another run.
+	// A changed recipe is another run; its questions to the teacher are the same, and are not asked again.
 	edit(t, recipe, "lr: 0.003", "lr: 0.002")
+	stages = nil
 	_, other := mustApply(t, recipe, o, Stages{Only: "label"})
+	if len(stages) > 0 {
+		t.Errorf("a run that differs in its learning rate did %v", stages)
+	}
 	if filepath.Base(other) != "002" {
 		t.Errorf("a changed recipe runs in %s", other)
 	}
@@ -237,6 +241,11 @@ func TestJob(t *testing.T) {
 	edit(t, recipe, "lr: 0.002", "lr: 0.003")
 	if _, back := mustApply(t, recipe, o, Stages{Only: "label"}); back != dir {
 		t.Errorf("the old recipe runs in %s, want %s", back, dir)
+	}
+	edit(t, recipe, "Up or down?", "Down or up?")
+	stages = nil
+	if mustApply(t, recipe, o, Stages{Only: "label"}); len(stages) == 0 {
+		t.Error("another prompt did not ask the teacher")
 	}
 }
 

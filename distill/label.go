@@ -49,15 +49,21 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 	shards := (len(rows) + shardRows - 1) / shardRows
 	part := func(s int) []Row { return rows[s*shardRows : min(len(rows), (s+1)*shardRows)] }
 	for s := range shards {
-		if lines, err := readShard(shardPath(dir, s), j.labelKey(part(s)), part(s)); err == nil {
-			for _, l := range lines {
-				out[l.ID] = l.LP
+		lines, own, err := j.findShard(s, part(s))
+		if err == nil && !own {
+			err = writeShard(j, shardPath(dir, s), j.labelKey(part(s)), lines)
+			if err != nil {
+				return nil, err
 			}
-		} else {
+		}
+		if err != nil {
 			if !os.IsNotExist(err) {
 				j.warn(fmt.Sprintf("labelling again: %v", err))
 			}
 			todo = append(todo, s)
+		}
+		for _, l := range lines {
+			out[l.ID] = l.LP
 		}
 	}
 	done := len(out)
@@ -97,6 +103,28 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 		j.event(Event{Stage: "label", Step: done, Total: len(rows), Rate: rate, Unit: "rows/s", ETA: eta(len(rows)-done, rate)})
 	}
 	return out, nil
+}
+
+// findShard reads shard s of this run (own) or, where that is missing or damaged, the same answers from another run of
+// the folder: runs that differ in training alone ask the teacher once. The error is about this run's shard.
+func (j *Job) findShard(s int, rows []Row) (lines []labelLine, own bool, err error) {
+	key := j.labelKey(rows)
+	if lines, err = readShard(shardPath(filepath.Join(j.dir, "labels"), s), key, rows); err == nil {
+		return lines, true, nil
+	}
+	runs, readErr := os.ReadDir(j.opt.RunsDir)
+	if readErr != nil {
+		return nil, false, err
+	}
+	for _, run := range runs {
+		if !run.IsDir() || run.Name() == filepath.Base(j.dir) {
+			continue
+		}
+		if lines, other := readShard(shardPath(filepath.Join(j.opt.RunsDir, run.Name(), "labels"), s), key, rows); other == nil {
+			return lines, false, nil
+		}
+	}
+	return nil, false, err
 }
 
 func shardPath(dir string, s int) string {
