@@ -35,6 +35,7 @@ type faultFS struct {
 	n      int
 	ops    []string
 	synced map[string]bool // by present name: false = written and not synced
+	moved  [][2]string     // renames since the folder was synced
 }
 
 func newFaultFS(at int, err error, stays bool) *faultFS {
@@ -70,6 +71,7 @@ func (f *faultFS) Rename(old, new string) error {
 	}
 	f.synced[new] = f.synced[old]
 	delete(f.synced, old)
+	f.moved = append(f.moved, [2]string{old, new})
 	return f.OS.Rename(old, new)
 }
 
@@ -85,12 +87,18 @@ func (f *faultFS) SyncDir(dir string) error {
 	if err := f.op("syncdir", dir); err != nil {
 		return err
 	}
+	f.moved = nil
 	return f.OS.SyncDir(dir)
 }
 
-// powerCut empties every file that was written and not synced.
+// powerCut empties every file that was written and not synced, and takes back renames whose folder was not.
 func (f *faultFS) powerCut(t *testing.T) {
 	t.Helper()
+	for _, m := range slices.Backward(f.moved) {
+		if err := os.Rename(m[1], m[0]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
 	for name, ok := range f.synced {
 		if !ok {
 			if err := os.Truncate(name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -201,6 +209,10 @@ func TestCheckpointFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d operations a save", count.n)
+	count.powerCut(t)
+	if m, found, err := loadCheckpoint(dir, testRun, tinyBase(t).Student, func(s string) { t.Log(s) }); err != nil || !found || m.Step != 6 {
+		t.Errorf("a power cut after a save: step %d loads (%v)", m.Step, err)
+	}
 	for k := range count.n {
 		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
 			for _, stays := range []bool{false, true} {
@@ -474,7 +486,11 @@ func trainBad(t *testing.T, dir string, bad map[int]float64, stopAt int) (*Train
 // even with an interruption between them.
 func TestTrainNaN(t *testing.T) {
 	nan, inf, gradient := math.NaN(), math.Inf(1), 1.0
-	tr, last, err := trainBad(t, t.TempDir(), map[int]float64{2: nan, 3: gradient, 5: inf}, -1)
+	dir := t.TempDir()
+	tr, last, err := trainBad(t, dir, map[int]float64{2: nan, 3: gradient, 5: inf}, -1)
+	if ms, err := readMetrics(filepath.Join(dir, "metrics.jsonl")); err != nil || len(ms) != 7 || ms[2].Loss != ms[1].Loss || ms[5].Loss != ms[4].Loss || ms[1].Loss == ms[4].Loss {
+		t.Errorf("metrics around bad steps: %+v (%v)", ms, err)
+	}
 	if err != nil || last.Step != 7 || last.Skipped != 3 {
 		t.Errorf("bad steps 2, 3, 5: %+v, %v", last, err)
 	}
@@ -485,7 +501,7 @@ func TestTrainNaN(t *testing.T) {
 	}
 	// Skipping is the same as not being there: weights after a skipped last step are those before it.
 	one, _, err1 := trainBad(t, t.TempDir(), map[int]float64{6: nan}, -1)
-	dir := t.TempDir()
+	dir = t.TempDir()
 	two, _, err2 := trainBad(t, dir, nil, 6)
 	if err1 != nil || !errors.Is(err2, ErrInterrupted) || !slices.Equal(state(one.Student), state(two.Student)) {
 		t.Errorf("a skipped step changed the weights (%v, %v)", err1, err2)

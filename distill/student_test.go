@@ -286,6 +286,11 @@ func TestFixturesTrimVocab(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, m := range sv.Merges {
+				if l, r, ok := cutMerge(m); !ok || !kept[l] || !kept[r] || !kept[l+r] {
+					t.Errorf("merge %q is kept without its tokens", m)
+				}
+			}
 			for i, id := range keep {
 				if sv.Tokens[i] != v.Tokens[id] {
 					t.Fatalf("token %d is %q, want %q", i, sv.Tokens[i], v.Tokens[id])
