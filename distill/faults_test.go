@@ -136,24 +136,6 @@ func (w *faultFile) Close() error {
 	return errors.Join(err, w.FSFile.Close())
 }
 
-// tinyBase is a one-layer student with a classification head.
-func tinyBase(t testing.TB) *Base {
-	t.Helper()
-	f, err := gguf.Open(tinyTeacher(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b, err := NewBase(f, Prune{Layers: []int{0}, Labels: []string{"up", "down"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Student.Freeze("token_embd.weight", "output.weight"); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // state is what a checkpoint holds of a student.
 func state(s *Student) []float32 {
 	var out []float32

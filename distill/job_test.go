@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 // tinyRecipe is a whole job of a second: the teacher is the 107-thousand-weight model that the hostile corpus is made
@@ -45,6 +47,24 @@ func tinyTeacher(t testing.TB) string {
 	}
 	t.Fatal("hostile/base/base_bpe256.gguf is missing")
 	return ""
+}
+
+// tinyBase is a one-layer student with a classification head.
+func tinyBase(t testing.TB) *Base {
+	t.Helper()
+	f, err := gguf.Open(tinyTeacher(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := NewBase(f, Prune{Layers: []int{0}, Labels: []string{"up", "down"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Student.Freeze("token_embd.weight", "output.weight"); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func write(t testing.TB, path, text string) {
