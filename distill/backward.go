@@ -8,8 +8,8 @@ func (g *Graph) Backward() {
 	p := g.student.Program
 	for i := len(g.ops) - 1; i >= 0; i-- {
 		o := &g.ops[i]
-		if !g.dirty[o.Out] {
-			continue // nothing downstream depends on it
+		if !g.dirty[o.Out] || !g.learns[o.Out] {
+			continue // nothing downstream depends on it, or nothing before it learns
 		}
 		w, n := p.Width[o.Out], g.height(o.Out)
 		dy := g.grad[o.Out]
@@ -31,6 +31,9 @@ func (g *Graph) Backward() {
 						g.level.Add(t.G, dy[r*w:r*w+w])
 					}
 				}
+			}
+			if !g.learns[o.In[0]] {
+				continue
 			}
 			acc := g.dirty[o.In[0]]
 			g.grad[o.In[0]] = resize(g.grad[o.In[0]], n*in)

@@ -23,6 +23,7 @@ type Graph struct {
 	val     [][]float32 // [values] [rows, width]
 	grad    [][]float32 // [values] same shapes; nil until first written
 	dirty   []bool      // [values] grad holds something
+	learns  []bool      // [values] something that learns lies at or before it
 	batch   *Batch
 	att     []attState // [ops]
 	cos     []float32  // [positions, Dims/2]
@@ -40,6 +41,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 	g := &Graph{student: s, level: level, par: par,
 		rows: make([]bool, len(p.Width)), pooled: make([]bool, len(p.Width)),
 		val: make([][]float32, len(p.Width)), grad: make([][]float32, len(p.Width)), dirty: make([]bool, len(p.Width)),
+		learns: make([]bool, len(p.Width)),
 	}
 	for _, o := range p.Ops {
 		if o.Out == p.Logits {
@@ -49,7 +51,12 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		if o.Kind == models.Select {
 			g.rows[o.Out] = true
 		}
+		for _, name := range []string{o.W, o.B} {
+			w := s.byName[name]
+			g.learns[o.Out] = g.learns[o.Out] || w != nil && !w.Frozen()
+		}
 		for _, in := range o.In {
+			g.learns[o.Out] = g.learns[o.Out] || g.learns[in]
 			g.rows[o.Out] = g.rows[o.Out] || g.rows[in]
 			g.pooled[o.Out] = g.pooled[o.Out] || g.pooled[in]
 		}

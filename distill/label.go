@@ -18,6 +18,9 @@ import (
 // Labels are the teacher's log-probabilities over the labels, by row id, before calibration.
 type Labels map[string][]float64
 
+// labelChunk tokens go through the teacher together: weights are unpacked once a chunk.
+const labelChunk = 2048
+
 // shardRows is how many rows a shard holds: a labeller that dies loses at most one shard's work.
 const shardRows = 128
 
@@ -199,7 +202,7 @@ func (j *Job) teacherClassifier(cal *engine.Calibration) (*engine.Classifier, fu
 	if j.recipe.Numeric == "reference" {
 		numeric = engine.Reference
 	}
-	m, err := engine.Open(j.teacher.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric))
+	m, err := engine.Open(j.teacher.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,7 +5,8 @@ package distill
 
 const (
 	panelCols = 32  // columns of a packed panel
-	rowsCall  = 112 // rows a kernel call, keeps one call near 100 µs
+	rowsCall  = 112 // rows a kernel call: keeps one call near 100 µs and its rows in the second-level cache
+	maxGroup  = 8   // panels that a worker packs at a time
 )
 
 // scratch is a worker's memory.
@@ -14,35 +15,51 @@ type scratch struct {
 	s     [8][]float32 // attention's matrices
 }
 
-// matmul: y[t,o] = chain over in of x[t,i]*W[o,i], then + bias[o].
-func (g *Graph) matmul(y []float32, out int, x []float32, in int, w, bias []float32, n int) {
-	g.par((out+panelCols-1)/panelCols, func(worker, p int) {
-		j := p * panelCols
-		cols := min(panelCols, out-j)
+// product computes C [rows, n] = A [rows, k] · B [k, n] in panels of B's columns. A worker packs a few panels and then
+// walks the rows once for all of them, so that A comes from far memory once a group and not once a panel.
+func (g *Graph) product(rows, n, k int, pack func(panel []float32, j, cols int), gemm func(panel []float32, j, cols, r, m int)) {
+	total := (n + panelCols - 1) / panelCols
+	group := max(1, min(maxGroup, total/(2*len(g.scratch))))
+	g.par((total+group-1)/group, func(worker, p int) {
+		first := p * group
+		count := min(group, total-first)
 		s := g.scratch[worker]
-		s.panel = resize(s.panel, in*panelCols)
-		g.level.Transpose(s.panel, panelCols, w[j*in:], in, cols, in)
-		for t := 0; t < n; t += rowsCall {
-			m := min(rowsCall, n-t)
-			g.level.GemmF32(y[t*out+j:], out, x[t*in:], in, 1, s.panel, panelCols, m, cols, in, false)
-			for r := t; bias != nil && r < t+m; r++ {
-				g.level.Add(y[r*out+j:r*out+j+cols], bias[j:j+cols])
+		s.panel = resize(s.panel, count*k*panelCols)
+		at := func(c int) (panel []float32, j, cols int) {
+			j = (first + c) * panelCols
+			return s.panel[c*k*panelCols : (c+1)*k*panelCols], j, min(panelCols, n-j)
+		}
+		for c := range count {
+			pack(at(c))
+		}
+		for r := 0; r < rows; r += rowsCall {
+			for c := range count {
+				panel, j, cols := at(c)
+				gemm(panel, j, cols, r, min(rowsCall, rows-r))
 			}
 		}
 	})
 }
 
+// matmul: y[t,o] = chain over in of x[t,i]*W[o,i], then + bias[o].
+func (g *Graph) matmul(y []float32, out int, x []float32, in int, w, bias []float32, n int) {
+	g.product(n, out, in,
+		func(panel []float32, j, cols int) { g.level.Transpose(panel, panelCols, w[j*in:], in, cols, in) },
+		func(panel []float32, j, cols, t, m int) {
+			g.level.GemmF32(y[t*out+j:], out, x[t*in:], in, 1, panel, panelCols, m, cols, in, false)
+			for r := t; bias != nil && r < t+m; r++ {
+				g.level.Add(y[r*out+j:r*out+j+cols], bias[j:j+cols])
+			}
+		})
+}
+
 // matmulBackX: dx[t,i] (+)= chain over out of dy[t,o]*W[o,i]; acc continues the chain of what dx holds.
 func (g *Graph) matmulBackX(dx []float32, in int, dy []float32, out int, w []float32, n int, acc bool) {
-	g.par((in+panelCols-1)/panelCols, func(worker, p int) {
-		j := p * panelCols
-		cols := min(panelCols, in-j)
-		s := g.scratch[worker]
-		s.panel = packRows(s.panel, w[j:], in, out, cols)
-		for t := 0; t < n; t += rowsCall {
-			g.level.GemmF32(dx[t*in+j:], in, dy[t*out:], out, 1, s.panel, panelCols, min(rowsCall, n-t), cols, out, acc)
-		}
-	})
+	g.product(n, in, out,
+		func(panel []float32, j, cols int) { packRows(panel, w[j:], in, out, cols) },
+		func(panel []float32, j, cols, t, m int) {
+			g.level.GemmF32(dx[t*in+j:], in, dy[t*out:], out, 1, panel, panelCols, m, cols, out, acc)
+		})
 }
 
 // matmulBackW: dw[o,i] += chain over the micro-batch's tokens, rising, of dy[t,o]*x[t,i].
@@ -54,22 +71,16 @@ func (g *Graph) matmulBackW(dw []float32, in int, dy []float32, out int, x []flo
 		o := p * panelCols
 		g.level.Transpose(g.dyT[o*n:], n, dy[o:], out, n, min(panelCols, out-o))
 	})
-	g.par((in+panelCols-1)/panelCols, func(worker, p int) {
-		j := p * panelCols
-		cols := min(panelCols, in-j)
-		s := g.scratch[worker]
-		s.panel = packRows(s.panel, x[j:], in, n, cols)
-		for o := 0; o < out; o += rowsCall {
-			g.level.GemmF32(dw[o*in+j:], in, g.dyT[o*n:], n, 1, s.panel, panelCols, min(rowsCall, out-o), cols, n, true)
-		}
-	})
+	g.product(out, in, n,
+		func(panel []float32, j, cols int) { packRows(panel, x[j:], in, n, cols) },
+		func(panel []float32, j, cols, o, m int) {
+			g.level.GemmF32(dw[o*in+j:], in, g.dyT[o*n:], n, 1, panel, panelCols, m, cols, n, true)
+		})
 }
 
 // packRows copies cols columns of a [rows, ld] matrix into a panel of row stride panelCols.
-func packRows(panel, src []float32, ld, rows, cols int) []float32 {
-	panel = resize(panel, rows*panelCols)
-	for r := 0; r < rows; r++ {
+func packRows(panel, src []float32, ld, rows, cols int) {
+	for r := range rows {
 		copy(panel[r*panelCols:r*panelCols+cols], src[r*ld:])
 	}
-	return panel
 }
