@@ -18,7 +18,7 @@ import (
 const (
 	speedPrompt   = 512
 	speedGenerate = 64
-	speedPairs    = 11
+	speedPairs    = 7
 )
 
 // threads of both engines: two, or FREEHOLD_PEER_THREADS.
