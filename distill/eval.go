@@ -19,10 +19,11 @@ type Summary struct {
 	Run       string             `json:"run"`
 	Teacher   ModelResult        `json:"teacher"`
 	Student   ModelResult        `json:"student"`
-	Baseline  Scores             `json:"baseline"`
-	Agreement float64            `json:"agreement"` // share of test rows where student and teacher agree
-	Metrics   map[string]float64 `json:"metrics"`   // what gates may name
-	Gate      string             `json:"gate"`      // "passed", "failed" or "none"
+	Baseline  Scores             `json:"baseline"`       // linear, words
+	Pairs     Scores             `json:"baseline_pairs"` // linear, words and word pairs
+	Agreement float64            `json:"agreement"`      // share of test rows where student and teacher agree
+	Metrics   map[string]float64 `json:"metrics"`        // what gates may name
+	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
 	Quantized []Quantized        `json:"quantized"`
 	Rows      map[string]int     `json:"rows"`
@@ -108,13 +109,14 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	for i, r := range j.data.Train {
 		trainTexts[i], trainProbs[i] = r.Text, expAll(calibrated(labels[r.ID], cal))
 	}
-	base := trainBaseline(trainTexts, trainProbs, nl, seed).all(texts)
+	base := trainBaseline(trainTexts, trainProbs, nl, false, seed).all(texts)
+	pairs := trainBaseline(trainTexts, trainProbs, nl, true, seed).all(texts)
 
 	rawScores := score(raw, gold, nl, seed)
 	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir),
 		Teacher:  ModelResult{Name: j.teacher.Name, Scores: score(teach, gold, nl, seed), Raw: &rawScores, Bytes: j.teacher.Bytes},
 		Student:  ModelResult{Name: "model.gguf", Scores: score(got, gold, nl, seed)},
-		Baseline: score(base, gold, nl, seed), Agreement: agreement(got, teach),
+		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
@@ -126,6 +128,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	sum.Metrics = map[string]float64{
 		"accuracy": sum.Student.Accuracy, "macro_f1": sum.Student.MacroF1, "ece": sum.Student.ECE, "agreement": sum.Agreement,
 		"retention": sum.Student.Accuracy / sum.Teacher.Accuracy, "over_baseline": sum.Student.Accuracy - sum.Baseline.Accuracy,
+		"over_pairs": sum.Student.Accuracy - sum.Pairs.Accuracy,
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
 	for name, v := range sum.Metrics {

@@ -154,7 +154,7 @@ func ladderChart(s *Summary) template.HTML {
 	for _, v := range q {
 		bars = append(bars, bar{"student " + v.Format, v.Accuracy})
 	}
-	bars = append(bars, bar{"linear baseline", s.Baseline.Accuracy})
+	bars = append(bars, bar{"linear, words", s.Baseline.Accuracy}, bar{"linear, word pairs", s.Pairs.Accuracy})
 	const w, row, left = 640.0, 30.0, 150.0
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="accuracy of each model">`, w, row*float64(len(bars)))

@@ -126,7 +126,8 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
 	a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
-		{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"}})
+		{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
+		{"", accuracy(s.Pairs), "", "", "the same with word pairs"}})
 	if len(s.Gates) > 0 {
 		a.write("\n")
 		rows := [][]string{{"GATE", "WANT", "GOT", ""}}
