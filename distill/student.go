@@ -355,6 +355,9 @@ func groupNotes(notes []string) []string {
 	}
 	for i, n := range order {
 		order[i] = fmt.Sprintf("%d tensors: %s", count[n], n)
+		if count[n] == 1 {
+			order[i] = "1 tensor: " + n
+		}
 	}
 	return order
 }
