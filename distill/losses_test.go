@@ -86,13 +86,6 @@ func klLogs(a, b []float64) float64 {
 	return sum
 }
 
-func to32(x []float64) []float32 {
-	out := make([]float32, len(x))
-	for i, v := range x {
-		out[i] = float32(v)
-	}
-	return out
-}
 
 func to64(x []float32) []float64 {
 	out := make([]float64, len(x))
