@@ -86,7 +86,6 @@ func klLogs(a, b []float64) float64 {
 	return sum
 }
 
-
 func to64(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
