@@ -329,7 +329,7 @@ func checkReport(t *testing.T, path string) {
 			t.Errorf("report.html holds %q", m)
 		}
 	}
-	for _, want := range []string{"tiny", "<svg", "confusion matrix", "training loss", "linear baseline", "passed", "Apache-2.0", "</html>"} {
+	for _, want := range []string{"tiny", "<svg", "confusion matrix", "training loss", "linear, words", "linear, words and pairs", "passed", "Apache-2.0", "</html>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("report.html does not hold %q", want)
 		}
