@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/models/token"
@@ -29,6 +30,13 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 		return v, vocabError(f, ns+"pre", gguf.Quote(pre), "one of "+strings.Join(token.KnownPre(), ", "))
 	}
 
+	var merges []string
+	var mergesErr error
+	var decoding sync.WaitGroup
+	if model == "gpt2" { // beside the tokens: these two are most of the metadata
+		decoding.Go(func() { merges, mergesErr = f.Strings(ns + "merges") })
+		defer decoding.Wait()
+	}
 	if v.Tokens, err = f.Strings(ns + "tokens"); err != nil {
 		return v, err
 	}
@@ -47,10 +55,9 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 	if v.Types, err = tokenTypes(f, ns+"token_type", n); err != nil {
 		return v, err
 	}
-	if model == "gpt2" {
-		if v.Merges, err = f.Strings(ns + "merges"); err != nil {
-			return v, err
-		}
+	decoding.Wait()
+	if v.Merges, err = merges, mergesErr; err != nil {
+		return v, err
 	}
 
 	for _, r := range v.Roles() {
@@ -89,16 +96,12 @@ func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
 	if !ok {
 		return nil, nil
 	}
-	list, isInts := value.Ints()
-	if !isInts || value.Elem != gguf.TypeInt32 {
+	types, ok := value.Int32s()
+	if !ok {
 		return nil, vocabError(f, key, value.TypeName(), "an array of i32")
 	}
-	if len(list) != n {
-		return nil, vocabError(f, key, fmt.Sprintf("%d elements", len(list)), fmt.Sprintf("%d, one a token", n))
-	}
-	types := make([]int32, n)
-	for i, t := range list {
-		types[i] = int32(t)
+	if len(types) != n {
+		return nil, vocabError(f, key, fmt.Sprintf("%d elements", len(types)), fmt.Sprintf("%d, one a token", n))
 	}
 	return types, nil
 }

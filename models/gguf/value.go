@@ -147,6 +147,18 @@ func (v Value) Ints() (list []int64, ok bool) {
 	return list, true
 }
 
+// Int32s decodes an array of i32.
+func (v Value) Int32s() (list []int32, ok bool) {
+	if v.Type != TypeArray || v.Elem != TypeInt32 {
+		return nil, false
+	}
+	list = make([]int32, v.Len)
+	for i := range list {
+		list[i] = int32(binary.LittleEndian.Uint32(v.raw[i*4:]))
+	}
+	return list, true
+}
+
 // Floats decodes an array of f32.
 func (v Value) Floats() (list []float32, ok bool) {
 	if v.Type != TypeArray || v.Elem != TypeFloat32 {

@@ -3,6 +3,7 @@ package token
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,48 +34,81 @@ func newBPE(v *Vocab, texts *index) (*bpe, error) {
 		return nil, fmt.Errorf("token: %d merges, want fewer than %d", len(v.Merges), 1<<rankBits)
 	}
 	b := &bpe{pre: p, texts: texts, tokens: int32(len(v.Tokens)), merged: make([]int32, len(v.Merges))}
+	keys := make([]uint64, len(v.Merges)) // of the pair table
+	if err := ranges(len(keys), func(from, to int) error { return b.resolve(keys, v.Merges, from, to) }); err != nil {
+		return nil, err
+	}
 	for c := range b.byteID {
-		b.byteID[c], _ = texts.add(string(byteRune[c]))
+		b.byteID[c] = texts.add(string(byteRune[c]))
 	}
-	b.pairs = make([]uint64, slotsFor(len(v.Merges)))
-	b.shift = 64
-	for n := len(b.pairs); n > 1; n /= 2 {
-		b.shift--
-	}
-	joined := make([]byte, 0, 256)
-	guess := int32(0)
 	for rank, m := range v.Merges {
-		// The first byte belongs to the left part even where it is a space.
-		cut := 0
-		if len(m) > 1 {
-			cut = strings.IndexByte(m[1:], ' ') + 1
+		if keys[rank] != 0 {
+			continue
 		}
-		if cut <= 0 || cut == len(m)-1 {
-			return nil, fmt.Errorf("token: merge %d is %.40q, want two parts with a space between", rank, m)
-		}
-		left, _ := texts.add(m[:cut])
-		right, _ := texts.add(m[cut+1:])
-		joined = append(append(joined[:0], m[:cut]...), m[cut+1:]...)
-		// Most vocabularies number what merges make in the order of the merges: try that before the index.
-		id := guess
-		if id >= b.tokens || !bytes.Equal(texts.text(id), joined) {
-			id, _ = texts.add(string(joined))
-		}
-		guess = id + 1
+		cut := cutMerge(m)
+		left, right := texts.add(m[:cut]), texts.add(m[cut+1:])
+		b.merged[rank] = texts.add(m[:cut] + m[cut+1:])
 		if texts.len() > maxSymbols-1 {
 			return nil, fmt.Errorf("token: tokens and merges make more than %d symbols", maxSymbols-1)
 		}
-		b.merged[rank] = id
-		b.addPair(left, right, rank)
+		if len(texts.blob) > maxText {
+			return nil, fmt.Errorf("token: tokens and merges hold more than %d bytes of text", maxText)
+		}
+		keys[rank] = pairKey(left, right)
+	}
+	b.pairs = make([]uint64, slotsFor(len(keys)))
+	b.shift = 64 - uint(bits.TrailingZeros(uint(len(b.pairs))))
+	for rank, key := range keys {
+		b.addPair(key, rank)
 	}
 	return b, nil
+}
+
+// cutMerge returns where the space of "left right" stands, or 0 where there are no two parts. The first byte belongs to
+// the left part even where it is a space.
+func cutMerge(m string) int {
+	if len(m) < 3 {
+		return 0
+	}
+	if cut := strings.IndexByte(m[1:], ' ') + 1; cut < len(m)-1 {
+		return cut
+	}
+	return 0
+}
+
+// resolve finds the symbols of the merges of ranks from to to-1, where all three are tokens: what they make goes to
+// b.merged, their pair to keys. The index is only read, so several goroutines may do it.
+func (b *bpe) resolve(keys []uint64, merges []string, from, to int) error {
+	joined := make([]byte, 0, 256)
+	guess := int32(0)
+	for rank := from; rank < to; rank++ {
+		m := merges[rank]
+		cut := cutMerge(m)
+		if cut == 0 {
+			return fmt.Errorf("token: merge %d is %.40q, want two parts with a space between", rank, m)
+		}
+		left, right := b.texts.find(m[:cut]), b.texts.find(m[cut+1:])
+		if left < 0 || right < 0 {
+			continue
+		}
+		joined = append(append(joined[:0], m[:cut]...), m[cut+1:]...)
+		// Most vocabularies number what merges make in the order of the merges: try that before the index.
+		id := guess
+		if id >= b.tokens || !bytes.Equal(b.texts.text(id), joined) {
+			if id = b.texts.find(string(joined)); id < 0 {
+				continue
+			}
+		}
+		b.merged[rank], keys[rank] = id, pairKey(left, right)
+		guess = id + 1
+	}
+	return nil
 }
 
 func pairKey(left, right int32) uint64 { return uint64(left+1)<<symbolBits | uint64(right) }
 
 // addPair enters a merge; of two equal ones the first stays.
-func (b *bpe) addPair(left, right int32, rank int) {
-	key := pairKey(left, right)
+func (b *bpe) addPair(key uint64, rank int) {
 	for i := b.slot(key); ; i = (i + 1) & (len(b.pairs) - 1) {
 		switch e := b.pairs[i]; {
 		case e == 0:

@@ -5,14 +5,18 @@ import (
 	"unicode/utf8"
 )
 
-// buildPieces decodes every token once; Piece then only cuts.
+// buildPieces decodes every token once; Piece then only cuts. No piece is longer than its token's text: each is put where
+// that begins.
 func (t *Tokenizer) buildPieces() {
-	t.pieces = make([]byte, 0, len(t.texts.blob))
-	t.pieceEnd = make([]uint32, 1, t.size+1)
-	for id := range int32(t.size) {
-		t.pieces = t.appendPiece(t.pieces, id)
-		t.pieceEnd = append(t.pieceEnd, uint32(len(t.pieces)))
-	}
+	start := t.texts.end
+	t.pieces, t.pieceEnd = make([]byte, start[t.size]), make([]uint32, t.size)
+	_ = ranges(t.size, func(from, to int) error { // no error to give
+		for id := int32(from); int(id) < to; id++ {
+			at, limit := start[id], start[id+1]
+			t.pieceEnd[id] = at + uint32(len(t.appendPiece(t.pieces[at:at:limit], id)))
+		}
+		return nil
+	})
 }
 
 // appendPiece appends what a token stands for. Unused and undefined tokens stand for nothing.
@@ -28,24 +32,41 @@ func (t *Tokenizer) appendPiece(dst []byte, id int32) []byte {
 		if t.bpe != nil {
 			return appendUnspelled(dst, text)
 		}
-		return append(dst, bytes.ReplaceAll(text, []byte(spaceMark), []byte{' '})...)
+		return appendUnmarked(dst, text)
 	}
 	return dst
+}
+
+// appendUnmarked turns space marks into spaces.
+func appendUnmarked(dst, text []byte) []byte {
+	for {
+		before, after, found := bytes.Cut(text, []byte(spaceMark))
+		dst = append(dst, before...)
+		if !found {
+			return dst
+		}
+		dst = append(dst, ' ')
+		text = after
+	}
 }
 
 // appendUnspelled turns GPT-2's printable characters back into bytes. A character that spells no byte stays as it is;
 // no encoder makes a token with one from text. (llama.cpp writes a note with the whole token's text in its place.)
 func appendUnspelled(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
-		ascii := i
-		for i < len(text) && text[i] < 0x80 { // spells itself
+		c := text[i]
+		if c < 0x80 { // spells itself
+			dst = append(dst, c)
 			i++
+			continue
 		}
-		dst = append(dst, text[ascii:i]...)
-		if i == len(text) {
-			break
+		var r rune
+		var n int
+		if c&0xE0 == 0xC0 && i+1 < len(text) && text[i+1]&0xC0 == 0x80 { // as nearly all that spell a byte
+			r, n = rune(c&0x1F)<<6|rune(text[i+1]&0x3F), 2
+		} else {
+			r, n = decodeLoose(string(text[i:min(i+utf8.UTFMax, len(text))]))
 		}
-		r, n := decodeLoose(string(text[i:min(i+utf8.UTFMax, len(text))]))
 		if int(r) < len(runeByte) && runeByte[r] >= 0 {
 			dst = append(dst, byte(runeByte[r]))
 		} else {
@@ -65,7 +86,8 @@ func (t *Tokenizer) Piece(id int32, special bool) []byte {
 	if typ := t.Type(id); !special && (typ == Control || typ == Unknown) {
 		return nil
 	}
-	return t.pieces[t.pieceEnd[id]:t.pieceEnd[id+1]:t.pieceEnd[id+1]]
+	end := t.pieceEnd[id]
+	return t.pieces[t.texts.end[id]:end:end]
 }
 
 // DecodeOptions says what Decode does with special tokens; the names are llama.cpp's.

@@ -1,7 +1,6 @@
 package token
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 )
@@ -17,8 +16,8 @@ type Tokenizer struct {
 	types    []int32 // nil = all Normal
 	bpe      *bpe    // one of the two is set
 	spm      *spm
-	pieces   []byte   // what each token decodes to, one after the other
-	pieceEnd []uint32 // [size + 1]
+	pieces   []byte   // what each token decodes to, at the place of its text
+	pieceEnd []uint32 // [size] piece i is pieces[texts.end[i]:pieceEnd[i]]
 	scratch  sync.Pool
 
 	model, pre              string
@@ -41,21 +40,11 @@ func New(v Vocab) (*Tokenizer, error) {
 		addBOS: v.AddBOS, addEOS: v.AddEOS, addSpacePrefix: v.AddSpacePrefix, cleanSpaces: v.CleanSpaces,
 	}
 	t.scratch.New = func() any { return &scratch{} }
-	bytes := 0
-	for _, text := range v.Tokens {
-		bytes += len(text)
-	}
-	t.texts = newIndex(t.size, bytes+1024)
-	for i, text := range v.Tokens {
-		if text == "" {
-			text = fmt.Sprintf("[EMPTY_%d]", i) // llama.cpp's name for it
-		}
-		if id, isNew := t.texts.add(text); !isNew {
-			return nil, fmt.Errorf("token: tokens %d and %d are both %q, want each text once", id, i, text)
-		}
+	var err error
+	if t.texts, err = newIndex(v.Tokens); err != nil {
+		return nil, err
 	}
 	t.special = newSpecials(&v)
-	var err error
 	switch v.Model {
 	case "gpt2":
 		t.bpe, err = newBPE(&v, t.texts)
