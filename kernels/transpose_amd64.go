@@ -2,9 +2,6 @@
 
 package kernels
 
-// transposeSpan bounds the columns of one assembly call.
-const transposeSpan = 4096
-
 // transpose256 is Level.Transpose by bands of 8 rows.
 func transpose256(dst []float32, ldd int, src []float32, lds int, rows, cols int) {
 	transposeBands(dst, ldd, src, lds, rows, cols, 8, transposeRows256)
@@ -16,29 +13,6 @@ func transpose512(dst []float32, ldd int, src []float32, lds int, rows, cols int
 	transposeBands(dst, ldd, src, lds, whole, cols, 16, transposeRows512)
 	if whole < rows && cols > 0 {
 		transpose256(dst[whole:], ldd, src[whole*lds:], lds, rows-whole, cols)
-	}
-}
-
-func transposeBands(dst []float32, ldd int, src []float32, lds int, rows, cols, band int,
-	f func(dst *float32, ldd int, src *float32, lds int, quads int)) {
-	if rows <= 0 || cols <= 0 {
-		return
-	}
-	_, _ = dst[(cols-1)*ldd+rows-1], src[(rows-1)*lds+cols-1]
-	i := 0
-	for ; i+band <= rows; i += band {
-		j := 0
-		for j+4 <= cols {
-			n := min(cols-j, transposeSpan) / 4
-			f(&dst[j*ldd+i], 4*ldd, &src[i*lds+j], 4*lds, n)
-			j += 4 * n
-		}
-		if j < cols {
-			transpose(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, band, cols-j)
-		}
-	}
-	if i < rows {
-		transpose(dst[i:], ldd, src[i*lds:], lds, rows-i, cols)
 	}
 }
 

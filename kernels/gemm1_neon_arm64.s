@@ -1,0 +1,17 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "neon_arm64.h"
+
+#define LOADB FMOVS (R11), F24
+
+#define FMAROW(a, c) \
+	FMLAE4S(0, a, 24, (c)+0)
+
+// The other lanes of these vectors compute something that is not stored.
+#define LOADC(c0, c1, c2, c3) VLD1 (R0), c0.S[0]
+#define STOREC(c0, c1, c2, c3) VST1 c0.S[0], (R0)
+
+// func gemmTile1x128(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, k int, acc bool)
+TEXT ·gemmTile1x128(SB), 0, $136-73
+#include "gemm_tile_neon_arm64.h"
