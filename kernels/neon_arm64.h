@@ -44,6 +44,14 @@
 #define XTN8B(n, d) WORD $(0x0e212800 | (n)<<5 | (d))
 // upper d = int8 of int16 n
 #define XTN216B(n, d) WORD $(0x4e212800 | (n)<<5 | (d))
+// d = int16 of the lower int8 n
+#define SXTL8H(n, d) WORD $(0x0f08a400 | (n)<<5 | (d))
+// d = int16 of the upper int8 n
+#define SXTL28H(n, d) WORD $(0x4f08a400 | (n)<<5 | (d))
+// d = int32 of the lower int16 n
+#define SXTL4S(n, d) WORD $(0x0f10a400 | (n)<<5 | (d))
+// d = int32 of the upper int16 n
+#define SXTL24S(n, d) WORD $(0x4f10a400 | (n)<<5 | (d))
 // d = n | m
 #define ORR16B(m, n, d) WORD $(0x4ea01c00 | (m)<<16 | (n)<<5 | (d))
 // d = n &^ m

@@ -50,6 +50,10 @@ func byElement(q, u, size, opcode uint32) uint32 {
 	return 0x0f000000 | q<<30 | u<<29 | size<<22 | opcode<<12
 }
 
+func shiftImmediate(q, u, imm, opcode uint32) uint32 {
+	return 0x0f000400 | q<<30 | u<<29 | imm<<16 | opcode<<11
+}
+
 var table = []instruction{
 	{"FADD4S", "fadd $d.4s, $n.4s, $m.4s", threeSame(1, 0, 0, 0b11010), "d = n + m"},
 	{"FSUB4S", "fsub $d.4s, $n.4s, $m.4s", threeSame(1, 0, 2, 0b11010), "d = n - m"},
@@ -74,12 +78,17 @@ var table = []instruction{
 	{"XTN8B", "xtn $d.8b, $n.8h", twoMisc(0, 0, 0, 0b10010), "lower d = int8 of int16 n"},
 	{"XTN216B", "xtn2 $d.16b, $n.8h", twoMisc(1, 0, 0, 0b10010), "upper d = int8 of int16 n"},
 
+	{"SXTL8H", "sxtl $d.8h, $n.8b", shiftImmediate(0, 0, 8, 0b10100), "d = int16 of the lower int8 n"},
+	{"SXTL28H", "sxtl2 $d.8h, $n.16b", shiftImmediate(1, 0, 8, 0b10100), "d = int16 of the upper int8 n"},
+	{"SXTL4S", "sxtl $d.4s, $n.4h", shiftImmediate(0, 0, 16, 0b10100), "d = int32 of the lower int16 n"},
+	{"SXTL24S", "sxtl2 $d.4s, $n.8h", shiftImmediate(1, 0, 16, 0b10100), "d = int32 of the upper int16 n"},
+
 	{"ORR16B", "orr $d.16b, $n.16b, $m.16b", threeSame(1, 0, 2, 0b00011), "d = n | m"},
 	{"BIC16B", "bic $d.16b, $n.16b, $m.16b", threeSame(1, 0, 1, 0b00011), "d = n &^ m"},
 	{"BIT16B", "bit $d.16b, $n.16b, $m.16b", threeSame(1, 1, 2, 0b00011), "d = n where m, else d"},
 	{"ADD4S", "add $d.4s, $n.4s, $m.4s", threeSame(1, 0, 2, 0b10000), "d = n + m"},
 	{"ADDP4S", "addp $d.4s, $n.4s, $m.4s", threeSame(1, 0, 2, 0b10111), "d = sums of neighbours in n, then in m"},
-	{"SHL4S23", "shl $d.4s, $n.4s, #23", 0x4f005400 | (32+23)<<16, "d = n << 23"},
+	{"SHL4S23", "shl $d.4s, $n.4s, #23", shiftImmediate(1, 0, 32+23, 0b01010), "d = n << 23"},
 	{"UMAX4S", "umax $d.4s, $n.4s, $m.4s", threeSame(1, 1, 2, 0b01100), "d = larger of uint32 n, m"},
 	{"UMAXV4S", "umaxv $d, $n.4s", acrossLanes(1, 1, 2, 0b01010), "d = largest of uint32 n; $d is S"},
 

@@ -1,0 +1,25 @@
+//go:build !purego
+
+package kernels
+
+// quantizeNEON is quantize over nb > 0 blocks of 32 of one token:
+//
+//	for b := range nb {
+//		amax := the largest |x[b*32:][:32]| as bits
+//		if amax is an infinity or NaN { return false }
+//		d[b], id := amax/127, 127/amax            // both 0 below 2^-100
+//		q[b*32+i] = roundHalfEven(x[b*32+i]*id)
+//		sum16[2*b], sum16[2*b+1], sum32[b], sx[b] = ...
+//	}
+//
+//go:noescape
+func quantizeNEON(x *float32, nb int, q *int8, d, sx *float32, sum16, sum32 *int32) bool
+
+func quantizeByNEON(a *Acts, t int, x []float32) bool {
+	k := a.K
+	nb := k / ActBlock
+	x, q := x[:k], a.Q[t*k:t*k+k]
+	d, sx := a.D[t*nb:t*nb+nb], a.SX[t*nb:t*nb+nb]
+	s16, s32 := a.Sum16[2*t*nb:2*t*nb+2*nb], a.Sum32[t*nb:t*nb+nb]
+	return quantizeNEON(&x[0], nb, &q[0], &d[0], &sx[0], &s16[0], &s32[0])
+}
