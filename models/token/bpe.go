@@ -171,8 +171,8 @@ func (b *bpe) piece(dst []int32, piece string, s *scratch) []int32 {
 	if len(piece) > maxCached {
 		return b.pieceUncached(dst, piece, s)
 	}
-	e := s.words.entry(piece)
-	if e.hit {
+	e := s.words.find(piece)
+	if e.n > 0 {
 		return append(dst, e.ids[:e.n]...)
 	}
 	from := len(dst)

@@ -8,26 +8,27 @@ type scratch struct {
 	spm     spmPairer
 }
 
-// wordCache remembers the tokens of recent short pieces. It is direct-mapped, so it never grows.
-type wordCache struct{ slots []cachedWord }
+// wordCache remembers the tokens of recent short pieces. Each piece has two places, so it never grows; of the two the
+// one used last stays.
+type wordCache struct{ words [][2]cachedWord }
 
 const (
-	cacheSlots = 4096
-	maxCached  = 16 // bytes of a piece
+	cacheBits = 13 // log2 of the pairs of places: 512 KiB
+	maxCached = 16 // bytes of a piece
 )
 
+// cachedWord fills half a cache line.
 type cachedWord struct {
 	lo, hi uint64 // the piece's bytes, zero-padded
-	size   uint8  // its length; 0 = free
-	hit    bool   // set by entry
-	n      uint8
-	ids    [5]int32
+	ids    [3]int32
+	size   uint8 // the piece's length; 0 = free
+	n      uint8 // tokens
 }
 
-// entry returns the slot of a piece of 1 to maxCached bytes; hit says whether it holds the piece.
-func (w *wordCache) entry(piece string) *cachedWord {
-	if w.slots == nil {
-		w.slots = make([]cachedWord, cacheSlots)
+// find returns the tokens of a piece of 1 to maxCached bytes, or a place that holds its name alone (n = 0) for fill.
+func (w *wordCache) find(piece string) *cachedWord {
+	if w.words == nil {
+		w.words = make([][2]cachedWord, 1<<cacheBits)
 	}
 	var lo, hi uint64
 	n := len(piece)
@@ -39,21 +40,25 @@ func (w *wordCache) entry(piece string) *cachedWord {
 		}
 	}
 	h := (lo ^ (hi<<29 | hi>>35) ^ uint64(n)<<56) * 0x9E3779B97F4A7C15
-	e := &w.slots[h>>(64-12)]
-	e.hit = e.size == uint8(n) && e.lo == lo && e.hi == hi
-	if !e.hit {
-		e.lo, e.hi, e.size = lo, hi, uint8(n)
+	pair := &w.words[h>>(64-cacheBits)]
+	first, second := &pair[0], &pair[1]
+	if first.lo == lo && first.hi == hi && first.size == uint8(n) {
+		return first
 	}
-	return e
+	if second.lo == lo && second.hi == hi && second.size == uint8(n) {
+		*first, *second = *second, *first
+		return first
+	}
+	*second = *first
+	*first = cachedWord{lo: lo, hi: hi, size: uint8(n)}
+	return first
 }
 
-// fill stores the tokens of the piece that entry was asked for, or frees the slot where they are too many.
+// fill stores the tokens of a piece. Where they are too many, or none, the piece stays unknown.
 func (e *cachedWord) fill(ids []int32) {
-	if len(ids) > len(e.ids) {
-		e.size = 0
-		return
+	if len(ids) <= len(e.ids) {
+		e.n = uint8(copy(e.ids[:], ids))
 	}
-	e.n = uint8(copy(e.ids[:], ids))
 }
 
 func load64(s string) uint64 {

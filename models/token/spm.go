@@ -135,8 +135,8 @@ func (m *spm) piece(dst []int32, text string, s *scratch) []int32 {
 	if len(text) > maxCached {
 		return m.pieceUncached(dst, text, s)
 	}
-	e := s.words.entry(text)
-	if e.hit {
+	e := s.words.find(text)
+	if e.n > 0 {
 		return append(dst, e.ids[:e.n]...)
 	}
 	from := len(dst)
