@@ -12,7 +12,7 @@ func (t *floatTiles) attend(a *AttnPage, softmaxRow func(p *float32, lo, hi int,
 		return
 	}
 	for i := 0; i < a.NQ; {
-		rows := t.split(a.NQ - i)
+		rows := split(a.NQ-i, t.rows)
 		t.attendScores(a, i, rows)
 		for q := i; q < i+rows; q++ {
 			if lo, hi := int(a.Lo[q]), int(a.Hi[q]); lo < hi {

@@ -25,6 +25,9 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		gemmTileHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, uint32(1<<n-1), acc)
 	},
+	wide: func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool) {
+		gemmWide512(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, m, k, 1<<n-1, acc)
+	},
 }
 
 // gemmTile512 is the tile of floatTiles with 14 rows and 32 columns: m in 1..14, strides in bytes, bit j of mask set
@@ -34,6 +37,11 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 //
 //go:noescape
 func gemmTile512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1 int, m, k int, mask uint32, acc bool)
+
+// gemmWide512 is gemmTile512 with 9 rows and 48 columns, which lie in one piece in every row of B.
+//
+//go:noescape
+func gemmWide512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, k int, mask uint64, acc bool)
 
 // gemmTileHalf512 is gemmTile512 for B in half precision.
 //

@@ -11,7 +11,12 @@ type floatTiles struct {
 	rows, cols int
 	f32        func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1, m, n, k int, acc bool)
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool)
+
+	// wide is f32 with wideRows and wideCols, for a B whose rows lie in one piece; nil = f32 does all.
+	wide func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool)
 }
+
+const wideRows, wideCols = 9, 48
 
 // gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix
 // has each row on a page of its own, and more rows would not fit the first-level TLB.
@@ -31,23 +36,32 @@ func (t *floatTiles) gemm(c []float32, ldc int, a []float32, sai, sap int, b []f
 	}
 	_, _ = a[(m-1)*sai+(k-1)*sap], b[(k-1)*ldb+n-1]
 	for p := 0; p < k; p += gemmSteps {
-		steps := min(k-p, gemmSteps)
-		for j := 0; j < n; j += t.cols {
-			for i := 0; i < m; {
-				rows := t.split(m - i)
-				t.f32(&c[i*ldc+j], ldc, &a[i*sai+p*sap], sai, sap, &b[p*ldb+j], ldb, t.cols/2,
-					rows, min(n-j, t.cols), steps, acc || p > 0)
-				i += rows
+		steps, acc := min(k-p, gemmSteps), acc || p > 0
+		for j := 0; j < n; {
+			wide := t.wide != nil && n-j > t.cols && n-j != 2*t.cols
+			rows, cols := t.rows, min(n-j, t.cols)
+			if wide {
+				rows, cols = wideRows, min(n-j, wideCols)
 			}
+			for i, m1 := 0, 0; i < m; i += m1 {
+				m1 = split(m-i, rows)
+				cij, aip, bpj := &c[i*ldc+j], &a[i*sai+p*sap], &b[p*ldb+j]
+				if wide {
+					t.wide(cij, ldc, aip, sai, sap, bpj, ldb, m1, cols, steps, acc)
+				} else {
+					t.f32(cij, ldc, aip, sai, sap, bpj, ldb, t.cols/2, m1, cols, steps, acc)
+				}
+			}
+			j += cols
 		}
 	}
 }
 
-// split is the height of the next tile when rows are left: full, but the last two of about equal height, because a
-// tile of few rows is bound by latency.
-func (t *floatTiles) split(rows int) int {
-	if rows > t.rows && rows < 2*t.rows {
+// split is the height of the next tile of at most most rows when rows are left: full, but the last two of about equal
+// height, because a tile of few rows is bound by latency.
+func split(rows, most int) int {
+	if rows > most && rows < 2*most {
 		return (rows + 1) / 2
 	}
-	return min(rows, t.rows)
+	return min(rows, most)
 }

@@ -44,6 +44,13 @@ type Level struct {
 	// GemmF32: C[i,j] = (acc ? C[i,j] : +0) then one chain of fma over rising p of A(i,p)*B[p,j];
 	// C [m,n] row stride ldc; A(i,p) = a[i*sai+p*sap]; B [k,n] row stride ldb.
 	GemmF32 func(c []float32, ldc int, a []float32, sai, sap int, b []float32, ldb int, m, n, k int, acc bool)
+	// GemmBF16: the same in bf16 with sums in f32, in the unit's own order (see bf16.go); nil where BF16Unit is "".
+	// A [m, k] row stride lda, with room for m rounded up to 16 rows; b one panel [k/2, BF16Cols, 2], n <= BF16Cols;
+	// k is a multiple of BF16Step.
+	GemmBF16  func(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool)
+	BF16Unit  string                                  // the instructions behind GemmBF16: "avx512_bf16", "amx_bf16"
+	BF16Row   func(dst []uint16, src []float32)       // rounds to nearest even
+	BF16Pairs func(dst []uint16, even, odd []float32) // dst[2i], dst[2i+1] = even[i], odd[i] rounded
 	// Transpose: dst[j*ldd + i] = src[i*lds + j], i < rows, j < cols.
 	Transpose func(dst []float32, ldd int, src []float32, lds int, rows, cols int)
 

@@ -30,12 +30,19 @@ func init() {
 	avx512Int(&avx512)
 	avx512Float(&avx512)
 	avx512Vector(&avx512)
+	avx512BF16Pack(&avx512)
+	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
+		avx512BF16(&avx512)
+	}
 	// amx takes its turn before avx512: its tiles win in a kernel of its own (1.2-1.7), and on whole models lose
 	// (SmolLM2 pp512 0.6, Qwen2.5 0.5B 0.8 of avx512; bench/LOG.md, 2026-11-22), so it runs when FREEHOLD_CPU asks.
 	if amxPermitted() {
 		amx := avx512
 		amx.Name = "amx"
 		amxInt(&amx)
+		if cpuid.CPU.Supports(cpuid.AMXBF16) {
+			amxBF16(&amx)
+		}
 		levels = append(levels, &amx)
 	}
 	levels = append(levels, &avx512)

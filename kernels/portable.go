@@ -5,7 +5,7 @@ var portable = Level{
 	Name:     "portable",
 	F16ToF32: f16ToF32, F32ToF16: f32ToF16, BF16ToF32: bf16ToF32,
 	Quantize: quantize, PackTile: packTile, GemmInt8: gemmInt8,
-	GemmF32: gemmF32, Transpose: transpose,
+	GemmF32: gemmF32, BF16Row: bf16Row, BF16Pairs: bf16Pairs, Transpose: transpose,
 	AttendPage: attendPage, AttendMerge: attendMerge,
 	Exp: vexp, SwiGLU: swiGLU, SwiGLUBack: swiGLUBack, GeGLU: geGLU,
 	RMSNorm: rmsNorm, RMSNormBack: rmsNormBack, Rope: rope,

@@ -1,0 +1,116 @@
+//go:build !purego
+
+package kernels
+
+// avx512BF16Pack fills l with the conversions, which need no bf16 instruction.
+func avx512BF16Pack(l *Level) {
+	l.BF16Row = func(dst []uint16, src []float32) {
+		if len(src) > 0 {
+			_ = dst[len(src)-1]
+			bf16Row512(&dst[0], &src[0], len(src))
+		}
+	}
+	l.BF16Pairs = func(dst []uint16, even, odd []float32) {
+		if len(even) > 0 {
+			_, _ = dst[2*len(even)-1], odd[len(even)-1]
+			bf16Pairs512(&dst[0], &even[0], &odd[0], len(even))
+		}
+	}
+}
+
+// avx512BF16 adds the product on VDPBF16PS.
+func avx512BF16(l *Level) {
+	l.BF16Unit, l.GemmBF16 = "avx512_bf16", gemmBF16AVX512
+}
+
+// amxBF16 adds the product on TDPBF16PS.
+func amxBF16(l *Level) {
+	l.BF16Unit, l.GemmBF16 = "amx_bf16", gemmBF16AMX
+}
+
+// bf16Steps bounds k of one call: its part of B stays in the first-level cache for all rows.
+const bf16Steps = 512
+
+func checkBF16(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int) {
+	if n > BF16Cols || k%BF16Step != 0 {
+		panic("kernels: GemmBF16: n over BF16Cols or k not a multiple of BF16Step")
+	}
+	_, _, _ = c[(m-1)*ldc+n-1], a[((m+15)&^15-1)*lda+k-1], b[k*BF16Cols-1]
+}
+
+func gemmBF16AVX512(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool) {
+	const rows = 14
+	if m <= 0 || n <= 0 || k <= 0 {
+		return
+	}
+	checkBF16(c, ldc, a, lda, b, m, n, k)
+	for p := 0; p < k; p += bf16Steps {
+		steps := min(k-p, bf16Steps)
+		for i := 0; i < m; {
+			r := split(m-i, rows)
+			gemmBF16Tile512(&c[i*ldc], 4*ldc, &a[i*lda+p], 2*lda, &b[p*BF16Cols], r, steps/2, 1<<n-1, acc || p > 0)
+			i += r
+		}
+	}
+}
+
+// gemmBF16AMX takes blocks of 32 rows; those at an edge of C go through a copy.
+func gemmBF16AMX(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool) {
+	const rows = 32
+	if m <= 0 || n <= 0 || k <= 0 {
+		return
+	}
+	checkBF16(c, ldc, a, lda, b, m, n, k)
+	whole := m / rows
+	if n < BF16Cols {
+		whole = 0
+	}
+	for p := 0; p < k; p += bf16Steps {
+		steps, acc := min(k-p, bf16Steps), acc || p > 0
+		if whole > 0 {
+			gemmBF16Tiles(&bf16Tiles, &c[0], 4*ldc, &a[p], 2*lda, &b[p*BF16Cols], whole, 16, steps/BF16Step, acc)
+		}
+		for i := whole * rows; i < m; i += rows {
+			var edge [rows * BF16Cols]float32
+			r := min(m-i, rows)
+			for j := 0; acc && j < r; j++ {
+				copy(edge[j*BF16Cols:], c[(i+j)*ldc:(i+j)*ldc+n])
+			}
+			second := 16 // rows from the block's first to its second half
+			if r <= 16 {
+				second = 0 // A has no second half: the first is multiplied twice
+			}
+			gemmBF16Tiles(&bf16Tiles, &edge[0], 4*BF16Cols, &a[i*lda+p], 2*lda, &b[p*BF16Cols], 1, second, steps/BF16Step, acc)
+			for j := range r {
+				copy(c[(i+j)*ldc:(i+j)*ldc+n], edge[j*BF16Cols:])
+			}
+		}
+	}
+}
+
+// bf16Tiles configures eight tiles of 16 rows of 64 bytes.
+var bf16Tiles = func() (c tileConfig) {
+	c.palette = 1
+	for i := range 8 {
+		c.rows[i], c.columnBytes[i] = 16, 64
+	}
+	return c
+}()
+
+//go:noescape
+func bf16Row512(dst *uint16, src *float32, n int)
+
+//go:noescape
+func bf16Pairs512(dst *uint16, even, odd *float32, n int)
+
+// gemmBF16Tile512: m in 1..14 rows of A (stride lda bytes) against pairs pairs of a panel; bit j of mask set where
+// column j of C (row stride ldc bytes) exists.
+//
+//go:noescape
+func gemmBF16Tile512(c *float32, ldc int, a *uint16, lda int, b *uint16, m, pairs int, mask uint32, acc bool)
+
+// gemmBF16Tiles: blocks of 32 rows of A (stride lda bytes) against steps times 32 rows of a panel, 32 columns of C (row
+// stride ldc bytes). The second half of a block is second rows of A after its first.
+//
+//go:noescape
+func gemmBF16Tiles(config *tileConfig, c *float32, ldc int, a *uint16, lda int, b *uint16, blocks, second, steps int, acc bool)
