@@ -14,11 +14,17 @@ var (
 	asmWide  = regexp.MustCompile(`\b(Z\d+|[XY](1[6-9]|2\d|3[01])|K[0-7])\b|\bVMOVDQ[UA](8|16|32|64)\b`)
 	asmVex   = regexp.MustCompile(`\bV[A-Z0-9]+\b.*\b[YZ]\d+\b`)
 	asmMacro = regexp.MustCompile(`^\s*#define\b`)
+
+	armNewer = map[string]*regexp.Regexp{ // instructions that a level's files may not hold
+		"neon": regexp.MustCompile(`\b(SDOT|SMMLA)`), "dotprod": regexp.MustCompile(`\bSMMLA`)}
+	armReserved = regexp.MustCompile(`\bR(1[678]|2[6-9]|30)\b`) // linker's, platform's, assembler's, closure's, g's, links
+	armWord     = regexp.MustCompile(`\bWORD\b`)
 )
 
 // TestAssemblyRules reads the assembly of every architecture. A function that the stack check does not enter (NOSPLIT,
 // or a small frame) cannot be preempted in a loop of calls, and the garbage collector then waits for seconds; a missing
-// VZEROUPPER slows the Go code that follows; an AVX-512 instruction in a file of AVX2 kills older machines.
+// VZEROUPPER slows the Go code that follows; an AVX-512 instruction in a file of AVX2 kills older machines, as SDOT in
+// one of NEON does; on arm64 some registers are not a kernel's, and words come from the generated table.
 func TestAssemblyRules(t *testing.T) {
 	files, err := filepath.Glob("*.[sh]")
 	if err != nil || len(files) == 0 {
@@ -44,6 +50,17 @@ func TestAssemblyRules(t *testing.T) {
 			}
 			if avx2 && asmWide.MatchString(code) {
 				t.Errorf("%s: an AVX-512 register or instruction in a file of AVX2: %s", at, strings.TrimSpace(code))
+			}
+			for level, newer := range armNewer {
+				if strings.HasSuffix(file, level+"_arm64.s") && newer.MatchString(code) {
+					t.Errorf("%s: an instruction that level %s does not have: %s", at, level, strings.TrimSpace(code))
+				}
+			}
+			if strings.Contains(file, "arm64") && armReserved.MatchString(code) {
+				t.Errorf("%s: a register that is not a kernel's: %s", at, strings.TrimSpace(code))
+			}
+			if strings.Contains(file, "arm64") && file != "neon_arm64.h" && armWord.MatchString(code) {
+				t.Errorf("%s: a word that is not in gen's table: %s", at, strings.TrimSpace(code))
 			}
 			switch f := strings.Fields(code); {
 			case len(f) == 0 || asmMacro.MatchString(code):
