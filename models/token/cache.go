@@ -19,7 +19,7 @@ const (
 
 // cachedWord fills half a cache line.
 type cachedWord struct {
-	lo, hi uint64 // the piece's bytes, zero-padded
+	lo, hi uint64 // the piece's bytes
 	ids    [3]int32
 	size   uint8 // the piece's length; 0 = free
 	n      uint8 // tokens
@@ -30,14 +30,16 @@ func (w *wordCache) find(piece string) *cachedWord {
 	if w.words == nil {
 		w.words = make([][2]cachedWord, 1<<cacheBits)
 	}
+	// The bytes overlap in lo and hi: with the length it is still one to one.
 	var lo, hi uint64
 	n := len(piece)
-	if n >= 8 {
-		lo, hi = load64(piece), load64(piece[n-8:]) // overlapping: with the length it is still one to one
-	} else {
-		for i := range n {
-			lo |= uint64(piece[i]) << (8 * i)
-		}
+	switch {
+	case n >= 8:
+		lo, hi = load64(piece), load64(piece[n-8:])
+	case n >= 4:
+		lo = load32(piece) | load32(piece[n-4:])<<32
+	default:
+		lo = uint64(piece[0]) | uint64(piece[n/2])<<8 | uint64(piece[n-1])<<16
 	}
 	h := (lo ^ (hi<<29 | hi>>35) ^ uint64(n)<<56) * 0x9E3779B97F4A7C15
 	pair := &w.words[h>>(64-cacheBits)]
@@ -61,8 +63,12 @@ func (e *cachedWord) fill(ids []int32) {
 	}
 }
 
+func load32(s string) uint64 {
+	_ = s[3]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
 func load64(s string) uint64 {
 	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return load32(s) | load32(s[4:])<<32
 }

@@ -108,21 +108,13 @@ func (m *spm) encode(dst []int32, text string, prefix bool, s *scratch) []int32 
 		text = spaceMark + text
 	}
 	for len(text) > 0 {
-		c := &s.chain
-		c.reset()
-		end := 0
-		for {
-			n := charLen(text[end:])
-			c.push(n, -1)
-			if end+n == len(text) {
-				end += n
-				break
-			}
-			pair := kinds(text[end:], n)
-			end += n
+		end := charLen(text)
+		for last := end; end < len(text); end += last {
+			pair := kinds(text[end-last:], last)
 			if m.joined[pair>>3]&(1<<(pair&7)) == 0 {
 				break
 			}
+			last = charLen(text[end:])
 		}
 		dst = m.piece(dst, text[:end], s)
 		text = text[end:]
@@ -130,7 +122,7 @@ func (m *spm) encode(dst []int32, text string, prefix bool, s *scratch) []int32 
 	return dst
 }
 
-// piece appends the tokens of one piece, whose characters are in the chain.
+// piece appends the tokens of one piece.
 func (m *spm) piece(dst []int32, text string, s *scratch) []int32 {
 	if len(text) > maxCached {
 		return m.pieceUncached(dst, text, s)
@@ -148,6 +140,12 @@ func (m *spm) piece(dst []int32, text string, s *scratch) []int32 {
 func (m *spm) pieceUncached(dst []int32, text string, s *scratch) []int32 {
 	s.spm = spmPairer{m, text}
 	c := &s.chain
+	c.reset()
+	for at := 0; at < len(text); {
+		n := charLen(text[at:])
+		c.push(n, -1)
+		at += n
+	}
 	c.merge(&s.spm)
 	for i := int32(0); i >= 0; i = c.syms[i].next {
 		l := &c.syms[i]
