@@ -21,6 +21,7 @@ type Manifest struct {
 	Data      map[string]any      `json:"data"`
 	Files     map[string]FileHash `json:"files"`
 	CPULevel  string              `json:"cpu_level"`
+	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, or "bf16 (unit)", that unit's own
 	Threads   int                 `json:"threads"`
 	GoVersion string              `json:"go_version"`
 	Platform  string              `json:"platform"`
@@ -56,7 +57,7 @@ func (j *Job) finish(sum *Summary) error {
 	}
 	m := Manifest{Schema: "freehold/manifest/1", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
 		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Note},
-		Files: files, CPULevel: j.level.Name, Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "manifest.json"), m); err != nil {
 		return err
 	}

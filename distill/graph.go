@@ -14,25 +14,27 @@ type Parallel func(n int, fn func(worker, i int))
 // Graph runs a student's program over a Batch and keeps every value, for Backward. It stops before the output head,
 // whose logits exist only in chunks (see head.go).
 type Graph struct {
-	student *Student
-	level   *kernels.Level
-	par     Parallel
-	ops     []models.Op // the program without the output head
-	rows    []bool      // [values] true: one row a wanted row, false: one a token
-	pooled  []bool      // [values] one row a sequence
-	val     [][]float32 // [values] [rows, width]
-	grad    [][]float32 // [values] same shapes; nil until first written
-	dirty   []bool      // [values] grad holds something
-	learns  []bool      // [values] something that learns lies at or before it
-	batch   *Batch
-	att     []attState // [ops]
-	cos     []float32  // [positions, Dims/2]
-	sin     []float32
-	freqs   []float64
-	mscale  float64
-	scratch []*scratch // [workers]
-	ones    []int      // all rows, for Want == nil
-	dyT     []float32  // matmulBackW's transposed gradient
+	student  *Student
+	level    *kernels.Level
+	par      Parallel
+	ops      []models.Op // the program without the output head
+	rows     []bool      // [values] true: one row a wanted row, false: one a token
+	pooled   []bool      // [values] one row a sequence
+	val      [][]float32 // [values] [rows, width]
+	grad     [][]float32 // [values] same shapes; nil until first written
+	dirty    []bool      // [values] grad holds something
+	learns   []bool      // [values] something that learns lies at or before it
+	batch    *Batch
+	att      []attState // [ops]
+	cos      []float32  // [positions, Dims/2]
+	sin      []float32
+	freqs    []float64
+	mscale   float64
+	scratch  []*scratch // [workers]
+	ones     []int      // all rows, for Want == nil
+	bf16     bool       // products in bf16
+	packed   []float32  // product: panels of B
+	packed16 []uint16
 }
 
 // NewGraph prepares to run s on level with up to workers workers.

@@ -114,7 +114,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256)
+	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit())
 	return j, j.chooseRun()
 }
 
@@ -386,8 +386,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	if err := j.open(); err != nil {
 		return nil, err
 	}
-	var all []Row
-	all = append(append(append(all, j.data.Train...), j.data.Valid...), j.data.Test...)
+	all := j.labelled()
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
 		err := fn()

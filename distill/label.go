@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,4 +237,9 @@ func calibrated(lp []float64, cal *engine.Calibration) []float64 {
 		}
 	}
 	return logSoftmax(out)
+}
+
+// labelled lists the rows that the teacher labels. Validation rows are kept apart, for no stage needs them yet.
+func (j *Job) labelled() []Row {
+	return append(slices.Clone(j.data.Train), j.data.Test...)
 }

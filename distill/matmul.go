@@ -1,86 +1,123 @@
 package distill
 
 // The three matrix products of a linear layer y = x·Wᵀ + b, W [out, in]. Each output element is one chain of fma in
-// a fixed order, and workers share out panels of 32 output columns, so any number of workers gives the same bits.
+// a fixed order, and only outputs are shared out, so any number of workers and any blocking gives the same bits.
+//
+// All three are C = A·B with B packed in panels of 48 columns. A block of A's rows stays in a worker's second-level
+// cache while all panels stream past it: panels are read in order, which the hardware prefetches.
 
 const (
-	panelCols = 32  // columns of a packed panel
-	rowsCall  = 112 // rows a kernel call: keeps one call near 100 µs and its rows in the second-level cache
-	maxGroup  = 8   // panels that a worker packs at a time
+	panelCols  = 48      // columns of a packed panel
+	tileRows   = 18      // rows of A that suit the register tiles
+	packPanels = 4       // panels packed together: whole cache lines and few pages of B's rows at a time
+	blockRows  = 108     // rows of A that a worker takes, at most: 12 register tiles of 9
+	blockSteps = 1024    // of the chain in one pass, at most: with blockRows of A half a megabyte
+	packFloats = 2 << 20 // packed at a time: 8 MiB
 )
 
 // scratch is a worker's memory.
 type scratch struct {
-	panel []float32
-	s     [8][]float32 // attention's matrices
+	a        []float32    // a block of A's rows
+	a16, t16 []uint16     // the same in bf16, and before it is transposed
+	s        [8][]float32 // attention's matrices
 }
 
-// product computes C [rows, n] = A [rows, k] · B [k, n] in panels of B's columns. A worker packs a few panels and then
-// walks the rows once for all of them, so that A comes from far memory once a group and not once a panel.
-func (g *Graph) product(rows, n, k int, pack func(panel []float32, j, cols int), gemm func(panel []float32, j, cols, r, m int)) {
-	total := (n + panelCols - 1) / panelCols
-	group := max(1, min(maxGroup, total/(2*len(g.scratch))))
-	g.par((total+group-1)/group, func(worker, p int) {
-		first := p * group
-		count := min(group, total-first)
-		s := g.scratch[worker]
-		s.panel = resize(s.panel, count*k*panelCols)
-		at := func(c int) (panel []float32, j, cols int) {
-			j = (first + c) * panelCols
-			return s.panel[c*k*panelCols : (c+1)*k*panelCols], j, min(panelCols, n-j)
-		}
-		for c := range count {
-			pack(at(c))
-		}
-		for r := 0; r < rows; r += rowsCall {
-			for c := range count {
-				panel, j, cols := at(c)
-				gemm(panel, j, cols, r, min(rowsCall, rows-r))
-			}
-		}
-	})
+// operand is a matrix in memory: element (r, c) is at r*row + c*col; one of the steps is 1.
+type operand struct {
+	data     []float32
+	row, col int
 }
 
 // matmul: y[t,o] = chain over in of x[t,i]*W[o,i], then + bias[o].
 func (g *Graph) matmul(y []float32, out int, x []float32, in int, w, bias []float32, n int) {
-	g.product(n, out, in,
-		func(panel []float32, j, cols int) { g.level.Transpose(panel, panelCols, w[j*in:], in, cols, in) },
-		func(panel []float32, j, cols, t, m int) {
-			g.level.GemmF32(y[t*out+j:], out, x[t*in:], in, 1, panel, panelCols, m, cols, in, false)
-			for r := t; bias != nil && r < t+m; r++ {
-				g.level.Add(y[r*out+j:r*out+j+cols], bias[j:j+cols])
-			}
-		})
+	g.product(y, operand{x, in, 1}, operand{w, 1, in}, n, out, in, false, bias)
 }
 
 // matmulBackX: dx[t,i] (+)= chain over out of dy[t,o]*W[o,i]; acc continues the chain of what dx holds.
 func (g *Graph) matmulBackX(dx []float32, in int, dy []float32, out int, w []float32, n int, acc bool) {
-	g.product(n, in, out,
-		func(panel []float32, j, cols int) { packRows(panel, w[j:], in, out, cols) },
-		func(panel []float32, j, cols, t, m int) {
-			g.level.GemmF32(dx[t*in+j:], in, dy[t*out:], out, 1, panel, panelCols, m, cols, out, acc)
-		})
+	g.product(dx, operand{dy, out, 1}, operand{w, in, 1}, n, in, out, acc, nil)
 }
 
 // matmulBackW: dw[o,i] += chain over the micro-batch's tokens, rising, of dy[t,o]*x[t,i].
-//
-// dy is laid out by output first: reading its columns would touch a new page for every token.
 func (g *Graph) matmulBackW(dw []float32, in int, dy []float32, out int, x []float32, n int) {
-	g.dyT = resize(g.dyT, out*n)
-	g.par((out+panelCols-1)/panelCols, func(_, p int) {
-		o := p * panelCols
-		g.level.Transpose(g.dyT[o*n:], n, dy[o:], out, n, min(panelCols, out-o))
-	})
-	g.product(out, in, n,
-		func(panel []float32, j, cols int) { packRows(panel, x[j:], in, n, cols) },
-		func(panel []float32, j, cols, o, m int) {
-			g.level.GemmF32(dw[o*in+j:], in, g.dyT[o*n:], n, 1, panel, panelCols, m, cols, n, true)
-		})
+	g.product(dw, operand{dy, 1, out}, operand{x, in, 1}, out, in, n, true, nil)
 }
 
-// packRows copies cols columns of a [rows, ld] matrix into a panel of row stride panelCols.
-func packRows(panel, src []float32, ld, rows, cols int) {
-	for r := range rows {
-		copy(panel[r*panelCols:r*panelCols+cols], src[r*ld:])
+// product computes C [m, n] = A [m, k] · B [k, n] (+ bias [n]), continuing the chains that C holds if acc.
+func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias []float32) {
+	if g.bf16 {
+		g.productBF16(c, a, b, m, n, k, acc)
+	} else {
+		g.productF32(c, a, b, m, n, k, acc)
 	}
+	for i := 0; bias != nil && i < m; i++ {
+		g.level.Add(c[i*n:i*n+n], bias)
+	}
+}
+
+func (g *Graph) productF32(c []float32, a, b operand, m, n, k int, acc bool) {
+	steps := even(k, blockSteps, 1)
+	cols := even(n, max(1, packFloats/steps/panelCols)*panelCols, panelCols)
+	rows := evenFor(len(g.scratch), m, blockRows, tileRows)
+	for p := 0; p < k; p += steps {
+		for j := 0; j < n; j += cols {
+			g.productBlock(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
+		}
+	}
+}
+
+// productBlock continues C's columns [j, j+cols) by the chain's part [p, p+steps), in blocks of rows.
+func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, cols, m, rows int, acc bool) {
+	panels := (cols + panelCols - 1) / panelCols
+	g.packed = resize(g.packed, panels*panelCols*steps)
+	g.par((panels+packPanels-1)/packPanels, func(_, i int) {
+		lo, hi := i*packPanels*panelCols, min(cols, (i+1)*packPanels*panelCols)
+		g.pack(g.packed[lo*steps:], b.at(p, j+lo), b, steps, hi-lo)
+	})
+	g.par((m+rows-1)/rows, func(worker, i int) {
+		r, m := i*rows, min(rows, m-i*rows)
+		x, row, col := a.at(r, p), a.row, a.col
+		if col != 1 { // a column of A is contiguous: copied, or every step would touch another page
+			s := g.scratch[worker]
+			s.a = resize(s.a, steps*m)
+			for t := range steps {
+				copy(s.a[t*m:t*m+m], x[t*col:])
+			}
+			x, row, col = s.a, 1, m
+		}
+		for l := 0; l < cols; l += panelCols {
+			g.level.GemmF32(c[r*ldc+l:], ldc, x, row, col, g.packed[l*steps:], panelCols, m, min(panelCols, cols-l), steps, acc)
+		}
+	})
+}
+
+func (o *operand) at(r, c int) []float32 { return o.data[r*o.row+c*o.col:] }
+
+// pack lays cols columns of B, from src on, out in panels [steps, panelCols].
+func (g *Graph) pack(dst, src []float32, b operand, steps, cols int) {
+	if b.col != 1 {
+		for l := 0; l < cols; l += panelCols {
+			g.level.Transpose(dst[l*steps:], panelCols, src[l*b.col:], b.col, min(panelCols, cols-l), steps)
+		}
+		return
+	}
+	for t := range steps {
+		row := src[t*b.row:]
+		for l := 0; l < cols; l += panelCols {
+			copy(dst[l*steps+t*panelCols:][:panelCols], row[l:min(cols, l+panelCols)])
+		}
+	}
+}
+
+// even splits n into parts of equal size, at most most, rounded up to a multiple of unit.
+func even(n, most, unit int) int {
+	parts := max(1, (n+most-1)/most)
+	return max(unit, ((n+parts-1)/parts+unit-1)/unit*unit)
+}
+
+// evenFor is even with the same number of parts for every worker.
+func evenFor(workers, n, most, unit int) int {
+	parts := max(1, (n+most-1)/most)
+	parts = (parts + workers - 1) / workers * workers
+	return even(n, max(1, (n+parts-1)/parts), unit)
 }

@@ -53,6 +53,7 @@ type PlanStage struct {
 const (
 	prefillShare = 0.30 // of int8 peak
 	trainShare   = 0.45 // of f32 peak
+	bf16Gain     = 2.0  // of bf16 products over f32, whole steps
 )
 
 // Plan estimates the run from the machine's measured peaks and the sizes of models and data.
@@ -68,7 +69,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
 	int8Peak, f32Peak := j.peaks()
-	all := append(append(append([]Row(nil), j.data.Train...), j.data.Valid...), j.data.Test...)
+	all := j.labelled()
 	chars, train := 0, 0
 	for _, r := range all {
 		chars += len(r.Text)
@@ -91,6 +92,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
 		step = steps[0]
 	}
+	if j.unit() != "" {
+		f32Peak *= bf16Gain
+	}
 	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(j.data.Train)))
 	trainTime := epochs * tokens(train, len(j.data.Train), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
@@ -106,7 +110,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(j.dir, name)); return err == nil }
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, len(j.recipe.Student.Layers), j.base.Name), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(len(j.recipe.Quantize)) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},

@@ -107,6 +107,7 @@ type TrainRecipe struct {
 	Warmup      int     `yaml:"warmup" json:"warmup"`
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
 	Clip        float64 `yaml:"clip" json:"clip"`
+	Precision   string  `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }
@@ -136,7 +137,7 @@ func defaultRecipe() Recipe {
 		Teacher: TeacherRecipe{Calibration: "median"},
 		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
 		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, LR: 1e-4, Schedule: "linear",
-			Warmup: 20, WeightDecay: 0.01, Clip: 1, Seed: 7, SaveEvery: 50},
+			Warmup: 20, WeightDecay: 0.01, Clip: 1, Precision: "f32", Seed: 7, SaveEvery: 50},
 		Numeric: "normal",
 	}
 }

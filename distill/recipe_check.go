@@ -66,6 +66,7 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(r.Student.Vocab, []string{"full", "task"}, "student", "vocab"),
 		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
+		oneOf(t.Precision, []string{"bf16", "f32"}, "train", "precision"),
 		oneOf(r.Numeric, []string{"normal", "reference"}, "numeric"),
 		positive(t.Temperature, 1e4, "train", "temperature"),
 		positive(t.LR, 1e3, "train", "lr"),

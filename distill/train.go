@@ -262,8 +262,25 @@ func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(),
 	t := &Trainer{Student: b.Student, Loss: loss, Words: first, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
 		Opt: Optimizer{LR: r.LR, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
 			Schedule: Schedule{Kind: r.Schedule, Warmup: r.Warmup, Steps: j.steps()}},
-		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
+		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, BF16: r.Precision == "bf16", Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
 	return t, pool.Close, nil
+}
+
+// unit names the bf16 instructions that training uses, whose bits are their own; "" for f32, which is the same on every
+// CPU.
+func (j *Job) unit() string {
+	if j.recipe.Train.Precision == "bf16" {
+		return j.level.BF16Unit
+	}
+	return ""
+}
+
+// precision says what training computes in here.
+func (j *Job) precision() string {
+	if u := j.unit(); u != "" {
+		return "bf16 (" + u + ")"
+	}
+	return "f32"
 }
 
 // microTokens bounds a micro-batch; activations take about 0.35 MB a token for the smallest students.
@@ -280,6 +297,9 @@ func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Cal
 		return err
 	}
 	defer done()
+	if t.BF16 && j.unit() == "" {
+		j.warn(fmt.Sprintf("train.precision is bf16, which CPU level %s does not have: training in f32, which is slower", j.level.Name))
+	}
 	rate := 0.0
 	t.Report = func(p Progress) {
 		if rate == 0 {

@@ -37,6 +37,7 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
+	BF16    bool // matrix products in bf16, where Level has them
 	Level   *kernels.Level
 	Workers int
 	Par     Parallel
@@ -118,6 +119,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 		return err
 	}
 	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
+	g.bf16 = t.BF16 && t.Level.GemmBF16 != nil
 	if t.Words != nil {
 		t.words = NewWordsHead(g, t.Words)
 	}

@@ -1,0 +1,96 @@
+package distill
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// bf16Levels are this machine's levels with a bf16 unit; without one the test says so.
+func bf16Levels(t *testing.T) (levels []*kernels.Level) {
+	t.Helper()
+	for _, l := range kernels.Levels() {
+		if l.GemmBF16 != nil {
+			levels = append(levels, l)
+		}
+	}
+	if len(levels) == 0 {
+		t.Skip("no CPU level of this machine has a bf16 unit: bf16 training is NOT tested here")
+	}
+	return levels
+}
+
+// TestBF16Products holds the three products to the f32 ones of inputs that bf16 holds exactly, at shapes with every
+// kind of edge and with more than one block.
+func TestBF16Products(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	exact := func(n int) []float32 { // small integers: every product and sum is exact
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(r.IntN(9) - 4)
+		}
+		return x
+	}
+	for _, l := range bf16Levels(t) {
+		for _, s := range [][3]int{{1, 1, 1}, {7, 2, 33}, {33, 70, 31}, {300, 40, 64}, {40, 300, 2100}, {65, 2500, 40}, {600, 33, 129}} {
+			n, out, in := s[0], s[1], s[2]
+			x, w, dy, bias := exact(n*in), exact(out*in), exact(n*out), exact(out)
+			var want [3][]float32
+			for _, bf16 := range []bool{false, true} {
+				for _, workers := range []int{1, 3} {
+					g := &Graph{level: l, bf16: bf16, par: goParallel(workers)}
+					for range workers {
+						g.scratch = append(g.scratch, &scratch{})
+					}
+					got := [3][]float32{make([]float32, n*out), slices.Clone(x), slices.Clone(w)}
+					g.matmul(got[0], out, x, in, w, bias, n)
+					g.matmulBackX(got[1], in, dy, out, w, n, true)
+					g.matmulBackW(got[2], in, dy, out, x, n)
+					for i, name := range []string{"matmul", "matmulBackX", "matmulBackW"} {
+						if want[i] == nil {
+							want[i] = got[i]
+						}
+						sameBits(t, fmt.Sprintf("%s %v, %s, bf16 %v, %d workers", name, s, l.Name, bf16, workers), got[i], want[i])
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFixturesBF16Training: gradients in bf16 point where those in f32 point, and are the same for any number of workers.
+func TestFixturesBF16Training(t *testing.T) {
+	levels := bf16Levels(t)
+	for _, path := range modelFiles(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			run := func(l *kernels.Level, bf16 bool, workers int) (loss float64, params []*Param) {
+				s := openStudent(t, path)
+				g := NewGraph(s, l, workers, goParallel(workers))
+				g.bf16 = bf16
+				loss = newTask(t, s, 13, 17, 3, 40).run(g, true)
+				return loss, s.Params
+			}
+			for _, l := range levels {
+				wantLoss, want := run(l, false, 2)
+				loss, got := run(l, true, 2)
+				again, same := run(l, true, 5)
+				if d := loss/wantLoss - 1; d > 0.01 || d < -0.01 || loss == wantLoss {
+					t.Errorf("%s: loss %v in bf16, %v in f32; want near and not equal", l.Name, loss, wantLoss)
+				}
+				if loss != again {
+					t.Errorf("%s: loss %v with 2 workers, %v with 5", l.Name, loss, again)
+				}
+				for i, p := range got {
+					sameBits(t, l.Name+": gradient of "+p.Name+" with 5 workers", same[i].G, p.G)
+					if d := relativeL2(p.G, want[i].G); d > 0.1 {
+						t.Errorf("%s: gradient of %s is %.3g from the f32 one, want 0.1 at most", l.Name, p.Name, d)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,120 @@
+package distill
+
+import (
+	"unsafe"
+
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// The same three products in bf16: both operands are rounded to bf16 as they are packed, sums, weights and everything
+// else stay in f32. Blocked as product is, with taller blocks, because the arithmetic is so much faster than memory.
+
+const (
+	blockRowsBF16  = 256     // rows of A that a worker takes, at most
+	blockStepsBF16 = 2048    // with blockRowsBF16 of A a megabyte
+	packBF16       = 4 << 20 // values packed at a time: 8 MiB
+)
+
+// productBF16 is product for a level that has GemmBF16.
+func (g *Graph) productBF16(c []float32, a, b operand, m, n, k int, acc bool) {
+	steps := even(k, blockStepsBF16, kernels.BF16Step)
+	cols := even(n, max(1, packBF16/steps/kernels.BF16Cols)*kernels.BF16Cols, kernels.BF16Cols)
+	rows := evenFor(len(g.scratch), m, blockRowsBF16, 32)
+	for p := 0; p < k; p += steps {
+		for j := 0; j < n; j += cols {
+			g.productBlockBF16(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
+		}
+	}
+}
+
+func (g *Graph) productBlockBF16(c []float32, ldc int, a, b operand, p, steps, j, cols, m, rows int, acc bool) {
+	const width = kernels.BF16Cols
+	panels := (cols + width - 1) / width
+	k := (steps + kernels.BF16Step - 1) / kernels.BF16Step * kernels.BF16Step // the rest is zero on both sides
+	g.packed16 = resize16(g.packed16, panels*width*k)
+	g.par((panels+packPanels-1)/packPanels, func(worker, i int) {
+		lo, hi := i*packPanels*width, min(cols, (i+1)*packPanels*width)
+		g.packBF16(g.scratch[worker], g.packed16[lo*k:], b.at(p, j+lo), b, steps, k, hi-lo)
+	})
+	g.par((m+rows-1)/rows, func(worker, i int) {
+		r, m := i*rows, min(rows, m-i*rows)
+		x, ld := g.rowsBF16(g.scratch[worker], a.at(r, p), a, m, steps, k)
+		for l := 0; l < cols; l += width {
+			g.level.GemmBF16(c[r*ldc+l:], ldc, x, ld, g.packed16[l*k:], m, min(width, cols-l), k, acc)
+		}
+	})
+}
+
+// rowsBF16 gives m rows of A, [m, k] with row stride ld, k beyond steps zero.
+func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) (x []uint16, ld int) {
+	ld = k + kernels.BF16Step // an odd multiple of 64 bytes spreads the rows over the cache's sets
+	if k/kernels.BF16Step%2 == 1 {
+		ld = k
+	}
+	s.a16 = resize16(s.a16, (m+15)&^15*ld)
+	if a.col == 1 {
+		for r := range m {
+			row := s.a16[r*ld : r*ld+k]
+			g.level.BF16Row(row, src[r*a.row:r*a.row+steps])
+			clear(row[steps:])
+		}
+		return s.a16, ld
+	}
+	s.t16 = resize16(s.t16, m*k)
+	g.pairsBF16(s.t16, 2*m, src, a.col, m, steps, k)
+	g.level.Transpose(asFloats(s.a16), ld/2, asFloats(s.t16), m, k/2, m)
+	return s.a16, ld
+}
+
+// packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2].
+func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, steps, k, cols int) {
+	const width = kernels.BF16Cols
+	for l := 0; l < cols; l += width {
+		panel, n := dst[l*k:(l+width)*k], min(width, cols-l)
+		if n < width {
+			clear(panel)
+		}
+		if b.col == 1 {
+			g.pairsBF16(panel, 2*width, src[l:], b.row, n, steps, k)
+			continue
+		}
+		s.t16 = resize16(s.t16, n*k)
+		for i := range n {
+			row := s.t16[i*k : i*k+k]
+			g.level.BF16Row(row, src[(l+i)*b.col:][:steps])
+			clear(row[steps:])
+		}
+		g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
+	}
+}
+
+// pairsBF16 interleaves rows 2i and 2i+1 of src [steps, n], row stride ld, into row i of dst, row stride ldd; rows beyond
+// steps are zero.
+func (g *Graph) pairsBF16(dst []uint16, ldd int, src []float32, ld, n, steps, k int) {
+	t := 0
+	for ; t+1 < steps; t += 2 {
+		g.level.BF16Pairs(dst[t/2*ldd:], src[t*ld:t*ld+n], src[(t+1)*ld:])
+	}
+	for ; t < k; t += 2 {
+		row := dst[t/2*ldd : t/2*ldd+2*n]
+		clear(row)
+		for i := 0; t < steps && i < n; i++ {
+			g.level.BF16Row(row[2*i:], src[t*ld+i:t*ld+i+1])
+		}
+	}
+}
+
+// asFloats views pairs of bf16 as elements of 32 bits, which Transpose moves untouched.
+func asFloats(x []uint16) []float32 {
+	if len(x) < 2 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), len(x)/2)
+}
+
+func resize16(s []uint16, n int) []uint16 {
+	if cap(s) < n {
+		return make([]uint16, n, n+n/8)
+	}
+	return s[:n]
+}
