@@ -2,8 +2,12 @@ package distill
 
 import "github.com/freehold-slm/freehold/models"
 
-// headRows rows of logits exist at a time: [tokens, vocab] is never whole.
-const headRows = 64
+// headLogits logits exist at a time, at least headRows rows of them: [tokens, vocab] is never whole. Fewer rows would
+// read and write the head's gradient more often.
+const (
+	headLogits = 16 << 20
+	headRows   = 64
+)
 
 // Target is what a wanted row should predict.
 type Target struct {
@@ -47,8 +51,9 @@ func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
 		dx = g.Grad(h.op.In[0])
 	}
 	total := 0.0
-	for r0 := 0; r0 < n; r0 += headRows {
-		m := min(headRows, n-r0)
+	rows := max(headRows, headLogits/out)
+	for r0 := 0; r0 < n; r0 += rows {
+		m := min(rows, n-r0)
 		h.logits = resize(h.logits, m*out)
 		h.loss = resize64(h.loss, m)
 		g.matmul(h.logits, out, x[r0*in:], in, w.W, nil, m)

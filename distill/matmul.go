@@ -17,8 +17,9 @@ const (
 
 // scratch is a worker's memory.
 type scratch struct {
-	a        []float32    // a block of A's rows
-	a16, t16 []uint16     // the same in bf16, and before it is transposed
+	a        []float32 // a block of A's rows
+	a16, t16 []uint16  // the same in bf16, and before it is transposed
+	zero     []float32
 	s        [8][]float32 // attention's matrices
 }
 

@@ -61,7 +61,9 @@ func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) 
 		return s.a16, ld
 	}
 	s.t16 = resize16(s.t16, m*k)
-	g.pairsBF16(s.t16, 2*m, src, a.col, m, steps, k)
+	for t := 0; t < k; t += 2 {
+		g.pairBF16(s, s.t16[t*m:], src, a.col, m, t, steps)
+	}
 	g.level.Transpose(asFloats(s.a16), ld/2, asFloats(s.t16), m, k/2, m)
 	return s.a16, ld
 }
@@ -69,15 +71,21 @@ func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) 
 // packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2].
 func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, steps, k, cols int) {
 	const width = kernels.BF16Cols
+	if rest := cols % width; rest > 0 {
+		clear(dst[(cols-rest)*k : (cols-rest+width)*k])
+	}
+	if b.col == 1 { // all panels of a pair of rows in turn: the rows lie far apart
+		s.t16 = resize16(s.t16, 2*cols)
+		for t := 0; t < k; t += 2 {
+			g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
+			for l := 0; l < cols; l += width {
+				copy(dst[l*k+t*width:][:2*width], s.t16[2*l:])
+			}
+		}
+		return
+	}
 	for l := 0; l < cols; l += width {
 		panel, n := dst[l*k:(l+width)*k], min(width, cols-l)
-		if n < width {
-			clear(panel)
-		}
-		if b.col == 1 {
-			g.pairsBF16(panel, 2*width, src[l:], b.row, n, steps, k)
-			continue
-		}
 		s.t16 = resize16(s.t16, n*k)
 		for i := range n {
 			row := s.t16[i*k : i*k+k]
@@ -88,19 +96,18 @@ func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, ste
 	}
 }
 
-// pairsBF16 interleaves rows 2i and 2i+1 of src [steps, n], row stride ld, into row i of dst, row stride ldd; rows beyond
-// steps are zero.
-func (g *Graph) pairsBF16(dst []uint16, ldd int, src []float32, ld, n, steps, k int) {
-	t := 0
-	for ; t+1 < steps; t += 2 {
-		g.level.BF16Pairs(dst[t/2*ldd:], src[t*ld:t*ld+n], src[(t+1)*ld:])
-	}
-	for ; t < k; t += 2 {
-		row := dst[t/2*ldd : t/2*ldd+2*n]
-		clear(row)
-		for i := 0; t < steps && i < n; i++ {
-			g.level.BF16Row(row[2*i:], src[t*ld+i:t*ld+i+1])
+// pairBF16 interleaves rows t and t+1 of src [steps, n], row stride ld, in dst [2n]; rows from steps on are zero.
+func (g *Graph) pairBF16(s *scratch, dst []uint16, src []float32, ld, n, t, steps int) {
+	switch {
+	case t+1 < steps:
+		g.level.BF16Pairs(dst, src[t*ld:t*ld+n], src[(t+1)*ld:])
+	case t < steps:
+		if len(s.zero) < n {
+			s.zero = make([]float32, n)
 		}
+		g.level.BF16Pairs(dst, src[t*ld:t*ld+n], s.zero)
+	default:
+		clear(dst[:2*n])
 	}
 }
 
