@@ -101,7 +101,7 @@ func (t *matTask) run(worker, chunk int) {
 		row0 = chunk / t.parts * kernels.TileRows
 		row1 = min(w.rows, row0+kernels.TileRows)
 		n := t.t1 - t.t0
-		per := (n + t.parts - 1) / t.parts
+		per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
 		ta, tb = min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
 		if ta == tb {
 			return
@@ -148,7 +148,7 @@ func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, row0, row
 	}
 	ws.tile.Reset(w.ints, k)
 	l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
-	per := max(12, callMACs/(kernels.TileRows*k)/12*12)
+	per := max(48, callMACs/(kernels.TileRows*k)/48*48) // a multiple of every level's block of tokens
 	for ta < tb {
 		e := min(tb, ta+per)
 		l.GemmInt8(dst[(ta-t.t0)*w.rows+row0:], w.rows, ws.tile, t.r.acts, ta, e)

@@ -15,16 +15,25 @@ type Acts struct {
 	Sum16  []int32   // [n, K/16] exact sums of q
 	Sum32  []int32   // [n, K/32]
 	Packed []int8    // [n, K rounded up to 128] the level's own order of Q
+	Blocks []int8    // [n/16 rounded up, K/32, 16, 32] the same for products of tiles, where there are such
 }
 
 // NewActs allocates room for n tokens of width up to k (a multiple of 32).
 func NewActs(n, k int) *Acts {
 	k = (k + ActBlock - 1) / ActBlock * ActBlock
 	const slack = 128 // whole-vector loads may read past the end
-	return &Acts{K: k,
-		Q: make([]int8, n*k+slack), D: make([]float32, n*k/32+slack), SX: make([]float32, n*k/32+slack),
+	n16 := (n + 15) &^ 15
+	a := &Acts{K: k,
+		Q: make([]int8, n*k+slack), D: make([]float32, n16*k/32+slack), SX: make([]float32, n16*k/32+slack),
 		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*((k+127)&^127)+slack)}
+	if actBlocks {
+		a.Blocks = make([]int8, n16*k+2048)
+	}
+	return a
 }
+
+// actBlocks says that this machine has a level that reads Acts.Blocks.
+var actBlocks bool
 
 // SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating.
 func (a *Acts) SetK(k int) {

@@ -14,6 +14,8 @@ const amxTokens = 32
 
 // amxInt fills l with this level's kernels.
 func amxInt(l *Level) {
+	actBlocks = true
+	l.Quantize = quantizeAMX
 	l.PackTile = packTileAMX
 	l.GemmInt8 = gemmInt8ByAMX
 }
@@ -46,15 +48,16 @@ type tileConfig struct {
 	rows              [16]byte
 }
 
-// amxArgs are the arguments of gemmInt8AMX: 16 tokens against one tile.
+// amxArgs are the arguments of gemmInt8AMX: blocks of 16 tokens against one tile.
 type amxArgs struct {
 	config    *tileConfig
+	blocks    int
 	dst       *float32
 	ldd       int // bytes
 	mask      int // bit r = row r is stored
 	panels    int
 	w         *byte
-	q         *int8
+	q         *int8 // Acts.Blocks
 	k         int
 	d, sx     *float32
 	sums      *int32 // room for [4, 16, 16]
@@ -81,8 +84,9 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 		panic("kernels: GemmInt8: activations and tile differ in width")
 	}
 	_ = dst[(t1-t0-1)*ldd+tile.Rows-1]
-	_, _, _ = a.Q[t1*k-1], a.D[t1*b-1], a.SX[t1*b-1]
-	p := amxArgs{ldd: 4 * ldd, mask: 1<<tile.Rows - 1, panels: (tile.Rows + 15) / 16, w: &tile.W[0], k: k,
+	end := (t1 + 15) &^ 15
+	_, _, _ = a.Blocks[end*k+amxSlack-1], a.D[end*b-1], a.SX[end*b-1]
+	p := amxArgs{mask: 1<<tile.Rows - 1, panels: (tile.Rows + 15) / 16, w: &tile.W[0], k: k,
 		s: &tile.S[0], m: &tile.M[0], groups: b}
 	i := int(-uintptr(unsafe.Pointer(&tile.Corr[0]))%64) / 4
 	p.sums = &tile.Corr[i : i+4*256][0]
@@ -96,9 +100,38 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	cfg.columnBytes[0], cfg.columnBytes[1] = 32, 32
 	cfg.rows[2], cfg.rows[3] = 8, 8
 	p.config = &cfg
-	for t := t0; t < t1; t += 16 {
-		t = min(t, t1-16) // a last block overlaps the one before: the same bits are written again
-		p.dst, p.q, p.d, p.sx = &dst[(t-t0)*ldd], &a.Q[t*k], &a.D[t*b], &a.SX[t*b]
+	var some [16 * TileRows]float32 // a block that is not wanted whole
+	for t := t0 &^ 15; t < t1; {
+		p.blocks = (t1 - t) / 16
+		whole := t >= t0 && p.blocks > 0
+		if whole {
+			p.dst, p.ldd = &dst[(t-t0)*ldd], 4*ldd
+		} else {
+			p.blocks, p.dst, p.ldd = 1, &some[0], 4*TileRows
+		}
+		p.q, p.d, p.sx = &a.Blocks[t*k], &a.D[t*b], &a.SX[t*b]
 		gemmInt8AMX(&p)
+		for i := max(t, t0); i < min(t+16, t1) && !whole; i++ {
+			copy(dst[(i-t0)*ldd:(i-t0)*ldd+tile.Rows], some[(i-t)*TileRows:])
+		}
+		t += 16 * p.blocks
 	}
+}
+
+// amxSlack is read past the blocks of activations: the kernel loads four groups ahead.
+const amxSlack = 4 * 512
+
+// quantizeAMX also fills Blocks.
+func quantizeAMX(a *Acts, t int, x []float32) bool {
+	if !quantizeLevelAVX512(a, t, x) {
+		return false
+	}
+	k := a.K
+	q, blocks := a.Q[t*k:t*k+k], a.Blocks[t/16*16*k+t%16*32:]
+	for len(q) >= 32 {
+		*(*[32]int8)(blocks) = [32]int8(q)
+		q = q[32:]
+		blocks = blocks[min(512, len(blocks)):]
+	}
+	return true
 }

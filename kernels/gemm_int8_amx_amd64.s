@@ -3,7 +3,8 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// The assembler knows no AMX, so these are bytes (VEX.128, map 0F38); t, c, a, b are tile registers.
+// The assembler knows neither PREFETCHW nor AMX, so these are bytes (VEX.128, map 0F38); t, c, a, b are tile registers.
+#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0f // prefetchw (DI)
 #define LDTILECFG BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00 // ldtilecfg (AX)
 #define TILERELEASE BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
 #define LOADA(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x08 // tileloadd (AX)(CX*1), t
@@ -12,14 +13,17 @@
 #define TDPBSSD(c, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7b-8*b); BYTE $0x5e; BYTE $(0xc0+8*c+a) // c += a*b
 #define STORED(t, slot) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $0x17; LONG $(1024*slot) // tilestored t, 1024*slot(DI)(DX*1)
 
-// MULTIPLY starts the product of the next group into c and moves AX, BX on; DX = 64.
-#define MULTIPLY(c, a, b) \
+// LOAD loads the tiles of a group and moves AX, BX on; CX = 32, DX = 64.
+#define LOAD(a, b) \
 	LOADA(a)             \
 	LOADB(b)             \
-	ZERO(c)              \
-	TDPBSSD(c, a, b)     \
-	ADDQ $32, AX         \
+	ADDQ $512, AX        \
 	ADDQ $512, BX
+
+// KEEP stores the sums of a group and clears their tile at once: a product that follows its tilezero closely waits for it.
+#define KEEP(t, slot) \
+	STORED(t, slot)      \
+	ZERO(t)
 
 // ADD continues the chains of token i by a group: acc = fma(float32(isum), s*d, acc); addr = d.
 #define ADD(i, addr, acc, slot) \
@@ -34,51 +38,67 @@
 #define STORE(i, addr, acc, slot) \
 	VMOVUPS acc, K1, addr
 
-// EACH does op for every token; lo and hi point at the entries of tokens 0 and 8.
-#define EACH(op, lo, hi, slot) \
+// QUARTER1 ... QUARTER4 do op for four tokens each; lo and hi point at the entries of tokens 0 and 8.
+#define QUARTER1(op, lo, slot) \
 	op(0, (lo), Z0, slot)               \
 	op(1, (lo)(R12*1), Z1, slot)        \
 	op(2, (lo)(R12*2), Z2, slot)        \
-	op(3, (lo)(R13*1), Z3, slot)        \
+	op(3, (lo)(R13*1), Z3, slot)
+#define QUARTER2(op, lo, slot) \
 	op(4, (lo)(R12*4), Z4, slot)        \
 	op(5, (lo)(R14*1), Z5, slot)        \
 	op(6, (lo)(R13*2), Z6, slot)        \
-	op(7, (lo)(R15*1), Z7, slot)        \
+	op(7, (lo)(R15*1), Z7, slot)
+#define QUARTER3(op, hi, slot) \
 	op(8, (hi), Z8, slot)               \
 	op(9, (hi)(R12*1), Z9, slot)        \
 	op(10, (hi)(R12*2), Z10, slot)      \
-	op(11, (hi)(R13*1), Z11, slot)      \
+	op(11, (hi)(R13*1), Z11, slot)
+#define QUARTER4(op, hi, slot) \
 	op(12, (hi)(R12*4), Z12, slot)      \
 	op(13, (hi)(R14*1), Z13, slot)      \
 	op(14, (hi)(R13*2), Z14, slot)      \
 	op(15, (hi)(R15*1), Z15, slot)
+#define EACH(op, lo, hi, slot) \
+	QUARTER1(op, lo, slot)              \
+	QUARTER2(op, lo, slot)              \
+	QUARTER3(op, hi, slot)              \
+	QUARTER4(op, hi, slot)
 
-// GROUP continues the chains by the group whose sums are in slot and moves on; DX is free, and 64 again at the end.
-#define GROUP(slot, next)                \
+// GROUP continues the chains by the group whose sums are in slot and moves on. Spread between: the sums of the next
+// group, in tile done, go to slot to; the product of tiles a and b, three groups ahead, starts in tile c; and the tiles
+// a2 and b2 of the group after that are loaded. DX is 64 again at the end.
+#define GROUP(slot, done, to, c, a, b, a2, b2, next) \
 	VMOVUPS (R8), Z24                   \
-	EACH(ADD, R11, R10, slot)           \
+	KEEP(done, to)                      \
+	QUARTER1(ADD, R11, slot)            \
+	QUARTER2(ADD, R11, slot)            \
+	TDPBSSD(c, a, b)                    \
+	QUARTER3(ADD, R10, slot)            \
+	LOAD(a2, b2)                        \
+	QUARTER4(ADD, R10, slot)            \
 	CMPQ minTokens-24(SP), $0           \
 	JEQ  next                           \
 	MOVQ m-56(SP), DX                   \
 	ADDQ $128, m-56(SP)                 \
 	VMOVUPS (DX), Z24                   \
 	EACH(ADDMIN, SI, R9, slot)          \
+	MOVQ $64, DX                        \
 	ADDQ $4, SI                         \
 	ADDQ $4, R9                         \
 next:                                   \
 	ADDQ $4, R11                        \
 	ADDQ $4, R10                        \
-	MOVQ $64, DX                        \
 	ADDQ $128, R8                       \
 	DECQ groups-40(SP)                  \
 	JEQ  end
 
 // func gemmInt8AMX(p *amxArgs)
 //
-// As gemmInt8xN of gemm_int8_avx512_amd64.s for 16 tokens, with codes kept signed: the integer sums of a group are one
-// product of tiles of K = 32.
+// As gemmInt8xN of gemm_int8_avx512_amd64.s for blocks of 16 tokens, with codes kept signed: the integer sums of a
+// group are one product of tiles of K = 32.
 //
-//	AX activations, CX their stride · BX weights, DX 64 · DI sums of groups, 4 slots of [16 tokens, 16 rows] · R8 s
+//	AX activations, CX 32 · BX weights, DX 64 · DI sums of groups, 4 slots of [16 tokens, 16 rows] · R8 s
 //	R11, R10 d of tokens 0 and 8 · SI, R9 sx of tokens 0 and 8 · R12-R15 strides of 1, 3, 5, 7 tokens in d and sx
 //	Z0-Z15 results of 16 tokens
 TEXT ·gemmInt8AMX(SB), 0, $136-8
@@ -87,11 +107,32 @@ TEXT ·gemmInt8AMX(SB), 0, $136-8
 	LDTILECFG
 	MOVQ amxArgs_minTokens(R8), AX
 	MOVQ AX, minTokens-24(SP)
+	MOVQ $0, block-64(SP)
+
+	// Invariant: blocks of tokens before this one are stored.
+block:
 	MOVQ $0, panel-32(SP)
 
-	// Invariant: panels before this one are stored.
+	// Invariant: panels before this one are stored for these tokens.
 panel:
 	MOVQ p+0(FP), R8
+	MOVQ amxArgs_ldd(R8), R12
+	MOVQ R12, DI
+	SHLQ $4, DI
+	IMULQ block-64(SP), DI
+	MOVQ panel-32(SP), DX
+	SHLQ $6, DX
+	ADDQ DX, DI
+	ADDQ amxArgs_dst(R8), DI
+	MOVQ $16, CX
+
+	// Invariant: the lines of CX tokens from DI on, that STORE will write, are still to be asked for.
+fetch:
+	PREFETCHW
+	ADDQ R12, DI
+	DECQ CX
+	JNZ  fetch
+
 	MOVQ amxArgs_groups(R8), AX
 	MOVQ AX, groups-40(SP)
 	MOVQ panel-32(SP), DX
@@ -100,21 +141,26 @@ panel:
 	MOVQ amxArgs_m(R8), AX
 	ADDQ DI, AX
 	MOVQ AX, m-56(SP)
-	MOVQ amxArgs_k(R8), CX
-	MOVQ CX, BX
+	MOVQ amxArgs_k(R8), R12
+	MOVQ R12, BX
 	SHLQ $4, BX
+	MOVQ BX, AX
+	IMULQ block-64(SP), AX
+	MOVQ AX, CX
+	SHRQ $3, CX // 2 K bytes of d a block
 	IMULQ DX, BX
 	ADDQ amxArgs_w(R8), BX
-	MOVQ CX, R12
+	ADDQ amxArgs_q(R8), AX
 	SHRQ $3, R12
 	LEAQ (R12)(R12*2), R13
 	LEAQ (R12)(R12*4), R14
 	LEAQ (R13)(R12*4), R15
 	MOVQ amxArgs_d(R8), R11
+	ADDQ CX, R11
 	LEAQ (R11)(R12*8), R10
 	MOVQ amxArgs_sx(R8), SI
+	ADDQ CX, SI
 	LEAQ (SI)(R12*8), R9
-	MOVQ amxArgs_q(R8), AX
 	MOVQ amxArgs_s(R8), DX
 	ADDQ DI, DX
 	MOVQ amxArgs_sums(R8), DI
@@ -136,27 +182,29 @@ panel:
 	VMOVDQA64 Z0, Z14
 	VMOVDQA64 Z0, Z15
 
+	MOVQ $32, CX
 	MOVQ $64, DX
-	MULTIPLY(4, 0, 2)
-	MULTIPLY(5, 1, 3)
-	MULTIPLY(6, 0, 2)
-	STORED(4, 0)
+	ZERO(4)
+	ZERO(5)
+	ZERO(6)
+	ZERO(7)
+	LOAD(0, 2)
+	TDPBSSD(4, 0, 2)
+	LOAD(1, 3)
+	TDPBSSD(5, 1, 3)
+	LOAD(0, 2)
+	TDPBSSD(6, 0, 2)
+	LOAD(1, 3)
+	KEEP(4, 0)
 
 	// Invariant: Z0-Z15 hold the chains of all groups before the one at R8, R9-R11, SI. Its sums are in slot 0, the
-	// next two groups are in tiles 5 and 6, AX and BX are at the third. Surplus groups are read from the slack, unused.
+	// products of the next two are in tiles 5 and 6, the third group is in tiles 1 and 3, AX and BX are at the fourth.
+	// Surplus groups are read from the slack, unused.
 group:
-	MULTIPLY(7, 1, 3)
-	STORED(5, 1)
-	GROUP(0, next0)
-	MULTIPLY(4, 0, 2)
-	STORED(6, 2)
-	GROUP(1, next1)
-	MULTIPLY(5, 1, 3)
-	STORED(7, 3)
-	GROUP(2, next2)
-	MULTIPLY(6, 0, 2)
-	STORED(4, 0)
-	GROUP(3, next3)
+	GROUP(0, 5, 1, 7, 1, 3, 0, 2, next0)
+	GROUP(1, 6, 2, 4, 0, 2, 1, 3, next1)
+	GROUP(2, 7, 3, 5, 1, 3, 0, 2, next2)
+	GROUP(3, 4, 0, 6, 0, 2, 1, 3, next3)
 	JMP  group
 
 end:
@@ -169,6 +217,10 @@ end:
 	MOVQ  amxArgs_dst(R8), DI
 	LEAQ  (DI)(CX*4), DI
 	MOVQ  amxArgs_ldd(R8), R12
+	MOVQ  R12, DX
+	SHLQ  $4, DX
+	IMULQ block-64(SP), DX
+	ADDQ  DX, DI
 	LEAQ  (R12)(R12*2), R13
 	LEAQ  (R12)(R12*4), R14
 	LEAQ  (R13)(R12*4), R15
@@ -179,6 +231,11 @@ end:
 	MOVQ AX, panel-32(SP)
 	CMPQ AX, amxArgs_panels(R8)
 	JLT  panel
+	MOVQ block-64(SP), AX
+	INCQ AX
+	MOVQ AX, block-64(SP)
+	CMPQ AX, amxArgs_blocks(R8)
+	JLT  block
 	TILERELEASE
 	VZEROUPPER
 	RET

@@ -3,6 +3,24 @@
 //	SI weights, SI+R8 second panel · DI, R10 activations of tokens 0 and 3, R9 their stride · R11 d · AX sx · CX start
 //	values · R12, R13, R14 strides of one, three and five tokens in d · BX s · DX m · R15 temporary
 //	Z0-Z11 integer sums (token t: Z(2t), Z(2t+1)) · Z12-Z23 results · Z24-Z31 temporaries
+	MOVQ int8Args_dst(AX), DI
+	MOVQ int8Args_ldd(AX), R9
+	FETCH
+#ifdef N2
+	FETCH
+#endif
+#ifdef N3
+	FETCH
+#endif
+#ifdef N4
+	FETCH
+#endif
+#ifdef N5
+	FETCH
+#endif
+#ifdef N6
+	FETCH
+#endif
 	MOVQ int8Args_w(AX), SI
 	MOVQ int8Args_panel(AX), R8
 	MOVQ int8Args_q(AX), DI

@@ -47,6 +47,13 @@
 	VFMADD231PS  Z26, Z24, acc0  \
 	VFMADD231PS  Z26, Z25, acc1
 
+// FETCH asks for the two lines that STORE will write, by bytes: prefetchw (DI), prefetchw 64(DI). The results of each
+// token lie in another page, and waiting for their lines would cost a fifth of the time.
+#define FETCH \
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x0f             \
+	BYTE $0x0f; BYTE $0x0d; BYTE $0x4f; BYTE $0x40 \
+	ADDQ R9, DI
+
 #define STORE(lo, hi) \
 	VMOVUPS lo, K1, (DI)   \
 	VMOVUPS hi, K2, 64(DI) \
