@@ -7,6 +7,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
 	"regexp"
 	"strconv"
@@ -23,7 +24,7 @@ func vex(pp, v int, op byte, rest ...byte) []byte {
 // TestAMXBytes checks the bytes of the tile instructions against the encoding rules, and those against what the GNU
 // assembler gives for one instruction of each kind.
 func TestAMXBytes(t *testing.T) {
-	const rax, rcx, rdx, rbx, rdi = 0, 1, 2, 3, 7
+	const rax, rcx, rdx, rbx, rsi, rdi = 0, 1, 2, 3, 6, 7
 	modrm := func(mod, reg, rm int) byte { return byte(mod<<6 | reg<<3 | rm) }
 	sib := func(base, index int) byte { return byte(index<<3 | base) }
 	for _, c := range []struct {
@@ -36,26 +37,67 @@ func TestAMXBytes(t *testing.T) {
 		{"tilezero tmm0", "c4e27b49c0", vex(3, 0, 0x49, modrm(3, 0, 0))},
 		{"tileloadd (rax,rcx,1), tmm0", "c4e27b4b0408", vex(3, 0, 0x4b, modrm(0, 0, 4), sib(rax, rcx))},
 		{"tilestored tmm2, (rdi,rbx,1)", "c4e27a4b141f", vex(2, 0, 0x4b, modrm(0, 2, 4), sib(rdi, rbx))},
+		{"tdpbf16ps tmm0 += tmm1*tmm2", "c4e26a5cc1", vex(2, 2, 0x5c, modrm(3, 0, 1))},
 		{"tdpbssd tmm0 += tmm1*tmm2", "c4e26b5ec1", vex(3, 2, 0x5e, modrm(3, 0, 1))},
 	} {
 		if got := fmt.Sprintf("%x", c.got); got != c.want {
 			t.Errorf("rule for %s gives %s, GNU as %s", c.asm, got, c.want)
 		}
 	}
-	macros := map[string]func(x []int) []byte{
-		"PREFETCHW":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rdi)} },
-		"LDTILECFG":        func([]int) []byte { return vex(0, 0, 0x49, modrm(0, 0, rax)) },
-		"TILERELEASE":      func([]int) []byte { return vex(0, 0, 0x49, 0xc0) },
-		"LOADA(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rcx)) },
-		"LOADB(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rbx, rdx)) },
-		"ZERO(t)":          func(x []int) []byte { return vex(3, 0, 0x49, modrm(3, x[0], 0)) },
-		"TDPBSSD(c, a, b)": func(x []int) []byte { return vex(3, x[2], 0x5e, modrm(3, x[0], x[1])) },
-		"STORED(t, slot)": func(x []int) []byte {
-			d := 1024 * x[1]
-			return append(vex(2, 0, 0x4b, modrm(2, x[0], 4), sib(rdi, rdx)), byte(d), byte(d>>8), byte(d>>16), byte(d>>24))
-		},
+	common := map[string]func(x []int) []byte{
+		"LDTILECFG":   func([]int) []byte { return vex(0, 0, 0x49, modrm(0, 0, rax)) },
+		"TILERELEASE": func([]int) []byte { return vex(0, 0, 0x49, 0xc0) },
+		"LOADA(t)":    func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rcx)) },
+		"LOADB(t)":    func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rbx, rdx)) },
+		"ZERO(t)":     func(x []int) []byte { return vex(3, 0, 0x49, modrm(3, x[0], 0)) },
 	}
-	src, err := os.ReadFile("gemm_int8_amx_amd64.s")
+	for file, own := range map[string]map[string]func(x []int) []byte{
+		"gemm_int8_amx_amd64.s": {
+			"PREFETCHW":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rdi)} },
+			"TDPBSSD(c, a, b)": func(x []int) []byte { return vex(3, x[2], 0x5e, modrm(3, x[0], x[1])) },
+			"STORED(t, slot)": func(x []int) []byte {
+				d := 1024 * x[1]
+				return append(vex(2, 0, 0x4b, modrm(2, x[0], 4), sib(rdi, rdx)), byte(d), byte(d>>8), byte(d>>16), byte(d>>24))
+			},
+		},
+		"gemm_bf16_amx_amd64.s": {
+			"TDPBF16PS(c, a, b)": func(x []int) []byte { return vex(2, x[2], 0x5c, modrm(3, x[0], x[1])) },
+			"LOADC(t)":           func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },
+			"STOREC(t)":          func(x []int) []byte { return vex(2, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },
+		},
+	} {
+		maps.Copy(own, common)
+		var small [][]int // every triple of the eight tile registers
+		for n := range 512 {
+			small = append(small, []int{n & 7, n >> 3 & 7, n >> 6})
+		}
+		checkMacros(t, file, own, small)
+	}
+}
+
+// TestBF16Bytes does the same for VDPBF16PS: EVEX.512.F3.0F38.W0 52 (Intel SDM volume 2, 2.7), vvvv = Z30.
+func TestBF16Bytes(t *testing.T) {
+	evex := func(dst, src2, src3 int) []byte {
+		not := func(x, bit int) byte { return byte(^x >> bit & 1) }
+		return []byte{0x62, not(dst, 3)<<7 | not(src3, 4)<<6 | not(src3, 3)<<5 | not(dst, 4)<<4 | 2,
+			byte(^src2&15)<<3 | 1<<2 | 2, 2<<5 | not(src2, 4)<<3, 0x52, byte(0xc0 | dst&7<<3 | src3&7)}
+	}
+	// GNU as, vdpbf16ps zmm9, zmm30, zmm29
+	if got := fmt.Sprintf("%x", evex(9, 30, 29)); got != "62120e4052cd" {
+		t.Errorf("rule gives %s, GNU as 62120e4052cd", got)
+	}
+	var all [][]int
+	for c := range 28 {
+		all = append(all, []int{28, c}, []int{29, c})
+	}
+	checkMacros(t, "gemm_bf16_avx512_amd64.s", map[string]func(x []int) []byte{
+		"VDPBF16PS(b, c)": func(x []int) []byte { return evex(x[1], 30, x[0]) },
+	}, all)
+}
+
+// checkMacros compares every macro of a file that is made of bytes with its rule, for all operands.
+func checkMacros(t *testing.T, file string, macros map[string]func(x []int) []byte, operands [][]int) {
+	src, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +106,7 @@ func TestAMXBytes(t *testing.T) {
 	for _, m := range define.FindAllStringSubmatch(string(src), -1) {
 		want := macros[m[1]]
 		if want == nil {
-			t.Errorf("macro %s has bytes but no rule here", m[1])
+			t.Errorf("%s: macro %s has bytes but no rule here", file, m[1])
 			continue
 		}
 		seen++
@@ -72,8 +114,7 @@ func TestAMXBytes(t *testing.T) {
 		if _, list, ok := strings.Cut(strings.TrimSuffix(m[1], ")"), "("); ok {
 			params = strings.Split(list, ", ")
 		}
-		for n := range 512 { // every triple of registers, the first len(params) used
-			x := []int{n & 7, n >> 3 & 7, n >> 6}
+		for _, x := range operands {
 			scope := types.NewPackage("p", "p")
 			for i, p := range params {
 				scope.Scope().Insert(types.NewConst(0, scope, p, types.Typ[types.UntypedInt], constant.MakeInt64(int64(x[i]))))
@@ -91,11 +132,11 @@ func TestAMXBytes(t *testing.T) {
 				}
 			}
 			if string(got) != string(want(x)) {
-				t.Fatalf("%s with %v is %x, want %x", m[1], x[:len(params)], got, want(x))
+				t.Fatalf("%s: %s with %v is %x, want %x", file, m[1], x[:len(params)], got, want(x))
 			}
 		}
 	}
 	if seen != len(macros) {
-		t.Errorf("%d of %d macros found", seen, len(macros))
+		t.Errorf("%s: %d of %d macros found", file, seen, len(macros))
 	}
 }
