@@ -54,6 +54,8 @@
 #define SXTL24S(n, d) WORD $(0x4f10a400 | (n)<<5 | (d))
 // d = n | m
 #define ORR16B(m, n, d) WORD $(0x4ea01c00 | (m)<<16 | (n)<<5 | (d))
+// d = n & m
+#define AND16B(m, n, d) WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d))
 // d = n &^ m
 #define BIC16B(m, n, d) WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d))
 // d = n where m, else d

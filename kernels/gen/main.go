@@ -84,6 +84,7 @@ var table = []instruction{
 	{"SXTL24S", "sxtl2 $d.4s, $n.8h", shiftImmediate(1, 0, 16, 0b10100), "d = int32 of the upper int16 n"},
 
 	{"ORR16B", "orr $d.16b, $n.16b, $m.16b", threeSame(1, 0, 2, 0b00011), "d = n | m"},
+	{"AND16B", "and $d.16b, $n.16b, $m.16b", threeSame(1, 0, 0, 0b00011), "d = n & m"},
 	{"BIC16B", "bic $d.16b, $n.16b, $m.16b", threeSame(1, 0, 1, 0b00011), "d = n &^ m"},
 	{"BIT16B", "bit $d.16b, $n.16b, $m.16b", threeSame(1, 1, 2, 0b00011), "d = n where m, else d"},
 	{"ADD4S", "add $d.4s, $n.4s, $m.4s", threeSame(1, 0, 2, 0b10000), "d = n + m"},
