@@ -5,3 +5,5 @@
 // the portable body, so the tests compare for equality. Nothing here knows files, models or goroutines, nothing
 // allocates after the constructors, and one call is bounded to about 100 µs by its caller's choice of sizes.
 package kernels
+
+//go:generate go run ./gen

@@ -4,8 +4,6 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-//go:generate go run ./gen
-
 // Every arm64 CPU that Go runs on has NEON. The faster levels differ from it in the integer products alone.
 func init() {
 	neon := portable
