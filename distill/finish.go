@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -72,6 +73,28 @@ func (j *Job) finish(sum *Summary) error {
 	}
 	return writeFile(j.opt.FS, filepath.Join(j.dir, "SHA256SUMS"), []byte(sums.String()))
 }
+
+// finished gives the summary of a run whose stages have all been through and whose files are as its manifest says.
+func (j *Job) finished() *Summary {
+	var m Manifest
+	b, err := os.ReadFile(filepath.Join(j.dir, "manifest.json"))
+	if err != nil || json.Unmarshal(b, &m) != nil || m.Run != j.key {
+		return nil
+	}
+	files, err := j.artefacts()
+	if err != nil || !maps.Equal(files, m.Files) {
+		return nil
+	}
+	sum, err := readSummary(j.dir)
+	if err != nil {
+		return nil
+	}
+	j.idle = true
+	return sum
+}
+
+// Idle says that the last Apply found everything done and did nothing.
+func (j *Job) Idle() bool { return j.idle }
 
 // artefacts hashes the run's files, except checkpoints, logs and the manifest itself.
 func (j *Job) artefacts() (map[string]FileHash, error) {

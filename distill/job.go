@@ -55,6 +55,7 @@ type Job struct {
 	recipe  *Recipe
 	opt     Options
 	dir     string // run folder
+	idle    bool
 	key     string // hash of recipe and inputs: same key, same result
 	level   *kernels.Level
 	teacher source
@@ -386,6 +387,20 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	if err := j.open(); err != nil {
 		return nil, err
 	}
+	lock := filepath.Join(j.dir, "lock.json")
+	unlock, held, err := lockRun(lock)
+	if err != nil {
+		return nil, err
+	}
+	if held {
+		return nil, fmt.Errorf("%s: another freehold is at work in this run folder; wait for it to end", lock)
+	}
+	defer unlock()
+	if st == (Stages{}) {
+		if sum := j.finished(); sum != nil {
+			return sum, sum.failed()
+		}
+	}
 	all := j.labelled()
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
@@ -398,7 +413,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	var labels Labels
 	var cal *engine.Calibration
-	err := timed("label", func() (err error) {
+	err = timed("label", func() (err error) {
 		if !run("label") { // later stages read the shards, so they must be whole
 			if n := j.missingShards(all); n > 0 {
 				return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}

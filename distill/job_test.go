@@ -218,8 +218,13 @@ func TestJob(t *testing.T) {
 		t.Errorf("temporary files are left: %v", left)
 	}
 
-	// Again: nothing is labelled or trained anew.
+	// Again: nothing is done. When a file was damaged, what made it is done again, and nothing is labelled or trained.
 	before := map[string]os.FileInfo{}
+	stages = nil
+	if same, _ := mustApply(t, recipe, o, Stages{}); len(stages) > 0 || same.Student.Accuracy != sum.Student.Accuracy || same.Seconds["train"] != sum.Seconds["train"] {
+		t.Errorf("a finished run did %v", stages)
+	}
+	write(t, filepath.Join(dir, "report.html"), "damaged")
 	for _, name := range []string{"labels/shard-00000.jsonl", "checkpoints/step-00000009.gguf", "lock.json"} {
 		before[name], _ = os.Stat(filepath.Join(dir, name))
 	}
@@ -241,6 +246,7 @@ func TestJob(t *testing.T) {
 		t.Error("a second run of the same job gives something else")
 	}
 	checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)
+	checkReport(t, filepath.Join(dir, "report.html"))
 
 	// A changed recipe is another run; its questions to the teacher are the same, and are not asked again.
 	edit(t, recipe, "lr: 0.003", "lr: 0.002")
@@ -545,6 +551,25 @@ func TestJobRunName(t *testing.T) {
 			t.Errorf("run %q: %v", name, err)
 		}
 	}
+}
+
+// Two processes never work in one run folder; one that ends lets go.
+func TestJobLock(t *testing.T) {
+	recipe := tinyJob(t)
+	o := Options{Threads: 1}
+	_, dir := mustApply(t, recipe, o, Stages{Only: "label"})
+	unlock, held, err := lockRun(filepath.Join(dir, "lock.json"))
+	if err != nil || held {
+		t.Fatalf("a finished run: held %v, %v", held, err)
+	}
+	if _, held, _ := lockRun(filepath.Join(dir, "lock.json")); !held {
+		t.Skip("this system has no file locks: NOT TESTED")
+	}
+	if _, _, err := apply(context.Background(), recipe, o, Stages{Only: "label"}); err == nil || !strings.Contains(err.Error(), "another freehold") {
+		t.Errorf("a run that is held: %v", err)
+	}
+	unlock()
+	mustApply(t, recipe, o, Stages{Only: "label"})
 }
 
 // A plan says what is done and changes nothing.

@@ -96,6 +96,9 @@ func (f *jobFlags) stages(a *app, recipe string, st distill.Stages) error {
 	if a.json {
 		return errors.Join(a.emit(sum), err)
 	}
+	if j.Idle() {
+		a.note("this run is finished and its files are whole: nothing to do (--from eval measures it again)\n")
+	}
 	a.summary(sum, j.Dir())
 	return err
 }
