@@ -101,8 +101,10 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	cfg.rows[2], cfg.rows[3] = 8, 8
 	p.config = &cfg
 	var some [16 * TileRows]float32 // a block that is not wanted whole
+	const callMACs = 8 << 20        // bounds a call to about 100 µs
+	most := max(1, callMACs/(16*TileRows*k))
 	for t := t0 &^ 15; t < t1; {
-		p.blocks = (t1 - t) / 16
+		p.blocks = min((t1-t)/16, most)
 		whole := t >= t0 && p.blocks > 0
 		if whole {
 			p.dst, p.ldd = &dst[(t-t0)*ldd], 4*ldd

@@ -34,8 +34,9 @@ func init() {
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		avx512BF16(&avx512)
 	}
-	// amx takes its turn before avx512: its tiles win in a kernel of its own (1.2-1.7), and on whole models lose
-	// (SmolLM2 pp512 0.6, Qwen2.5 0.5B 0.8 of avx512; bench/LOG.md, 2026-11-22), so it runs when FREEHOLD_CPU asks.
+	// amx takes its turn before avx512, so it runs when FREEHOLD_CPU asks. On whole models it prefills 1.2 times as fast
+	// (Qwen2.5 0.5B) or about as fast (SmolLM2; bench/LOG.md, 2026-11-22), and as the default it would also change the
+	// unit, and so the bits, of training in bf16.
 	if amxPermitted() {
 		amx := avx512
 		amx.Name = "amx"
