@@ -55,6 +55,9 @@ func TestAttendPage(t *testing.T) {
 			t.Helper()
 			what := fmt.Sprintf("headDim %d half %v lo %v hi %v", hd, half, lo, hi)
 			a, check := attnPage(r, hd, r.IntN(16), half, lo, hi)
+			if r.IntN(4) == 0 {
+				a.Cap = 1 + 20*r.Float32()
+			}
 			want := *a
 			want.P, want.Out = make([]float32, len(a.P)), make([]float32, len(a.Out))
 			want.Max, want.Sum = make([]float32, a.NQ), make([]float32, a.NQ)

@@ -6,7 +6,7 @@ import "math"
 
 // attend is Level.AttendPage. Scores and weighted sums are the level's tiles: a tile of queries shares each load (and
 // conversion) of K and V. softmaxRow turns one query's dots into probabilities.
-func (t *floatTiles) attend(a *AttnPage, softmaxRow func(p *float32, lo, hi int, scale float32) (max, sum float32)) {
+func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, lo, hi int, scale float32) (max, sum float32)) {
 	if a.HeadDim%8 != 0 {
 		attendPage(a)
 		return
@@ -16,7 +16,12 @@ func (t *floatTiles) attend(a *AttnPage, softmaxRow func(p *float32, lo, hi int,
 		t.attendScores(a, i, rows)
 		for q := i; q < i+rows; q++ {
 			if lo, hi := int(a.Lo[q]), int(a.Hi[q]); lo < hi {
-				a.Max[q], a.Sum[q] = softmaxRow(&a.P[q*PageKeys : (q+1)*PageKeys][0], lo, hi, a.Scale)
+				p, scale := a.P[q*PageKeys:(q+1)*PageKeys], a.Scale
+				if a.Cap > 0 {
+					l.softCap(p[lo:hi], scale, a.Cap)
+					scale = 1
+				}
+				a.Max[q], a.Sum[q] = softmaxRow(&p[0], lo, hi, scale)
 			} else {
 				a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0
 			}

@@ -16,6 +16,7 @@ type AttnPage struct {
 	Q        []float32 // [NQ, HeadDim]
 	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]
 	Scale    float32
+	Cap      float32   // scores are capped to Cap*tanh(s/Cap), see SoftCap; 0 = not
 	P        []float32 // scratch [NQ, PageKeys]
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
 	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
@@ -23,7 +24,7 @@ type AttnPage struct {
 
 // attendPage is the specification of Level.AttendPage. For each query:
 //
-//	s_j   = float32(chain_d fma(q_d, k_jd) * scale)
+//	s_j   = float32(chain_d fma(q_d, k_jd) * scale), capped if Cap > 0
 //	max   = max_j s_j (a zero is +0);  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
 //	out_d = chain over rising j of fma(p_j, v_jd)
 func attendPage(a *AttnPage) {
@@ -52,6 +53,9 @@ func attendPage(a *AttnPage) {
 				acc = FMA32(q[d], k, acc)
 			}
 			s := float32(acc * a.Scale)
+			if a.Cap > 0 {
+				s = softCap1(s, a.Cap)
+			}
 			p[j] = s
 			if s > max {
 				max = s

@@ -6,7 +6,7 @@ package kernels
 func avx2Float(l *Level) {
 	l.GemmF32 = tiles256.gemm
 	l.Transpose = transpose256
-	l.AttendPage = func(p *AttnPage) { tiles256.attend(p, softmaxRow256) }
+	l.AttendPage = func(p *AttnPage) { tiles256.attend(l, p, softmaxRow256) }
 	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
 		if psum == 0 || sum == 0 {
 			return attendMerge(out, max, sum, pout, pmax, psum)

@@ -6,7 +6,7 @@ package kernels
 func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
 	l.Transpose = transpose512
-	l.AttendPage = func(p *AttnPage) { tiles512.attend(p, softmaxRow512) }
+	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxRow512) }
 	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
 		if psum == 0 || sum == 0 || len(out) == 0 {
 			return attendMerge(out, max, sum, pout, pmax, psum)

@@ -11,7 +11,7 @@ import (
 func neonFloat(l *Level) {
 	l.GemmF32 = tiles128.gemm
 	l.Transpose = transpose128
-	l.AttendPage = func(p *AttnPage) { tiles128.attend(p, softmaxRowNEON) }
+	l.AttendPage = func(p *AttnPage) { tiles128.attend(l, p, softmaxRowNEON) }
 	l.AttendMerge = attendMergeNEON
 }
 

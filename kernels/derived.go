@@ -1,0 +1,127 @@
+package kernels
+
+// Functions made of a level's own ones, with plain arithmetic between them. They have one body for all levels: its bits
+// are those of Exp, Sum, SumSq and Dot, which are the same everywhere.
+
+// SoftCap bounds x smoothly to (-cap, cap), in place: cap*tanh(x/cap).
+//
+//	e = exp(float32(x * (2/cap)));  x = float32(1 - 2/(1+e)) * cap
+func (l *Level) SoftCap(x []float32, cap float32) {
+	l.softCap(x, 1, cap)
+}
+
+// softCap is SoftCap of float32(x*scale), rounded once before it is capped.
+func (l *Level) softCap(x []float32, scale, cap float32) {
+	c := 2 / cap
+	for i, v := range x {
+		x[i] = float32(v*scale) * c
+	}
+	l.Exp(x, x)
+	for i, e := range x {
+		x[i] = (1 - 2/(1+e)) * cap
+	}
+}
+
+// softCap1 is the specification of softCap: one score.
+func softCap1(s, cap float32) float32 {
+	e := Exp32(float32(s * (2 / cap)))
+	return float32(float32(1-2/(1+e)) * cap)
+}
+
+// SoftCapBack turns the gradient of SoftCap's result y into that of its argument: dy *= 1 - (y/cap)².
+func (l *Level) SoftCapBack(dy, y []float32, cap float32) {
+	for i, v := range y {
+		t := v / cap
+		dy[i] *= 1 - float32(t*t)
+	}
+}
+
+var ones = func() (o [512]float32) {
+	for i := range o {
+		o[i] = 1
+	}
+	return o
+}()
+
+// GELU is gelu(x) in the tanh form, as GeGLU computes it; dst may be x.
+func (l *Level) GELU(dst, x []float32) {
+	for len(x) > 0 {
+		n := min(len(x), len(ones))
+		l.GeGLU(dst[:n], x[:n], ones[:n])
+		dst, x = dst[n:], x[n:]
+	}
+}
+
+// geluExp gives dst = exp(-2u), u = sqrt(2/pi)*(x + 0.044715 x³), the exponential inside gelu.
+func (l *Level) geluExp(dst, x []float32) {
+	for i, v := range x {
+		u := float32(v * (float32(geluC1*float32(v*v)) + geluC0))
+		dst[i] = -2 * u
+	}
+	l.Exp(dst, dst)
+}
+
+// geluSlope is gelu(x) and its derivative from e = exp(-2u): with s = 1/(1+e), gelu = x*s,
+//
+//	gelu' = s + gelu*(1-s) * 2u',  u' = sqrt(2/pi)*(1 + 3*0.044715 x²)
+func geluSlope(x, e float32) (gelu, slope float32) {
+	s := 1 / (1 + e)
+	gelu = float32(x * s)
+	u := float32(3*geluC1*float32(x*x)) + geluC0
+	return gelu, float32(float32(2*gelu*(1-s))*u) + s
+}
+
+// GeGLUBack writes (not adds) the gradients of GeGLU's gate and up; dgate and dup may be no source.
+func (l *Level) GeGLUBack(dgate, dup, dy, gate, up []float32) {
+	l.geluExp(dgate, gate)
+	for i, e := range dgate {
+		g, slope := geluSlope(gate[i], e)
+		dup[i] = dy[i] * g
+		dgate[i] = float32(dy[i]*up[i]) * slope
+	}
+}
+
+// GELUBack writes (not adds) the gradient of GELU's argument; dx may be no source.
+func (l *Level) GELUBack(dx, dy, x []float32) {
+	l.geluExp(dx, x)
+	for i, e := range dx {
+		_, slope := geluSlope(x[i], e)
+		dx[i] = dy[i] * slope
+	}
+}
+
+// center writes x - mean(x) and returns 1/sqrt(mean of its squares + eps).
+func (l *Level) center(dst, x []float32, eps float32) float32 {
+	mean := l.Sum(x) / float32(len(x))
+	for i, v := range x {
+		dst[i] = v - mean
+	}
+	return rmsScale(l.SumSq(dst), len(x), eps)
+}
+
+// LayerNorm is float32(float32((x-mean)*s) * w) + b, s = 1/sqrt(mean((x-mean)²)+eps); dst may be x.
+func (l *Level) LayerNorm(dst, x, w, b []float32, eps float32) {
+	s := l.center(dst, x, eps)
+	for i, v := range dst {
+		dst[i] = float32(float32(v*s)*w[i]) + b[i]
+	}
+}
+
+// LayerNormBack adds the gradients of LayerNorm's x, w and b. tmp holds 2*len(x).
+//
+//	h = (x-mean)*s, g = dy*w:  dx += s*(g - mean(g) - h*mean(g*h));  dw += dy*h;  db += dy
+func (l *Level) LayerNormBack(dx, dw, db, dy, x, w []float32, eps float32, tmp []float32) {
+	n := len(x)
+	h, g := tmp[:n], tmp[n:2*n]
+	s := l.center(h, x, eps)
+	for i := range h {
+		h[i] *= s
+		g[i] = dy[i] * w[i]
+	}
+	mean, along := l.Sum(g)/float32(n), l.Dot(g, h)/float32(n)
+	for i, v := range h {
+		dx[i] += float32(s * (g[i] - mean - float32(v*along)))
+		dw[i] += float32(dy[i] * v)
+		db[i] += dy[i]
+	}
+}

@@ -1,0 +1,130 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// derivedOps calls the functions made of others on slices of one length, like vectorOps.
+var derivedOps = []struct {
+	name   string
+	slices int
+	run    func(l *Level, s [][]float32, a float32)
+}{
+	{"SoftCap", 1, func(l *Level, s [][]float32, a float32) { l.SoftCap(s[0], 30*a) }},
+	{"SoftCapBack", 2, func(l *Level, s [][]float32, a float32) { l.SoftCapBack(s[0], s[1], 30*a) }},
+	{"GELU", 2, func(l *Level, s [][]float32, a float32) { l.GELU(s[0], s[1]) }},
+	{"GELU in place", 1, func(l *Level, s [][]float32, a float32) { l.GELU(s[0], s[0]) }},
+	{"GELUBack", 3, func(l *Level, s [][]float32, a float32) { l.GELUBack(s[0], s[1], s[2]) }},
+	{"GeGLUBack", 5, func(l *Level, s [][]float32, a float32) { l.GeGLUBack(s[0], s[1], s[2], s[3], s[4]) }},
+	{"LayerNorm", 4, func(l *Level, s [][]float32, a float32) { l.LayerNorm(s[0], s[1], s[2], s[3], a*1e-5) }},
+	{"LayerNorm in place", 3, func(l *Level, s [][]float32, a float32) { l.LayerNorm(s[0], s[0], s[1], s[2], a*1e-5) }},
+	{"LayerNormBack", 6, func(l *Level, s [][]float32, a float32) {
+		l.LayerNormBack(s[0], s[1], s[2], s[3], s[4], s[5], a*1e-5, make([]float32, 2*len(s[0])))
+	}},
+}
+
+func TestDerived(t *testing.T) {
+	eachLevel(t, func(t *testing.T, l *Level) {
+		for _, op := range derivedOps {
+			r := rand.New(rand.NewPCG(21, 21))
+			for n := 1; n < 1100; n += 1 + n/40 {
+				got, want := make([][]float32, op.slices), make([][]float32, op.slices)
+				for i := range got {
+					got[i] = make([]float32, n)
+					fillKind(r, got[i], n%2)
+					want[i] = append([]float32(nil), got[i]...)
+				}
+				a := 1 - r.Float32()
+				op.run(&portable, want, a)
+				op.run(l, got, a)
+				for i := range got {
+					equalOrNaN(t, fmt.Sprintf("%s, length %d, slice %d", op.name, n, i), got[i], want[i])
+				}
+			}
+		}
+	})
+}
+
+// The functions against their definitions in float64, and the gradients against their slopes.
+func TestDerivedValues(t *testing.T) {
+	l := &portable
+	gelu := func(x float64) float64 {
+		return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+	}
+	near := func(what string, x, got, want, tol float64) {
+		t.Helper()
+		if !(math.Abs(got-want) <= tol) {
+			t.Errorf("%s of %g is %g, want %g", what, x, got, want)
+		}
+	}
+	for x := -12.0; x <= 12; x += 0.37 {
+		v := float32(x)
+		x := float64(v)
+		y, d := []float32{v}, []float32{1}
+		l.SoftCap(y, 5)
+		near("SoftCap", x, float64(y[0]), 5*math.Tanh(x/5), 2e-6)
+		if y[0] != softCap1(v, 5) {
+			t.Errorf("softCap1(%g) is %g, SoftCap gives %g", x, softCap1(v, 5), y[0])
+		}
+		l.SoftCapBack(d, y, 5)
+		near("SoftCapBack", x, float64(d[0]), 1-math.Pow(math.Tanh(x/5), 2), 2e-6)
+		g := []float32{0}
+		l.GELU(g, []float32{v})
+		near("GELU", x, float64(g[0]), gelu(x), 2e-6)
+		const h = 1e-4
+		slope := (gelu(x+h) - gelu(x-h)) / (2 * h)
+		l.GELUBack(g, []float32{3}, []float32{v})
+		near("GELUBack", x, float64(g[0]), 3*slope, 1e-5)
+		up := []float32{0}
+		l.GeGLUBack(g, up, []float32{3}, []float32{v}, []float32{-2})
+		near("GeGLUBack gate", x, float64(g[0]), -6*slope, 1e-5)
+		near("GeGLUBack up", x, float64(up[0]), 3*gelu(x), 1e-5)
+	}
+
+	const n, eps = 37, 1e-3
+	r := rand.New(rand.NewPCG(22, 22))
+	x, w, b, dy := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	for _, s := range [][]float32{x, w, b, dy} {
+		fillNormal(r, s, 1)
+	}
+	norm := func(x []float64) (y []float64) {
+		mean, sq := 0.0, 0.0
+		for _, v := range x {
+			mean += v / n
+		}
+		for _, v := range x {
+			sq += (v - mean) * (v - mean) / n
+		}
+		for i, v := range x {
+			y = append(y, (v-mean)/math.Sqrt(sq+eps)*float64(w[i])+float64(b[i]))
+		}
+		return y
+	}
+	wide := func(x []float32) (y []float64) {
+		for _, v := range x {
+			y = append(y, float64(v))
+		}
+		return y
+	}
+	y, dx, dw, db := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	l.LayerNorm(y, x, w, b, eps)
+	l.LayerNormBack(dx, dw, db, dy, x, w, eps, make([]float32, 2*n))
+	for i, want := range norm(wide(x)) {
+		near("LayerNorm", float64(x[i]), float64(y[i]), want, 1e-5)
+		const h = 1e-5
+		lo, hi := wide(x), wide(x)
+		lo[i] -= h
+		hi[i] += h
+		slope := 0.0
+		up, down := norm(hi), norm(lo)
+		for j := range up {
+			slope += float64(dy[j]) * (up[j] - down[j]) / (2 * h)
+		}
+		near("LayerNormBack dx", float64(i), float64(dx[i]), slope, 1e-5)
+		near("LayerNormBack dw", float64(i), float64(dw[i]), float64(dy[i])*(want-float64(b[i]))/float64(w[i]), 1e-4)
+		near("LayerNormBack db", float64(i), float64(db[i]), float64(dy[i]), 0)
+	}
+}
