@@ -89,7 +89,7 @@ var levels = []*Level{&portable}
 func Levels() []*Level { return levels }
 
 // knownLevels lists every level name in rising order of speed per architecture.
-var knownLevels = []string{"portable", "avx2", "avxvnni", "amx", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"}
+var knownLevels = []string{"portable", "avx2", "avxvnni", "avx512", "amx", "neon", "dotprod", "i8mm"}
 
 // Best returns the fastest level of this machine, or the one FREEHOLD_CPU names. A level that is unknown, or that this
 // machine lacks, is an error and never a fallback.

@@ -34,9 +34,9 @@ func init() {
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		avx512BF16(&avx512)
 	}
-	// amx takes its turn before avx512, so it runs when FREEHOLD_CPU asks. On whole models it prefills 1.2 times as fast
-	// (Qwen2.5 0.5B) or about as fast (SmolLM2; bench/LOG.md, 2026-11-22), and as the default it would also change the
-	// unit, and so the bits, of training in bf16.
+	levels = append(levels, &avx512)
+	// The int8 product on tiles is 1.2 times as fast in whole models, or about as fast (Qwen2.5 0.5B, SmolLM2); the bf16
+	// product is many times as fast (bench/LOG.md, 2026-11-22).
 	if amxPermitted() {
 		amx := avx512
 		amx.Name = "amx"
@@ -46,5 +46,4 @@ func init() {
 		}
 		levels = append(levels, &amx)
 	}
-	levels = append(levels, &avx512)
 }
