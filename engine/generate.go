@@ -35,6 +35,8 @@ type Stream struct {
 	err    error
 	reason string
 	prompt int
+	pick   sampler
+	spec   speculation
 }
 
 // Generate continues tokens in a session of its own. It needs the file's tokenizer.
@@ -147,18 +149,21 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	if st.prompt > m.cfg.context {
 		return &ContextError{st.prompt, m.cfg.context}
 	}
-	pick := sampler{l: m.level}
+	st.pick = sampler{l: m.level}
+	st.initDraft()
+	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
+		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
+	}
 	text := pieces{stop: st.gen.Stop}
 	for n := 0; ; n++ {
 		if st.gen.MaxTokens > 0 && n == st.gen.MaxTokens || len(st.tokens) > m.cfg.context {
 			st.reason = ReasonLength
 			break
 		}
-		logits, err := st.s.Eval(st.ctx, st.tokens)
+		id, err := st.next(max(0, st.gen.MaxTokens-n))
 		if err != nil {
 			return err
 		}
-		id := pick.pick(logits, &st.gen, len(st.tokens))
 		if tok.IsEOG(id) {
 			st.reason = ReasonEnd
 			break

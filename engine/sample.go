@@ -26,6 +26,8 @@ type Gen struct {
 	Seed        uint64   // with Temperature: the same seed gives the same text
 	Sequence    uint32   // tells apart several continuations of one prompt under one seed
 	Stop        []string // texts that end the generation; they are not part of it
+	Draft       Draft    // guesses tokens ahead; nil = none. The text is the same with and without
+	DraftTokens int      // guesses at a time at most; 0 = DraftTokens
 }
 
 func (g *Gen) check() error {
@@ -34,6 +36,8 @@ func (g *Gen) check() error {
 		return fmt.Errorf("engine: MaxTokens is %d, want 0 (no limit) or more", g.MaxTokens)
 	case !(g.Temperature >= 0) || g.Temperature > 100:
 		return fmt.Errorf("engine: Temperature is %v, want 0 to 100", g.Temperature)
+	case g.DraftTokens < 0 || g.DraftTokens > MaxDraftTokens:
+		return fmt.Errorf("engine: DraftTokens is %d, want 0 (%d) to %d", g.DraftTokens, DraftTokens, MaxDraftTokens)
 	case g.TopK < 0:
 		return fmt.Errorf("engine: TopK is %d, want 0 (all) or more", g.TopK)
 	}

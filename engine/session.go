@@ -68,10 +68,7 @@ func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("engine: Eval of no tokens; there is nothing to continue")
 	}
-	n := 0
-	for n < len(tokens) && n < len(s.tokens) && tokens[n] == s.tokens[n] {
-		n++
-	}
+	n := s.common(tokens)
 	if n == len(tokens) && n == len(s.tokens) && s.Logits() != nil {
 		return s.logits, nil
 	}
@@ -81,6 +78,15 @@ func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 		return nil, err
 	}
 	return s.logits, nil
+}
+
+// common is how many of the first tokens the session holds.
+func (s *Session) common(tokens []int32) int {
+	n := 0
+	for n < len(tokens) && n < len(s.tokens) && tokens[n] == s.tokens[n] {
+		n++
+	}
+	return n
 }
 
 // Truncate forgets all but the first n tokens.
