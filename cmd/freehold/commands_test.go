@@ -120,6 +120,31 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// A draft changes the figures of an answer, not the answer.
+func TestRunDraft(t *testing.T) {
+	model := tiny(t)
+	for _, flags := range [][]string{nil, {"--temperature=0.7", "--seed=3"}} {
+		args := append([]string{"--json", "run", model, "hello hello hello", "-n", "40"}, flags...)
+		plain := freehold(t, args...).must(t).document(t, "freehold/run/1")
+		if plain["drafted"] != 0.0 || plain["accepted"] != 0.0 {
+			t.Errorf("without a draft: %v of %v guesses", plain["accepted"], plain["drafted"])
+		}
+		for _, draft := range []string{"lookup", model} {
+			d := freehold(t, append(args, "--draft", draft, "--draft-tokens=5")...).must(t).document(t, "freehold/run/1")
+			if d["text"] != plain["text"] || d["reason"] != plain["reason"] || d["generated_tokens"] != plain["generated_tokens"] {
+				t.Errorf("--draft %s: %v, without: %v", draft, d, plain)
+			}
+			if draft == model && (d["drafted"] == 0.0 || d["accepted"] != d["drafted"]) {
+				t.Errorf("%v of %v guesses of the model itself are right, want all of them", d["accepted"], d["drafted"])
+			}
+		}
+	}
+	r := freehold(t, "run", model, "hello", "-n", "12", "--draft=lookup", "--stats").must(t)
+	if !strings.Contains(r.err, "of them right") {
+		t.Errorf("--stats says nothing of the draft: %s", r.err)
+	}
+}
+
 // What is streamed is what --json says, and standard output holds nothing else.
 func TestRun(t *testing.T) {
 	model := tiny(t)
