@@ -23,7 +23,8 @@ type LossParams struct {
 	Temperature float64 // logits are divided by it; 0 means 1
 	Alpha       float64 // mixed: share of the distillation term
 	Beta        float64 // jsd: weight of the teacher in the mixture
-	K           int     // topk_forward_kl: how many teacher logits count
+	Skew        float64 // skew_kl, skew_reverse_kl: share of the other side in the mixture
+	K           int     // topk_forward_kl, topk_rest_kl, topk_uniform_kl: how many teacher logits count
 }
 
 func (p LossParams) invT() float32 {

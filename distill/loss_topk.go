@@ -8,6 +8,8 @@ import (
 
 func init() {
 	losses["topk_forward_kl"] = func(p LossParams) Loss { return topKLoss{forwardKL{p.invT()}, p.K} }
+	losses["topk_rest_kl"] = func(p LossParams) Loss { return topKRest{p.invT(), p.K, false} }
+	losses["topk_uniform_kl"] = func(p LossParams) Loss { return topKRest{p.invT(), p.K, true} }
 }
 
 // topKLoss is forward KL over the teacher's K largest logits (first index wins ties), both sides renormalised over
@@ -24,12 +26,7 @@ func (f topKLoss) Row(l *kernels.Level, z, t []float32, label int32, weight floa
 	if k <= 0 || k > len(z) {
 		k = len(z)
 	}
-	ids := make([]int, len(t))
-	for i := range ids {
-		ids[i] = i
-	}
-	sort.SliceStable(ids, func(a, b int) bool { return t[ids[a]] > t[ids[b]] })
-	ids = ids[:k]
+	ids := largest(t, k)
 	zk, tk := make([]float32, k), make([]float32, k)
 	for i, id := range ids {
 		zk[i], tk[i] = z[id], t[id]
@@ -39,5 +36,73 @@ func (f topKLoss) Row(l *kernels.Level, z, t []float32, label int32, weight floa
 	for i, id := range ids {
 		z[id] = zk[i]
 	}
+	return loss
+}
+
+// largest gives the ids of the k largest values in falling order, the first index where they are equal.
+func largest(t []float32, k int) []int {
+	ids := make([]int, len(t))
+	for i := range ids {
+		ids[i] = i
+	}
+	sort.SliceStable(ids, func(a, b int) bool { return t[ids[a]] > t[ids[b]] })
+	return ids[:k]
+}
+
+// topKRest is forward KL over the whole vocabulary when only the teacher's K largest probabilities are known. The
+// mass that they leave, r, is either one more outcome (topk_rest_kl: r against all the student gives to the other ids)
+// or spread evenly over the other ids (topk_uniform_kl).
+type topKRest struct {
+	invT    float32
+	k       int
+	uniform bool
+}
+
+func (topKRest) NeedsTeacher() bool { return true }
+
+func (f topKRest) Row(l *kernels.Level, z, t []float32, _ int32, weight float32, tmp []float32) float64 {
+	n := len(z)
+	k := f.k
+	if k <= 0 || k > n {
+		k = n
+	}
+	p, q := tmp[:n], tmp[n:2*n]
+	tlse, zlse := softmax(l, p, t, f.invT), softmax(l, q, z, f.invT)
+	logQ := func(i int) float64 { return float64(float64(z[i])*float64(f.invT)) - zlse }
+	loss, rest, out := 0.0, 0.0, tmp[2*n:3*n]
+	copy(out, q)
+	for _, id := range largest(t, k) {
+		loss += float64(float64(p[id]) * (float64(float64(t[id])*float64(f.invT)) - tlse - logQ(id)))
+		out[id] -= p[id]
+		p[id] = -1 // known
+	}
+	student := 0.0
+	for i, pi := range p {
+		if pi >= 0 {
+			rest += float64(pi)
+			student += float64(q[i])
+		}
+	}
+	switch {
+	case rest == 0:
+	case f.uniform:
+		each := rest / float64(n-k)
+		for i, pi := range p {
+			if pi >= 0 {
+				loss += float64(each * (kernels.Log(each) - logQ(i)))
+				out[i] -= float32(each)
+			}
+		}
+	default:
+		student = max(student, 1e-30) // all rounded to 0: a large loss, not an infinite one
+		loss += float64(rest * kernels.Log(rest/student))
+		for i, pi := range p {
+			if pi >= 0 {
+				out[i] -= float32(float64(q[i]) * rest / student)
+			}
+		}
+	}
+	copy(z, out)
+	l.Scale(z, float32(weight*f.invT))
 	return loss
 }

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,27 +26,76 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		}
 		return c.p.Beta*klLogs(lp, lm) + (1-c.p.Beta)*klLogs(lq, lm)
 	},
+	"skew_kl": func(c lossCase, z, t []float64) float64 {
+		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
+		return klLogs(lp, mixLogs(lp, lq, c.p.Skew))
+	},
+	"skew_reverse_kl": func(c lossCase, z, t []float64) float64 {
+		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
+		return klLogs(lq, mixLogs(lq, lp, c.p.Skew))
+	},
+	"tv": func(c lossCase, z, t []float64) float64 {
+		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
+		sum := 0.0
+		for i := range lp {
+			sum += math.Abs(math.Exp(lp[i])-math.Exp(lq[i])) / 2
+		}
+		return sum
+	},
+	"topk_rest_kl": func(c lossCase, z, t []float64) float64 {
+		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
+		sum, pr, qr := 0.0, 0.0, 0.0
+		for rank, i := range fallingOrder(t) {
+			if rank < c.p.K {
+				sum += math.Exp(lp[i]) * (lp[i] - lq[i])
+			} else {
+				pr, qr = pr+math.Exp(lp[i]), qr+math.Exp(lq[i])
+			}
+		}
+		if pr > 0 {
+			sum += pr * math.Log(pr/qr)
+		}
+		return sum
+	},
+	"topk_uniform_kl": func(c lossCase, z, t []float64) float64 {
+		lp, order := logQ(t, c.p.Temperature), fallingOrder(t)
+		rest := 0.0
+		for _, i := range order[c.p.K:] {
+			rest += math.Exp(lp[i])
+		}
+		for _, i := range order[c.p.K:] {
+			lp[i] = math.Log(rest / float64(len(t)-c.p.K))
+		}
+		return klLogs(lp, logQ(z, c.p.Temperature))
+	},
 	"mixed": func(c lossCase, z, t []float64) float64 {
 		T := c.p.Temperature
 		return c.p.Alpha*T*T*klLogs(logQ(t, T), logQ(z, T)) - (1-c.p.Alpha)*logQ(z, 1)[c.label]
 	},
 	"topk_forward_kl": func(c lossCase, z, t []float64) float64 {
-		ids := make([]int, len(t))
-		for i := range ids {
-			ids[i] = i
-		}
-		slices.SortStableFunc(ids, func(a, b int) int {
-			switch {
-			case t[a] > t[b]:
-				return -1
-			case t[a] < t[b]:
-				return 1
-			}
-			return a - b
-		})
+		ids := fallingOrder(t)
 		zk, tk := pick64(z, ids[:c.p.K]), pick64(t, ids[:c.p.K])
 		return klLogs(logQ(tk, c.p.Temperature), logQ(zk, c.p.Temperature))
 	},
+}
+
+// mixLogs is log(a exp(x) + (1-a) exp(y)).
+func mixLogs(x, y []float64, a float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range out {
+		out[i] = math.Log(a*math.Exp(x[i]) + (1-a)*math.Exp(y[i]))
+	}
+	return out
+}
+
+// fallingOrder lists indices by falling value, the lower index first where they are equal.
+func fallingOrder(t []float64) []int {
+	ids := make([]int, len(t))
+	for i := range ids {
+		ids[i] = i
+	}
+	slices.SortStableFunc(ids, func(a, b int) int { return cmp.Compare(t[b], t[a]) })
+	return ids
 }
 
 type lossCase struct {
@@ -94,7 +144,9 @@ func to64(x []float32) []float64 {
 	return out
 }
 
-func testParams(T float64) LossParams { return LossParams{Temperature: T, Alpha: 0.3, Beta: 0.7, K: 5} }
+func testParams(T float64) LossParams {
+	return LossParams{Temperature: T, Alpha: 0.3, Beta: 0.7, Skew: 0.1, K: 5}
+}
 
 func normal(r *rand.Rand, n int, scale float64) []float32 {
 	out := make([]float32, n)
@@ -165,6 +217,11 @@ func TestLossesAtTheTeacher(t *testing.T) {
 			continue
 		}
 		teach := normal(r, 100, 3)
+		if name == "topk_uniform_kl" { // what it takes for the teacher has an even tail
+			for _, i := range fallingOrder(to64(teach))[p.K:] {
+				teach[i] = -4
+			}
+		}
 		z := slices.Clone(teach)
 		if got := loss.Row(level, z, teach, 4, 1, make([]float32, 300)); !(math.Abs(got) <= 1e-6) {
 			t.Errorf("%s: loss %g at the teacher, want 0", name, got)
@@ -271,7 +328,7 @@ func TestNewLossRefuses(t *testing.T) {
 		p    LossParams
 	}{
 		{"kl", LossParams{}}, {"", LossParams{}}, {"ce", LossParams{Temperature: -1}}, {"ce", LossParams{Temperature: math.NaN()}},
-		{"jsd", LossParams{}}, {"jsd", LossParams{Beta: 1}}, {"mixed", LossParams{Alpha: 1.5}}, {"mixed", LossParams{Alpha: math.NaN()}},
+		{"skew_kl", LossParams{}}, {"skew_reverse_kl", LossParams{Skew: 1}}, {"jsd", LossParams{}}, {"jsd", LossParams{Beta: 1}}, {"mixed", LossParams{Alpha: 1.5}}, {"mixed", LossParams{Alpha: math.NaN()}},
 	} {
 		if _, err := NewLoss(c.name, c.p); err == nil {
 			t.Errorf("loss %q with %+v is accepted", c.name, c.p)

@@ -64,7 +64,7 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"),
 		oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"),
 		oneOf(r.Student.Vocab, []string{"full", "task"}, "student", "vocab"),
-		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd"}, "train", "loss"),
+		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
 		oneOf(t.Precision, []string{"bf16", "f32"}, "train", "precision"),
 		oneOf(r.Numeric, []string{"normal", "reference"}, "numeric"),

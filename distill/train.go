@@ -254,7 +254,7 @@ func (j *Job) steps() int {
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {
 	r := &j.recipe.Train
-	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Beta: 0.5})
+	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Beta: 0.5, Skew: 0.1})
 	if err != nil {
 		return nil, nil, err
 	}
