@@ -24,14 +24,14 @@
 	EOR  $3, R12; \
 	LSR  $1, R12; \
 	LSR  $steps, R14; \
-	VEOR V16.B16, V16.B16, V16.B16; \
-	VEOR V17.B16, V17.B16, V17.B16; \
-	VEOR V18.B16, V18.B16, V18.B16; \
-	VEOR V19.B16, V19.B16, V19.B16; \
-	VEOR V20.B16, V20.B16, V20.B16; \
-	VEOR V21.B16, V21.B16, V21.B16; \
-	VEOR V22.B16, V22.B16, V22.B16; \
-	VEOR V23.B16, V23.B16, V23.B16
+	VMOVI $0, V16.B16; \
+	VMOVI $0, V17.B16; \
+	VMOVI $0, V18.B16; \
+	VMOVI $0, V19.B16; \
+	VMOVI $0, V20.B16; \
+	VMOVI $0, V21.B16; \
+	VMOVI $0, V22.B16; \
+	VMOVI $0, V23.B16
 
 // SCALE continues the chains of a token: its integer sums are in i0, i1, its d at R20, which steps on to the next
 // token's. V24, V25 = scales.

@@ -5,7 +5,7 @@
 #include "neon_arm64.h"
 
 #define DOT(acc, v) \
-	VEOR v.B16, v.B16, v.B16; \
+	VMOVI $0, v.B16; \
 	SDOT4S(16, 20, acc); \
 	SDOT4S(17, 21, acc)
 
@@ -23,7 +23,7 @@ TEXT ·dotRows32DotProd(SB), 0, $136-8
 #undef LOADD
 
 #define DOT(acc, v) \
-	VEOR v.B16, v.B16, v.B16; \
+	VMOVI $0, v.B16; \
 	SDOT4S(16, 20, acc)
 
 #define LOADX VLD1.P 16(R8), [V16.B16]

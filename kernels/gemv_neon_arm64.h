@@ -16,7 +16,7 @@
 	MOVD rowsArgs128_d(R0), R9
 	MOVD rowsArgs128_sx(R0), R10
 	MOVD rowsArgs128_groups(R0), R11
-	VEOR V31.B16, V31.B16, V31.B16
+	VMOVI $0, V31.B16
 
 group:
 	LOADX

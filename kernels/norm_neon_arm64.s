@@ -76,8 +76,10 @@ loop:
 	FADD4S(3, 4, 4)
 	FMLAE4S(0, 11, 1, 2)
 	FADD4S(2, 5, 5)
-	VST1.P [V4.S4], 16(R6)
-	VST1.P [V5.S4], 16(R0)
+	VST1   [V4.S4], (R6)
+	ADD    $16, R6
+	VST1   [V5.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -101,8 +103,10 @@ loop:
 	FMLA4S(2, 0, 4)
 	FMUL4S(2, 1, 5)        // b*cos
 	FMLA4S(3, 0, 5)
-	VST1.P [V4.S4], 16(R0)
-	VST1.P [V5.S4], 16(R1)
+	VST1   [V4.S4], (R0)
+	ADD    $16, R0
+	VST1   [V5.S4], (R1)
+	ADD    $16, R1
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -124,7 +128,8 @@ loop:
 	FMLA4S(2, 0, 4)
 	FMUL4S(2, 1, 5)
 	FMLA4S(3, 0, 5)
-	VST2.P [V4.S4, V5.S4], 32(R0)
+	VST2   [V4.S4, V5.S4], (R0)
+	ADD    $32, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -162,15 +167,18 @@ loop:
 	FMUL4S(1, 1, 1)
 	FMULE4S(0, 18, 3, 3)
 	FMLAE4S(0, 19, 1, 3)
-	VST1.P [V2.S4], 16(R3)
-	VST1.P [V3.S4], 16(R4)
+	VST1   [V2.S4], (R3)
+	ADD    $16, R3
+	VST1   [V3.S4], (R4)
+	ADD    $16, R4
 	FSQRT4S(3, 3)
 	ORR16B(22, 22, 5)
 	FMLAE4S(0, 21, 3, 5)
 	FDIV4S(5, 2, 2)
 	FMULE4S(0, 23, 4, 4)
 	FMLAE4S(0, 20, 2, 4)
-	VST1.P [V4.S4], 16(R0)
+	VST1   [V4.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET

@@ -43,8 +43,8 @@ loop:
 
 // ZEROS clears the factors and the chains; a denormal left in one could slow its chain down.
 #define ZEROS \
-	VEOR V16.B16, V16.B16, V16.B16; \
-	VEOR V17.B16, V17.B16, V17.B16; \
+	VMOVI $0, V16.B16; \
+	VMOVI $0, V17.B16; \
 	CHAINS(AND16B)
 
 // func peakF32NEON(iterations int)

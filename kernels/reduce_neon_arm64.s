@@ -66,7 +66,7 @@ TEXT ·finite128(SB), 0, $136-17
 	MOVD n+8(FP), R2
 	MOVW $0x7f800000, R3
 	VDUP R3, V2.S4
-	VEOR V3.B16, V3.B16, V3.B16
+	VMOVI $0, V3.B16
 
 	// invariant: V3 = the largest exponents by lanes of the elements before R0, R2 > 0 are left
 loop:

@@ -14,7 +14,8 @@ loop:
 	VLD1   (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	FADD4S(1, 0, 0)
-	VST1.P [V0.S4], 16(R0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -30,7 +31,8 @@ loop:
 	VLD1   (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	FMUL4S(1, 0, 0)
-	VST1.P [V0.S4], 16(R0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -47,7 +49,8 @@ loop:
 	VLD1   (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	FMLAE4S(0, 2, 1, 0)
-	VST1.P [V0.S4], 16(R0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -62,7 +65,8 @@ TEXT ·scale128(SB), 0, $136-20
 loop:
 	VLD1   (R0), [V0.S4]
 	FMULE4S(0, 2, 0, 0)
-	VST1.P [V0.S4], 16(R0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
@@ -81,7 +85,8 @@ loop:
 	VLD1.P 16(R1), [V1.S4]
 	FMULE4S(0, 2, 0, 0)
 	FMLAE4S(0, 3, 1, 0)
-	VST1.P [V0.S4], 16(R0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
 	SUBS   $4, R2
 	BGT    loop
 	RET
