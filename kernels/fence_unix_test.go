@@ -3,8 +3,10 @@
 package kernels
 
 import (
+	"runtime"
 	"testing"
 
+	"github.com/klauspost/cpuid/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,6 +20,10 @@ func fenced(t testing.TB, n int) []byte {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Munmap(buf) })
+	if runtime.GOARCH == "amd64" && cpuid.CPU.HypervisorVendorString == "TCGTCGTCGTCG" {
+		t.Log("fences are OPEN: qemu reads the masked-off elements of VMASKMOVPS, which a CPU does not")
+		return buf[size-n : size : size]
+	}
 	if err := unix.Mprotect(buf[size:], unix.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
