@@ -21,9 +21,11 @@ func peakInt8DotProd(iterations int)
 func peakInt8I8MM(iterations int)
 
 func peakRead(b []byte) {
-	if n := len(b) &^ 255; n > 0 {
+	n := len(b) &^ 255
+	if n > 0 {
 		peakReadNEON(&b[0], n)
 	}
+	peakReadGo(b[n:])
 }
 
 func peakInt8(iterations int) int {
