@@ -10,7 +10,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-gate lint vet fmt cross clean qemu
+.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-gate lint vet fmt cross clean qemu valgrind
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -72,8 +72,14 @@ bench-order: build ## what the canonical summation order costs against a free on
 	$(GO) test -tags freeorder -run '^$$' -bench BenchmarkOrder -benchtime 400ms ./kernels
 	@for l in avx2 avx512; do FREEHOLD_CPU=$$l $(GO) run ./bench/order -model "$$(bin/freehold show --json smollm2-135m-instruct | sed -n 's/.*"path": *"\([^"]*\)".*/\1/p')"; done
 
-bench-gate: ## what a change may never lose: no allocation per decoded token
+bench-gate: valgrind ## fails when head is slower than its base commit (BENCH_BASE), allocates, or outgrows its budget; 4 minutes at most
 	$(GO) test -count=1 -timeout 10m -run 'Alloc' ./kernels/... ./engine/...
+	$(GO) run ./bench/gate
+
+valgrind:
+	@command -v valgrind >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get install -y -q valgrind >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q valgrind >/dev/null; }; }; } || \
+		echo "valgrind is not here and cannot be installed: instructions are left out"
 
 lint: vet fmt ## vet, gofmt, staticcheck
 	$(GO) run $(STATICCHECK) ./...
