@@ -194,8 +194,11 @@ func newWork(m *engine.Model, n int, alone bool) work {
 			if !alone {
 				rows = 1 // only the last token goes on
 			}
-		case models.Attend: // a token meets itself and those before: two products of HeadDim for each pair
+		case models.Attend: // a token meets itself and those before, in its window: two products of HeadDim for each pair
 			pairs := float64(n) * float64(n+1) / 2
+			if far := float64(n - op.Window); op.Window > 0 && far > 0 {
+				pairs -= far * (far + 1) / 2
+			}
 			w.floats += pairs * float64(op.Heads*spec.HeadDim) * 4
 		case models.MatMul:
 			if op.Out == m.Program.Class {
@@ -205,8 +208,9 @@ func newWork(m *engine.Model, n int, alone bool) work {
 			if !ok {
 				continue
 			}
-			w.bytes += len(t.Data)
-			ops := 2 * float64(t.Elements()) * rows
+			share := float64(m.Program.Width[op.Out]) / float64(t.Rows()) // of a tensor that several ops read
+			w.bytes += int(share * float64(len(t.Data)))
+			ops := 2 * share * float64(t.Elements()) * rows
 			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() == engine.Normal {
 				w.ints += ops
 			} else {

@@ -11,20 +11,21 @@ type attState struct{ max, sum []float32 }
 
 // attend runs causal attention of every sequence with the engine's own kernel and page order, so that the result
 // equals the engine's reference mode bit for bit. q [rows, heads*hd], k and v [rows, kvHeads*hd].
-func (g *Graph) attend(st *attState, out, q, k, v []float32) {
+// A query sees window keys, its own included; 0 = all.
+func (g *Graph) attend(st *attState, window int, out, q, k, v []float32) {
 	spec, b := g.student.Spec, g.batch
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
 	st.max, st.sum = resize(st.max, len(b.Tokens)*nh), resize(st.sum, len(b.Tokens)*nh)
 	g.par(b.Seqs()*nkv, func(worker, i int) {
 		s, h := i/nkv, i%nkv
-		g.attendHead(g.scratch[worker], st, out, q, k, v, b.Start[s], b.Start[s+1], h, hd, nh, nkv)
+		g.attendHead(g.scratch[worker], st, window, out, q, k, v, b.Start[s], b.Start[s+1], h, hd, nh, nkv)
 	})
 }
 
 // queryBlock is the number of queries one AttendPage call takes.
 const queryBlock = 32
 
-func (g *Graph) attendHead(sc *scratch, st *attState, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
+func (g *Graph) attendHead(sc *scratch, st *attState, window int, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
 	const pk = kernels.PageKeys
 	group := nh / nkv
 	pages := (hi - lo + pk - 1) / pk
@@ -58,14 +59,15 @@ func (g *Graph) attendHead(sc *scratch, st *attState, out, q, k, v []float32, lo
 			clear(o)
 			st.max[t*nh+h], st.sum[t*nh+h] = float32(math.Inf(-1)), 0
 		}
+		token, _ := row(0)
 		last, _ := row(nq - 1)
-		for p := 0; p <= (last-lo)/pk; p++ {
+		for p := firstKey(token-lo, window) / pk; p <= (last-lo)/pk; p++ {
 			for i := 0; i < nq; i++ {
 				t, _ := row(i)
-				loKeys[i], hiKeys[i] = 0, int32(max(0, min(pk, t-lo+1-p*pk)))
+				loKeys[i], hiKeys[i] = int32(max(0, firstKey(t-lo, window)-p*pk)), int32(max(0, min(pk, t-lo+1-p*pk)))
 			}
 			page := kernels.AttnPage{HeadDim: hd, K32: kp[p*pk*hd : (p+1)*pk*hd], V32: vp[p*pk*hd : (p+1)*pk*hd], NQ: nq, Q: qb[:nq*hd],
-				Lo: loKeys[:nq], Hi: hiKeys[:nq], Scale: g.student.Spec.AttnScale, P: pb, Out: ob, Max: ms[:nq], Sum: ms[queryBlock : queryBlock+nq]}
+				Lo: loKeys[:nq], Hi: hiKeys[:nq], Scale: g.student.Spec.AttnScale, Cap: g.student.Spec.AttnCap, P: pb, Out: ob, Max: ms[:nq], Sum: ms[queryBlock : queryBlock+nq]}
 			g.level.AttendPage(&page)
 			for i := 0; i < nq; i++ {
 				t, h := row(i)
@@ -83,20 +85,30 @@ func (g *Graph) attendHead(sc *scratch, st *attState, out, q, k, v []float32, lo
 	}
 }
 
+// firstKey is the first key that the query at a position sees.
+func firstKey(pos, window int) int {
+	if window == 0 {
+		return 0
+	}
+	return max(0, pos+1-window)
+}
+
 // attendBack: with P = softmax(S), S = scale q·kᵀ (causal), D = rowsum(dO*O):
 //
 //	dV += Pᵀ dO;  dS = P * (dO·Vᵀ - D) * scale;  dQ = dS·K;  dK += dSᵀ Q
 //
+// With capped scores, dS has the slope of the cap as another factor.
+//
 // A worker takes a whole KV head of a sequence, so sums over tokens and over the heads that share it keep one order.
-func (g *Graph) attendBack(st *attState, dq, dk, dv, dout, out, q, k, v []float32) {
+func (g *Graph) attendBack(st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32) {
 	spec, b := g.student.Spec, g.batch
 	nkv := spec.KVHeads
 	g.par(b.Seqs()*nkv, func(worker, i int) {
-		g.attendBackHead(g.scratch[worker], st, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
+		g.attendBackHead(g.scratch[worker], st, window, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
 	})
 }
 
-func (g *Graph) attendBackHead(sc *scratch, st *attState, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {
+func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {
 	spec, l := g.student.Spec, g.level
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
 	n, group := hi-lo, nh/nkv
@@ -116,14 +128,24 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, dq, dk, dv, dout, out,
 		for t := 0; t < n; t++ {
 			row, drow := p[t*n:t*n+n], ds[t*n:t*n+n]
 			at := (lo+t)*nh + h
-			seen := row[:t+1]
+			first := firstKey(t, window)
+			seen, dseen := row[first:t+1], drow[first:t+1]
 			l.Scale(seen, spec.AttnScale)
+			if spec.AttnCap > 0 {
+				l.SoftCap(seen, spec.AttnCap)
+				sc.s[4] = append(sc.s[4][:0], seen...)
+			}
 			l.SoftmaxExp(seen, seen, st.max[at])
 			l.Scale(seen, 1/st.sum[at])
 			d := l.Dot(doh[t*qw:t*qw+hd], oh[t*qw:t*qw+hd])
 			for c, pv := range seen {
-				drow[c] = float32(float32(pv*(drow[c]-d)) * spec.AttnScale)
+				dseen[c] = float32(float32(pv*(dseen[c]-d)) * spec.AttnScale)
 			}
+			if spec.AttnCap > 0 {
+				l.SoftCapBack(dseen, sc.s[4], spec.AttnCap)
+			}
+			clear(row[:first])
+			clear(drow[:first])
 			clear(row[t+1:])
 			clear(drow[t+1:])
 		}

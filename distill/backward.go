@@ -20,16 +20,18 @@ func (g *Graph) Backward() {
 					g.level.Add(t.G[int(id)*w:int(id)*w+w], dy[r*w:r*w+w])
 				}
 			}
+		case models.Position:
+			if t := g.student.byName[o.W]; !t.Frozen() {
+				g.eachPosition(func(r, pos int) { g.level.Add(t.G[pos*w:pos*w+w], dy[r*w:r*w+w]) })
+			}
 		case models.MatMul:
 			in := p.Width[o.In[0]]
-			if t := g.student.byName[o.W]; !t.Frozen() {
-				g.matmulBackW(t.G, in, dy, w, g.val[o.In[0]], n)
+			if dw := g.rowsOf(o, g.student.byName[o.W].G); dw != nil {
+				g.matmulBackW(dw, in, dy, w, g.val[o.In[0]], n)
 			}
-			if o.B != "" {
-				if t := g.student.byName[o.B]; !t.Frozen() {
-					for r := 0; r < n; r++ {
-						g.level.Add(t.G, dy[r*w:r*w+w])
-					}
+			if db := g.rowsOf(o, g.student.biasOf(o).G); db != nil {
+				for r := 0; r < n; r++ {
+					g.level.Add(db, dy[r*w:r*w+w])
 				}
 			}
 			if !g.learns[o.In[0]] {
@@ -38,24 +40,15 @@ func (g *Graph) Backward() {
 			acc := g.dirty[o.In[0]]
 			g.grad[o.In[0]] = resize(g.grad[o.In[0]], n*in)
 			g.dirty[o.In[0]] = true
-			g.matmulBackX(g.grad[o.In[0]], in, dy, w, g.student.byName[o.W].W, n, acc)
-		case models.RMSNorm:
-			t := g.student.byName[o.W]
-			dx, x := g.Grad(o.In[0]), g.val[o.In[0]]
-			dw := t.G
-			if t.Frozen() {
-				g.ensureDiscard(w)
-				dw = g.scratch[0].s[7][:w]
-			}
-			for r := 0; r < n; r++ { // dw sums over tokens: one order, one worker
-				g.level.RMSNormBack(dx[r*w:r*w+w], dw, dy[r*w:r*w+w], x[r*w:r*w+w], t.W, g.student.Spec.NormEps)
-			}
+			g.matmulBackX(g.grad[o.In[0]], in, dy, w, g.rowsOf(o, g.student.byName[o.W].W), n, acc)
+		case models.RMSNorm, models.LayerNorm:
+			g.normBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]])
 		case models.Rotate:
 			dx := g.Grad(o.In[0])
-			g.rotate(dy, w, o.Heads, true)
+			g.rotate(dy, w, o, true)
 			g.eachRow(n, func(r int) { g.level.Add(dx[r*w:r*w+w], dy[r*w:r*w+w]) })
 		case models.Attend:
-			g.attendBack(&g.att[i], g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.Out], g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]])
+			g.attendBack(&g.att[i], o.Window, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.Out], g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]])
 		case models.SwiGLU:
 			// gate and up feed only this op, so their gradients are written, not added.
 			gate, up := g.val[o.In[0]], g.val[o.In[1]]
@@ -64,6 +57,19 @@ func (g *Graph) Backward() {
 				s := r * w
 				g.level.SwiGLUBack(dg[s:s+w], du[s:s+w], dy[s:s+w], gate[s:s+w], up[s:s+w])
 			})
+		case models.GeGLU:
+			gate, up := g.val[o.In[0]], g.val[o.In[1]]
+			dg, du := g.Grad(o.In[0]), g.Grad(o.In[1])
+			g.eachRow(n, func(r int) {
+				s := r * w
+				g.level.GeGLUBack(dg[s:s+w], du[s:s+w], dy[s:s+w], gate[s:s+w], up[s:s+w])
+			})
+		case models.GELU:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
+			g.eachRow(n, func(r int) { g.level.GELUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.Scale:
+			dx := g.Grad(o.In[0])
+			g.eachRow(n, func(r int) { g.level.Axpy(dx[r*w:r*w+w], o.Factor, dy[r*w:r*w+w]) })
 		case models.Add:
 			for _, in := range o.In {
 				dx := g.Grad(in)
@@ -80,7 +86,28 @@ func (g *Graph) Backward() {
 	}
 }
 
-func (g *Graph) ensureDiscard(n int) { g.scratch[0].s[7] = resize(g.scratch[0].s[7], n) }
+// normBack is the gradient of a norm, of each part of a row that is normed alone. Those of the weights sum over tokens:
+// one order, one worker.
+func (g *Graph) normBack(o *models.Op, dx, dy, x []float32) {
+	weight, bias := g.student.byName[o.W], g.student.biasOf(o)
+	part, eps, s := len(weight.W), g.student.Spec.NormEps, g.scratch[0]
+	s.s[7] = resize(s.s[7], 4*part)
+	dw, db, tmp := weight.G, bias.G, s.s[7][2*part:]
+	if dw == nil {
+		dw = s.s[7][:part]
+	}
+	if db == nil {
+		db = s.s[7][part : 2*part]
+	}
+	for at := 0; at < len(dy); at += part {
+		to := at + part
+		if o.Kind == models.LayerNorm {
+			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], weight.W, eps, tmp)
+		} else {
+			g.level.RMSNormBack(dx[at:to], dw, dy[at:to], x[at:to], weight.W, eps)
+		}
+	}
+}
 
 func (g *Graph) poolBack(dx, dy []float32, w int) {
 	for s := 0; s < g.batch.Seqs(); s++ {

@@ -26,10 +26,7 @@ type Graph struct {
 	learns   []bool      // [values] something that learns lies at or before it
 	batch    *Batch
 	att      []attState // [ops]
-	cos      []float32  // [positions, Dims/2]
-	sin      []float32
-	freqs    []float64
-	mscale   float64
+	ropes    map[*models.Rope]*ropeTable
 	scratch  []*scratch // [workers]
 	ones     []int      // all rows, for Want == nil
 	bf16     bool       // products in bf16
@@ -46,7 +43,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		learns: make([]bool, len(p.Width)),
 	}
 	for _, o := range p.Ops {
-		if o.Out == p.Logits {
+		if p.InHead(o.Out) {
 			continue
 		}
 		g.ops = append(g.ops, o)
@@ -67,7 +64,14 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		}
 	}
 	g.att = make([]attState, len(g.ops))
-	g.freqs, g.mscale = s.Spec.Rope.Freqs()
+	g.ropes = map[*models.Rope]*ropeTable{}
+	for _, o := range g.ops {
+		if rope := p.Rope(o.Layer); o.Kind == models.Rotate && g.ropes[rope] == nil {
+			t := &ropeTable{neox: rope.Neox}
+			t.freqs, t.mscale = rope.Freqs(s.Spec.Context)
+			g.ropes[rope] = t
+		}
+	}
 	for i := 0; i < workers; i++ {
 		g.scratch = append(g.scratch, &scratch{})
 	}
@@ -134,22 +138,40 @@ func (g *Graph) Forward(b *Batch) {
 			for r, t := range b.Tokens {
 				copy(out[r*w:r*w+w], table[int(t)*w:])
 			}
+		case models.Position:
+			table := g.student.byName[o.W].W
+			g.eachPosition(func(r, pos int) { copy(out[r*w:r*w+w], table[pos*w:]) })
 		case models.MatMul:
-			var bias []float32
-			if o.B != "" {
-				bias = g.student.byName[o.B].W
-			}
-			g.matmul(out, w, in, p.Width[o.In[0]], g.student.byName[o.W].W, bias, n)
+			weight, bias := g.weights(o)
+			g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
 		case models.RMSNorm:
-			norm := g.student.byName[o.W].W
-			g.eachRow(n, func(r int) { g.level.RMSNorm(out[r*w:r*w+w], in[r*w:r*w+w], norm, g.student.Spec.NormEps) })
+			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads), g.student.Spec.NormEps
+			g.eachRow(n, func(r int) {
+				for at := r * w; at < (r+1)*w; at += part {
+					g.level.RMSNorm(out[at:at+part], in[at:at+part], norm, eps)
+				}
+			})
+		case models.LayerNorm:
+			norm, bias, part, eps := g.student.byName[o.W].W, g.student.byName[o.B].W, w/max(1, o.Heads), g.student.Spec.NormEps
+			g.eachRow(n, func(r int) {
+				for at := r * w; at < (r+1)*w; at += part {
+					g.level.LayerNorm(out[at:at+part], in[at:at+part], norm, bias, eps)
+				}
+			})
 		case models.Rotate:
 			copy(out, in)
-			g.rotate(out, w, o.Heads, false)
+			g.rotate(out, w, o, false)
 		case models.Attend:
-			g.attend(&g.att[i], out, in, in1, g.val[o.In[2]])
+			g.attend(&g.att[i], o.Window, out, in, in1, g.val[o.In[2]])
 		case models.SwiGLU:
 			g.eachRow(n, func(r int) { g.level.SwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
+		case models.GeGLU:
+			g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
+		case models.GELU:
+			g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+		case models.Scale:
+			copy(out, in)
+			g.eachRow(n, func(r int) { g.level.Scale(out[r*w:r*w+w], o.Factor) })
 		case models.Add:
 			copy(out, in)
 			g.eachRow(n, func(r int) { g.level.Add(out[r*w:r*w+w], in1[r*w:r*w+w]) })
@@ -159,6 +181,29 @@ func (g *Graph) Forward(b *Batch) {
 			}
 		case models.Pool:
 			g.pool(out, in, w)
+		}
+	}
+}
+
+// weights gives the rows of its tensor, and of its bias, that a MatMul reads; bias nil = none.
+func (g *Graph) weights(o *models.Op) (w, bias []float32) {
+	return g.rowsOf(o, g.student.byName[o.W].W), g.rowsOf(o, g.student.biasOf(o).W)
+}
+
+// rowsOf cuts from a tensor, or its gradient, the rows of a MatMul.
+func (g *Graph) rowsOf(o *models.Op, x []float32) []float32 {
+	if o.Rows == 0 || x == nil {
+		return x
+	}
+	width := len(x) / o.Rows
+	return x[o.Row*width : (o.Row+g.student.Program.Width[o.Out])*width]
+}
+
+// eachPosition calls fn for every row of the batch with its position in its sequence.
+func (g *Graph) eachPosition(fn func(r, pos int)) {
+	for s := 0; s < g.batch.Seqs(); s++ {
+		for r := g.batch.Start[s]; r < g.batch.Start[s+1]; r++ {
+			fn(r, r-g.batch.Start[s])
 		}
 	}
 }
@@ -201,25 +246,33 @@ func (g *Graph) ropeTables() {
 	for s := 0; s < g.batch.Seqs(); s++ {
 		longest = max(longest, g.batch.Start[s+1]-g.batch.Start[s])
 	}
-	n := len(g.freqs)
-	if n == 0 {
-		return
-	}
-	for pos := len(g.cos) / n; pos < longest; pos++ {
-		g.cos = append(g.cos, make([]float32, n)...)
-		g.sin = append(g.sin, make([]float32, n)...)
-		models.RopeTable(g.cos[pos*n:], g.sin[pos*n:], g.freqs, g.mscale, pos)
+	for _, t := range g.ropes {
+		n := len(t.freqs)
+		for pos := len(t.cos) / n; pos < longest; pos++ {
+			t.cos = append(t.cos, make([]float32, n)...)
+			t.sin = append(t.sin, make([]float32, n)...)
+			models.RopeTable(t.cos[pos*n:], t.sin[pos*n:], t.freqs, t.mscale, pos)
+		}
 	}
 }
 
+// ropeTable is cos and sin [positions, Dims/2] of one rotary embedding.
+type ropeTable struct {
+	neox     bool
+	freqs    []float64
+	mscale   float64
+	cos, sin []float32
+}
+
 // rotate applies rotary embedding in place to every head of every row; inverse rotates back (the transpose).
-func (g *Graph) rotate(x []float32, w, heads int, inverse bool) {
-	n, hd := len(g.freqs), g.student.Spec.HeadDim
+func (g *Graph) rotate(x []float32, w int, o *models.Op, inverse bool) {
+	t := g.ropes[g.student.Program.Rope(o.Layer)]
+	n, hd, heads := len(t.freqs), g.student.Spec.HeadDim, o.Heads
 	b := g.batch
-	sin := g.sin
+	sin := t.sin
 	if inverse {
-		sin = make([]float32, len(g.sin))
-		for i, v := range g.sin {
+		sin = make([]float32, len(t.sin))
+		for i, v := range t.sin {
 			sin[i] = -v
 		}
 	}
@@ -228,7 +281,7 @@ func (g *Graph) rotate(x []float32, w, heads int, inverse bool) {
 			pos := r - b.Start[s]
 			for h := 0; h < heads; h++ {
 				at := r*w + h*hd
-				g.level.Rope(x[at:at+hd], g.cos[pos*n:pos*n+n], sin[pos*n:pos*n+n], g.student.Spec.Rope.Neox)
+				g.level.Rope(x[at:at+hd], t.cos[pos*n:pos*n+n], sin[pos*n:pos*n+n], t.neox)
 			}
 		}
 	})

@@ -123,7 +123,7 @@ func exportTo(t testing.TB, b *Base, format string) string {
 // engineLogits runs a file in mode reference: all logits of the tokens, and the head's where the file has one.
 func engineLogits(t testing.TB, path string, level *kernels.Level, tokens []int32) (logits, class []float32) {
 	t.Helper()
-	m, err := engine.Open(path, engine.WithNumeric(engine.Reference), engine.WithKV(engine.KVF32), engine.WithLevel(level), engine.WithThreads(2), engine.WithContext(len(tokens)))
+	m, err := engine.Open(path, engine.WithNumeric(engine.Reference), engine.WithKV(engine.KVF32), engine.WithLevel(level), engine.WithThreads(2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +252,8 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 			cases = []string{"lm", "last"}
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
+		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm":
+			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
 		}
 		for _, name := range cases {
 			var s *Student
@@ -264,7 +266,7 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 				s = withHead(t, path, models.PoolLast).Student
 			}
 			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) {
-				k := newTask(t, s, 5, 5, 1, 9)
+				k := newTask(t, s, 5, 5, 1, max(9, s.Spec.Window+5))
 				g := NewGraph(s, level, 2, goParallel(2))
 				k.run(g, true)
 				grads := map[string][]float32{}

@@ -20,8 +20,10 @@ type Target struct {
 type Head struct {
 	g      *Graph
 	out    models.Value
-	op     models.Op
+	op     models.Op   // the matrix product
+	after  []models.Op // on its result, elementwise
 	logits []float32
+	capped []float32
 	loss   []float64
 	tmp    [][]float32 // [workers] loss scratch
 }
@@ -31,8 +33,13 @@ func NewHead(g *Graph) *Head {
 	p := g.student.Program
 	h := &Head{g: g, out: p.Logits, tmp: make([][]float32, len(g.scratch))}
 	for _, o := range p.Ops {
-		if o.Out == p.Logits {
+		if !p.InHead(o.Out) {
+			continue
+		}
+		if o.Kind == models.MatMul {
 			h.op = o
+		} else {
+			h.after = append(h.after, o)
 		}
 	}
 	return h
@@ -56,7 +63,7 @@ func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
 		m := min(rows, n-r0)
 		h.logits = resize(h.logits, m*out)
 		h.loss = resize64(h.loss, m)
-		g.matmul(h.logits, out, x[r0*in:], in, w.W, nil, m)
+		h.compute(h.logits, x[r0*in:], m, grad)
 		g.par(m, func(worker, i int) {
 			h.loss[i] = h.g.row(loss, h.logits[i*out:i*out+out], targets(r0+i), &h.tmp[worker])
 		})
@@ -64,6 +71,12 @@ func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
 			total += h.loss[i]
 		}
 		if grad {
+			h.back(m, out)
+			if db := g.student.biasOf(&h.op).G; db != nil {
+				for i := range m {
+					g.level.Add(db, h.logits[i*out:i*out+out])
+				}
+			}
 			g.matmulBackX(dx[r0*in:], in, h.logits, out, w.W, m, false)
 			if !w.Frozen() {
 				g.matmulBackW(w.G, in, h.logits, out, x[r0*in:], m)
@@ -101,8 +114,41 @@ func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) fl
 
 // Logits writes the logits of wanted rows [lo, hi) to dst [hi-lo, Vocab].
 func (h *Head) Logits(dst []float32, lo, hi int) {
-	in, out := h.g.student.Program.Width[h.op.In[0]], h.g.student.Program.Width[h.out]
-	h.g.matmul(dst, out, h.g.val[h.op.In[0]][lo*in:], in, h.g.student.byName[h.op.W].W, nil, hi-lo)
+	in := h.g.student.Program.Width[h.op.In[0]]
+	h.compute(dst, h.g.val[h.op.In[0]][lo*in:], hi-lo, false)
+}
+
+// compute writes the logits of n rows of x; with keep, back may follow.
+func (h *Head) compute(dst, x []float32, n int, keep bool) {
+	g := h.g
+	in, out := g.student.Program.Width[h.op.In[0]], g.student.Program.Width[h.out]
+	g.matmul(dst, out, x, in, g.student.byName[h.op.W].W, g.student.biasOf(&h.op).W, n)
+	for _, o := range h.after {
+		g.eachRow(n, func(r int) {
+			if row := dst[r*out : r*out+out]; o.Kind == models.SoftCap {
+				g.level.SoftCap(row, o.Factor)
+			} else {
+				g.level.Scale(row, o.Factor)
+			}
+		})
+		if keep && o.Kind == models.SoftCap {
+			h.capped = append(h.capped[:0], dst[:n*out]...)
+		}
+	}
+}
+
+// back takes the gradient of n rows of logits in h.logits, of what compute kept last, back to that of the product.
+func (h *Head) back(n, out int) {
+	for i := len(h.after) - 1; i >= 0; i-- {
+		o := &h.after[i]
+		h.g.eachRow(n, func(r int) {
+			if row := h.logits[r*out : r*out+out]; o.Kind == models.SoftCap {
+				h.g.level.SoftCapBack(row, h.capped[r*out:r*out+out], o.Factor)
+			} else {
+				h.g.level.Scale(row, o.Factor)
+			}
+		})
+	}
 }
 
 func resize64(s []float64, n int) []float64 {

@@ -64,6 +64,14 @@ func newStudent(spec *models.Spec) *Student {
 // Param returns the named tensor, nil when the program has none of that name.
 func (s *Student) Param(name string) *Param { return s.byName[name] }
 
+// biasOf is the bias of an op; its slices are nil when there is none.
+func (s *Student) biasOf(o *models.Op) *Param {
+	if o.B == "" {
+		return &Param{}
+	}
+	return s.byName[o.B]
+}
+
 // Freeze stops the tensors whose name matches one of the patterns (path.Match, as in "blk.0.*") from learning.
 // A pattern that matches nothing is an error.
 func (s *Student) Freeze(patterns ...string) error {

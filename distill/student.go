@@ -49,15 +49,17 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if err := checkLayers(p.Layers, spec.Layers); err != nil {
 		return nil, fmt.Errorf("%s: %v", f.Name, err)
 	}
-	small := *spec
-	small.Layers = len(p.Layers)
+	small, err := spec.Keep(p.Layers)
+	if err != nil {
+		return nil, fmt.Errorf("%s: student %v", f.Name, err)
+	}
 	if p.Vocab != nil {
 		small.Vocab = len(p.Vocab)
 	}
 	if len(p.Labels) > 0 {
 		small.Labels, small.Pooling = p.Labels, models.PoolMean
 	}
-	b := &Base{Student: newStudent(&small)}
+	b := &Base{Student: newStudent(small)}
 	for _, t := range b.Student.Params {
 		if strings.HasPrefix(t.Name, "cls.") {
 			continue
@@ -67,15 +69,17 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 			return nil, fmt.Errorf("%s: tensor %q is missing", f.Name, sourceName(t.Name, p.Layers))
 		}
 		var rows []int32
-		if t.Name == "token_embd.weight" || t.Name == "output.weight" {
+		if t.Name == "token_embd.weight" || t.Name == "output.weight" || t.Name == "output.bias" {
 			rows = p.Vocab
 		}
 		if err := unpackRows(t.W, src, rows); err != nil {
 			return nil, fmt.Errorf("%s: %v", f.Name, err)
 		}
 	}
-	if spec.Rope.Factors != nil {
-		b.extra = append(b.extra, extraTensor{"rope_freqs.weight", []int{len(spec.Rope.Factors)}, spec.Rope.Factors})
+	for _, d := range spec.Rope.Divisors() {
+		if *d.Values != nil {
+			b.extra = append(b.extra, extraTensor{d.Name, []int{len(*d.Values)}, *d.Values})
+		}
 	}
 	return b, b.editMetadata(f, p)
 }
@@ -113,6 +117,9 @@ func unpackRows(dst []float32, t *gguf.Tensor, rows []int32) error {
 		return nil
 	}
 	w := t.Shape[0]
+	if len(t.Shape) == 1 {
+		w = 1 // a vector has one value a row
+	}
 	rb, err := format.RowBytes(w)
 	if err != nil {
 		return err
@@ -207,6 +214,9 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 		}
 	}
 	w.Set(spec.Arch+".block_count", uint32(spec.Layers))
+	if spec.Window > 0 {
+		w.Set(spec.Arch+".attention.sliding_window_pattern", uint32(spec.WindowPeriod))
+	}
 	if p.Vocab != nil {
 		w.Set(spec.Arch+".vocab_size", uint32(spec.Vocab))
 		ids := make([]int32, len(p.Vocab))

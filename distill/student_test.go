@@ -72,6 +72,9 @@ func TestFixturesPruneLayers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tokens := randomTokens(rand.New(rand.NewPCG(61, 62)), 60, spec.Vocab)
+			logits, _ := engineLogits(t, out.Name, best(t), tokens)
+			sameBits(t, "logits", logits, logitsOf(b.Student, best(t), tokens))
 			if again.Layers != len(layers) || again.Vocab != spec.Vocab || again.HeadDim != spec.HeadDim {
 				t.Errorf("the written file has %+v", again)
 			}

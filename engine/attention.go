@@ -14,7 +14,8 @@ type attGroup struct {
 	session *Session
 	row, n  int // rows of the pass
 	kv      int // KV head
-	pages   int // pages the last of them sees
+	page    int // the first page one of them sees
+	pages   int // pages from there to the last
 	first   int // index of its first page in the split form
 	left    atomic.Int32
 }
@@ -25,6 +26,8 @@ type attGroup struct {
 type attendTask struct {
 	r      *runner
 	s      *step
+	parts  []passPart
+	window int // that groups are made for; -1 = none yet
 	groups []attGroup
 	split  bool
 	owner  []int32 // split: [chunks] group of the chunk
@@ -60,8 +63,17 @@ func (a *attendScratch) init(headDim int) {
 // maxPartials bounds the memory of the split form, in floats.
 const maxPartials = 4 << 20
 
-// group cuts the rows of the pass, which belong to sequence after sequence, into groups. Called once a pass.
-func (t *attendTask) group(parts []passPart) {
+// begin starts a pass: groups are made anew.
+func (t *attendTask) begin(parts []passPart) { t.parts, t.window = parts, -1 }
+
+// group cuts the rows of the pass, which belong to sequence after sequence, into groups, for a window of so many keys
+// (0 = all). Groups stay until a layer with another window.
+func (t *attendTask) group(window int) {
+	if window == t.window {
+		return
+	}
+	t.window = window
+	parts := t.parts
 	spec := t.r.m.Spec
 	shared := spec.Heads / spec.KVHeads
 	per := max(1, queryBlock/shared)
@@ -82,7 +94,12 @@ func (t *attendTask) group(parts []passPart) {
 			last := int(t.r.pos[row+n-1])
 			for h := 0; h < spec.KVHeads; h++ {
 				g := &t.groups[i]
-				g.session, g.row, g.n, g.kv, g.pages, g.first = p.session, row, n, h, last/kernels.PageKeys+1, chunks
+				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks
+				g.page = 0
+				if window > 0 {
+					g.page = max(0, int(t.r.pos[row])+1-window) / kernels.PageKeys
+				}
+				g.pages = last/kernels.PageKeys + 1 - g.page
 				chunks += g.pages
 				i++
 			}
@@ -111,6 +128,7 @@ func (t *attendTask) group(parts []passPart) {
 
 func (t *attendTask) start(s *step) error {
 	t.s = s
+	t.group(s.window)
 	if !t.split {
 		return t.r.m.pool.run(t, len(t.groups))
 	}
@@ -174,15 +192,20 @@ func (t *attendTask) load(a *attendScratch, g *attGroup) int {
 	return g.n * shared
 }
 
-// page computes the group's partial result over one page of keys.
+// page computes the group's partial result over one page of keys, counted from the group's first.
 func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max, sum []float32) {
 	m := t.r.m
 	shared := m.Spec.Heads / m.Spec.KVHeads
 	for i := 0; i < nq; i++ {
-		a.lo[i] = 0
-		a.hi[i] = min(kernels.PageKeys, t.r.pos[g.row+i/shared]+1-int32(page*kernels.PageKeys))
+		end := t.r.pos[g.row+i/shared] + 1 - int32((g.page+page)*kernels.PageKeys)
+		a.lo[i], a.hi[i] = 0, min(kernels.PageKeys, end)
+		if t.window > 0 {
+			if a.lo[i] = end - int32(t.window); a.lo[i] < 0 {
+				a.lo[i] = 0
+			}
+		}
 	}
-	p := g.session.pages[page]
+	p := g.session.pages[g.page+page]
 	at, bs := m.offset(t.s.layer, g.kv), m.blockSize()
 	w := &a.page
 	if p.f16 != nil {
@@ -190,7 +213,7 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 	} else {
 		w.K32, w.V32 = p.f32[at:at+bs], p.f32[at+bs:at+2*bs]
 	}
-	w.HeadDim, w.NQ, w.Scale = m.Spec.HeadDim, nq, m.Spec.AttnScale
+	w.HeadDim, w.NQ, w.Scale, w.Cap = m.Spec.HeadDim, nq, m.Spec.AttnScale, m.Spec.AttnCap
 	w.Lo, w.Hi, w.P = a.lo[:nq], a.hi[:nq], a.p
 	w.Out, w.Max, w.Sum = out, max, sum
 	m.level.AttendPage(w)

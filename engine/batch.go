@@ -186,8 +186,9 @@ func (r *runner) pass(ctx context.Context, seqs []Seq, to sink) error {
 		maxPos = max(maxPos, len(s.tokens)+p.n)
 	}
 	m.rope.grow(maxPos)
+	m.windowRope.grow(maxPos)
 	r.want(seqs)
-	r.attT.group(r.parts)
+	r.attT.begin(r.parts)
 	for i := range m.plan.steps {
 		if err := ctx.Err(); err != nil {
 			return err

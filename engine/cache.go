@@ -140,10 +140,10 @@ type ropeTables struct {
 	tables [][]float32 // [position/PageKeys] [PageKeys, 2, pairs]: cos, then sin
 }
 
-func (r *ropeTables) init(rope *models.Rope) {
+func (r *ropeTables) init(rope *models.Rope, context int) {
 	r.pairs = rope.Dims / 2
 	if r.pairs > 0 {
-		r.freqs, r.mscale = rope.Freqs()
+		r.freqs, r.mscale = rope.Freqs(context)
 	}
 }
 
@@ -162,4 +162,12 @@ func (r *ropeTables) grow(n int) {
 func (r *ropeTables) at(pos int) (cos, sin []float32) {
 	row := r.tables[pos/kernels.PageKeys][pos%kernels.PageKeys*2*r.pairs:]
 	return row[:r.pairs], row[r.pairs : 2*r.pairs]
+}
+
+// ropeOf is the table of a layer.
+func (m *Model) ropeOf(layer int) *ropeTables {
+	if m.Program.Rope(layer) == m.Spec.WindowRope {
+		return &m.windowRope
+	}
+	return &m.rope
 }

@@ -118,6 +118,12 @@ func (t *matTask) run(worker, chunk int) {
 			t.r.m.level.Add(dst[at+row0:at+row1], w.bias[row0:row1])
 		}
 	}
+	for _, f := range w.after {
+		for i := ta; i < tb; i++ {
+			at := (i - t.t0) * w.rows
+			f(dst[at+row0 : at+row1])
+		}
+	}
 }
 
 // gemvChunk multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the

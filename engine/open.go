@@ -132,14 +132,15 @@ type Model struct {
 	Spec    *models.Spec
 	Program *models.Program
 
-	file    *gguf.File
-	ownFile bool
-	cfg     config
-	level   *kernels.Level
-	plan    *plan
-	pool    *pool
-	rope    ropeTables
-	pages   pageStore
+	file       *gguf.File
+	ownFile    bool
+	cfg        config
+	level      *kernels.Level
+	plan       *plan
+	pool       *pool
+	rope       ropeTables
+	windowRope ropeTables // of layers with a window, where they have one of their own
+	pages      pageStore
 
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
 	runner *runner       // scratch of the running evaluation
@@ -219,7 +220,10 @@ func (m *Model) prepare() error {
 	case spec.Context > 0 && m.cfg.context > spec.Context:
 		return fmt.Errorf("%s: a context of %d tokens is asked for, but %s.context_length is %d", m.file.Name, m.cfg.context, spec.Arch, spec.Context)
 	}
-	m.rope.init(&spec.Rope)
+	m.rope.init(&spec.Rope, m.cfg.context)
+	if spec.WindowRope != nil {
+		m.windowRope.init(spec.WindowRope, m.cfg.context)
+	}
 	m.plan, err = compile(m)
 	return err
 }

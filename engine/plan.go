@@ -14,9 +14,10 @@ type plan struct {
 	steps   []step
 	buffers []int // width of each buffer
 	embed   matrix
-	maxK    int // widest input of a matrix
-	maxInt  int // widest input of a matrix on the integer path; 0 = none
-	hidden  int // buffer of Program.Hidden
+	place   matrix // rows by position, where the model has learnt ones
+	maxK    int    // widest input of a matrix
+	maxInt  int    // widest input of a matrix on the integer path; 0 = none
+	hidden  int    // buffer of Program.Hidden
 	head    step
 	class   *matrix
 }
@@ -45,6 +46,7 @@ type step struct {
 	rows    []rowOp
 	in, out int
 	width   int
+	window  int // stepAttend: keys a query sees; 0 = all
 	mats    []matrix
 	outs    []int // buffer of each matrix product
 }
@@ -52,22 +54,29 @@ type step struct {
 type rowKind uint8
 
 const (
-	rowEmbed    rowKind = iota
-	rowAdd              // out = a + b
-	rowNorm             // out = rmsnorm(a) * w
-	rowRotate           // out = a rotated, in place
-	rowSwiGLU           // out = silu(a) * b
-	rowQuantize         // acts = a
-	rowStore            // KV cache of layer += keys a, values b
+	rowEmbed     rowKind = iota
+	rowPosition          // out = the position's row of plan.place
+	rowAdd               // out = a + b
+	rowScale             // out = a * factor
+	rowNorm              // out = rmsnorm(a) * w
+	rowLayerNorm         // out = layernorm(a) * w + bias
+	rowRotate            // out = a rotated by rope, in place
+	rowSwiGLU            // out = silu(a) * b
+	rowGeGLU             // out = gelu(a) * b
+	rowGELU              // out = gelu(a)
+	rowQuantize          // acts = a
+	rowStore             // KV cache of layer += keys a, values b
 )
 
 type rowOp struct {
 	kind      rowKind
 	out, a, b int // buffers
 	width     int
-	w         []float32
+	w, bias   []float32
 	layer     int
-	heads     int
+	heads     int // rotated; of norms: parts of the row that are normed alone
+	factor    float32
+	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
 }
 
@@ -103,15 +112,10 @@ func compile(m *Model) (*plan, error) {
 	for i := 0; i < len(ops); i++ {
 		o := &ops[i]
 		switch {
-		case o.Out == m.Program.Logits:
-			if o.Kind != models.MatMul || o.In[0] != m.Program.Hidden {
-				return nil, fmt.Errorf("%s: the program's logits do not come from its hidden state", m.file.Name)
-			}
-			w, err := c.matrix(o)
-			if err != nil {
+		case m.Program.InHead(o.Out):
+			if err := c.head(o); err != nil {
 				return nil, err
 			}
-			c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
 		case o.Kind == models.Pool:
 			if o.In[0] != m.Program.Hidden {
 				return nil, fmt.Errorf("%s: the program pools something other than its hidden state", m.file.Name)
@@ -125,7 +129,7 @@ func compile(m *Model) (*plan, error) {
 		case o.Kind == models.MatMul:
 			// All products that follow one another and read the same value.
 			j := i + 1
-			for j < len(ops) && ops[j].Kind == models.MatMul && ops[j].In[0] == o.In[0] && ops[j].Out != m.Program.Logits {
+			for j < len(ops) && ops[j].Kind == models.MatMul && ops[j].In[0] == o.In[0] && !m.Program.InHead(ops[j].Out) {
 				j++
 			}
 			if err := c.matmuls(ops[i:j], j-1); err != nil {
@@ -146,8 +150,30 @@ func compile(m *Model) (*plan, error) {
 	return c.p, nil
 }
 
+// head compiles the output head: the product, and what follows it on each part of the logits.
+func (c *compiler) head(o *models.Op) error {
+	if o.Kind == models.MatMul && o.In[0] == c.m.Program.Hidden {
+		w, err := c.matrix(o)
+		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
+		return err
+	}
+	if len(c.p.head.mats) == 0 {
+		return fmt.Errorf("%s: the program's logits do not come from its hidden state", c.m.file.Name)
+	}
+	w, level, factor := &c.p.head.mats[0], c.m.level, o.Factor
+	switch o.Kind {
+	case models.Scale:
+		w.after = append(w.after, func(x []float32) { level.Scale(x, factor) })
+	case models.SoftCap:
+		w.after = append(w.after, func(x []float32) { level.SoftCap(x, factor) })
+	default:
+		return fmt.Errorf("%s: op %v of the program is not known to the engine on logits", c.m.file.Name, o.Kind)
+	}
+	return nil
+}
+
 func (c *compiler) matrix(o *models.Op) (matrix, error) {
-	w, err := c.m.bind(o.W, o.B)
+	w, err := c.m.bind(o)
 	if err == nil {
 		c.p.maxK = max(c.p.maxK, w.k)
 		if w.ints != nil {
@@ -193,39 +219,52 @@ func (c *compiler) op(o *models.Op, i int) error {
 	}
 	switch o.Kind {
 	case models.Embed:
-		w, err := c.m.bind(o.W, "")
+		w, err := c.m.bind(&models.Op{W: o.W})
 		if err != nil {
 			return err
 		}
 		c.p.embed = w
 		c.row(sp, rowOp{kind: rowEmbed, out: c.buffer(o.Out, sp), width: width})
-	case models.RMSNorm:
-		w, err := c.m.vector(o.W)
+	case models.Position:
+		w, err := c.m.bind(&models.Op{W: o.W})
 		if err != nil {
 			return err
 		}
-		a := c.at[o.In[0]]
-		c.row(sp, rowOp{kind: rowNorm, out: c.buffer(o.Out, sp), a: a, width: width, w: w, layer: o.Layer, name: o.W})
-		c.release(o.In[0], i)
+		c.p.place = w
+		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
+	case models.RMSNorm, models.LayerNorm:
+		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W}
+		var err error
+		if r.w, err = c.m.vector(o.W); err != nil {
+			return err
+		}
+		if o.Kind == models.LayerNorm {
+			r.kind = rowLayerNorm
+			if r.bias, err = c.m.vector(o.B); err != nil {
+				return err
+			}
+		}
+		c.inPlace(o, i, sp, r)
+	case models.Scale:
+		c.inPlace(o, i, sp, rowOp{kind: rowScale, width: width, layer: o.Layer, factor: o.Factor})
+	case models.GELU:
+		c.inPlace(o, i, sp, rowOp{kind: rowGELU, width: width, layer: o.Layer})
 	case models.Rotate:
 		if c.lastUse[o.In[0]] != i {
 			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
 		}
 		c.move(o.In[0], o.Out)
-		c.row(sp, rowOp{kind: rowRotate, out: c.at[o.Out], a: c.at[o.Out], width: width, heads: o.Heads, layer: o.Layer})
-	case models.Add, models.SwiGLU:
-		a, b := o.In[0], o.In[1]
-		r := rowOp{kind: rowAdd, a: c.at[a], b: c.at[b], width: width, layer: o.Layer}
-		if o.Kind == models.SwiGLU {
+		c.row(sp, rowOp{kind: rowRotate, out: c.at[o.Out], a: c.at[o.Out], width: width, heads: o.Heads, layer: o.Layer, rope: c.m.ropeOf(o.Layer)})
+	case models.Add, models.SwiGLU, models.GeGLU:
+		b := o.In[1]
+		r := rowOp{kind: rowAdd, b: c.at[b], width: width, layer: o.Layer}
+		switch o.Kind {
+		case models.SwiGLU:
 			r.kind = rowSwiGLU
+		case models.GeGLU:
+			r.kind = rowGeGLU
 		}
-		if c.lastUse[a] == i {
-			c.move(a, o.Out)
-			r.out = r.a
-		} else {
-			r.out = c.buffer(o.Out, sp)
-		}
-		c.row(sp, r)
+		c.inPlace(o, i, sp, r)
 		c.release(b, i)
 	case models.Attend:
 		q, k, v := o.In[0], o.In[1], o.In[2]
@@ -233,7 +272,7 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(k, i)
 		c.release(v, i)
 		c.flush()
-		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width}
+		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window}
 		s.out = c.buffer(o.Out, sp)
 		c.release(q, i)
 		c.emit(s)
@@ -247,6 +286,19 @@ func (c *compiler) op(o *models.Op, i int) error {
 		return fmt.Errorf("%s: op %v of the program is not known to the engine", c.m.file.Name, o.Kind)
 	}
 	return nil
+}
+
+// inPlace adds the row op of o, which reads in0 as a and may write where it reads if nothing reads in0 later.
+func (c *compiler) inPlace(o *models.Op, i int, sp space, r rowOp) {
+	a := o.In[0]
+	r.a = c.at[a]
+	if c.lastUse[a] == i {
+		c.move(a, o.Out)
+		r.out = r.a
+	} else {
+		r.out = c.buffer(o.Out, sp)
+	}
+	c.row(sp, r)
 }
 
 // row adds an op to the region of row ops being gathered.

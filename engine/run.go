@@ -196,17 +196,36 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 	switch o.kind {
 	case rowEmbed:
 		r.m.plan.embed.row(at(o.out), int(r.tok[i]))
+	case rowPosition:
+		r.m.plan.place.row(at(o.out), int(r.pos[i]))
 	case rowAdd:
 		if o.out != o.a {
 			copy(at(o.out), at(o.a))
 		}
 		l.Add(at(o.out), at(o.b))
 	case rowNorm:
-		l.RMSNorm(at(o.out), at(o.a), o.w, r.m.Spec.NormEps)
+		dst, x, n := at(o.out), at(o.a), w/o.heads
+		for h := 0; h < w; h += n {
+			l.RMSNorm(dst[h:h+n], x[h:h+n], o.w, r.m.Spec.NormEps)
+		}
+	case rowLayerNorm:
+		dst, x, n := at(o.out), at(o.a), w/o.heads
+		for h := 0; h < w; h += n {
+			l.LayerNorm(dst[h:h+n], x[h:h+n], o.w, o.bias, r.m.Spec.NormEps)
+		}
+	case rowScale:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Scale(at(o.out), o.factor)
 	case rowSwiGLU:
 		l.SwiGLU(at(o.out), at(o.a), at(o.b))
+	case rowGeGLU:
+		l.GeGLU(at(o.out), at(o.a), at(o.b))
+	case rowGELU:
+		l.GELU(at(o.out), at(o.a))
 	case rowRotate:
-		cos, sin := r.m.rope.at(int(r.pos[i]))
+		cos, sin := o.rope.at(int(r.pos[i]))
 		x, hd := at(o.out), r.m.Spec.HeadDim
 		for h := 0; h < o.heads; h++ {
 			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)

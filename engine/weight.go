@@ -19,12 +19,14 @@ type matrix struct {
 	ints     *kernels.IntFormat // nil: the float path
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
 	codes    func(q []int8, sc, mn []float32, row []byte)
-	bias     []float32 // nil = none
+	bias     []float32           // nil = none
+	after    []func(x []float32) // run on each part of the result, elementwise
 }
 
-// bind finds a tensor and the path its format takes: integers where the format has codes and the mode is normal,
+// bind finds the tensor of an op, or the rows of it that the op reads, and the path its format takes: integers where the format has codes and the mode is normal,
 // else decoded to f32.
-func (m *Model) bind(name, bias string) (matrix, error) {
+func (m *Model) bind(o *models.Op) (matrix, error) {
+	name := o.W
 	t, err := m.tensor(name, 2)
 	if err != nil {
 		return matrix{}, err
@@ -38,14 +40,23 @@ func (m *Model) bind(name, bias string) (matrix, error) {
 	if w.rowBytes, err = f.RowBytes(w.k); err != nil {
 		return matrix{}, fmt.Errorf("%s: tensor %q: %w", m.file.Name, name, err)
 	}
+	first, rows := o.Row, w.rows
+	if o.Rows > 0 {
+		w.rows = m.Program.Width[o.Out]
+		w.data = w.data[first*w.rowBytes : (first+w.rows)*w.rowBytes]
+	}
 	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]
 		w.gemv, w.codes = m.level.Gemv[t.Type], m.level.Codes[t.Type]
 	}
-	if bias != "" {
-		if w.bias, err = m.vector(bias); err != nil {
+	if o.B != "" {
+		if w.bias, err = m.vector(o.B); err != nil {
 			return matrix{}, err
 		}
+		if len(w.bias) != rows {
+			return matrix{}, fmt.Errorf("%s: tensor %q has %d values, want %d", m.file.Name, o.B, len(w.bias), rows)
+		}
+		w.bias = w.bias[first : first+w.rows]
 	}
 	return w, nil
 }

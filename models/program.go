@@ -1,24 +1,34 @@
 package models
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind is a kind of op. Every op reads values [rows, width] and writes one new value (static single assignment), so
 // that training can keep them and walk the list backwards; engine reuses their memory by last use.
 type Kind uint8
 
 const (
-	Embed   Kind = iota // out[r] = row of W for token r
-	MatMul              // out = in0 · Wᵀ (+ B); W [width(in0), width(out)] in GGUF order
-	RMSNorm             // out = in0 / rms(in0) * W
-	Rotate              // out = in0 with rotary embedding on Heads heads of HeadDim
-	Attend              // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
-	SwiGLU              // out = silu(in0) * in1
-	Add                 // out = in0 + in1
-	Select              // out = the rows of in0 whose result is wanted (all of them when states are pooled)
-	Pool                // out = one row a sequence: mean or last row of in0
+	Embed     Kind = iota // out[r] = row of W for token r
+	Position              // out[r] = row of W for row r's position
+	MatMul                // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
+	RMSNorm               // out = in0 / rms(in0) * W
+	LayerNorm             // out = (in0 - mean(in0)) / std(in0) * W + B
+	Rotate                // out = in0 with rotary embedding on Heads heads of HeadDim, by the layer's Rope
+	Attend                // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
+	SwiGLU                // out = silu(in0) * in1
+	GeGLU                 // out = gelu(in0) * in1
+	GELU                  // out = gelu(in0), in its tanh form
+	Add                   // out = in0 + in1
+	Scale                 // out = in0 * Factor
+	SoftCap               // out = Factor * tanh(in0 / Factor)
+	Select                // out = the rows of in0 whose result is wanted (all of them when states are pooled)
+	Pool                  // out = one row a sequence: mean or last row of in0
 )
 
-var kindNames = [...]string{"embed", "matmul", "rmsnorm", "rotate", "attend", "swiglu", "add", "select", "pool"}
+var kindNames = [...]string{"embed", "position", "matmul", "rmsnorm", "layernorm", "rotate", "attend", "swiglu", "geglu",
+	"gelu", "add", "scale", "softcap", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -27,15 +37,20 @@ type Value int
 
 // Op is one step. Unused fields are zero.
 type Op struct {
-	Kind  Kind
-	Out   Value
-	In    []Value
-	W, B  string // tensor names; B "" = no bias
-	Layer int
-	Heads int // Rotate: heads in the row; Attend: query heads
+	Kind   Kind
+	Out    Value
+	In     []Value
+	W, B   string // tensor names; B "" = no bias
+	Row    int    // MatMul: first row of W and B
+	Rows   int    // MatMul: rows of W and B, where they are more than width(out); 0 = width(out)
+	Layer  int
+	Heads  int // Rotate: heads in the row; Attend: query heads; norms: parts of the row that are normed alone, 0 = one
+	Window int // Attend: keys a query sees, its own included; 0 = all
+	Factor float32
 }
 
-// Program is a model as a flat list of ops.
+// Program is a model as a flat list of ops. The output head, from Hidden to Logits, is a MatMul and what follows it one
+// by one; its values are numbered from Hidden+1 to Logits.
 type Program struct {
 	Spec   *Spec
 	Ops    []Op
@@ -59,64 +74,172 @@ func (b builder) op(o Op, width int, in ...Value) Value {
 	return o.Out
 }
 
-func (b builder) matmul(x Value, width int, layer int, name string, bias bool) Value {
-	o := Op{Kind: MatMul, W: name + ".weight", Layer: layer}
+func (b builder) bias(o Op, bias bool) Op {
 	if bias {
-		o.B = name + ".bias"
+		o.B = strings.TrimSuffix(o.W, "weight") + "bias"
 	}
-	return b.op(o, width, x)
+	return o
 }
 
-func (b builder) norm(x Value, layer int, name string) Value {
-	return b.op(Op{Kind: RMSNorm, W: name + ".weight", Layer: layer}, b.p.Width[x], x)
+// norm is the Spec's norm by the tensor name; name "" = none. heads parts of the row are normed alone.
+func (b builder) norm(x Value, layer int, name string, heads int) Value {
+	if name == "" {
+		return x
+	}
+	o := Op{Kind: RMSNorm, W: name + ".weight", Layer: layer, Heads: heads}
+	if b.p.Spec.Norm == Layer {
+		o = b.bias(o, true)
+		o.Kind = LayerNorm
+	}
+	return b.op(o, b.p.Width[x], x)
 }
 
-// lower writes the program of a pre-norm transformer:
+// scale multiplies by a factor; 0 = 1.
+func (b builder) scale(x Value, layer int, factor float32) Value {
+	if factor == 0 || factor == 1 {
+		return x
+	}
+	return b.op(Op{Kind: Scale, Layer: layer, Factor: factor}, b.p.Width[x], x)
+}
+
+func (b builder) add(layer int, x, y Value) Value {
+	return b.op(Op{Kind: Add, Layer: layer}, b.p.Width[x], x, y)
+}
+
+// lower writes the program of a transformer:
 //
 //	x = embed
 //	x += wo·attend(rope(wq·norm(x)), rope(wk·norm(x)), wv·norm(x))     each layer
-//	x += down·(silu(gate·norm(x)) * up·norm(x))
+//	x += down·(act(gate·norm(x)) * up·norm(x))
 //	logits = head·norm(x)
 //
-// After the last attention only the wanted rows go on.
+// with what the Spec adds to it or leaves out. After the last attention only the wanted rows go on.
 func lower(s *Spec) *Program {
 	p := &Program{Spec: s, Class: -1}
 	b := builder{p}
-	qDim, kvDim := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	x := b.op(Op{Kind: Embed, W: "token_embd.weight"}, s.Dim)
-	for l := 0; l < s.Layers; l++ {
-		blk := func(n string) string { return fmt.Sprintf("blk.%d.%s", l, n) }
-		h := b.norm(x, l, blk("attn_norm"))
-		q := b.matmul(h, qDim, l, blk("attn_q"), s.QKVBias)
-		k := b.matmul(h, kvDim, l, blk("attn_k"), s.QKVBias)
-		v := b.matmul(h, kvDim, l, blk("attn_v"), s.QKVBias)
-		if s.Rope.Dims > 0 {
-			q = b.op(Op{Kind: Rotate, Layer: l, Heads: s.Heads}, qDim, q)
-			k = b.op(Op{Kind: Rotate, Layer: l, Heads: s.KVHeads}, kvDim, k)
-		}
-		att := b.op(Op{Kind: Attend, Layer: l, Heads: s.Heads}, qDim, q, k, v)
-		if l == s.Layers-1 {
-			att = b.op(Op{Kind: Select, Layer: l}, qDim, att)
-			x = b.op(Op{Kind: Select, Layer: l}, s.Dim, x)
-		}
-		x = b.op(Op{Kind: Add, Layer: l}, s.Dim, x, b.matmul(att, s.Dim, l, blk("attn_output"), s.OutBias))
-		h = b.norm(x, l, blk("ffn_norm"))
-		gate := b.matmul(h, s.FFN, l, blk("ffn_gate"), s.FFNBias)
-		up := b.matmul(h, s.FFN, l, blk("ffn_up"), s.FFNBias)
-		act := b.op(Op{Kind: SwiGLU, Layer: l}, s.FFN, gate, up)
-		x = b.op(Op{Kind: Add, Layer: l}, s.Dim, x, b.matmul(act, s.Dim, l, blk("ffn_down"), s.FFNBias))
+	if s.Positions {
+		x = b.add(0, x, b.op(Op{Kind: Position, W: "position_embd.weight"}, s.Dim))
 	}
-	p.Hidden = b.norm(x, s.Layers, "output_norm")
+	x = b.scale(x, 0, s.EmbedScale)
+	for l := 0; l < s.Layers; l++ {
+		x = b.block(x, l)
+	}
+	p.Hidden = b.norm(x, s.Layers, "output_norm", 0)
 	head := "output"
 	if s.Tied {
 		head = "token_embd"
 	}
-	p.Logits = b.matmul(p.Hidden, s.Vocab, s.Layers, head, false)
+	o := b.bias(Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}, s.HeadBias)
+	o.W = head + ".weight"
+	p.Logits = b.scale(b.op(o, s.Vocab, p.Hidden), s.Layers, s.LogitScale)
+	if s.LogitCap > 0 {
+		p.Logits = b.op(Op{Kind: SoftCap, Layer: s.Layers, Factor: s.LogitCap}, s.Vocab, p.Logits)
+	}
 	if len(s.Labels) > 0 && s.Pooling != PoolNone {
 		pooled := b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, p.Hidden)
 		p.Class = b.op(Op{Kind: MatMul, W: "cls.output.weight", B: "cls.output.bias", Layer: s.Layers}, len(s.Labels), pooled)
 	}
 	return p
+}
+
+// block writes layer l and returns what it makes of x.
+func (b builder) block(x Value, l int) Value {
+	s := b.p.Spec
+	name := func(n string) string {
+		if n == "" {
+			return ""
+		}
+		return fmt.Sprintf("blk.%d.%s", l, n)
+	}
+	h := b.norm(x, l, name(s.AttnNorm), 0)
+	att := b.attention(h, l, name)
+	if l == s.Layers-1 {
+		wanted := func(v Value) Value { return b.op(Op{Kind: Select, Layer: l}, b.p.Width[v], v) }
+		att = wanted(att)
+		x = wanted(x)
+		if s.Parallel && s.FFNNorm == s.AttnNorm {
+			h = wanted(h)
+		}
+	}
+	out := b.op(b.bias(Op{Kind: MatMul, W: name("attn_output") + ".weight", Layer: l}, s.OutBias), s.Dim, att)
+	out = b.scale(b.norm(out, l, name(s.AttnPost), 0), l, s.ResidualScale)
+	if !s.Parallel {
+		x = b.add(l, x, out)
+	}
+	if !s.Parallel || s.FFNNorm != s.AttnNorm {
+		h = b.norm(x, l, name(s.FFNNorm), 0)
+	}
+	if s.Parallel {
+		x = b.add(l, x, out)
+	}
+	ffn := b.feedForward(h, l, name)
+	ffn = b.scale(b.norm(ffn, l, name(s.FFNPost), 0), l, s.ResidualScale)
+	return b.add(l, x, ffn)
+}
+
+func (b builder) attention(h Value, l int, name func(string) string) Value {
+	s := b.p.Spec
+	qDim, kvDim := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+	part := func(n string, row, width int) Value {
+		o := Op{Kind: MatMul, W: name(n) + ".weight", Layer: l}
+		if s.QKVFused {
+			o.W, o.Row, o.Rows = name("attn_qkv")+".weight", row, qDim+2*kvDim
+		}
+		return b.op(b.bias(o, s.QKVBias), width, h)
+	}
+	q := part("attn_q", 0, qDim)
+	k := part("attn_k", qDim, kvDim)
+	v := part("attn_v", qDim+kvDim, kvDim)
+	switch s.QKNorm {
+	case QKHead:
+		q, k = b.norm(q, l, name("attn_q_norm"), s.Heads), b.norm(k, l, name("attn_k_norm"), s.KVHeads)
+	case QKRow:
+		q, k = b.norm(q, l, name("attn_q_norm"), 0), b.norm(k, l, name("attn_k_norm"), 0)
+	}
+	if s.Rotates(l) {
+		q = b.op(Op{Kind: Rotate, Layer: l, Heads: s.Heads}, qDim, q)
+		k = b.op(Op{Kind: Rotate, Layer: l, Heads: s.KVHeads}, kvDim, k)
+	}
+	o := Op{Kind: Attend, Layer: l, Heads: s.Heads}
+	if s.Windowed(l) {
+		o.Window = s.Window
+	}
+	return b.op(o, qDim, q, k, v)
+}
+
+func (b builder) feedForward(h Value, l int, name func(string) string) Value {
+	s := b.p.Spec
+	gate := Op{Kind: MatMul, W: name("ffn_gate") + ".weight", Layer: l}
+	up := Op{Kind: MatMul, W: name("ffn_up") + ".weight", Layer: l}
+	if s.FFNFused {
+		gate.W, gate.Rows, up.Rows, up.Row = up.W, 2*s.FFN, 2*s.FFN, s.FFN
+	}
+	act := Op{Kind: SwiGLU, Layer: l}
+	var v Value
+	switch s.Act {
+	case GELUOnly:
+		act.Kind = GELU
+		v = b.op(act, s.FFN, b.op(b.bias(up, s.FFNBias), s.FFN, h))
+	default:
+		if s.Act == GELUGate {
+			act.Kind = GeGLU
+		}
+		g := b.op(b.bias(gate, s.FFNBias), s.FFN, h)
+		v = b.op(act, s.FFN, g, b.op(b.bias(up, s.FFNBias), s.FFN, h))
+	}
+	return b.op(b.bias(Op{Kind: MatMul, W: name("ffn_down") + ".weight", Layer: l}, s.FFNBias), s.Dim, v)
+}
+
+// InHead tells whether v is a value of the output head.
+func (p *Program) InHead(v Value) bool { return v > p.Hidden && v <= p.Logits }
+
+// Rope is the rotary embedding of a layer.
+func (p *Program) Rope(layer int) *Rope {
+	if p.Spec.WindowRope != nil && p.Spec.Windowed(layer) {
+		return p.Spec.WindowRope
+	}
+	return &p.Spec.Rope
 }
 
 // Tensors lists the tensors the program reads, each once, in order of first use.
@@ -134,11 +257,15 @@ func (p *Program) Tensors() []TensorSpec {
 		switch o.Kind {
 		case Embed:
 			add(o.W, w, p.Spec.Vocab)
+		case Position:
+			add(o.W, w, p.Spec.Context)
 		case MatMul:
-			add(o.W, p.Width[o.In[0]], w)
-			add(o.B, w)
-		case RMSNorm:
-			add(o.W, w)
+			rows := max(w, o.Rows)
+			add(o.W, p.Width[o.In[0]], rows)
+			add(o.B, rows)
+		case RMSNorm, LayerNorm:
+			add(o.W, w/max(1, o.Heads))
+			add(o.B, w/max(1, o.Heads))
 		}
 	}
 	return list

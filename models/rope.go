@@ -12,13 +12,15 @@ type Rope struct {
 	Neox    bool // pairs are (i, i+Dims/2) instead of (2i, 2i+1)
 	Dims    int  // leading dimensions of a head that rotate
 	Base    float64
-	Scaling string  // "none", "linear" or "yarn" (arXiv:2309.00071)
+	Scaling string  // "none", "linear", "yarn" (arXiv:2309.00071) or "longrope" (arXiv:2402.13753)
 	Factor  float64 // context extension factor of linear and yarn
 
-	OrigContext        float64   // yarn
-	AttnFactor         float64   // yarn: multiplies cos and sin
-	BetaFast, BetaSlow float64   // yarn
-	Factors            []float32 // rope_freqs.weight: divides each pair's frequency (llama 3); nil = none
+	OrigContext        float64 // yarn, longrope: the context before it was extended
+	AttnFactor         float64 // yarn, longrope: multiplies cos and sin
+	BetaFast, BetaSlow float64 // yarn
+	// Divisors of each pair's frequency, nil = none: rope_freqs.weight (llama 3), or rope_factors_long.weight and
+	// rope_factors_short.weight for contexts above and up to OrigContext (longrope).
+	Factors, Long, Short []float32
 }
 
 // rope reads the keys that all architectures with rotary embedding share.
@@ -35,7 +37,11 @@ func (r *reader) rope(s *Spec, neox bool) {
 		p.Dims = int(v)
 	}
 	p.Base = r.floatOr("rope.freq_base", 10000)
-	scaling, err := r.f.StringOr(r.key("rope.scaling.type"), "none")
+	byDefault := "none"
+	if r.has("rope.scaling.factor") || r.has("rope.scale_linear") {
+		byDefault = "linear" // as in llama.cpp
+	}
+	scaling, err := r.f.StringOr(r.key("rope.scaling.type"), byDefault)
 	r.note(err)
 	p.Scaling = scaling
 	p.Factor = r.floatOr("rope.scaling.factor", r.floatOr("rope.scale_linear", 1))
@@ -43,16 +49,43 @@ func (r *reader) rope(s *Spec, neox bool) {
 	p.OrigContext = r.floatOrUint("rope.scaling.original_context_length", float64(s.Context))
 	p.BetaFast = r.floatOr("rope.scaling.yarn_beta_fast", 32)
 	p.BetaSlow = r.floatOr("rope.scaling.yarn_beta_slow", 1)
-	if t, ok := r.f.Tensor("rope_freqs.weight"); ok {
-		if t.Type != kernels.F32 || len(t.Shape) != 1 || t.Shape[0] != p.Dims/2 {
-			r.note(fmt.Errorf("%s: tensor \"rope_freqs.weight\" has type %v and shape %v, want F32 [%d]", r.f.Name, t.Type, t.Shape, p.Dims/2))
-			return
-		}
-		p.Factors = make([]float32, p.Dims/2)
-		if err := unpackF32(p.Factors, t); err != nil {
-			r.note(err)
-		}
+	for _, d := range p.Divisors() {
+		*d.Values = r.pairs(d.Name, p.Dims/2)
 	}
+	if p.Factors == nil && (p.Long == nil) != (p.Short == nil) {
+		r.note(fmt.Errorf("%s: of the tensors \"rope_factors_long.weight\" and \"rope_factors_short.weight\" one is missing", r.f.Name))
+	}
+}
+
+// windowRope gives layers with a window a rotary embedding without scaling, of the given base if the file states none.
+func (r *reader) windowRope(s *Spec, base float64) {
+	s.WindowRope = &Rope{Neox: s.Rope.Neox, Dims: s.Rope.Dims, Base: r.floatOr("rope.freq_base_swa", base), Scaling: "none", Factor: 1, AttnFactor: 1}
+}
+
+// Divisor is a tensor of frequency divisors and where a Rope keeps it.
+type Divisor struct {
+	Name   string
+	Values *[]float32
+}
+
+// Divisors lists the tensors that a Rope may hold, present or not.
+func (p *Rope) Divisors() []Divisor {
+	return []Divisor{{"rope_freqs.weight", &p.Factors}, {"rope_factors_long.weight", &p.Long}, {"rope_factors_short.weight", &p.Short}}
+}
+
+// pairs reads a tensor of n numbers; nil when the file has none of that name.
+func (r *reader) pairs(name string, n int) []float32 {
+	t, ok := r.f.Tensor(name)
+	if !ok {
+		return nil
+	}
+	if t.Type != kernels.F32 || len(t.Shape) != 1 || t.Shape[0] != n {
+		r.note(fmt.Errorf("%s: tensor %q has type %v and shape %v, want F32 [%d]", r.f.Name, name, t.Type, t.Shape, n))
+		return nil
+	}
+	x := make([]float32, n)
+	r.note(unpackF32(x, t))
+	return x
 }
 
 func (r *reader) floatOrUint(k string, def float64) float64 {
@@ -71,32 +104,45 @@ func (p *Rope) check(file string, s *Spec) error {
 	}
 	finite := func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 	switch {
+	case p.Dims == 0:
+		return nil
 	case p.Dims < 0 || p.Dims%2 != 0 || p.Dims > s.HeadDim:
 		return bad("rope.dimension_count", p.Dims, fmt.Sprintf("an even number up to the head size %d", s.HeadDim))
 	case !finite(p.Base) || p.Base <= 0:
 		return bad("rope.freq_base", p.Base, "a positive number")
-	case p.Scaling != "none" && p.Scaling != "linear" && p.Scaling != "yarn":
-		return bad("rope.scaling.type", fmt.Sprintf("%.32q", p.Scaling), "one of: none, linear, yarn")
+	case p.Scaling != "none" && p.Scaling != "linear" && p.Scaling != "yarn" && p.Scaling != "longrope":
+		return bad("rope.scaling.type", fmt.Sprintf("%.32q", p.Scaling), "one of: none, linear, yarn, longrope")
 	case !finite(p.Factor) || p.Factor <= 0:
 		return bad("rope.scaling.factor", p.Factor, "a positive number")
-	case p.Scaling == "yarn" && (!finite(p.OrigContext) || p.OrigContext < 1):
+	case (p.Scaling == "yarn" || p.Long != nil) && (!finite(p.OrigContext) || p.OrigContext < 1):
 		return bad("rope.scaling.original_context_length", p.OrigContext, "a positive number")
 	case !finite(p.AttnFactor) || p.AttnFactor <= 0:
 		return bad("rope.scaling.attn_factor", p.AttnFactor, "a positive number")
 	}
-	for i, f := range p.Factors {
-		if !finite(float64(f)) || f <= 0 {
-			return fmt.Errorf("%s: tensor \"rope_freqs.weight\" value %d is %v, want a positive number", file, i, f)
+	for _, d := range p.Divisors() {
+		for i, f := range *d.Values {
+			if !finite(float64(f)) || f <= 0 {
+				return fmt.Errorf("%s: tensor %q value %d is %v, want a positive number", file, d.Name, i, f)
+			}
 		}
 	}
 	return nil
 }
 
-// Freqs returns the angle per position of each of the Dims/2 pairs, and the factor on cos and sin.
+// Freqs returns the angle per position of each of the Dims/2 pairs, and the factor on cos and sin, for sessions of up to
+// context tokens: that number chooses between the divisors of longrope, and nothing else depends on it.
 //
 // Linear: freq/Factor. Yarn blends freq and freq/Factor by a ramp over the pairs and scales by 1 + 0.1 ln Factor.
-func (p *Rope) Freqs() (freqs []float64, mscale float64) {
+func (p *Rope) Freqs(context int) (freqs []float64, mscale float64) {
 	n := p.Dims / 2
+	divisors := p.Factors
+	switch {
+	case divisors != nil:
+	case float64(context) > p.OrigContext:
+		divisors = p.Long
+	default:
+		divisors = p.Short
+	}
 	freqs = make([]float64, n)
 	mscale = p.AttnFactor
 	var low, high float64
@@ -110,11 +156,11 @@ func (p *Rope) Freqs() (freqs []float64, mscale float64) {
 	}
 	for i := range freqs {
 		f := kernels.Pow(p.Base, -2*float64(i)/float64(p.Dims))
-		if p.Factors != nil {
-			f /= float64(p.Factors[i])
+		if divisors != nil {
+			f /= float64(divisors[i])
 		}
 		switch p.Scaling {
-		case "linear":
+		case "linear", "longrope":
 			f /= p.Factor
 		case "yarn":
 			y := (float64(i) - low) / math.Max(0.001, high-low)

@@ -24,19 +24,79 @@ type Spec struct {
 	KVHeads int
 	HeadDim int
 	FFN     int // width of the feed-forward block
-	NormEps float32
-	Rope    Rope
 
-	AttnScale float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
-	QKVBias   bool    // wq, wk, wv have a bias
-	OutBias   bool    // wo has a bias
-	FFNBias   bool    // gate, up and down have a bias
-	Tied      bool    // the output head is the token embedding
+	// Norms, by the name of their tensor in a block; "" = none.
+	Norm     Norm
+	NormEps  float32
+	AttnNorm string // before attention
+	FFNNorm  string // before the feed-forward block; with Parallel it may be AttnNorm's, then it is computed once
+	AttnPost string // on what attention adds
+	FFNPost  string // on what the feed-forward block adds
+	QKNorm   QKNorm // on queries and keys, before they rotate
+
+	Rope       Rope
+	WindowRope *Rope // of layers with a window; nil = Rope
+	NoRope     int   // every so many-th layer does not rotate; 0 = all rotate
+	Positions  bool  // learnt positions are added to the embedding, one row of position_embd for each of Context
+
+	AttnScale    float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
+	AttnCap      float32 // scores are capped to cap*tanh(s/cap); 0 = not
+	Window       int     // a query sees so many keys, its own included; 0 = all
+	WindowPeriod int     // every so many-th layer has no window; 0 = all have one
+
+	Act      Act
+	Parallel bool // attention and feed-forward block read the same x
+	QKVFused bool // wq, wk, wv are one tensor, in this order of rows
+	FFNFused bool // gate and up are one tensor, in this order of rows
+	QKVBias  bool // wq, wk, wv have a bias
+	OutBias  bool // wo has a bias
+	FFNBias  bool // gate, up and down have a bias
+	HeadBias bool // the output head has a bias
+	Tied     bool // the output head is the token embedding
+
+	// Factors; 0 = 1.
+	EmbedScale, ResidualScale, LogitScale float32
+
+	LogitCap float32 // logits are capped to cap*tanh(l/cap); 0 = not
 
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
 	Labels  []string
 	Pooling Pooling
 }
+
+// Norm is a kind of normalisation.
+type Norm uint8
+
+const (
+	RMS   Norm = iota // Zhang and Sennrich, arXiv:1910.07467
+	Layer             // Ba et al., arXiv:1607.06450, with weight and bias
+)
+
+// epsKey is the metadata key of a norm's epsilon.
+func (n Norm) epsKey() string {
+	if n == Layer {
+		return "attention.layer_norm_epsilon"
+	}
+	return "attention.layer_norm_rms_epsilon"
+}
+
+// QKNorm says over what queries and keys are normalised.
+type QKNorm uint8
+
+const (
+	QKNone QKNorm = iota
+	QKHead        // each head alone, by one weight [HeadDim]
+	QKRow         // all heads together
+)
+
+// Act is the feed-forward block's activation.
+type Act uint8
+
+const (
+	SiLUGate Act = iota // silu(gate)*up
+	GELUGate            // gelu(gate)*up
+	GELUOnly            // gelu(up); no gate
+)
 
 // Pooling says how a sequence's states become one, by llama.cpp's <arch>.pooling_type.
 type Pooling int
@@ -86,6 +146,7 @@ func NewSpec(f *gguf.File) (*Spec, error) {
 	r.common(s)
 	if r.err == nil {
 		arch(r, s)
+		s.NormEps = float32(r.float(s.Norm.epsKey()))
 	}
 	r.classifier(s)
 	if r.err != nil {
@@ -227,10 +288,24 @@ func (r *reader) common(s *Spec) {
 	if v, ok := r.f.Get("tokenizer.ggml.tokens"); ok && v.Len > s.Vocab {
 		r.note(fmt.Errorf("%s: tokenizer.ggml.tokens has %d tokens, but tensor \"token_embd.weight\" has %d rows", r.f.Name, v.Len, s.Vocab))
 	}
-	s.NormEps = float32(r.float("attention.layer_norm_rms_epsilon"))
+	s.AttnNorm, s.FFNNorm = "attn_norm", "ffn_norm"
+	s.QKVFused = r.tensor("blk.0.attn_qkv.weight")
 	s.AttnScale = float32(1 / math.Sqrt(float64(s.HeadDim)))
-	_, hasOutput := r.f.Tensor("output.weight")
-	s.Tied = !hasOutput
+	s.Tied = !r.tensor("output.weight")
+}
+
+func (r *reader) tensor(name string) bool {
+	_, ok := r.f.Tensor(name)
+	return ok
+}
+
+// biases sets the flags of those biases that the file has; a tensor that one block has and another lacks is an error
+// later.
+func (r *reader) biases(s *Spec) {
+	s.QKVBias = r.tensor("blk.0.attn_q.bias") || r.tensor("blk.0.attn_qkv.bias")
+	s.OutBias = r.tensor("blk.0.attn_output.bias")
+	s.FFNBias = r.tensor("blk.0.ffn_up.bias")
+	s.HeadBias = r.tensor("output.bias")
 }
 
 // check refuses numbers that do not fit together.
@@ -242,12 +317,32 @@ func (s *Spec) check(file string) error {
 	case s.Heads%s.KVHeads != 0:
 		return bad("attention.head_count_kv", s.KVHeads, fmt.Sprintf("a divisor of the head count %d", s.Heads))
 	case !(s.NormEps >= 0) || s.NormEps > 1:
-		return bad("attention.layer_norm_rms_epsilon", s.NormEps, "a number from 0 to 1")
+		return bad(s.Norm.epsKey(), s.NormEps, "a number from 0 to 1")
+	case !positive(s.AttnScale):
+		return bad("attention.scale", s.AttnScale, "a positive number")
+	case s.AttnCap != 0 && !positive(s.AttnCap):
+		return bad("attn_logit_softcapping", s.AttnCap, "a positive number, or 0")
+	case s.LogitCap != 0 && !positive(s.LogitCap):
+		return bad("final_logit_softcapping", s.LogitCap, "a positive number, or 0")
+	case s.Positions && s.Context == 0:
+		return bad("context_length", s.Context, "the number of learnt positions")
 	case s.HeadDim%8 != 0:
 		return bad("attention.key_length", s.HeadDim, "a multiple of 8")
 	}
+	for _, x := range []float32{s.EmbedScale, s.ResidualScale, s.LogitScale} {
+		if x != 0 && !positive(x) {
+			return fmt.Errorf("%s: one of %s.embedding_scale, residual_scale and logit_scale gives the factor %v, want a positive number", file, s.Arch, x)
+		}
+	}
+	if s.WindowRope != nil {
+		if err := s.WindowRope.check(file, s); err != nil {
+			return err
+		}
+	}
 	return s.Rope.check(file, s)
 }
+
+func positive(x float32) bool { return x > 0 && x <= math.MaxFloat32 }
 
 // Program returns what the model computes as a flat list of ops.
 func (s *Spec) Program() *Program { return lower(s) }
@@ -279,10 +374,10 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		n := f.Tensors[i].Name
-		if used[n] || n == "rope_freqs.weight" || n == "output.weight" || strings.HasPrefix(n, "cls.") {
+		if used[n] || strings.HasPrefix(n, "rope_f") || n == "output.weight" || strings.HasPrefix(n, "cls.") {
 			continue
 		}
-		if strings.HasPrefix(n, "blk.") {
+		if strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd") {
 			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
 		}
 	}
