@@ -1,0 +1,12 @@
+package models
+
+func init() { architectures["smollm3"] = smollm3 }
+
+// smollm3: SmolLM3 (llama.cpp LLM_ARCH_SMOLLM3): llama without rotary embedding in every fourth layer.
+func smollm3(r *reader, s *Spec) {
+	llama(r, s)
+	s.NoRope = 4
+	if scale := r.floatOr("attention.scale", 0); scale != 0 {
+		s.AttnScale = float32(scale)
+	}
+}
