@@ -129,36 +129,34 @@ func binarySize(dir string) (int64, error) {
 
 var collected = regexp.MustCompile(`Collected : (\d+)`)
 
-// instructions counts what one decoded token executes: the difference of two runs that decode countTokens more, over
-// countTokens, so that the first token's preparations do not count.
+// instructions counts what one decoded token executes, within step alone, so that loading does not count.
 func instructions(bin, model string) (int64, error) {
-	var n [2]int64
-	for i := range n {
-		cmd := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=main.step", bin, "-decode", strconv.Itoa(1+i*countTokens), model)
-		cmd.Env = append(os.Environ(), "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1", "FREEHOLD_CPU=avx2")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return 0, fmt.Errorf("valgrind: %w\n%s", err, out)
-		}
-		m := collected.FindSubmatch(out)
-		if m == nil || string(m[1]) == "0" {
-			return 0, fmt.Errorf("valgrind tells no count of instructions:\n%s", out)
-		}
-		if n[i], err = strconv.ParseInt(string(m[1]), 10, 64); err != nil {
-			return 0, err
-		}
+	cmd := exec.Command("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=main.step",
+		bin, "-decode", strconv.Itoa(countTokens), model)
+	cmd.Env = append(os.Environ(), "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1", "FREEHOLD_CPU=avx2")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("valgrind: %w\n%s", err, out)
 	}
-	return (n[1] - n[0]) / countTokens, nil
+	m := collected.FindSubmatch(out)
+	if m == nil || string(m[1]) == "0" {
+		return 0, fmt.Errorf("valgrind tells no count of instructions:\n%s", out)
+	}
+	n, err := strconv.ParseInt(string(m[1]), 10, 64)
+	return n / countTokens, err
 }
 
-// decode computes n fixed tokens one by one.
+// decode computes one token and then n fixed ones, one by one.
 func decode(model string, n int) error {
 	m, err := engine.Open(model, engine.WithThreads(1))
 	if err != nil {
 		return err
 	}
 	defer m.Close() //nolint:errcheck // read only
-	s, ids := m.NewSession(), make([]int32, 0, n)
+	s, ids := m.NewSession(), make([]int32, 1, n+1)
+	if _, err := s.Eval(context.Background(), ids); err != nil { // the first one makes buffers and tables
+		return err
+	}
 	for i := range n {
 		ids = append(ids, int32(i*7919%200))
 		if err := step(s, ids); err != nil {
