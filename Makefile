@@ -48,7 +48,7 @@ test-arm64: qemu ## arm64 with all levels, then with SMMLA and with SDOT too mis
 	@if command -v qemu-aarch64 >/dev/null; then set -ex; export GOARCH=arm64; \
 		FREEHOLD_WANT_CPU=i8mm $(GO) test -count=1 -timeout 60m -exec "qemu-aarch64 -cpu max" . -run Level; \
 		$(GO) test -timeout 60m -exec "qemu-aarch64 -cpu max" ./kernels/... ./quant/... ./models/gguf/...; \
-		$(GO) test -short -timeout 60m -exec "qemu-aarch64 -cpu max" ./engine -run 'TestFixtures(Models|SameBits)$$'; \
+		$(GO) test -short -timeout 60m -exec "qemu-aarch64 -cpu max" ./engine -run 'TestFixtures(Models|SameBits)$$|Golden'; \
 		FREEHOLD_WANT_CPU=dotprod $(GO) test -count=1 -timeout 60m -exec "qemu-aarch64 -cpu neoverse-n1" . ./kernels -run 'Level|Codes|Gem|Quant'; \
 		FREEHOLD_WANT_CPU=neon $(GO) test -count=1 -timeout 60m -exec "qemu-aarch64 -cpu cortex-a53" . ./kernels -run 'Level|Codes|Gem|Quant|Vec|Attend|Conv'; \
 		for l in neon dotprod i8mm; do FREEHOLD_CPU=$$l $(GO) test -count=1 -exec "qemu-aarch64 -cpu max" . -run Level; done; \
