@@ -26,7 +26,7 @@ func main() {
 	flag.StringVar(&o.base, "base", os.Getenv("BENCH_BASE"), "commit to compare with (default: BENCH_BASE, else the branch point from origin/main, else HEAD~1)")
 	flag.StringVar(&o.run, "run", "", "only cases that match this regular expression")
 	flag.IntVar(&o.pairs, "pairs", 25, "pairs of slices for each case and layout")
-	flag.IntVar(&o.layouts, "layouts", 16, "layouts at most; after 6, only cases that are still inconclusive go on")
+	flag.IntVar(&o.layouts, "layouts", 24, "layouts at most; after 6, only cases that are still inconclusive go on")
 	flag.DurationVar(&o.time, "time", 150*time.Second, "stop measuring pairs after this time")
 	flag.BoolVar(&o.write, "write", false, "write today's counts to "+budgetFile+" instead of judging them")
 	skip := flag.String("skip", "", "pairs or counts: leave that half out")
