@@ -108,6 +108,32 @@ func checkCombos(t *testing.T, open func(opts ...Option) *Model, combos []combo,
 	}
 }
 
+// The ops that llama has not, over several pages: windows that begin within a page, capped scores, norms of heads and
+// rows, positions, GELU, fused tensors, factors.
+func TestFixturesSameBitsArchitectures(t *testing.T) {
+	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0"} {
+		t.Run(name, func(t *testing.T) {
+			f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			var combos []combo
+			for _, l := range kernels.Levels() {
+				combos = append(combos, combo{1, 2, 17, false, l}, combo{3, 2, 512, true, l})
+			}
+			combos = append(combos, combo{1, 1, 1, false, combos[len(combos)-1].level})
+			open := func(opts ...Option) *Model { return newModel(t, f, opts...) }
+			m := open()
+			prompt := make([]int32, min(m.Context()-10, 290))
+			for i := range prompt {
+				prompt[i] = int32((i*i*7 + 3*i) % m.Spec.Vocab)
+			}
+			checkCombos(t, open, combos, prompt, 3)
+		})
+	}
+}
+
 // The same logits, bit for bit, however they are computed: the full grid on small models.
 func TestFixturesSameBits(t *testing.T) {
 	for _, name := range []string{"llama-gqa.F32", "llama256.Q4_K_M", "llama-gqa.Q8_0", "llama256.Q4_1", "qwen2.Q8_0", "llama256.Q5_0"} {
