@@ -21,10 +21,7 @@ func (r *reader) window(s *Spec, period int) {
 	}
 	v, err := r.f.Uint(r.key("attention.sliding_window"))
 	r.note(err)
-	if v > 1<<31 {
-		r.note(fmt.Errorf("%s: %s is %d, want at most %d", r.f.Name, r.key("attention.sliding_window"), v, 1<<31))
-	}
-	s.Window, s.WindowPeriod = int(v), period
+	s.Window, s.WindowPeriod = int(min(v, 1<<30)), period
 	const key = "attention.sliding_window_pattern"
 	if s.Window == 0 || !r.has(key) {
 		return
