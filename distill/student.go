@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/token"
 	"github.com/freehold-slm/freehold/quant"
 )
 
@@ -128,71 +126,6 @@ func unpackRows(dst []float32, t *gguf.Tensor, rows []int32) error {
 		format.Unpack(dst[i*w:i*w+w], t.Data[int(r)*rb:(int(r)+1)*rb])
 	}
 	return nil
-}
-
-// TrimVocab returns the ids that a byte-level BPE vocabulary keeps for the given used tokens, rising: the used ones,
-// every part of a kept token under the merges that build it, the 256 single bytes, and all special tokens. Text whose
-// tokens are all among used encodes the same under both vocabularies, because every merge on its way is kept and the
-// kept merges keep their order.
-func TrimVocab(v token.Vocab, used map[int32]bool) ([]int32, error) {
-	if v.Model != "gpt2" {
-		return nil, fmt.Errorf("vocabulary trimming knows byte-level BPE (gpt2) only, got tokenizer model %q; use vocab: full", v.Model)
-	}
-	id := make(map[string]int32, len(v.Tokens))
-	for i, t := range v.Tokens {
-		id[t] = int32(i)
-	}
-	parts := map[int32][]int32{} // token -> the parts of every merge that makes it
-	for _, m := range v.Merges {
-		l, r, ok := cutMerge(m)
-		whole, known := id[l+r]
-		if !ok || !known {
-			continue
-		}
-		parts[whole] = append(parts[whole], id[l], id[r])
-	}
-	keep := map[int32]bool{}
-	var add func(t int32)
-	add = func(t int32) {
-		if !keep[t] {
-			keep[t] = true
-			for _, p := range parts[t] {
-				add(p)
-			}
-		}
-	}
-	for t := range used {
-		add(t)
-	}
-	for i, text := range v.Tokens {
-		special := v.Types != nil && v.Types[i] != token.Normal
-		if special || len([]rune(text)) == 1 {
-			add(int32(i))
-		}
-	}
-	for _, r := range v.Roles() {
-		if *r.ID >= 0 {
-			add(int32(*r.ID))
-		}
-	}
-	list := make([]int32, 0, len(keep))
-	for t := range keep {
-		list = append(list, t)
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
-	return list, nil
-}
-
-// cutMerge splits "left right"; the separator is the first space after the first byte.
-func cutMerge(m string) (l, r string, ok bool) {
-	if m == "" {
-		return "", "", false
-	}
-	i := strings.IndexByte(m[1:], ' ')
-	if i < 0 {
-		return "", "", false
-	}
-	return m[:i+1], m[i+2:], true
 }
 
 // editMetadata copies the source's keys and changes those that pruning changes.

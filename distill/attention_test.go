@@ -1,0 +1,112 @@
+package distill
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/freehold-slm/freehold/models"
+)
+
+// Attention over several pages, with windows and caps, against its definition in float64.
+func TestAttention(t *testing.T) {
+	const hd, heads, kvHeads = 8, 2, 1
+	for _, c := range []struct {
+		lengths   []int
+		window    int
+		scoresCap float32
+	}{{[]int{5, 600}, 0, 0}, {[]int{600, 3}, 12, 0}, {[]int{700}, 300, 0}, {[]int{300}, 1, 2}, {[]int{520}, 256, 1.5}, {[]int{270}, 1000, 0.5}} {
+		t.Run(fmt.Sprintf("lengths %v window %d cap %g", c.lengths, c.window, c.scoresCap), func(t *testing.T) {
+			spec := &models.Spec{HeadDim: hd, Heads: heads, KVHeads: kvHeads, AttnScale: 0.7, AttnCap: c.scoresCap}
+			b := &Batch{}
+			for _, n := range c.lengths {
+				b.Add(make([]int32, n))
+			}
+			g := &Graph{student: &Student{Spec: spec}, level: best(t), par: goParallel(2), scratch: []*scratch{{}, {}}, batch: b}
+			r := rand.New(rand.NewPCG(41, 41))
+			n := len(b.Tokens)
+			random := func(width int) []float32 {
+				x := make([]float32, n*width)
+				for i := range x {
+					x[i] = float32(r.NormFloat64())
+				}
+				return x
+			}
+			q, k, v, dout := random(heads*hd), random(kvHeads*hd), random(kvHeads*hd), random(heads*hd)
+			out := make([]float32, n*heads*hd)
+			var st attState
+			g.attend(&st, c.window, out, q, k, v)
+
+			dot := func(x, y []float32) (s float64) {
+				for i := range x {
+					s += float64(x[i]) * float64(y[i])
+				}
+				return s
+			}
+			dq, dk, dv := make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(v))
+			worst := 0.0
+			for s := range b.Seqs() {
+				for i := b.Start[s]; i < b.Start[s+1]; i++ {
+					first := b.Start[s]
+					if c.window > 0 {
+						first = max(first, i+1-c.window)
+					}
+					for h := range heads {
+						at := (i*heads + h) * hd
+						qi, do := q[at:at+hd], dout[at:at+hd]
+						var p, slope, dp []float64
+						sum, mean := 0.0, 0.0
+						for j := first; j <= i; j++ {
+							score, sl := dot(qi, k[j*hd:j*hd+hd])*float64(spec.AttnScale), 1.0
+							if limit := float64(c.scoresCap); limit > 0 {
+								th := math.Tanh(score / limit)
+								score, sl = limit*th, 1-th*th
+							}
+							e := math.Exp(score)
+							p, slope, dp = append(p, e), append(slope, sl), append(dp, dot(do, v[j*hd:j*hd+hd]))
+							sum += e
+						}
+						want := make([]float64, hd)
+						for x := range p {
+							p[x] /= sum
+							mean += p[x] * dp[x]
+						}
+						for x := range p {
+							j := first + x
+							ds := p[x] * (dp[x] - mean) * slope[x] * float64(spec.AttnScale)
+							for d := range hd {
+								want[d] += p[x] * float64(v[j*hd+d])
+								dq[at+d] += ds * float64(k[j*hd+d])
+								dk[j*hd+d] += ds * float64(qi[d])
+								dv[j*hd+d] += p[x] * float64(do[d])
+							}
+						}
+						for d := range hd {
+							worst = max(worst, math.Abs(want[d]-float64(out[at+d])))
+						}
+					}
+				}
+			}
+			if !(worst <= 5e-6) {
+				t.Errorf("attention is off by %g", worst)
+			}
+			gq, gk, gv := make([]float32, len(q)), make([]float32, len(k)), make([]float32, len(v))
+			g.attendBack(&st, c.window, gq, gk, gv, dout, out, q, k, v)
+			for _, grad := range []struct {
+				name string
+				got  []float32
+				want []float64
+			}{{"queries", gq, dq}, {"keys", gk, dk}, {"values", gv, dv}} {
+				var diff, norm float64
+				for i, w := range grad.want {
+					diff += (float64(grad.got[i]) - w) * (float64(grad.got[i]) - w)
+					norm += w * w
+				}
+				if rel := math.Sqrt(diff / math.Max(norm, 1e-30)); !(rel <= 2e-6) && norm > 1e-20 {
+					t.Errorf("the gradient of %s is off by %g relative L2", grad.name, rel)
+				}
+			}
+		})
+	}
+}
