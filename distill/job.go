@@ -69,7 +69,7 @@ type source struct {
 	Name     string `json:"name"`
 	path     string
 	sha256   string
-	layers   int
+	spec     *models.Spec
 	Bytes    int64          `json:"bytes"`
 	Licence  models.Licence `json:"licence"`
 	Accepted string         `json:"accepted,omitempty"`
@@ -105,7 +105,11 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence); err != nil {
 		return nil, sourceError("student", err)
 	}
-	if err := checkLayers(r.Student.Layers, j.base.layers); err != nil {
+	err = checkLayers(r.Student.Layers, j.base.spec.Layers)
+	if err == nil {
+		_, err = j.base.spec.Keep(r.Student.Layers)
+	}
+	if err != nil {
 		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("%v (%s)", err, j.base.Name)}
 	}
 	if j.data, err = loadData(ctx, r); err != nil {
@@ -163,7 +167,7 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 			return s, err
 		}
 	}
-	if s.layers, err = checkModel(path); err != nil {
+	if s.spec, err = checkModel(path); err != nil {
 		return s, err
 	}
 	s.sha256, s.Bytes, err = hashFile(path)
@@ -171,22 +175,21 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 }
 
 // checkModel opens a model file as far as a run will: its program, tensors and vocabulary.
-func checkModel(path string) (layers int, err error) {
+func checkModel(path string) (spec *models.Spec, err error) {
 	f, err := gguf.Open(path)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer f.Close()
-	spec, err := models.NewSpec(f)
+	spec, err = models.NewSpec(f)
 	if err == nil {
-		layers = spec.Layers
 		_, err = models.Vocabulary(f)
 	}
 	var known *gguf.Error
 	if err != nil && !errors.As(err, &known) {
 		err = &DataError{File: path, Msg: strings.TrimPrefix(err.Error(), path+": ")}
 	}
-	return layers, err
+	return spec, err
 }
 
 // sourceError says whose file it is and, for a licence, which key of the recipe declares or accepts it.

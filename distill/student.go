@@ -49,7 +49,7 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	}
 	small, err := spec.Keep(p.Layers)
 	if err != nil {
-		return nil, fmt.Errorf("%s: student %v", f.Name, err)
+		return nil, fmt.Errorf("%s: %v", f.Name, err)
 	}
 	if p.Vocab != nil {
 		small.Vocab = len(p.Vocab)
