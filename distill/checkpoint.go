@@ -52,11 +52,8 @@ func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest, 
 		if p.Frozen() {
 			continue
 		}
-		for _, part := range []struct {
-			prefix string
-			data   []float32
-		}{{"w.", p.W}, {"m.", p.M}, {"v.", p.V}} {
-			w.AddTensorFunc(part.prefix+p.Name, kernels.F32, p.Shape, packer(mustFormat(kernels.F32), part.data, p.Shape[0]))
+		for _, part := range p.state() {
+			w.AddTensorFunc(part.Name+"."+p.Name, kernels.F32, p.Shape, packer(mustFormat(kernels.F32), part.Data, p.Shape[0]))
 		}
 	}
 	path := filepath.Join(dir, checkpointName(m.Step))
@@ -242,12 +239,13 @@ func restore(path string, m checkpointManifest, s *Student) error {
 		if p.Frozen() {
 			continue
 		}
-		for prefix, dst := range map[string][]float32{"w.": p.W, "m.": p.M, "v.": p.V} {
-			t, ok := f.Tensor(prefix + p.Name)
-			if !ok || t.Type != kernels.F32 || len(t.Data) != 4*len(dst) {
-				return fmt.Errorf("%s: tensor %q is missing or has another shape", path, prefix+p.Name)
+		for _, part := range p.state() {
+			name := part.Name + "." + p.Name
+			t, ok := f.Tensor(name)
+			if !ok || t.Type != kernels.F32 || len(t.Data) != 4*len(part.Data) {
+				return fmt.Errorf("%s: tensor %q is missing or has another shape", path, name)
 			}
-			moves = append(moves, move{dst, t})
+			moves = append(moves, move{part.Data, t})
 		}
 	}
 	for _, mv := range moves {

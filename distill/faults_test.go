@@ -136,12 +136,24 @@ func (w *faultFile) Close() error {
 	return errors.Join(err, w.FSFile.Close())
 }
 
+// learner is a tiny student with all that AdamW and an average keep.
+func learner(t testing.TB) *Student {
+	t.Helper()
+	s := tinyBase(t).Student
+	if err := (&Optimizer{EMA: 0.9, Schedule: Schedule{Kind: "constant"}}).Prepare(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // state is what a checkpoint holds of a student.
 func state(s *Student) []float32 {
 	var out []float32
 	for _, p := range s.Params {
 		if !p.Frozen() {
-			out = append(append(append(out, p.W...), p.M...), p.V...)
+			for _, part := range p.state() {
+				out = append(out, part.Data...)
+			}
 		}
 	}
 	return out
@@ -150,10 +162,12 @@ func state(s *Student) []float32 {
 func scramble(s *Student, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, p := range s.Params {
-		for _, x := range [][]float32{p.M, p.V} {
-			for i := range x {
-				p.W[i] = float32(r.NormFloat64())
-				x[i] = float32(r.NormFloat64())
+		if p.Frozen() {
+			continue
+		}
+		for _, part := range p.state() {
+			for i := range part.Data {
+				part.Data[i] = float32(r.NormFloat64())
 			}
 		}
 	}
@@ -164,7 +178,7 @@ const testRun = "0123456789abcdef"
 // Whatever operation of a save fails, the old or the new checkpoint loads afterwards, whole; and a save that says it
 // succeeded is the one that loads. Also after a power cut that loses all that was not synced.
 func TestCheckpointFaults(t *testing.T) {
-	s := tinyBase(t).Student
+	s := learner(t)
 	scramble(s, 1)
 	older := state(s)
 	scramble(s, 2)
@@ -192,7 +206,7 @@ func TestCheckpointFaults(t *testing.T) {
 	}
 	t.Logf("%d operations a save", count.n)
 	count.powerCut(t)
-	if m, found, err := loadCheckpoint(dir, testRun, tinyBase(t).Student, func(s string) { t.Log(s) }); err != nil || !found || m.Step != 6 {
+	if m, found, err := loadCheckpoint(dir, testRun, learner(t), func(s string) { t.Log(s) }); err != nil || !found || m.Step != 6 {
 		t.Errorf("a power cut after a save: step %d loads (%v)", m.Step, err)
 	}
 	for k := range count.n {
@@ -211,7 +225,7 @@ func TestCheckpointFaults(t *testing.T) {
 				if stays {
 					f.powerCut(t)
 				}
-				got := tinyBase(t).Student
+				got := learner(t)
 				m, found, err := loadCheckpoint(dir, testRun, got, func(string) {})
 				if err != nil || !found {
 					t.Fatalf("%s: no checkpoint loads (%v)", what, err)
@@ -239,7 +253,7 @@ func TestCheckpointFaults(t *testing.T) {
 // A flipped bit in the newest checkpoint, anywhere, makes the one before it load; with both damaged training starts
 // anew; a checkpoint of another run is refused.
 func TestCheckpointBitFlips(t *testing.T) {
-	s := tinyBase(t).Student
+	s := learner(t)
 	dir := t.TempDir()
 	for i, seed := range []uint64{1, 2} {
 		scramble(s, seed)
@@ -247,7 +261,7 @@ func TestCheckpointBitFlips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := tinyBase(t).Student
+	got := learner(t)
 	load := func() (checkpointManifest, bool, int) {
 		t.Helper()
 		warnings := 0
@@ -377,7 +391,7 @@ func TestShardBitFlips(t *testing.T) {
 // tinyTrainer trains tinyBase on random rows.
 func tinyTrainer(t testing.TB, dir string, fsys gguf.FS) *Trainer {
 	t.Helper()
-	s := tinyBase(t).Student
+	s := learner(t)
 	loss, err := NewLoss("forward_kl", LossParams{})
 	if err != nil {
 		t.Fatal(err)

@@ -203,6 +203,9 @@ func runTrainCase(t *testing.T, level *kernels.Level, dir string, c *trainCase) 
 	o := c.Optimizer
 	opt := Optimizer{LR: o.LR, Beta1: o.Betas[0], Beta2: o.Betas[1], Eps: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip,
 		Schedule: Schedule{Kind: o.Schedule, Warmup: o.WarmupSteps, Steps: o.Steps, MinRatio: o.MinLRRatio}}
+	if err := opt.Prepare(student); err != nil {
+		t.Fatal(err)
+	}
 	par := goParallel(2)
 	g, tg := NewGraph(student, level, 2, par), NewGraph(teacher, level, 2, par)
 	head, thead := NewHead(g), NewHead(tg)

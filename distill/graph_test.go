@@ -469,6 +469,9 @@ func TestFixturesTrainingBits(t *testing.T) {
 				g := NewGraph(s, level, workers, goParallel(workers))
 				res := result{name: fmt.Sprintf("head %v, %s, %d workers", head, level.Name, workers)}
 				opt := Optimizer{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1, Clip: 0.5, Schedule: Schedule{Kind: "cosine", Warmup: 1, Steps: 3}}
+				if err := opt.Prepare(s); err != nil {
+					t.Fatal(err)
+				}
 				for step := range 2 {
 					res.loss = k.run(g, true)
 					if step == 0 {
@@ -521,6 +524,9 @@ func TestFixturesFrozen(t *testing.T) {
 		t.Errorf("loss %v frozen, %v free", b, a)
 	}
 	opt := Optimizer{LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Schedule: Schedule{Kind: "constant"}}
+	if err := opt.Prepare(cold); err != nil {
+		t.Fatal(err)
+	}
 	before := openStudent(t, path)
 	frozen := 0
 	for _, p := range cold.Params {

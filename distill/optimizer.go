@@ -3,19 +3,64 @@ package distill
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/freehold-slm/freehold/kernels"
 )
 
-// Optimizer is AdamW (Loshchilov and Hutter, arXiv:1711.05101) with clipping by the global norm and a schedule.
-// Weight decay applies to matrices only.
+// Optimizer updates the weights that learn from their gradients: clipping by the global norm, a schedule of the
+// learning rate, decoupled weight decay of matrices, and the rule of its kind.
 type Optimizer struct {
+	Kind         string // see Optimizers; "" = "adamw"
 	LR           float64
 	Beta1, Beta2 float64
 	Eps          float64
 	WeightDecay  float64
 	Clip         float64 // largest global L2 norm of the gradients; 0 = no clipping
+	EMA          float64 // decay of an average of the weights over the steps (see Param.Average); 0 = none
 	Schedule     Schedule
+}
+
+// rule is one kind of update. Elements are independent, so that any split of a tensor gives the same bits.
+type rule struct {
+	moments []string // the values kept for each weight, by their letters in a checkpoint; two at most
+	// update is called once a step and gives what happens to a run of weights of one tensor; decay is 1 - lr*WeightDecay
+	// for matrices, else 1. g is to be multiplied by scale first.
+	update func(o *Optimizer, step int, lr, scale float64) func(l *kernels.Level, w, g []float32, m [2][]float32, decay float32)
+}
+
+// rules is filled by the init of each optimizer_*.go: adding one is adding a file; TestOptimizers finds it.
+var rules = map[string]rule{}
+
+// Optimizers lists the known kinds, sorted.
+func Optimizers() []string { return sortedKeys(rules) }
+
+// Prepare allocates what o keeps for every weight of s that learns, at zero, and the average at the weights.
+func (o *Optimizer) Prepare(s *Student) error {
+	if o.Kind == "" {
+		o.Kind = "adamw"
+	}
+	r, ok := rules[o.Kind]
+	if !ok {
+		return fmt.Errorf("unknown optimiser %q, want one of: %s", o.Kind, strings.Join(Optimizers(), ", "))
+	}
+	if !(o.EMA >= 0 && o.EMA < 1) {
+		return fmt.Errorf("the average's decay is %v, want a number from 0 to below 1", o.EMA)
+	}
+	for _, p := range s.Params {
+		p.Moments, p.Average = nil, nil
+		if p.Frozen() {
+			continue
+		}
+		for _, name := range r.moments {
+			p.Moments = append(p.Moments, Moment{name, make([]float32, len(p.W))})
+		}
+		if o.EMA > 0 {
+			p.Average = slices.Clone(p.W)
+		}
+	}
+	return o.Schedule.Check()
 }
 
 // Schedule gives the learning rate's factor at a step.
@@ -74,27 +119,33 @@ func (o *Optimizer) Step(s *Student, step int, level *kernels.Level, par Paralle
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm, lr // the trainer skips and counts the step
 	}
-	gs := 1.0
+	scale := 1.0
 	if o.Clip > 0 && norm > o.Clip {
-		gs = o.Clip / (norm + 1e-6)
+		scale = o.Clip / (norm + 1e-6)
 	}
-	t := float64(step + 1)
-	a := kernels.AdamWStep{GradScale: float32(gs), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2),
-		LR:           float32(lr / (1 - kernels.Pow(o.Beta1, t))),
-		InvSqrtBias2: float32(1 / math.Sqrt(1-kernels.Pow(o.Beta2, t))), Eps: float32(o.Eps)}
+	update := rules[o.Kind].update(o, step, lr, scale)
 	for _, p := range s.Params {
 		if p.Frozen() {
 			continue
 		}
-		st := a
-		st.Decay = 1
+		decay := float32(1)
 		if len(p.Shape) >= 2 {
-			st.Decay = float32(1 - float64(lr*o.WeightDecay))
+			decay = float32(1 - float64(lr*o.WeightDecay))
 		}
 		n := (len(p.W) + normBlock - 1) / normBlock
 		par(n, func(_, i int) {
 			lo, hi := i*normBlock, min(len(p.W), (i+1)*normBlock)
-			level.AdamW(p.W[lo:hi], p.G[lo:hi], p.M[lo:hi], p.V[lo:hi], &st)
+			var m [2][]float32
+			for k := range p.Moments {
+				m[k] = p.Moments[k].Data[lo:hi]
+			}
+			update(level, p.W[lo:hi], p.G[lo:hi], m, decay)
+			if o.EMA > 0 {
+				for k, w := range p.W[lo:hi] {
+					a := p.Average[lo+k]
+					p.Average[lo+k] = kernels.FMA32(float32(1-o.EMA), w-a, a)
+				}
+			}
 		})
 	}
 	return norm, lr

@@ -9,13 +9,30 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
-// Param is one tensor of a student: master weights in f32 and, unless frozen, its gradient and AdamW moments.
+// Param is one tensor of a student: master weights in f32 and, unless frozen, its gradient and what the optimiser keeps.
 type Param struct {
 	Name  string
 	Shape []int // GGUF order: row width first
 	W     []float32
 	G     []float32 // nil when frozen
-	M, V  []float32 // nil when frozen
+
+	Moments []Moment  // by Optimizer.Prepare
+	Average []float32 // of W over the steps; nil without Optimizer.EMA
+}
+
+// Moment is one value that an optimiser keeps for each weight.
+type Moment struct {
+	Name string
+	Data []float32
+}
+
+// state lists what a checkpoint holds of p, by the prefixes of its tensors.
+func (p *Param) state() []Moment {
+	s := append([]Moment{{"w", p.W}}, p.Moments...)
+	if p.Average != nil {
+		s = append(s, Moment{"a", p.Average})
+	}
+	return s
 }
 
 // Frozen says that the tensor does not learn.
@@ -54,7 +71,7 @@ func newStudent(spec *models.Spec) *Student {
 	s := &Student{Spec: spec, Program: spec.Program(), byName: map[string]*Param{}}
 	for _, ts := range s.Program.Tensors() {
 		n := elements(ts.Shape)
-		p := &Param{Name: ts.Name, Shape: ts.Shape, W: make([]float32, n), G: make([]float32, n), M: make([]float32, n), V: make([]float32, n)}
+		p := &Param{Name: ts.Name, Shape: ts.Shape, W: make([]float32, n), G: make([]float32, n)}
 		s.Params = append(s.Params, p)
 		s.byName[p.Name] = p
 	}
@@ -82,7 +99,7 @@ func (s *Student) Freeze(patterns ...string) error {
 	frozen, err := matching(names, patterns)
 	for _, name := range frozen {
 		p := s.byName[name]
-		p.G, p.M, p.V = nil, nil, nil
+		p.G, p.Moments, p.Average = nil, nil, nil
 	}
 	return err
 }
@@ -129,4 +146,13 @@ func elements(shape []int) int {
 		n *= d
 	}
 	return n
+}
+
+// UseAverage makes the average of the weights, where one is kept, the weights.
+func (s *Student) UseAverage() {
+	for _, p := range s.Params {
+		if p.Average != nil {
+			copy(p.W, p.Average)
+		}
+	}
 }

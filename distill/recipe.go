@@ -102,6 +102,8 @@ type TrainRecipe struct {
 	Steps       int     `yaml:"steps" json:"steps,omitempty"` // instead of epochs
 	Batch       int     `yaml:"batch" json:"batch"`           // rows a step
 	MaxTokens   int     `yaml:"max_tokens" json:"max_tokens"` // tokens of a training text; longer rows are an error
+	Optimizer   string  `yaml:"optimizer" json:"optimizer"`
+	EMA         float64 `yaml:"ema" json:"ema"` // decay of the average of the weights that becomes the student; 0 = the last weights
 	LR          float64 `yaml:"lr" json:"lr"`
 	Schedule    string  `yaml:"schedule" json:"schedule"`
 	Warmup      int     `yaml:"warmup" json:"warmup"`
@@ -136,7 +138,7 @@ func defaultRecipe() Recipe {
 	return Recipe{
 		Teacher: TeacherRecipe{Calibration: "median"},
 		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
-		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, LR: 1e-4, Schedule: "linear",
+		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, Optimizer: "adamw", LR: 1e-4, Schedule: "linear",
 			Warmup: 20, WeightDecay: 0.01, Clip: 1, Precision: "f32", Seed: 7, SaveEvery: 50},
 		Numeric: "normal",
 	}

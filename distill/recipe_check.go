@@ -67,6 +67,8 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
 		oneOf(t.Precision, []string{"bf16", "f32"}, "train", "precision"),
+		oneOf(t.Optimizer, Optimizers(), "train", "optimizer"),
+		between(t.EMA, 0, 0.999999, "a number from 0 (no average) to below 1", "train", "ema"),
 		oneOf(r.Numeric, []string{"normal", "reference"}, "numeric"),
 		positive(t.Temperature, 1e4, "train", "temperature"),
 		positive(t.LR, 1e3, "train", "lr"),

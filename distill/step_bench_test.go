@@ -52,7 +52,7 @@ func benchmarkStep(b *testing.B, spec models.Spec, rows, rowTokens int, lm, froz
 		if p.Name != "token_embd.weight" || lm {
 			weights += len(p.W)
 		} else if frozenEmbed {
-			p.G, p.M, p.V = nil, nil, nil
+			p.G = nil
 		}
 	}
 	k := newTask(b, s, 5, repeated(rowTokens, rows)...)
@@ -61,6 +61,9 @@ func benchmarkStep(b *testing.B, spec models.Spec, rows, rowTokens int, lm, froz
 	g := NewGraph(s, best(b), pool.Threads(), pool.Run)
 	g.bf16 = bf16
 	opt := Optimizer{LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Clip: 1, Schedule: Schedule{Kind: "constant"}}
+	if err := opt.Prepare(s); err != nil {
+		b.Fatal(err)
+	}
 	k.run(g, true)
 	for b.Loop() {
 		k.run(g, true)

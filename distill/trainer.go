@@ -80,7 +80,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 	if len(t.Data) == 0 {
 		return fmt.Errorf("no training rows")
 	}
-	if err := t.Opt.Schedule.Check(); err != nil {
+	if err := t.Opt.Prepare(t.Student); err != nil {
 		return err
 	}
 	ckpt := filepath.Join(t.Dir, "checkpoints")
@@ -168,7 +168,11 @@ func (t *Trainer) Train(ctx context.Context) error {
 			}
 		}
 	}
-	return save()
+	if err := save(); err != nil {
+		return err
+	}
+	t.Student.UseAverage()
+	return nil
 }
 
 // step computes the gradients of optimiser step n (from 0) and returns the mean loss and the tokens.
