@@ -159,23 +159,25 @@ func TestFixturesGoroutines(t *testing.T) {
 
 // Decoding a token allocates nothing, whatever the number of threads.
 func TestFixturesNoAllocs(t *testing.T) {
-	for _, threads := range []int{1, 2} {
-		m := small(t, "llama256.Q4_K_M", WithThreads(threads))
-		s := m.NewSession()
-		ctx := context.Background()
-		tokens := make([]int32, 1, 128)
-		step := func() {
-			l, err := s.Eval(ctx, tokens)
-			if err != nil {
-				t.Fatal(err)
+	for _, name := range []string{"llama256.Q4_K_M", "gemma3-256.Q4_K_M", "gemma2.Q4_0"} { // with and without windows and caps
+		for _, threads := range []int{1, 2} {
+			m := small(t, name, WithThreads(threads))
+			s := m.NewSession()
+			ctx := context.Background()
+			tokens := make([]int32, 1, 128)
+			step := func() {
+				l, err := s.Eval(ctx, tokens)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens = append(tokens, argmax(l))
 			}
-			tokens = append(tokens, argmax(l))
-		}
-		for range 10 {
-			step()
-		}
-		if n := testing.AllocsPerRun(80, step); n != 0 {
-			t.Errorf("%d threads: %v allocations a token", threads, n)
+			for range 10 {
+				step()
+			}
+			if n := testing.AllocsPerRun(80, step); n != 0 {
+				t.Errorf("%s, %d threads: %v allocations a token", name, threads, n)
+			}
 		}
 	}
 }
