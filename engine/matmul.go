@@ -11,8 +11,8 @@ type matTask struct {
 	s      *step
 	t0, t1 int       // rows of the pass
 	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
-	gemv   int       // bytes of weights a chunk, where one-token kernels run; 0 = tiles
-	parts  int       // tiles: pieces the tokens are cut into
+	bytes  int       // of weights a chunk, about; 0 = one tile
+	parts  int       // pieces the tokens are cut into
 	ends   [maxMats]int
 }
 
@@ -20,12 +20,16 @@ type matTask struct {
 const maxMats = 8
 
 // gemvTokens is up to how many tokens one-token kernels are run in turn over rows that stay in L1, instead of
-// unpacking them to a tile (measured: the ways meet at 3 to 4).
+// unpacking them to a tile by way of codes (measured: the ways meet at 3 to 4; with an Unpack kernel at 2).
 const gemvTokens = 3
+
+// chunkTokens is up to how many tokens a chunk is a run of the file that is longer than a tile: what is prefetched at
+// the end of a tile is then used by the same worker.
+const chunkTokens = 64
 
 // Sizes that bound a chunk or a kernel call to about 100 µs.
 const (
-	gemvBytes = 256 << 10 // weights of a Gemv chunk
+	gemvBytes = 256 << 10 // weights of a chunk of few tokens
 	callMACs  = 8 << 20   // multiply-adds of a GemmInt8 call
 	floatMACs = 2 << 20   // the same of a GemmF32 call
 )
@@ -36,19 +40,19 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	}
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
 	n, threads := t1-t0, t.r.m.pool.threads()
-	t.gemv, t.parts = 0, 1
-	if n <= gemvTokens {
+	t.bytes, t.parts = 0, 1
+	if n <= chunkTokens {
 		total := 0
 		for i := range s.mats {
 			total += s.mats[i].rows * s.mats[i].rowBytes
 		}
-		t.gemv = min(gemvBytes, max(1, total/(4*threads)))
+		t.bytes = min(gemvBytes, max(1, total/(4*threads)))
 	}
 	chunks := 0
 	for i := range s.mats {
 		chunks += (s.mats[i].rows + kernels.TileRows - 1) / kernels.TileRows
 	}
-	if t.gemv == 0 && threads > 1 {
+	if t.bytes == 0 && threads > 1 {
 		// Enough chunks to share out; each part unpacks the tile anew, so parts of at least 32 tokens.
 		for chunks*t.parts < 4*threads && n/(t.parts*2) >= 32 {
 			t.parts *= 2
@@ -63,17 +67,23 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 }
 
 // byGemv tells whether a matrix runs through its one-token kernel.
-func (t *matTask) byGemv(w *matrix) bool { return t.gemv > 0 && w.ints != nil && w.gemv != nil }
+func (t *matTask) byGemv(w *matrix) bool {
+	n := t.t1 - t.t0
+	return w.ints != nil && w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
+}
 
-// gemvRows is the rows of a Gemv chunk, a multiple of 16.
-func (t *matTask) gemvRows(w *matrix) int { return max(16, t.gemv/w.rowBytes/16*16) }
+// chunkRows is the rows of a chunk, a multiple of 16 or of a tile.
+func (t *matTask) chunkRows(w *matrix) int {
+	unit := kernels.TileRows
+	if t.byGemv(w) {
+		unit = 16
+	}
+	return max(unit, t.bytes/w.rowBytes/unit*unit)
+}
 
 func (t *matTask) chunks(w *matrix) int {
-	if t.byGemv(w) {
-		per := t.gemvRows(w)
-		return (w.rows + per - 1) / per
-	}
-	return (w.rows + kernels.TileRows - 1) / kernels.TileRows * t.parts
+	per := t.chunkRows(w)
+	return (w.rows + per - 1) / per * t.parts
 }
 
 func (t *matTask) run(worker, chunk int) {
@@ -90,26 +100,23 @@ func (t *matTask) run(worker, chunk int) {
 		dst = t.r.buf[t.s.outs[i]][t.t0*w.rows:]
 	}
 	ws := &t.r.scratch[worker]
-	var row0, row1, ta, tb int
+	rows, part, n := t.chunkRows(w), chunk%t.parts, t.t1-t.t0
+	row0 := chunk / t.parts * rows
+	row1 := min(w.rows, row0+rows)
+	per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
+	ta, tb := min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
+	if ta == tb {
+		return
+	}
 	if t.byGemv(w) {
-		per := t.gemvRows(w)
-		row0, ta, tb = chunk*per, t.t0, t.t1
-		row1 = min(w.rows, row0+per)
 		t.gemvChunk(w, ws, dst, row0, row1)
 	} else {
-		part := chunk % t.parts
-		row0 = chunk / t.parts * kernels.TileRows
-		row1 = min(w.rows, row0+kernels.TileRows)
-		n := t.t1 - t.t0
-		per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
-		ta, tb = min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
-		if ta == tb {
-			return
-		}
-		if w.ints != nil {
-			t.intTile(w, ws, dst, row0, row1, ta, tb)
-		} else {
-			t.floatTile(w, ws, dst, row0, row1, ta, tb)
+		for r := row0; r < row1; r += kernels.TileRows {
+			if e := min(row1, r+kernels.TileRows); w.ints != nil {
+				t.intTile(w, ws, dst, r, e, ta, tb)
+			} else {
+				t.floatTile(w, ws, dst, r, e, ta, tb)
+			}
 		}
 	}
 	if w.bias != nil {
@@ -147,13 +154,17 @@ func (t *matTask) gemvChunk(w *matrix, ws *workerScratch, dst []float32, row0, r
 func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, row0, row1, ta, tb int) {
 	t.r.tileScratch(ws)
 	l, k := t.r.m.level, w.k
-	groups := k / w.ints.Group
-	for r := row0; r < row1; r++ {
-		i := r - row0
-		w.codes(ws.q[i*k:i*k+k], ws.sc[i*groups:(i+1)*groups], ws.mn[i*groups:(i+1)*groups], w.data[r*w.rowBytes:(r+1)*w.rowBytes])
-	}
 	ws.tile.Reset(w.ints, k)
-	l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
+	if w.unpack != nil && row1-row0 == kernels.TileRows {
+		w.unpack(ws.tile, w.data[row0*w.rowBytes:row1*w.rowBytes])
+	} else {
+		groups := k / w.ints.Group
+		for r := row0; r < row1; r++ {
+			i := r - row0
+			w.codes(ws.q[i*k:i*k+k], ws.sc[i*groups:(i+1)*groups], ws.mn[i*groups:(i+1)*groups], w.data[r*w.rowBytes:(r+1)*w.rowBytes])
+		}
+		l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
+	}
 	per := max(48, callMACs/(kernels.TileRows*k)/48*48) // a multiple of every level's block of tokens
 	for ta < tb {
 		e := min(tb, ta+per)

@@ -19,8 +19,9 @@ type matrix struct {
 	ints     *kernels.IntFormat // nil: the float path
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
 	codes    func(q []int8, sc, mn []float32, row []byte)
-	bias     []float32           // nil = none
-	after    []func(x []float32) // run on each part of the result, elementwise
+	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
+	bias     []float32                             // nil = none
+	after    []func(x []float32)                   // run on each part of the result, elementwise
 }
 
 // bind finds the tensor of an op, or the rows of it that the op reads, and the path its format takes: integers where the format has codes and the mode is normal,
@@ -47,7 +48,7 @@ func (m *Model) bind(o *models.Op) (matrix, error) {
 	}
 	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]
-		w.gemv, w.codes = m.level.Gemv[t.Type], m.level.Codes[t.Type]
+		w.gemv, w.codes, w.unpack = m.level.Gemv[t.Type], m.level.Codes[t.Type], m.level.Unpack[t.Type]
 	}
 	if o.B != "" {
 		if w.bias, err = m.vector(o.B); err != nil {

@@ -9,6 +9,7 @@ func avx512Int(l *Level) {
 	l.Quantize = quantizeLevelAVX512
 	codesAVX512(l)
 	l.PackTile = packTileAVX512
+	unpackAVX512(l)
 	l.GemmInt8 = gemmInt8AVX512
 	l.Gemv[Q8_0] = gemvPlainAVX512(gemvSumsQ8_0AVX512, Q8_0Bytes, 7)
 	l.Gemv[Q4_0] = gemvPlainAVX512(gemvSumsQ4_0AVX512, Q4_0Bytes, 3)

@@ -36,6 +36,8 @@ type Level struct {
 	// PackTile lays up to TileRows rows of codes (as Codes gives them, row stride k and k/Group) out in tile's own,
 	// level-private order. Missing rows are zero.
 	PackTile func(tile *Tile, q []int8, sc, mn []float32, rows int)
+	// Unpack is Codes of TileRows whole rows src in file order, then PackTile, in one; nil = there is no shorter way.
+	Unpack [NumTypes]func(tile *Tile, src []byte)
 	// GemmInt8: dst[(t-t0)*ldd + r] = <row r of tile, token t>, t0 <= t < t1, r < tile.Rows.
 	GemmInt8 func(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int)
 

@@ -1,0 +1,230 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "transpose_avx512_amd64.h"
+
+// unpackX: 16 rows of a format to one panel of the level's tile. The packed bytes are transposed, so that each shuffle
+// moves two weights a byte, and decoded afterwards. With bias so that all is unsigned,
+//
+//	for g := range groups { for r := range 16 { w[g][i/4][r][i%4] = code(r, 32g+i) + 128; s[g][r], m[g][r] = scale(r, g), min(r, g) } }
+//
+// Loops prefetch the 16 rows that follow in the order of the file.
+
+#define ARGS \
+	MOVQ w+0(FP), DI        \
+	MOVQ s+8(FP), SI        \
+	MOVQ m+16(FP), DX       \
+	MOVQ src+24(FP), R8     \
+	MOVQ rowBytes+32(FP), BX \
+	MOVQ groups+40(FP), CX  \
+	LEAQ (BX)(BX*2), R12    \
+	LEAQ (R8)(BX*4), R9     \
+	LEAQ (R8)(BX*8), R10    \
+	LEAQ (R9)(BX*8), R11    \
+	LEAQ (R10)(BX*8), R13
+
+// LOAD loads 16 bytes at o of each row: row i+4L is lane L of Zi.
+#define LOAD(o) \
+	VMOVDQU      o(R8), X0                    \
+	VMOVDQU      o(R8)(BX*1), X1              \
+	VMOVDQU      o(R8)(BX*2), X2              \
+	VMOVDQU      o(R8)(R12*1), X3             \
+	VINSERTI32X4 $1, o(R9), Z0, Z0            \
+	VINSERTI32X4 $1, o(R9)(BX*1), Z1, Z1      \
+	VINSERTI32X4 $1, o(R9)(BX*2), Z2, Z2      \
+	VINSERTI32X4 $1, o(R9)(R12*1), Z3, Z3     \
+	VINSERTI32X4 $2, o(R10), Z0, Z0           \
+	VINSERTI32X4 $2, o(R10)(BX*1), Z1, Z1     \
+	VINSERTI32X4 $2, o(R10)(BX*2), Z2, Z2     \
+	VINSERTI32X4 $2, o(R10)(R12*1), Z3, Z3    \
+	VINSERTI32X4 $3, o(R11), Z0, Z0           \
+	VINSERTI32X4 $3, o(R11)(BX*1), Z1, Z1     \
+	VINSERTI32X4 $3, o(R11)(BX*2), Z2, Z2     \
+	VINSERTI32X4 $3, o(R11)(R12*1), Z3, Z3
+
+// COLUMNS loads 16 bytes at o of each row and leaves dword j of all rows in Zj.
+#define COLUMNS(o) \
+	LOAD(o) \
+	TRANSPOSE4(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+
+// HEAD leaves the first two dwords of each row's block in Z8 and Z9.
+#define HEAD \
+	LOAD(0)                   \
+	VPUNPCKLDQ  Z1, Z0, Z4    \
+	VPUNPCKLDQ  Z3, Z2, Z5    \
+	VPUNPCKLQDQ Z5, Z4, Z8    \
+	VPUNPCKHQDQ Z5, Z4, Z9
+
+// SCALE stores the f16 in the lower half of Z8.
+#define SCALE(to) \
+	VPMOVDW   Z8, Y4     \
+	VCVTPH2PS Y4, Z4     \
+	VMOVUPS   Z4, (to)   \
+	ADDQ      $128, to
+
+// MINIMUM stores the f16 in its upper half.
+#define MINIMUM \
+	VPSRLD $16, Z8, Z8 \
+	SCALE(DX)
+
+#define NEXT(bytes) \
+	ADDQ $bytes, R8        \
+	ADDQ $bytes, R9        \
+	ADDQ $bytes, R10       \
+	ADDQ $bytes, R11       \
+	ADDQ $(16*bytes), R13  \
+	ADDQ $512, DI          \
+	DECQ CX                \
+	JNZ  loop              \
+	VZEROUPPER             \
+	RET
+
+#define FETCH5 \
+	PREFETCHT1 (R13)       \
+	PREFETCHT1 64(R13)     \
+	PREFETCHT1 128(R13)    \
+	PREFETCHT1 192(R13)    \
+	PREFETCHT1 256(R13)
+
+#define FETCH6 FETCH5; PREFETCHT1 320(R13)
+#define FETCH9 FETCH6; PREFETCHT1 384(R13); PREFETCHT1 448(R13); PREFETCHT1 512(R13)
+
+#define BROADCAST(x, to) \
+	MOVL         $x, AX  \
+	VPBROADCASTD AX, to
+
+#define FLIPPED(o, q) \
+	VPXORD    Z31, q, q \
+	VMOVDQU32 q, o(DI)
+
+// func unpackQ8_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
+TEXT ·unpackQ8_0AVX512(SB), 0, $136-48
+	ARGS
+	BROADCAST(0x80808080, Z31)
+loop:
+	FETCH9
+	HEAD
+	SCALE(SI)
+	COLUMNS(2)
+	FLIPPED(0, Z0)
+	FLIPPED(64, Z1)
+	FLIPPED(128, Z2)
+	FLIPPED(192, Z3)
+	COLUMNS(18)
+	FLIPPED(256, Z0)
+	FLIPPED(320, Z1)
+	FLIPPED(384, Z2)
+	FLIPPED(448, Z3)
+	NEXT(34)
+
+// NIBBLES stores the lower nibbles of q, plus Z31, at o and the upper ones 16 weights later.
+#define NIBBLES(o, q) \
+	VPSRLD    $4, q, Z4         \
+	VPANDD    Z30, q, q         \
+	VPANDD    Z30, Z4, Z4       \
+	VPADDB    Z31, q, q         \
+	VPADDB    Z31, Z4, Z4       \
+	VMOVDQU32 q, o(DI)          \
+	VMOVDQU32 Z4, (o+256)(DI)
+
+#define ALLNIBBLES \
+	NIBBLES(0, Z0)    \
+	NIBBLES(64, Z1)   \
+	NIBBLES(128, Z2)  \
+	NIBBLES(192, Z3)
+
+// func unpackQ4_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
+TEXT ·unpackQ4_0AVX512(SB), 0, $136-48
+	ARGS
+	BROADCAST(0x0f0f0f0f, Z30)
+	BROADCAST(0x78787878, Z31)
+loop:
+	FETCH5
+	HEAD
+	SCALE(SI)
+	COLUMNS(2)
+	ALLNIBBLES
+	NEXT(18)
+
+// func unpackQ4_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
+TEXT ·unpackQ4_1AVX512(SB), 0, $136-48
+	ARGS
+	BROADCAST(0x0f0f0f0f, Z30)
+	BROADCAST(0x80808080, Z31)
+loop:
+	FETCH5
+	HEAD
+	SCALE(SI)
+	MINIMUM
+	COLUMNS(4)
+	ALLNIBBLES
+	NEXT(20)
+
+// The fifth bits of four weights, as bytes of 16 plus the bias, for each value of four bits.
+#define FIFTH(i, x) DATA fifth<>+(4*i)(SB)/4, $(x+0x70707070)
+FIFTH(0, 0x00000000)
+FIFTH(1, 0x00000010)
+FIFTH(2, 0x00001000)
+FIFTH(3, 0x00001010)
+FIFTH(4, 0x00100000)
+FIFTH(5, 0x00100010)
+FIFTH(6, 0x00101000)
+FIFTH(7, 0x00101010)
+FIFTH(8, 0x10000000)
+FIFTH(9, 0x10000010)
+FIFTH(10, 0x10001000)
+FIFTH(11, 0x10001010)
+FIFTH(12, 0x10100000)
+FIFTH(13, 0x10100010)
+FIFTH(14, 0x10101000)
+FIFTH(15, 0x10101010)
+GLOBL fifth<>(SB), RODATA|NOPTR, $64
+
+// FIVE stores nibbles with their fifth bits, of which those of the lower ones are at bit of Z9: VPERMD takes four.
+#define FIVE(o, q, bit) \
+	VPSRLD     $bit, Z9, Z4           \
+	VPSRLD     $(bit+16), Z9, Z5      \
+	VPSRLD     $4, q, Z6              \
+	VPERMD     Z31, Z4, Z4            \
+	VPERMD     Z31, Z5, Z5            \
+	VPTERNLOGD $0xf8, Z30, q, Z4      \
+	VPTERNLOGD $0xf8, Z30, Z6, Z5     \
+	VMOVDQU32  Z4, o(DI)              \
+	VMOVDQU32  Z5, (o+256)(DI)
+
+#define ALLFIVE \
+	FIVE(0, Z0, 0)    \
+	FIVE(64, Z1, 4)   \
+	FIVE(128, Z2, 8)  \
+	FIVE(192, Z3, 12)
+
+// func unpackQ5_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
+TEXT ·unpackQ5_0AVX512(SB), 0, $136-48
+	ARGS
+	BROADCAST(0x0f0f0f0f, Z30)
+	VMOVDQU32 fifth<>(SB), Z31
+loop:
+	FETCH6
+	HEAD
+	VPSRLD $16, Z8, Z4
+	VPSLLD $16, Z9, Z9
+	VPORD  Z4, Z9, Z9
+	SCALE(SI)
+	COLUMNS(6)
+	ALLFIVE
+	NEXT(22)
+
+// func unpackQ5_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
+TEXT ·unpackQ5_1AVX512(SB), 0, $136-48
+	ARGS
+	BROADCAST(0x0f0f0f0f, Z30)
+	BROADCAST(0x10101010, Z31)
+	VPADDB fifth<>(SB), Z31, Z31
+loop:
+	FETCH6
+	HEAD
+	SCALE(SI)
+	MINIMUM
+	COLUMNS(8)
+	ALLFIVE
+	NEXT(24)
