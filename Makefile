@@ -3,6 +3,9 @@ export CGO_ENABLED = 0
 GO ?= go
 TEACHER ?= qwen2.5-coder-0.5b-instruct
 DEMO = demo/$(TEACHER)
+# Where bench-peers installs, in the folder that Go calls the user's cache.
+PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
+BENCH_FLAGS ?= -p 512 -n 64 -b 1,4,16 -d 0,2048 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -10,7 +13,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-gate lint vet fmt cross clean qemu valgrind
+.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -68,6 +71,22 @@ qemu:
 bench: build ## kernels against the machine's limits, then whole models
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./engine
+
+bench-peers: ## other engines for freehold bench --vs, by your own pip: llama.cpp (xllamacpp) and OpenVINO GenAI
+	@for p in xllamacpp==2026.10.11549 openvino-genai==2026.4.1.0; do \
+		dir="$(PEERS)/$$(echo $$p | sed 's/==/-/')"; [ ! -e "$$dir" ] || { echo "$$dir is there"; continue; }; \
+		rm -rf "$(PEERS)/unfinished"; mkdir -p "$(PEERS)"; \
+		if python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished" $$p; then mv "$(PEERS)/unfinished" "$$dir"; echo "$$dir"; \
+		else echo "NOT INSTALLED: $$p"; fi; done
+	@echo "ik_llama.cpp has no ready package: build it and give --vs ik_llama.cpp=PATH of its llama-bench"
+
+bench-results: build ## writes bench/results/CPU.csv: all pulled models, with the peers that are installed; wants a quiet machine
+	@mkdir -p bench/results; out="bench/results/$$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//').csv"; \
+	: > "$$out.new"; for m in smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct; do \
+		vs=""; for p in llama.cpp openvino; do bin/freehold bench $$m -p 8 -n 0 -r 1 --read-size 1 -q --vs $$p >/dev/null 2>&1 && vs="$$vs --vs $$p"; done; \
+		bin/freehold bench $$m $(BENCH_FLAGS) $$vs -o csv > "$$out.one" || { echo "left out: $$m"; continue; }; \
+		if [ -s "$$out.new" ]; then sed 1d "$$out.one" >> "$$out.new"; else cat "$$out.one" > "$$out.new"; fi; \
+	done; rm -f "$$out.one"; mv "$$out.new" "$$out"; echo "$$out"
 
 bench-order: build ## what the canonical summation order costs against a free one (SmolLM2)
 	$(GO) test -tags freeorder -run '^$$' -bench BenchmarkOrder -benchtime 400ms ./kernels

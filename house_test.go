@@ -196,6 +196,7 @@ var reach = []struct {
 		"models/pull*.go":                "runs the user's own pip, and stops it with its children",
 		"cmd/freehold/doctor.go":         "asks whether python3 and pip are there",
 		"bench/order/main.go":            "builds itself twice",
+		"bench/peer.go":                  "runs the engines that the user names, to compare speeds",
 		"bench/gate/*.go":                "builds two commits, and counts under valgrind",
 		"models/gguf/hostile/hostile.go": "tests only: makes the malformed files with python3",
 	}},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -12,12 +13,19 @@ import (
 // Limits are what this machine can do at most with some threads, measured. 0 = there is nothing to measure it with on
 // this CPU level.
 type Limits struct {
-	Threads   int     `json:"threads"`
-	ReadBytes int     `json:"read_buffer_bytes"` // size of what was read in all: the bandwidth of caches differs from the memory's
-	ReadGBs   float64 `json:"read_gb_s"`         // 10⁹ bytes a second
-	Int8Gops  float64 `json:"int8_gops"`         // 10⁹ operations a second; a multiply and an add are two
-	F32Gflops float64 `json:"f32_gflops"`
+	Threads    int     `json:"threads"`
+	ReadBytes  int     `json:"read_buffer_bytes"` // size of what was read in all: the bandwidth of caches differs from the memory's
+	ReadFrom   string  `json:"read_from"`         // "file": a mapping in the page cache, as models are; "memory" where none could be made
+	ReadGBs    float64 `json:"read_gb_s"`         // 10⁹ bytes a second, the best reader's
+	PlainGBs   float64 `json:"read_plain_gb_s"`   // a reader that leaves fetching ahead to the processor
+	FetchGBs   float64 `json:"read_fetch_gb_s"`   // a reader that asks for lines ahead
+	Int8Gops   float64 `json:"int8_gops"`         // 10⁹ operations a second; a multiply and an add are two
+	F32Gflops  float64 `json:"f32_gflops"`
+	BF16Gflops float64 `json:"bf16_gflops"` // of our own product on operands in the nearest caches; training only
 }
+
+// ReadBytes is over how much memory the read bandwidth is measured: far more than caches hold.
+const ReadBytes = 512 << 20
 
 // limitRounds is how often each limit is measured; the best counts, for a limit is what the machine can do undisturbed.
 const limitRounds = 5
@@ -26,35 +34,81 @@ const limitRounds = 5
 type prober struct {
 	threads int
 	buffer  []byte
+	unmap   func()
+	level   *kernels.Level
+	bf16    []bf16Operands // one a thread; none where there is no unit
 	best    Limits
 }
 
-// newProber makes a prober that reads size bytes, rounded so that each thread has whole calls.
-func newProber(threads, size int) *prober {
-	part := max(1, size/threads/kernels.PeakReadBytes) * kernels.PeakReadBytes
-	p := &prober{threads: threads, buffer: make([]byte, part*threads)}
-	for i := 0; i < len(p.buffer); i += 4096 { // pages of zeros that were never written share memory
-		p.buffer[i] = byte(i >> 12)
-	}
-	p.best = Limits{Threads: threads, ReadBytes: len(p.buffer)}
-	return p
+// bf16Operands are a product that stays in the nearest caches.
+type bf16Operands struct {
+	c    []float32
+	a, b []uint16
 }
+
+// The product that the bf16 peak is measured by.
+const bf16M, bf16K, bf16Calls = 64, 512, 100
+
+// newProber makes a prober that reads size bytes, rounded so that each thread has whole calls.
+func newProber(threads, size int) (*prober, error) {
+	level, err := kernels.Best()
+	if err != nil {
+		return nil, err
+	}
+	part := max(1, size/threads/kernels.PeakReadBytes) * kernels.PeakReadBytes
+	p := &prober{threads: threads, level: level, best: Limits{Threads: threads, ReadBytes: part * threads, ReadFrom: "file"}}
+	if p.buffer, p.unmap, err = mapScratch(part * threads); err != nil {
+		p.best.ReadFrom, p.unmap = "memory", func() {}
+		p.buffer = make([]byte, part*threads)
+		for i := 0; i < len(p.buffer); i += 4096 { // pages of zeros that were never written share memory
+			p.buffer[i] = byte(i>>12) & 0x3f
+		}
+	}
+	if level.GemmBF16 != nil {
+		const lda = bf16K + kernels.BF16Step
+		for range threads {
+			p.bf16 = append(p.bf16, bf16Operands{make([]float32, bf16M*kernels.BF16Cols), make([]uint16, bf16M*lda), make([]uint16, bf16K*kernels.BF16Cols)})
+		}
+	}
+	return p, nil
+}
+
+func (p *prober) close() { p.unmap() }
 
 // round measures each limit once and keeps the best.
 func (p *prober) round() {
+	l := &p.best
+	l.FetchGBs = math.Max(l.FetchGBs, p.read(kernels.PeakRead))
+	l.PlainGBs = math.Max(l.PlainGBs, p.read(func(b []byte) {
+		p.level.AllFinite(unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)) // the bytes are chosen to be finite
+	}))
+	l.ReadGBs = math.Max(l.FetchGBs, l.PlainGBs)
+	l.Int8Gops = math.Max(l.Int8Gops, p.arithmetic(kernels.PeakInt8))
+	l.F32Gflops = math.Max(l.F32Gflops, p.arithmetic(kernels.PeakF32))
+	if p.bf16 != nil {
+		seconds := p.together(func(thread int) {
+			o := &p.bf16[thread]
+			for range bf16Calls {
+				p.level.GemmBF16(o.c, kernels.BF16Cols, o.a, bf16K+kernels.BF16Step, o.b, bf16M, kernels.BF16Cols, bf16K, false)
+			}
+		})
+		l.BF16Gflops = math.Max(l.BF16Gflops, 2*bf16M*bf16K*kernels.BF16Cols*bf16Calls*float64(p.threads)/seconds/1e9)
+	}
+}
+
+// read reads the buffer on all threads and returns 10⁹ bytes a second.
+func (p *prober) read(reader func(b []byte)) float64 {
 	part := len(p.buffer) / p.threads
 	repeat := max(1, (64<<20)/part)
 	seconds := p.together(func(thread int) {
 		mine := p.buffer[thread*part : (thread+1)*part]
 		for range repeat {
 			for b := mine; len(b) > 0; b = b[kernels.PeakReadBytes:] {
-				kernels.PeakRead(b[:kernels.PeakReadBytes])
+				reader(b[:kernels.PeakReadBytes])
 			}
 		}
 	})
-	p.best.ReadGBs = math.Max(p.best.ReadGBs, float64(part)*float64(p.threads*repeat)/seconds/1e9)
-	p.best.Int8Gops = math.Max(p.best.Int8Gops, p.arithmetic(kernels.PeakInt8))
-	p.best.F32Gflops = math.Max(p.best.F32Gflops, p.arithmetic(kernels.PeakF32))
+	return float64(part) * float64(p.threads*repeat) / seconds / 1e9
 }
 
 // arithmetic runs a probe on all threads for some milliseconds and returns 10⁹ operations a second.
@@ -92,12 +146,16 @@ func (p *prober) together(fn func(thread int)) float64 {
 }
 
 // MeasureLimits measures what threads can do together; size is how many bytes are read.
-func MeasureLimits(threads, size int) Limits {
-	p := newProber(threads, size)
+func MeasureLimits(threads, size int) (Limits, error) {
+	p, err := newProber(threads, size)
+	if err != nil {
+		return Limits{}, err
+	}
+	defer p.close()
 	for range limitRounds {
 		p.round()
 	}
-	return p.best
+	return p.best, nil
 }
 
 // median of a list that is not empty.

@@ -71,3 +71,17 @@ func meminfo(path string) (total, available int64) {
 	}
 	return total, available
 }
+
+// loadAverage is the machine's of one minute, nil where the system does not tell.
+func loadAverage() []float64 {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return nil
+	}
+	one, _, _ := strings.Cut(string(b), " ")
+	v, err := strconv.ParseFloat(one, 64)
+	if err != nil {
+		return nil
+	}
+	return []float64{v}
+}

@@ -9,47 +9,94 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
-	"github.com/freehold-slm/freehold/models"
-	"github.com/freehold-slm/freehold/quant"
 )
 
-// ModelOptions say what is measured.
+// ModelOptions say what is measured. Each prompt and generation length is measured in each depth, each generation
+// length in each batch too.
 type ModelOptions struct {
-	Prompts     []int // prompt lengths: ppN computes N tokens in one go, in an empty session
-	Generations []int // generation lengths: tgN computes N tokens one by one, from an empty session
+	Prompts     []int // prompt lengths: ppN computes N tokens in one go
+	Generations []int // generation lengths: tgN computes N tokens one by one
+	Depths      []int // tokens that a session holds before; none = 0
+	Batches     []int // sequences that generate together; none = 1
 	Repetitions int   // of each; the tests take turns
+	ReadBytes   int   // what the read bandwidth is measured over; 0 = ReadBytes
+	Load        bool  // time loading and the first token too
+	Peers       []*Peer
 	Progress    func(done, total int, what string)
 }
 
 // ModelResult is freehold/bench/1.
 type ModelResult struct {
-	Schema      string `json:"schema"`
-	Model       string `json:"model"`
-	Arch        string `json:"arch"`
-	Bytes       int64  `json:"bytes"`
-	Parameters  int    `json:"parameters"`
-	Threads     int    `json:"threads"`
-	CPULevel    string `json:"cpu_level"`
-	Numeric     string `json:"numeric"`
-	KV          string `json:"kv"`
-	Repetitions int    `json:"repetitions"`
-	Limits      Limits `json:"limits"`
-	Tests       []Test `json:"tests"`
+	Schema      string    `json:"schema"`
+	Model       string    `json:"model"`
+	Arch        string    `json:"arch"`
+	Bytes       int64     `json:"bytes"`
+	Parameters  int       `json:"parameters"`
+	Threads     int       `json:"threads"`
+	CPU         string    `json:"cpu"`
+	CPULevel    string    `json:"cpu_level"`
+	Numeric     string    `json:"numeric"`
+	KV          string    `json:"kv"`
+	Repetitions int       `json:"repetitions"`
+	Load        []float64 `json:"load_average"` // of one minute, before and after; empty = unknown
+	Limits      Limits    `json:"limits"`
+	Startup     *Startup  `json:"startup,omitempty"`
+	Tests       []Test    `json:"tests"`
 }
 
 // Test is one measured speed. Limit names what the machine cannot do faster; LimitTokS is the speed at which the test
 // would reach it, and LimitFraction the measured share. Limit is empty where the limit could not be measured.
 type Test struct {
-	Name          string    `json:"name"`
+	Name          string    `json:"name"` // as llama-bench has it: pp512, tg128, tg128 @ d2048; batched: tg128 @ b4
 	Tokens        int       `json:"tokens"`
-	TokS          float64   `json:"tok_s"` // median
+	Batch         int       `json:"batch"`
+	Depth         int       `json:"depth"`
+	TokS          float64   `json:"tok_s"` // median, of all sequences together
 	TokSMin       float64   `json:"tok_s_min"`
 	TokSMax       float64   `json:"tok_s_max"`
 	Spread        float64   `json:"spread"` // (max - min) / median
+	GBs           float64   `json:"gb_s"`   // 10⁹ bytes of weights, and of the cache while generating, a second
+	Gops          float64   `json:"gop_s"`  // 10⁹ operations of products a second
 	Limit         string    `json:"limit"`  // "memory", "arithmetic" or ""
 	LimitTokS     float64   `json:"limit_tok_s"`
 	LimitFraction float64   `json:"limit_fraction"`
 	Samples       []float64 `json:"samples"`
+	Peers         []Versus  `json:"peers,omitempty"`
+
+	shape
+}
+
+// tests lists what o asks for.
+func (o *ModelOptions) tests() []Test {
+	var all []Test
+	add := func(kind string, s shape) {
+		name := fmt.Sprintf("%s%d", kind, s.tokens)
+		if s.depth > 0 {
+			name += fmt.Sprintf(" @ d%d", s.depth)
+		}
+		if s.batch > 1 {
+			name += fmt.Sprintf(" @ b%d", s.batch)
+		}
+		all = append(all, Test{Name: name, Tokens: s.tokens, Batch: s.batch, Depth: s.depth, shape: s})
+	}
+	for _, depth := range orElse(o.Depths, 0) {
+		for _, n := range o.Prompts {
+			add("pp", shape{n, 1, depth, false})
+		}
+		for _, batch := range orElse(o.Batches, 1) {
+			for _, n := range o.Generations {
+				add("tg", shape{n, batch, depth, true})
+			}
+		}
+	}
+	return all
+}
+
+func orElse(list []int, one int) []int {
+	if len(list) == 0 {
+		return []int{one}
+	}
+	return list
 }
 
 // Model measures m. Limits are measured in the same rounds as the speeds, so that both see the same machine.
@@ -58,60 +105,81 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 		return nil, err
 	}
 	f := m.File()
-	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(),
-		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions}
+	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: ThisMachine().CPU,
+		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: loadAverage()}
 	for i := range f.Tensors {
 		r.Parameters += f.Tensors[i].Elements()
 	}
-	type job struct {
-		n    int
-		once func(ctx context.Context, s *engine.Session, tokens []int32) error
+	if o.ReadBytes == 0 {
+		o.ReadBytes = ReadBytes
 	}
-	var jobs []job
-	for _, n := range o.Prompts {
-		r.Tests = append(r.Tests, Test{Name: fmt.Sprintf("pp%d", n), Tokens: n})
-		jobs = append(jobs, job{n, prefill})
+	probe, err := newProber(m.Threads(), o.ReadBytes)
+	if err != nil {
+		return nil, err
 	}
-	for _, n := range o.Generations {
-		r.Tests = append(r.Tests, Test{Name: fmt.Sprintf("tg%d", n), Tokens: n})
-		jobs = append(jobs, job{n, decode})
+	defer probe.close()
+	peers, err := startPeers(ctx, o.Peers, m, r.Tests)
+	if err != nil {
+		return nil, err
 	}
-	tokens := make([]int32, 1)
-	for _, j := range jobs {
-		for len(tokens) < j.n { // spread over the vocabulary, the same in every run
-			tokens = append(tokens, int32((len(tokens)*7919+13)%m.Spec.Vocab))
+	defer peers.close()
+	total := (o.Repetitions + 1) * len(r.Tests)
+	runs := make([]*run, len(r.Tests))
+	defer func() {
+		for _, x := range runs {
+			x.close()
 		}
-	}
-	probe := newProber(m.Threads(), min(newWork(m, 1, false).bytes, 1<<30))
-	total := (o.Repetitions + 1) * len(jobs)
+	}()
 	for rep := -1; rep < o.Repetitions; rep++ { // the first round warms up
-		for i, j := range jobs {
+		for i := range r.Tests {
+			t := &r.Tests[i]
 			if o.Progress != nil {
-				o.Progress((rep+1)*len(jobs)+i, total, r.Tests[i].Name)
+				o.Progress((rep+1)*len(r.Tests)+i, total, t.Name)
 			}
-			s := m.NewSession()
-			start := time.Now()
-			err := j.once(ctx, s, tokens[:j.n])
-			seconds := time.Since(start).Seconds()
-			s.Close()
+			if runs[i] == nil {
+				if runs[i], err = newRun(ctx, m, t.shape); err != nil {
+					return nil, fmt.Errorf("%s: %w", t.Name, err)
+				}
+			}
+			ours := func() error {
+				seconds, err := runs[i].once(ctx)
+				if err == nil && rep >= 0 {
+					t.Samples = append(t.Samples, float64(t.total())/seconds)
+				}
+				return err
+			}
+			theirs := func() error { return peers.measure(ctx, t, rep < 0) }
+			first, second := ours, theirs
+			if rep&1 == 1 { // who goes first takes turns
+				first, second = theirs, ours
+			}
+			if err = first(); err == nil {
+				err = second()
+			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", r.Tests[i].Name, err)
+				return nil, fmt.Errorf("%s: %w", t.Name, err)
 			}
-			if rep >= 0 {
-				r.Tests[i].Samples = append(r.Tests[i].Samples, float64(j.n)/seconds)
-			}
+			probe.round()
 		}
+	}
+	for range max(0, limitRounds-total) {
 		probe.round()
 	}
-	for range max(0, limitRounds-o.Repetitions-1) {
-		probe.round()
+	if o.Load {
+		if r.Startup, err = measureStartup(ctx, m, o.Repetitions); err != nil {
+			return nil, err
+		}
 	}
 	r.Limits = probe.best
 	for i := range r.Tests {
 		t := &r.Tests[i]
 		t.sum()
-		t.hold(newWork(m, t.Tokens, i >= len(o.Prompts)), &r.Limits)
+		for j := range t.Peers {
+			t.Peers[j].sum(t.Samples)
+		}
+		t.hold(newWork(m, t.shape), &r.Limits)
 	}
+	r.Load = append(r.Load, loadAverage()...)
 	return r, nil
 }
 
@@ -125,25 +193,81 @@ func (o *ModelOptions) Check(m *engine.Model) error {
 	}
 	for _, list := range [][]int{o.Prompts, o.Generations} {
 		for _, n := range list {
-			if n < 1 || n > m.Context() {
-				return fmt.Errorf("bench: a length of %d tokens, want 1 to the context of %d", n, m.Context())
+			for _, d := range orElse(o.Depths, 0) {
+				if d < 0 || n < 1 || n > m.Context()-d {
+					return fmt.Errorf("bench: a length of %d tokens at a depth of %d, want 1 token or more and together at most the context of %d", n, d, m.Context())
+				}
 			}
 		}
 	}
-	return nil
-}
-
-func prefill(ctx context.Context, s *engine.Session, tokens []int32) error {
-	return s.Model().EvalBatch(ctx, []engine.Seq{{Session: s, Tokens: tokens, Want: engine.WantLast}})
-}
-
-func decode(ctx context.Context, s *engine.Session, tokens []int32) error {
-	for i := range tokens {
-		if _, err := s.Eval(ctx, tokens[:i+1]); err != nil {
-			return err
+	for _, b := range o.Batches {
+		if b < 1 || b > 256 {
+			return fmt.Errorf("bench: a batch of %d sequences, want 1 to 256", b)
 		}
 	}
+	if o.ReadBytes < 0 {
+		return fmt.Errorf("bench: reading %d bytes", o.ReadBytes)
+	}
 	return nil
+}
+
+// run is a test made ready: its sessions hold the depth.
+type run struct {
+	shape
+	m        *engine.Model
+	sessions []*engine.Session
+	seqs     []engine.Seq
+	tokens   []int32 // depth, then what is computed
+}
+
+func newRun(ctx context.Context, m *engine.Model, s shape) (*run, error) {
+	r := &run{shape: s, m: m, seqs: make([]engine.Seq, s.batch)}
+	for i := range s.depth + s.tokens { // spread over the vocabulary, the same in every run
+		r.tokens = append(r.tokens, int32(((i+1)*7919+13)%m.Spec.Vocab))
+	}
+	for range s.batch {
+		x := m.NewSession()
+		r.sessions = append(r.sessions, x)
+		if s.depth == 0 {
+			continue
+		}
+		if err := m.EvalBatch(ctx, []engine.Seq{{Session: x, Tokens: r.tokens[:s.depth]}}); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// once computes the tokens and returns the seconds it took; the sessions hold the depth alone afterwards.
+func (r *run) once(ctx context.Context) (float64, error) {
+	step := r.tokens[r.depth:]
+	if r.alone {
+		step = step[:1]
+	}
+	start := time.Now()
+	for at := r.depth; at < len(r.tokens); at += len(step) {
+		for i, s := range r.sessions {
+			r.seqs[i] = engine.Seq{Session: s, Tokens: r.tokens[at : at+len(step)], Want: engine.WantLast}
+		}
+		if err := r.m.EvalBatch(ctx, r.seqs); err != nil {
+			return 0, err
+		}
+	}
+	seconds := time.Since(start).Seconds()
+	for _, s := range r.sessions {
+		s.Truncate(r.depth)
+	}
+	return seconds, nil
+}
+
+func (r *run) close() {
+	if r == nil {
+		return
+	}
+	for _, s := range r.sessions {
+		s.Close()
+	}
 }
 
 // sum computes a test's figures from its samples.
@@ -158,6 +282,8 @@ func (t *Test) sum() {
 
 // hold compares a test with the limits: what it must read and compute takes at least so long.
 func (t *Test) hold(w work, l *Limits) {
+	seconds := float64(t.total()) / t.TokS
+	t.GBs, t.Gops = float64(w.bytes)/seconds/1e9, (w.ints+w.floats)/seconds/1e9
 	if l.ReadGBs == 0 || w.ints > 0 && l.Int8Gops == 0 || w.floats > 0 && l.F32Gflops == 0 {
 		return
 	}
@@ -173,53 +299,6 @@ func (t *Test) hold(w work, l *Limits) {
 	if t.Limit = "memory"; arithmetic > memory {
 		least, t.Limit = arithmetic, "arithmetic"
 	}
-	t.LimitTokS = float64(t.Tokens) / least
+	t.LimitTokS = float64(t.total()) / least
 	t.LimitFraction = t.TokS / t.LimitTokS
-}
-
-// work is what n tokens cost at least: bytes of weights read, each once a pass, and operations by kind.
-type work struct {
-	bytes        int
-	ints, floats float64
-}
-
-// newWork adds up the matrix products and attention of n tokens, computed in one pass or, with alone, one by one.
-// Norms, rotations and activations are left out: they are a few operations a value.
-func newWork(m *engine.Model, n int, alone bool) work {
-	var w work
-	spec, rows := m.Spec, float64(n)
-	for _, op := range m.Program.Ops {
-		switch op.Kind {
-		case models.Select:
-			if !alone {
-				rows = 1 // only the last token goes on
-			}
-		case models.Attend: // a token meets itself and those before, in its window: two products of HeadDim for each pair
-			pairs := float64(n) * float64(n+1) / 2
-			if far := float64(n - op.Window); op.Window > 0 && far > 0 {
-				pairs -= far * (far + 1) / 2
-			}
-			w.floats += pairs * float64(op.Heads*spec.HeadDim) * 4
-		case models.MatMul:
-			if op.Out == m.Program.Class {
-				continue
-			}
-			t, ok := m.File().Tensor(op.W)
-			if !ok {
-				continue
-			}
-			share := float64(m.Program.Width[op.Out]) / float64(t.Rows()) // of a tensor that several ops read
-			w.bytes += int(share * float64(len(t.Data)))
-			ops := 2 * share * float64(t.Elements()) * rows
-			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() == engine.Normal {
-				w.ints += ops
-			} else {
-				w.floats += ops
-			}
-		}
-	}
-	if alone {
-		w.bytes *= n
-	}
-	return w
 }

@@ -25,7 +25,7 @@ func openTiny(t *testing.T, opts ...engine.Option) *engine.Model {
 func TestModel(t *testing.T) {
 	m := openTiny(t)
 	calls := 0
-	r, err := Model(t.Context(), m, ModelOptions{Prompts: []int{16, 33}, Generations: []int{9}, Repetitions: 3, Progress: func(int, int, string) { calls++ }})
+	r, err := Model(t.Context(), m, ModelOptions{Prompts: []int{16, 33}, Generations: []int{9}, Repetitions: 3, ReadBytes: 1 << 19, Progress: func(int, int, string) { calls++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestWork(t *testing.T) {
 	}
 	n := 10.0
 	attention := layers * n * (n + 1) / 2 * q * 4
-	together := newWork(m, 10, false)
+	together := newWork(m, shape{10, 1, 0, false})
 	// after the last attention only the last token goes on
 	if want := 2 * (layers*n*inputs + (layers-1)*n*rest + rest + dim*vocab); together.ints != want {
 		t.Errorf("a prompt of 10: %v integer operations, want %v", together.ints, want)
@@ -78,11 +78,12 @@ func TestWork(t *testing.T) {
 	if together.floats != attention || together.bytes != bytes {
 		t.Errorf("a prompt of 10: %v float operations, %d bytes, want %v, %d", together.floats, together.bytes, attention, bytes)
 	}
-	alone := newWork(m, 10, true)
-	if want := 2 * n * (layers*(inputs+rest) + dim*vocab); alone.ints != want || alone.bytes != 10*bytes || alone.floats != attention {
-		t.Errorf("10 alone: %+v, want %v integer operations, %d bytes", alone, want, 10*bytes)
+	alone := newWork(m, shape{10, 1, 0, true})
+	cache := int(layers * n * (n + 1) / 2 * 2 * kv * 2) // keys and values as f16
+	if want := 2 * n * (layers*(inputs+rest) + dim*vocab); alone.ints != want || alone.bytes != 10*bytes+cache || alone.floats != attention {
+		t.Errorf("10 alone: %+v, want %v integer operations, %d bytes", alone, want, 10*bytes+cache)
 	}
-	ref := newWork(openTiny(t, engine.WithNumeric(engine.Reference)), 10, false)
+	ref := newWork(openTiny(t, engine.WithNumeric(engine.Reference)), shape{10, 1, 0, false})
 	if ref.ints != 0 || ref.floats != attention+together.ints {
 		t.Errorf("mode reference: %+v", ref)
 	}
@@ -90,17 +91,17 @@ func TestWork(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	l := Limits{ReadGBs: 10, Int8Gops: 1000, F32Gflops: 100}
-	memory := Test{Tokens: 1, TokS: 50}
+	memory := Test{shape: shape{tokens: 1, batch: 1}, TokS: 50}
 	memory.hold(work{bytes: 1e8, ints: 1e9, floats: 1e8}, &l) // 10 ms to read, 2 ms to compute
 	if memory.Limit != "memory" || memory.LimitTokS != 100 || memory.LimitFraction != 0.5 {
 		t.Errorf("%+v", memory)
 	}
-	sums := Test{Tokens: 512, TokS: 512}
+	sums := Test{shape: shape{tokens: 512, batch: 1}, TokS: 512}
 	sums.hold(work{bytes: 1e8, ints: 4e11, floats: 1e10}, &l) // 10 ms to read, 500 ms to compute
 	if sums.Limit != "arithmetic" || math.Abs(sums.LimitFraction-0.5) > 1e-12 {
 		t.Errorf("%+v", sums)
 	}
-	unknown := Test{Tokens: 1, TokS: 50}
+	unknown := Test{shape: shape{tokens: 1, batch: 1}, TokS: 50}
 	unknown.hold(work{bytes: 1, ints: 1}, &Limits{ReadGBs: 1})
 	if unknown.Limit != "" || unknown.LimitFraction != 0 {
 		t.Errorf("an unknown peak, but %+v", unknown)
@@ -109,7 +110,8 @@ func TestHold(t *testing.T) {
 
 func TestModelRefuses(t *testing.T) {
 	m := openTiny(t)
-	for _, o := range []ModelOptions{{}, {Prompts: []int{8}}, {Repetitions: 1}, {Prompts: []int{0}, Repetitions: 1}, {Generations: []int{m.Context() + 1}, Repetitions: 1}} {
+	for _, o := range []ModelOptions{{}, {Prompts: []int{8}}, {Repetitions: 1}, {Prompts: []int{0}, Repetitions: 1}, {Prompts: []int{8}, Depths: []int{-1}, Repetitions: 1},
+		{Prompts: []int{8}, Depths: []int{m.Context() - 7}, Repetitions: 1}, {Generations: []int{8}, Batches: []int{0}, Repetitions: 1}, {Generations: []int{m.Context() + 1}, Repetitions: 1}} {
 		if _, err := Model(t.Context(), m, o); err == nil || !strings.HasPrefix(err.Error(), "bench: ") {
 			t.Errorf("%+v: %v", o, err)
 		}
@@ -123,7 +125,10 @@ func TestModelRefuses(t *testing.T) {
 
 // The probes find kernels wherever the level that runs models has them.
 func TestLimits(t *testing.T) {
-	l := MeasureLimits(1, 1<<20)
+	l, err := MeasureLimits(1, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
 	best, err := kernels.Best()
 	if err != nil {
 		t.Fatal(err)

@@ -1,46 +1,61 @@
 package main
 
 import (
-	"encoding/csv"
 	"fmt"
-	"strconv"
 
 	"github.com/freehold-slm/freehold/bench"
 )
 
 type benchCmd struct {
-	Model string `arg:"" help:"GGUF file or catalogue name."`
+	What []string `arg:"" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
 	modelFlags
-	Prompt      []int   `short:"p" default:"512" help:"Prompt lengths; 0 = none."`
-	Generate    []int   `short:"n" default:"128" help:"Generation lengths; 0 = none."`
-	Repetitions int     `short:"r" default:"5" help:"How often each is measured."`
-	Output      string  `short:"o" enum:"md,json,csv" default:"md" help:"md, json or csv."`
-	MaxSpread   float64 `default:"0" help:"Exit with code 8 when (max-min)/median is above this; 0 = do not judge." placeholder:"X"`
+	Prompt      []int    `short:"p" default:"512" help:"Prompt lengths; 0 = none."`
+	Generate    []int    `short:"n" default:"128" help:"Generation lengths; 0 = none."`
+	Batch       []int    `short:"b" default:"1" help:"Sequences that generate together."`
+	Depth       []int    `short:"d" default:"0" help:"Tokens that a session holds before."`
+	Repetitions int      `short:"r" default:"5" help:"How often each is measured."`
+	Vs          []string `sep:"none" help:"Measure another engine in turn (llama.cpp, ik_llama.cpp, openvino): NAME=PATH of its llama-bench program or of a folder of its Python packages, or NAME as make bench-peers installs it." placeholder:"NAME=PATH"`
+	ReadSize    int      `default:"512" help:"MiB that the read bandwidth is measured over; where caches hold as much, it is theirs." placeholder:"MIB"`
+	Output      string   `short:"o" enum:"md,json,csv,gobench" default:"md" help:"md, json, csv or gobench (for benchstat)."`
+	MaxSpread   float64  `default:"0" help:"Exit with code 8 when (max-min)/median is above this; 0 = do not judge." placeholder:"X"`
 }
 
 func (*benchCmd) Help() string {
 	return "Medians of repetitions, held against the memory bandwidth and arithmetic peaks measured in the same run. " +
-		"ppN = a prompt of N tokens, tgN = N tokens one by one. The limit is the time to read every weight once a pass or to do all products, whichever is longer."
+		"ppN = a prompt of N tokens, tgN = N tokens one by one; @ d2048 = after 2048 tokens, @ b4 = 4 sequences together. " +
+		"The limit is the time to read every weight once a pass (and the cache, while generating) or to do all products, whichever is longer. " +
+		"compare holds two results against each other: ratios of medians with 95 % bootstrap intervals. They were not measured in turn, so a " +
+		"difference may be the machine's; exit code 8 where no test says anything."
 }
 
 func (c *benchCmd) Run(a *app) error {
-	m, err := a.openModel(c.Model, &c.modelFlags)
+	if c.What[0] == "compare" {
+		if len(c.What) != 3 {
+			return usagef("bench compare takes two results of bench --json, got %d", len(c.What)-1)
+		}
+		return benchCompare(a, c.What[1], c.What[2])
+	}
+	if len(c.What) > 1 {
+		return usagef("bench takes one model, got %d", len(c.What))
+	}
+	m, err := a.openModel(c.What[0], &c.modelFlags)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	o := bench.ModelOptions{Repetitions: c.Repetitions, Progress: func(done, total int, what string) {
-		a.progress.show(fmt.Sprintf("bench  %d/%d  %s", done, total, what), false)
-	}}
-	for _, n := range c.Prompt {
-		if n != 0 {
-			o.Prompts = append(o.Prompts, n)
-		}
+	if c.ReadSize < 1 || c.ReadSize > 64<<10 {
+		return usagef("--read-size is %d MiB, want 1 to 65536", c.ReadSize)
 	}
-	for _, n := range c.Generate {
-		if n != 0 {
-			o.Generations = append(o.Generations, n)
+	o := bench.ModelOptions{Repetitions: c.Repetitions, Prompts: nonzero(c.Prompt), Generations: nonzero(c.Generate), Batches: c.Batch, Depths: c.Depth,
+		ReadBytes: c.ReadSize << 20, Load: true, Progress: func(done, total int, what string) {
+			a.progress.show(fmt.Sprintf("bench  %d/%d  %s", done, total, what), false)
+		}}
+	for _, v := range c.Vs {
+		p, err := bench.NewPeer(v)
+		if err != nil {
+			return usagef("--vs: %s", errorText(err))
 		}
+		o.Peers = append(o.Peers, p)
 	}
 	if err := o.Check(m.Model); err != nil {
 		return usagef("%s", errorText(err))
@@ -55,6 +70,8 @@ func (c *benchCmd) Run(a *app) error {
 		err = a.emit(r)
 	case c.Output == "csv":
 		err = benchCSV(a, r)
+	case c.Output == "gobench":
+		benchGo(a, r)
 	default:
 		benchTable(a, r)
 	}
@@ -70,35 +87,43 @@ func (c *benchCmd) Run(a *app) error {
 	return nil
 }
 
-func benchTable(a *app, r *bench.ModelResult) {
-	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, r.Numeric, r.KV)
-	l := r.Limits
-	peak := func(name string, v float64) string {
-		if v == 0 {
-			return name + " not measurable here"
+// nonzero leaves out the zeros, with which a user says "none".
+func nonzero(list []int) []int {
+	var some []int
+	for _, n := range list {
+		if n != 0 {
+			some = append(some, n)
 		}
-		return fmt.Sprintf("%s %.0f G/s", name, v)
 	}
-	a.write("limits: read %.1f GB/s (%s), %s, %s\n\n", l.ReadGBs, size(int64(l.ReadBytes)), peak("int8", l.Int8Gops), peak("f32", l.F32Gflops))
-	rows := [][]string{{"| test", "| tok/s", "| min", "| max", "| spread", "| of limit |"}, {"| ---", "| ---:", "| ---:", "| ---:", "| ---:", "| --- |"}}
-	for _, t := range r.Tests {
-		of := "| - |"
-		if t.Limit != "" {
-			of = fmt.Sprintf("| %.0f %% of %.0f (%s) |", 100*t.LimitFraction, t.LimitTokS, t.Limit)
-		}
-		rows = append(rows, []string{"| " + t.Name, fmt.Sprintf("| %.1f", t.TokS), fmt.Sprintf("| %.1f", t.TokSMin), fmt.Sprintf("| %.1f", t.TokSMax),
-			fmt.Sprintf("| %.0f %%", 100*t.Spread), of})
-	}
-	a.columns(rows)
+	return some
 }
 
-func benchCSV(a *app, r *bench.ModelResult) error {
-	w := csv.NewWriter(a.out)
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
-	rows := [][]string{{"model", "cpu_level", "threads", "test", "tok_s", "tok_s_min", "tok_s_max", "spread", "limit", "limit_tok_s", "limit_fraction"}}
-	for _, t := range r.Tests {
-		rows = append(rows, []string{r.Model, r.CPULevel, strconv.Itoa(r.Threads), t.Name, number(t.TokS), number(t.TokSMin), number(t.TokSMax),
-			number(t.Spread), t.Limit, number(t.LimitTokS), number(t.LimitFraction)})
+// benchCompare holds the results of two files against each other.
+func benchCompare(a *app, one, other string) error {
+	before, err := bench.ReadResult(one)
+	if err != nil {
+		return asInput(err)
 	}
-	return w.WriteAll(rows)
+	after, err := bench.ReadResult(other)
+	if err != nil {
+		return asInput(err)
+	}
+	r, err := bench.Compare(before, after)
+	if err != nil {
+		return usagef("%s", errorText(err))
+	}
+	if a.json {
+		err = a.emit(r)
+	} else {
+		benchCompareTable(a, r)
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range r.Tests {
+		if t.Verdict != "inconclusive" {
+			return nil
+		}
+	}
+	return &noisyError{"no test says anything: the intervals are too wide"}
 }

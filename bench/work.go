@@ -1,0 +1,86 @@
+package bench
+
+import (
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// shape is how tokens are computed: each of batch sequences holds depth tokens and gets tokens more, all in one pass
+// or, with alone, one a pass.
+type shape struct {
+	tokens, batch, depth int
+	alone                bool
+}
+
+// total is the tokens of all sequences.
+func (s shape) total() int { return s.tokens * s.batch }
+
+// work is what a shape costs at least: bytes of weights and cached keys and values read, each once a pass, and
+// operations by kind.
+type work struct {
+	bytes        int
+	ints, floats float64
+}
+
+// newWork adds up the matrix products and attention of a shape. Norms, rotations and activations are left out: they
+// are a few operations a value. So is the cache of a prompt, which is read from a processor's own caches for the most
+// part.
+func newWork(m *engine.Model, s shape) work {
+	var w work
+	spec, rows := m.Spec, float64(s.total())
+	passes := 1
+	if s.alone {
+		passes = s.tokens
+	}
+	weights := 0
+	for _, op := range m.Program.Ops {
+		switch op.Kind {
+		case models.Select:
+			if !s.alone {
+				rows = float64(s.batch) // only the last token of each goes on
+			}
+		case models.Attend: // a token meets itself and those before: two products of HeadDim for each pair
+			pairs := 0.0
+			for i := range s.tokens {
+				seen := s.depth + i + 1
+				if op.Window > 0 {
+					seen = min(seen, op.Window)
+				}
+				pairs += float64(seen)
+			}
+			w.floats += float64(s.batch) * pairs * float64(op.Heads*spec.HeadDim) * 4
+			if s.alone {
+				w.bytes += int(float64(s.batch) * pairs * float64(2*spec.KVHeads*spec.HeadDim) * kvBytes(m.KV()))
+			}
+		case models.MatMul:
+			if op.Out == m.Program.Class {
+				continue
+			}
+			t, ok := m.File().Tensor(op.W)
+			if !ok {
+				continue
+			}
+			weights += len(t.Data)
+			ops := 2 * float64(t.Elements()) * rows
+			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() == engine.Normal {
+				w.ints += ops
+			} else {
+				w.floats += ops
+			}
+		}
+	}
+	w.bytes += weights * passes
+	return w
+}
+
+// kvBytes is what a cached value takes.
+func kvBytes(kv engine.KV) float64 {
+	switch kv.String() {
+	case "f32":
+		return 4
+	case "q8_0":
+		return 34.0 / 32
+	}
+	return 2
+}

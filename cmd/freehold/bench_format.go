@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/freehold-slm/freehold/bench"
+)
+
+func benchTable(a *app, r *bench.ModelResult) {
+	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, r.Numeric, r.KV)
+	l := r.Limits
+	peak := func(name string, v float64) string {
+		if v == 0 {
+			return name + " not measurable here"
+		}
+		return fmt.Sprintf("%s %.0f G/s", name, v)
+	}
+	a.write("limits: read %.1f GB/s (%s of %s; plain %.1f, prefetching %.1f), %s, %s, %s\n", l.ReadGBs, size(int64(l.ReadBytes)), l.ReadFrom, l.PlainGBs,
+		l.FetchGBs, peak("int8", l.Int8Gops), peak("f32", l.F32Gflops), peak("bf16", l.BF16Gflops))
+	if s := r.Startup; s != nil {
+		a.write("startup: ready %.1f ms, with tokenizer %.1f ms, first token %.1f ms\n", s.ReadyMS, s.TokenizerMS, s.FirstTokenMS)
+	}
+	if len(r.Load) == 2 {
+		a.write("load average: %.1f before, %.1f after\n", r.Load[0], r.Load[1])
+	}
+	a.write("\n")
+	rows := [][]string{{"| test", "| tok/s", "| min", "| max", "| spread", "| rate", "| of limit |"}, {"| ---", "| ---:", "| ---:", "| ---:", "| ---:", "| ---:", "| --- |"}}
+	for _, t := range r.Tests {
+		rate, of := fmt.Sprintf("| %.1f GB/s", t.GBs), "| - |"
+		if t.Limit == "arithmetic" {
+			rate = fmt.Sprintf("| %.0f Gop/s", t.Gops)
+		}
+		if t.Limit != "" {
+			of = fmt.Sprintf("| %.0f %% of %.0f (%s) |", 100*t.LimitFraction, t.LimitTokS, t.Limit)
+		}
+		rows = append(rows, []string{"| " + t.Name, fmt.Sprintf("| %.1f", t.TokS), fmt.Sprintf("| %.1f", t.TokSMin), fmt.Sprintf("| %.1f", t.TokSMax),
+			fmt.Sprintf("| %.0f %%", 100*t.Spread), rate, of})
+	}
+	a.columns(rows)
+	rows = [][]string{{"| test", "| against", "| tok/s", "| ratio [95 %] |"}, {"| ---", "| ---", "| ---:", "| --- |"}}
+	for _, t := range r.Tests {
+		for _, v := range t.Peers {
+			rows = append(rows, []string{"| " + t.Name, fmt.Sprintf("| %s (%s)", v.Peer, v.Build), fmt.Sprintf("| %.1f", v.TokS),
+				fmt.Sprintf("| %.2f [%.2f, %.2f] |", v.Ratio, v.RatioLo, v.RatioHi)})
+		}
+	}
+	if len(rows) > 2 {
+		a.write("\n")
+		a.columns(rows)
+	}
+}
+
+func benchCSV(a *app, r *bench.ModelResult) error {
+	w := csv.NewWriter(a.out)
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	rows := [][]string{{"model", "cpu_level", "threads", "test", "tok_s", "tok_s_min", "tok_s_max", "spread", "limit", "limit_tok_s", "limit_fraction", "gb_s",
+		"gop_s", "read_gb_s", "int8_gops", "f32_gflops", "bf16_gflops", "peer", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi"}}
+	for _, t := range r.Tests {
+		row := []string{r.Model, r.CPULevel, strconv.Itoa(r.Threads), t.Name, number(t.TokS), number(t.TokSMin), number(t.TokSMax), number(t.Spread), t.Limit,
+			number(t.LimitTokS), number(t.LimitFraction), number(t.GBs), number(t.Gops), number(r.Limits.ReadGBs), number(r.Limits.Int8Gops),
+			number(r.Limits.F32Gflops), number(r.Limits.BF16Gflops)}
+		if len(t.Peers) == 0 {
+			rows = append(rows, append(row, "", "", "", "", ""))
+		}
+		for _, v := range t.Peers {
+			rows = append(rows, append(row[:len(row):len(row)], v.Peer, number(v.TokS), number(v.Ratio), number(v.RatioLo), number(v.RatioHi)))
+		}
+	}
+	return w.WriteAll(rows)
+}
+
+// benchGo prints a line a sample in the format of Go's benchmarks, which benchstat reads.
+func benchGo(a *app, r *bench.ModelResult) {
+	a.write("cpu: %s\nlevel: %s\nmodel: %s\n", r.CPU, r.CPULevel, r.Model)
+	for _, t := range r.Tests {
+		name := strings.ReplaceAll(strings.ReplaceAll(t.Name, " @ ", "/"), " ", "_")
+		for _, v := range t.Samples {
+			a.write("Benchmark/%s-%d\t1\t%.0f ns/op\t%.2f tok/s\n", name, r.Threads, float64(t.Tokens*t.Batch)/v*1e9, v)
+		}
+		for _, p := range t.Peers {
+			for _, v := range p.Samples {
+				a.write("Benchmark/%s/%s-%d\t1\t%.0f ns/op\t%.2f tok/s\n", name, p.Peer, r.Threads, float64(t.Tokens*t.Batch)/v*1e9, v)
+			}
+		}
+	}
+}
+
+func benchCompareTable(a *app, r *bench.Comparison) {
+	for _, n := range r.Notes {
+		a.write("differs: %s\n", n)
+	}
+	rows := [][]string{{"| test", "| A tok/s", "| B tok/s", "| B/A [95 %]", "| verdict |"}, {"| ---", "| ---:", "| ---:", "| ---", "| --- |"}}
+	for _, t := range r.Tests {
+		rows = append(rows, []string{"| " + t.Name, fmt.Sprintf("| %.1f", t.A), fmt.Sprintf("| %.1f", t.B), fmt.Sprintf("| %.3f [%.3f, %.3f]", t.Ratio, t.Lo, t.Hi),
+			"| " + t.Verdict + " |"})
+	}
+	a.columns(rows)
+}
