@@ -34,13 +34,20 @@ func (g *Graph) Backward() {
 					g.level.Add(db, dy[r*w:r*w+w])
 				}
 			}
+			adapter := g.student.adapters[o.W]
 			if !g.learns[o.In[0]] {
+				if adapter != nil {
+					g.adaptedBack(i, adapter, nil, dy, w, g.val[o.In[0]], in, n)
+				}
 				continue
 			}
 			acc := g.dirty[o.In[0]]
 			g.grad[o.In[0]] = resize(g.grad[o.In[0]], n*in)
 			g.dirty[o.In[0]] = true
 			g.matmulBackX(g.grad[o.In[0]], in, dy, w, g.rowsOf(o, g.student.byName[o.W].W), n, acc)
+			if adapter != nil {
+				g.adaptedBack(i, adapter, g.grad[o.In[0]], dy, w, g.val[o.In[0]], in, n)
+			}
 		case models.RMSNorm, models.LayerNorm:
 			g.normBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]])
 		case models.Rotate:

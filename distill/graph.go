@@ -32,6 +32,8 @@ type Graph struct {
 	bf16     bool       // products in bf16
 	packed   []float32  // product: panels of B
 	packed16 []uint16
+	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
+	dlow     []float32
 }
 
 // NewGraph prepares to run s on level with up to workers workers.
@@ -54,6 +56,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 			w := s.byName[name]
 			g.learns[o.Out] = g.learns[o.Out] || w != nil && !w.Frozen()
 		}
+		g.learns[o.Out] = g.learns[o.Out] || s.adapters[o.W] != nil
 		for _, in := range o.In {
 			g.learns[o.Out] = g.learns[o.Out] || g.learns[in]
 			g.rows[o.Out] = g.rows[o.Out] || g.rows[in]
@@ -64,6 +67,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		}
 	}
 	g.att = make([]attState, len(g.ops))
+	g.low = make([][]float32, len(g.ops))
 	g.ropes = map[*models.Rope]*ropeTable{}
 	for _, o := range g.ops {
 		if rope := p.Rope(o.Layer); o.Kind == models.Rotate && g.ropes[rope] == nil {
@@ -144,6 +148,9 @@ func (g *Graph) Forward(b *Batch) {
 		case models.MatMul:
 			weight, bias := g.weights(o)
 			g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
+			if a := g.student.adapters[o.W]; a != nil {
+				g.adapted(i, a, out, w, in, p.Width[o.In[0]], n)
+			}
 		case models.RMSNorm:
 			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads), g.student.Spec.NormEps
 			g.eachRow(n, func(r int) {

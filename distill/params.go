@@ -44,6 +44,8 @@ type Student struct {
 	Program *models.Program
 	Params  []*Param // in the program's order of first use
 	byName  map[string]*Param
+
+	adapters map[string]*Adapter // by the weight's name; see Adapt
 }
 
 // NewStudent unpacks the tensors that spec's program reads from f to f32. All learn until Freeze says otherwise.

@@ -56,6 +56,14 @@ type StudentRecipe struct {
 	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
+	LoRA    LoRA     `yaml:"lora" json:"lora"`
+}
+
+// LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
+type LoRA struct {
+	Rank    int      `yaml:"rank" json:"rank,omitempty"` // 0 = none
+	Alpha   float64  `yaml:"alpha" json:"alpha,omitempty"`
+	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
 }
 
 // Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.

@@ -113,6 +113,11 @@ func (j *Job) newStudent() (*Base, error) {
 	if err := b.Student.Freeze(j.recipe.Student.Freeze...); err != nil {
 		return nil, &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
 	}
+	if l := j.recipe.Student.LoRA; l.Rank > 0 {
+		if err := b.Student.Adapt(l.Targets, l.Rank, l.Alpha, j.recipe.Train.Seed); err != nil {
+			return nil, &RecipeError{File: j.recipe.file, Msg: "student.lora: " + err.Error()}
+		}
+	}
 	return b, nil
 }
 
@@ -320,6 +325,7 @@ func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Cal
 	if err := t.Train(ctx); err != nil {
 		return err
 	}
+	b.Student.Merge(j.level)
 	return j.export(b, j.recipe.Student.Format, j.modelPath(""))
 }
 
@@ -338,6 +344,7 @@ func (j *Job) restoreFinal(b *Base) error {
 		err = &DataError{File: filepath.Join(j.dir, "checkpoints"), Msg: fmt.Sprintf("training is at step %d of %d", m.Step, j.steps()), Fix: "run the train stage first"}
 	}
 	b.Student.UseAverage()
+	b.Student.Merge(j.level)
 	return err
 }
 

@@ -1,0 +1,115 @@
+package distill
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
+)
+
+// Adapter is a low-rank change of one weight, which stays as it is (LoRA, Hu et al., arXiv:2106.09685):
+//
+//	y = x·Wᵀ + Scale (x·Aᵀ)·Bᵀ,  A [Rank, in], B [out, Rank]
+type Adapter struct {
+	A, B  *Param
+	Rank  int
+	Scale float32 // alpha / Rank
+}
+
+// Adapt freezes every tensor but those of a classification head and gives those that match one of the patterns (see Freeze) an adapter that learns, in the
+// order of the program. A starts uniform within ±1/sqrt(in), as in PEFT, and B at zero, so that at first nothing changes.
+func (s *Student) Adapt(patterns []string, rank int, alpha float64, seed uint64) error {
+	if rank < 1 || !(alpha > 0) {
+		return fmt.Errorf("an adapter has rank %d and alpha %v, want both above 0", rank, alpha)
+	}
+	var names []string // weights of linear layers that one op reads, all rows at once
+	for _, o := range s.Program.Ops {
+		if o.Kind == models.MatMul && o.Rows == 0 && !s.Program.InHead(o.Out) && len(s.byName[o.W].Shape) == 2 {
+			names = append(names, o.W)
+		}
+	}
+	hits, err := matching(names, patterns)
+	if err != nil {
+		return err
+	}
+	want := map[string]bool{}
+	for _, h := range hits {
+		want[h] = true
+	}
+	for _, p := range s.Params {
+		if !strings.HasPrefix(p.Name, "cls.") {
+			p.G = nil
+		}
+	}
+	s.adapters = map[string]*Adapter{}
+	for n, name := range names {
+		w := s.byName[name]
+		if !want[name] {
+			continue
+		}
+		in, out := w.Shape[0], w.Shape[1]
+		a := &Adapter{Rank: rank, Scale: float32(alpha / float64(rank)),
+			A: &Param{Name: name + ".lora_a", Shape: []int{in, rank}, W: make([]float32, in*rank), G: make([]float32, in*rank)},
+			B: &Param{Name: name + ".lora_b", Shape: []int{rank, out}, W: make([]float32, out*rank), G: make([]float32, out*rank)}}
+		bound := 1 / math.Sqrt(float64(in))
+		for i := range a.A.W {
+			r := kernels.Philox(seed, [4]uint32{kernels.PurposeInit, uint32(n), uint32(i / 4), 0})[i%4]
+			a.A.W[i] = float32(float64(bound * (float64(r)/(1<<31) - 1)))
+		}
+		s.adapters[name] = a
+		s.Params = append(s.Params, a.A, a.B)
+		s.byName[a.A.Name], s.byName[a.B.Name] = a.A, a.B
+	}
+	return nil
+}
+
+// Merge adds the adapters to their weights, W += Scale B·A, and removes them. The student then has the tensors of its
+// program alone, and none learns.
+func (s *Student) Merge(level *kernels.Level) {
+	if s.adapters == nil {
+		return
+	}
+	adapter := map[*Param]bool{}
+	for _, a := range s.adapters {
+		adapter[a.A], adapter[a.B] = true, true
+	}
+	kept := s.Params[:0]
+	for _, p := range s.Params {
+		if !adapter[p] {
+			kept = append(kept, p)
+		}
+	}
+	for name, a := range s.adapters {
+		w := s.byName[name]
+		in, out := w.Shape[0], w.Shape[1]
+		b := make([]float32, len(a.B.W))
+		copy(b, a.B.W)
+		level.Scale(b, a.Scale)
+		level.GemmF32(w.W, in, b, a.Rank, 1, a.A.W, in, out, in, a.Rank, true)
+		delete(s.byName, a.A.Name)
+		delete(s.byName, a.B.Name)
+	}
+	s.Params, s.adapters = kept, nil
+}
+
+// adapted adds the adapter of op i to its result y [n, out] and keeps Scale x·Aᵀ for the way back.
+func (g *Graph) adapted(i int, a *Adapter, y []float32, out int, x []float32, in, n int) {
+	g.low[i] = resize(g.low[i], n*a.Rank)
+	g.matmul(g.low[i], a.Rank, x, in, a.A.W, nil, n)
+	g.level.Scale(g.low[i], a.Scale)
+	g.product(y, operand{g.low[i], a.Rank, 1}, operand{a.B.W, 1, a.Rank}, n, out, a.Rank, true, nil)
+}
+
+// adaptedBack adds to the gradients of the adapter of op i and, with dx, to that of its input, which holds a gradient.
+func (g *Graph) adaptedBack(i int, a *Adapter, dx, dy []float32, out int, x []float32, in, n int) {
+	g.matmulBackW(a.B.G, a.Rank, dy, out, g.low[i], n)
+	g.dlow = resize(g.dlow, n*a.Rank)
+	g.matmulBackX(g.dlow, a.Rank, dy, out, a.B.W, n, false)
+	g.level.Scale(g.dlow, a.Scale)
+	g.matmulBackW(a.A.G, in, g.dlow, a.Rank, x, n)
+	if dx != nil {
+		g.matmulBackX(dx, in, g.dlow, a.Rank, a.A.W, n, true)
+	}
+}
