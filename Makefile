@@ -5,6 +5,7 @@ TEACHER ?= qwen2.5-coder-0.5b-instruct
 DEMO = demo/$(TEACHER)
 # Where bench-peers installs, in the folder that Go calls the user's cache.
 PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
+BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
 BENCH_FLAGS ?= -p 512 -n 64 -b 1,4,16 -d 0,2048 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
@@ -80,13 +81,12 @@ bench-peers: ## other engines for freehold bench --vs, by your own pip: llama.cp
 		else echo "NOT INSTALLED: $$p"; fi; done
 	@echo "ik_llama.cpp has no ready package: build it and give --vs ik_llama.cpp=PATH of its llama-bench"
 
-bench-results: build ## writes bench/results/CPU.csv: all pulled models, with the peers that are installed; wants a quiet machine
+bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
 	@mkdir -p bench/results; out="bench/results/$$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//').csv"; \
-	: > "$$out.new"; for m in smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct; do \
-		vs=""; for p in llama.cpp openvino; do bin/freehold bench $$m -p 8 -n 0 -r 1 --read-size 1 -q --vs $$p >/dev/null 2>&1 && vs="$$vs --vs $$p"; done; \
-		bin/freehold bench $$m $(BENCH_FLAGS) $$vs -o csv > "$$out.one" || { echo "left out: $$m"; continue; }; \
-		if [ -s "$$out.new" ]; then sed 1d "$$out.one" >> "$$out.new"; else cat "$$out.one" > "$$out.new"; fi; \
-	done; rm -f "$$out.one"; mv "$$out.new" "$$out"; echo "$$out"
+	rm -f "$$out.new"; for m in $(BENCH_MODELS); do \
+		bin/freehold bench $$m $(BENCH_FLAGS) -o csv > "$$out.one" || { echo "left out: $$m"; continue; }; \
+		if [ -s "$$out.new" ]; then sed 1d "$$out.one"; else cat "$$out.one"; fi >> "$$out.new"; \
+	done; rm -f "$$out.one"; mv "$$out.new" "$$out" && echo "$$out"
 
 bench-order: build ## what the canonical summation order costs against a free one (SmolLM2)
 	$(GO) test -tags freeorder -run '^$$' -bench BenchmarkOrder -benchtime 400ms ./kernels

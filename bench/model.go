@@ -34,6 +34,7 @@ type ModelResult struct {
 	Parameters  int       `json:"parameters"`
 	Threads     int       `json:"threads"`
 	CPU         string    `json:"cpu"`
+	L3Bytes     int       `json:"l3_bytes"` // 0 = unknown
 	CPULevel    string    `json:"cpu_level"`
 	Numeric     string    `json:"numeric"`
 	KV          string    `json:"kv"`
@@ -104,8 +105,8 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 	if err := o.Check(m); err != nil {
 		return nil, err
 	}
-	f := m.File()
-	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: ThisMachine().CPU,
+	f, machine := m.File(), ThisMachine()
+	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: machine.CPU, L3Bytes: machine.L3Bytes,
 		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: loadAverage()}
 	for i := range f.Tensors {
 		r.Parameters += f.Tensors[i].Elements()

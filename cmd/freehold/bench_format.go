@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,9 @@ func benchTable(a *app, r *bench.ModelResult) {
 	}
 	if len(r.Load) == 2 {
 		a.write("load average: %.1f before, %.1f after\n", r.Load[0], r.Load[1])
+	}
+	if r.Bytes < int64(r.L3Bytes) {
+		a.write("the file (%s) fits into the L3 cache (%s): generation may go past the memory's limit\n", size(r.Bytes), size(int64(r.L3Bytes)))
 	}
 	a.write("\n")
 	rows := [][]string{{"| test", "| tok/s", "| min", "| max", "| spread", "| rate", "| of limit |"}, {"| ---", "| ---:", "| ---:", "| ---:", "| ---:", "| ---:", "| --- |"}}
@@ -56,12 +60,16 @@ func benchTable(a *app, r *bench.ModelResult) {
 func benchCSV(a *app, r *bench.ModelResult) error {
 	w := csv.NewWriter(a.out)
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	load := []string{"", ""}
+	for i, v := range r.Load {
+		load[i] = number(v)
+	}
 	rows := [][]string{{"model", "cpu_level", "threads", "test", "tok_s", "tok_s_min", "tok_s_max", "spread", "limit", "limit_tok_s", "limit_fraction", "gb_s",
-		"gop_s", "read_gb_s", "int8_gops", "f32_gflops", "bf16_gflops", "peer", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi"}}
+		"gop_s", "read_gb_s", "int8_gops", "f32_gflops", "bf16_gflops", "load_before", "load_after", "peer", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi"}}
 	for _, t := range r.Tests {
-		row := []string{r.Model, r.CPULevel, strconv.Itoa(r.Threads), t.Name, number(t.TokS), number(t.TokSMin), number(t.TokSMax), number(t.Spread), t.Limit,
+		row := []string{modelName(r), r.CPULevel, strconv.Itoa(r.Threads), t.Name, number(t.TokS), number(t.TokSMin), number(t.TokSMax), number(t.Spread), t.Limit,
 			number(t.LimitTokS), number(t.LimitFraction), number(t.GBs), number(t.Gops), number(r.Limits.ReadGBs), number(r.Limits.Int8Gops),
-			number(r.Limits.F32Gflops), number(r.Limits.BF16Gflops)}
+			number(r.Limits.F32Gflops), number(r.Limits.BF16Gflops), load[0], load[1]}
 		if len(t.Peers) == 0 {
 			rows = append(rows, append(row, "", "", "", "", ""))
 		}
@@ -72,9 +80,14 @@ func benchCSV(a *app, r *bench.ModelResult) error {
 	return w.WriteAll(rows)
 }
 
+// modelName is the file's name without its folder: results travel.
+func modelName(r *bench.ModelResult) string {
+	return strings.TrimSuffix(filepath.Base(r.Model), ".gguf")
+}
+
 // benchGo prints a line a sample in the format of Go's benchmarks, which benchstat reads.
 func benchGo(a *app, r *bench.ModelResult) {
-	a.write("cpu: %s\nlevel: %s\nmodel: %s\n", r.CPU, r.CPULevel, r.Model)
+	a.write("cpu: %s\nlevel: %s\nmodel: %s\n", r.CPU, r.CPULevel, modelName(r))
 	for _, t := range r.Tests {
 		name := strings.ReplaceAll(strings.ReplaceAll(t.Name, " @ ", "/"), " ", "_")
 		for _, v := range t.Samples {
