@@ -71,6 +71,9 @@ func layOut(dir, base string, ownCases, swapped bool) error {
 	if swapped {
 		was, is = is, was
 	}
+	if err := os.RemoveAll(dir); err != nil { // what an attempt before has left
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}

@@ -20,7 +20,8 @@ func init() {
 		}
 		pieces = append(pieces,
 			piece{fmt.Sprintf("GemmInt8/%s/K=1536", f.Name), gemmInt8(f, 1536)},
-			piece{fmt.Sprintf("Unpack/%s/K=1536", f.Name), unpack(f, 1536)})
+			piece{fmt.Sprintf("Unpack/%s/K=1536", f.Name), unpack(f, 1536)},
+			piece{fmt.Sprintf("UnpackTile/%s/K=1536", f.Name), unpackTile(f, 1536)})
 	}
 	pieces = append(pieces,
 		piece{"GemmF32/packed", gemmF32(96, 32, 384, false)},
@@ -83,6 +84,21 @@ func unpack(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
 		}
 		_, fill := newTile(r, l, f, k)
 		return fill, nil
+	}
+}
+
+// unpackTile does the same in one pass.
+func unpackTile(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
+	return func(r *rand.Rand) (func(), error) {
+		l, err := kernels.Best()
+		if err != nil || l.Unpack[f.Type] == nil {
+			return nil, err
+		}
+		w, tile := weights(r, f, kernels.TileRows, k), kernels.NewTile(k)
+		return func() {
+			tile.Reset(kernels.IntFormats[f.Type], k)
+			l.Unpack[f.Type](tile, w)
+		}, nil
 	}
 }
 
