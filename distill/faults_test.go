@@ -391,7 +391,7 @@ func TestShardBitFlips(t *testing.T) {
 // tinyTrainer trains tinyBase on random rows.
 func tinyTrainer(t testing.TB, dir string, fsys gguf.FS) *Trainer {
 	t.Helper()
-	s := learner(t)
+	s := tinyBase(t).Student
 	loss, err := NewLoss("forward_kl", LossParams{})
 	if err != nil {
 		t.Fatal(err)
