@@ -152,12 +152,12 @@ type comparison struct {
 }
 
 type found struct {
-	layouts       []layout
-	base          []float64 // ns a call
-	calls, slices int
-	dropped       int
-	missing       string
-	slice         float64 // ns, the longest median
+	layouts []layout
+	base    []float64 // ns a call
+	calls   int
+	dropped int
+	missing string
+	slice   float64 // ns, the longest median
 }
 
 // list asks the program for its cases.
