@@ -1,10 +1,14 @@
 package distill
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -92,5 +96,32 @@ func TestFixturesBF16Training(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A job in bf16, with adapters and an average, that is interrupted and run again gives the model of one that was not.
+func TestJobBF16(t *testing.T) {
+	bf16Levels(t)
+	recipe := tinyJob(t)
+	edit(t, recipe, "lr: 0.003", "lr: 0.003, precision: bf16, optimizer: lion, ema: 0.5")
+	edit(t, recipe, "freeze: [token_embd.weight]", "freeze: [token_embd.weight], lora: {rank: 4}")
+	_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	model := sha(t, filepath.Join(dir, "model.gguf"))
+	manifest, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil || !strings.Contains(string(manifest), `"train_precision": "bf16 (`+best(t).BF16Unit) {
+		t.Errorf("the manifest does not name the bf16 unit (%v)", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o := Options{Threads: 1, RunsDir: t.TempDir(), Progress: func(e Event) {
+		if e.Stage == "train" && e.Step == 5 {
+			cancel()
+		}
+	}}
+	if _, _, err := apply(ctx, recipe, o, Stages{}); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	o.Progress = nil
+	if _, dir := mustApply(t, recipe, o, Stages{}); sha(t, filepath.Join(dir, "model.gguf")) != model {
+		t.Error("a resumed run gives another model")
 	}
 }

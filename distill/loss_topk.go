@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -41,12 +42,15 @@ func (f topKLoss) Row(l *kernels.Level, z, t []float32, label int32, weight floa
 
 // largest gives the ids of the k largest values in falling order, the first index where they are equal.
 func largest(t []float32, k int) []int {
-	ids := make([]int, len(t))
-	for i := range ids {
-		ids[i] = i
+	ids := make([]int, 0, k+1)
+	for i, v := range t {
+		if len(ids) == k && !(v > t[ids[k-1]]) {
+			continue
+		}
+		at := sort.Search(len(ids), func(a int) bool { return t[ids[a]] < v })
+		ids = slices.Insert(ids, at, i)[:min(k, len(ids)+1)]
 	}
-	sort.SliceStable(ids, func(a, b int) bool { return t[ids[a]] > t[ids[b]] })
-	return ids[:k]
+	return ids
 }
 
 // topKRest is forward KL over the whole vocabulary when only the teacher's K largest probabilities are known. The

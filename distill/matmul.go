@@ -1,5 +1,7 @@
 package distill
 
+import "github.com/freehold-slm/freehold/kernels"
+
 // The three matrix products of a linear layer y = x·Wᵀ + b, W [out, in]. Each output element is one chain of fma in
 // a fixed order, and only outputs are shared out, so any number of workers and any blocking gives the same bits.
 //
@@ -7,12 +9,23 @@ package distill
 // cache while all panels stream past it: panels are read in order, which the hardware prefetches.
 
 const (
-	panelCols  = 48      // columns of a packed panel
-	tileRows   = 18      // rows of A that suit the register tiles
-	packPanels = 4       // panels packed together: whole cache lines and few pages of B's rows at a time
-	blockRows  = 108     // rows of A that a worker takes, at most: 12 register tiles of 9
-	blockSteps = 1024    // of the chain in one pass, at most: with blockRows of A half a megabyte
-	packFloats = 2 << 20 // packed at a time: 8 MiB
+	panelCols  = 48 // columns of a packed panel
+	packPanels = 4  // panels packed together: whole cache lines and few pages of B's rows at a time
+)
+
+// blocking cuts a product C [m, n] = A [m, k] · B [k, n]. In bf16 the arithmetic is so much faster than memory that
+// blocks are taller.
+type blocking struct {
+	panel      int // columns of a panel
+	tile, rows int // rows of A that suit the register tiles, and that a worker takes at most
+	unit, step int // steps of the chain: a multiple of unit, at most step in one pass
+	packed     int // values of B packed at a time
+}
+
+var (
+	// 108 rows are 12 register tiles of 9; with 1024 steps they take half a megabyte of the second-level cache.
+	blockingF32  = blocking{panel: panelCols, tile: 18, rows: 108, unit: 1, step: 1024, packed: 2 << 20}
+	blockingBF16 = blocking{panel: kernels.BF16Cols, tile: 32, rows: 256, unit: kernels.BF16Step, step: 2048, packed: 4 << 20}
 )
 
 // scratch is a worker's memory.
@@ -46,24 +59,22 @@ func (g *Graph) matmulBackW(dw []float32, in int, dy []float32, out int, x []flo
 
 // product computes C [m, n] = A [m, k] · B [k, n] (+ bias [n]), continuing the chains that C holds if acc.
 func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias []float32) {
+	by, block := blockingF32, g.productBlock
 	if g.bf16 {
-		g.productBF16(c, a, b, m, n, k, acc)
-	} else {
-		g.productF32(c, a, b, m, n, k, acc)
+		by, block = blockingBF16, g.productBlockBF16
 	}
-	for i := 0; bias != nil && i < m; i++ {
-		g.level.Add(c[i*n:i*n+n], bias)
-	}
-}
-
-func (g *Graph) productF32(c []float32, a, b operand, m, n, k int, acc bool) {
-	steps := even(k, blockSteps, 1)
-	cols := even(n, max(1, packFloats/steps/panelCols)*panelCols, panelCols)
-	rows := evenFor(len(g.scratch), m, blockRows, tileRows)
+	steps := even(k, by.step, by.unit)
+	cols := even(n, max(1, by.packed/steps/by.panel)*by.panel, by.panel)
+	parts := (m + by.rows - 1) / by.rows // the same number of parts for every worker
+	parts = (parts + len(g.scratch) - 1) / len(g.scratch) * len(g.scratch)
+	rows := even(m, max(1, (m+parts-1)/parts), by.tile)
 	for p := 0; p < k; p += steps {
 		for j := 0; j < n; j += cols {
-			g.productBlock(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
+			block(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
 		}
+	}
+	if bias != nil {
+		g.eachRow(m, func(r int) { g.level.Add(c[r*n:r*n+n], bias) })
 	}
 }
 
@@ -114,11 +125,4 @@ func (g *Graph) pack(dst, src []float32, b operand, steps, cols int) {
 func even(n, most, unit int) int {
 	parts := max(1, (n+most-1)/most)
 	return max(unit, ((n+parts-1)/parts+unit-1)/unit*unit)
-}
-
-// evenFor is even with the same number of parts for every worker.
-func evenFor(workers, n, most, unit int) int {
-	parts := max(1, (n+most-1)/most)
-	parts = (parts + workers - 1) / workers * workers
-	return even(n, max(1, (n+parts-1)/parts), unit)
 }

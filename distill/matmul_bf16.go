@@ -6,27 +6,10 @@ import (
 	"github.com/freehold-slm/freehold/kernels"
 )
 
-// The same three products in bf16: both operands are rounded to bf16 as they are packed, sums, weights and everything
-// else stay in f32. Blocked as product is, with taller blocks, because the arithmetic is so much faster than memory.
+// The same three products in bf16: both operands are rounded to bf16 as they are packed; sums, weights and everything
+// else stay in f32.
 
-const (
-	blockRowsBF16  = 256     // rows of A that a worker takes, at most
-	blockStepsBF16 = 2048    // with blockRowsBF16 of A a megabyte
-	packBF16       = 4 << 20 // values packed at a time: 8 MiB
-)
-
-// productBF16 is product for a level that has GemmBF16.
-func (g *Graph) productBF16(c []float32, a, b operand, m, n, k int, acc bool) {
-	steps := even(k, blockStepsBF16, kernels.BF16Step)
-	cols := even(n, max(1, packBF16/steps/kernels.BF16Cols)*kernels.BF16Cols, kernels.BF16Cols)
-	rows := evenFor(len(g.scratch), m, blockRowsBF16, 32)
-	for p := 0; p < k; p += steps {
-		for j := 0; j < n; j += cols {
-			g.productBlockBF16(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
-		}
-	}
-}
-
+// productBlockBF16 is productBlock for a level that has GemmBF16.
 func (g *Graph) productBlockBF16(c []float32, ldc int, a, b operand, p, steps, j, cols, m, rows int, acc bool) {
 	const width = kernels.BF16Cols
 	panels := (cols + width - 1) / width

@@ -3,7 +3,6 @@ package distill
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -24,6 +23,7 @@ type Optimizer struct {
 
 // rule is one kind of update. Elements are independent, so that any split of a tensor gives the same bits.
 type rule struct {
+	beta2   float64  // the usual Beta2, for recipes
 	moments []string // the values kept for each weight, by their letters in a checkpoint; two at most
 	// update is called once a step and gives what happens to a run of weights of one tensor; decay is 1 - lr*WeightDecay
 	// for matrices, else 1. g is to be multiplied by scale first.
@@ -56,9 +56,9 @@ func (o *Optimizer) Prepare(s *Student) error {
 		for _, name := range r.moments {
 			p.Moments = append(p.Moments, Moment{name, make([]float32, len(p.W))})
 		}
-		if o.EMA > 0 {
-			p.Average = slices.Clone(p.W)
-		}
+	}
+	if o.EMA > 0 {
+		s.KeepAverage()
 	}
 	return o.Schedule.Check()
 }

@@ -8,7 +8,7 @@ import (
 
 // AdamW (Loshchilov and Hutter, arXiv:1711.05101).
 func init() {
-	rules["adamw"] = rule{moments: []string{"m", "v"}, update: func(o *Optimizer, step int, lr, scale float64) func(*kernels.Level, []float32, []float32, [2][]float32, float32) {
+	rules["adamw"] = rule{beta2: 0.999, moments: []string{"m", "v"}, update: func(o *Optimizer, step int, lr, scale float64) func(*kernels.Level, []float32, []float32, [2][]float32, float32) {
 		t := float64(step + 1)
 		a := kernels.AdamWStep{GradScale: float32(scale), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2),
 			LR:           float32(lr / (1 - kernels.Pow(o.Beta1, t))),

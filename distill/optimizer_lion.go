@@ -8,7 +8,7 @@ import "github.com/freehold-slm/freehold/kernels"
 //
 // It wants a learning rate 3 to 10 times lower than AdamW's, a weight decay as much higher, and Beta2 near 0.99.
 func init() {
-	rules["lion"] = rule{moments: []string{"m"}, update: func(o *Optimizer, _ int, lr, scale float64) func(*kernels.Level, []float32, []float32, [2][]float32, float32) {
+	rules["lion"] = rule{beta2: 0.99, moments: []string{"m"}, update: func(o *Optimizer, _ int, lr, scale float64) func(*kernels.Level, []float32, []float32, [2][]float32, float32) {
 		c1, c2, rate, gs := float32(1-o.Beta1), float32(1-o.Beta2), float32(lr), float32(scale)
 		return func(_ *kernels.Level, w, g []float32, moments [2][]float32, decay float32) {
 			m := moments[0]

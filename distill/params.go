@@ -3,6 +3,7 @@ package distill
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -148,6 +149,15 @@ func elements(shape []int) int {
 		n *= d
 	}
 	return n
+}
+
+// KeepAverage gives every weight that learns a place for its average, which starts at the weight.
+func (s *Student) KeepAverage() {
+	for _, p := range s.Params {
+		if !p.Frozen() {
+			p.Average = slices.Clone(p.W)
+		}
+	}
 }
 
 // UseAverage makes the average of the weights, where one is kept, the weights.

@@ -66,6 +66,16 @@ type LoRA struct {
 	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
 }
 
+// fill puts in what a recipe with adapters does not say.
+func (l *LoRA) fill() {
+	if l.Rank > 0 && l.Alpha == 0 {
+		l.Alpha = float64(2 * l.Rank)
+	}
+	if l.Rank > 0 && l.Targets == nil {
+		l.Targets = []string{"blk.*"}
+	}
+}
+
 // Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.
 type Layers []int
 
@@ -189,6 +199,7 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	if err := yaml.NodeToValue(tree.Docs[0].Body, &r, yaml.Strict()); err != nil {
 		return nil, yamlError(file, err)
 	}
+	r.Student.LoRA.fill()
 	if r.Train.Steps > 0 && findKey(tree.Docs[0].Body, "train", "epochs") == nil {
 		r.Train.Epochs = 0
 	}

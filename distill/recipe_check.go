@@ -85,15 +85,8 @@ func (r *Recipe) check(root ast.Node) error {
 	if findKey(root, "version") == nil {
 		return at("version is missing; want version: 1")
 	}
-	if l := &r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil {
-		errs = append(errs, positive(float64(l.Rank), 4096, "student", "lora", "rank"))
-		if l.Alpha == 0 {
-			l.Alpha = float64(2 * l.Rank)
-		}
-		errs = append(errs, positive(l.Alpha, 1e6, "student", "lora", "alpha"))
-		if l.Targets == nil {
-			l.Targets = []string{"blk.*"}
-		}
+	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil {
+		errs = append(errs, positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
 	}
 	if n := len(r.Student.Layers); n == 0 || n > maxLayers {
 		errs = append(errs, at(fmt.Sprintf("student.layers keeps %d layers, want 1 to %d", n, maxLayers), "student", "layers"))

@@ -265,7 +265,7 @@ func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(),
 	}
 	pool := engine.NewPool(j.opt.Threads)
 	t := &Trainer{Student: b.Student, Loss: loss, Words: first, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
-		Opt: Optimizer{Kind: r.Optimizer, EMA: r.EMA, LR: r.LR, Beta1: 0.9, Beta2: beta2(r.Optimizer), Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
+		Opt: Optimizer{Kind: r.Optimizer, EMA: r.EMA, LR: r.LR, Beta1: 0.9, Beta2: rules[r.Optimizer].beta2, Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
 			Schedule: Schedule{Kind: r.Schedule, Warmup: r.Warmup, Steps: j.steps()}},
 		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, BF16: r.Precision == "bf16", Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
 	return t, pool.Close, nil
@@ -290,14 +290,6 @@ func (j *Job) precision() string {
 
 // microTokens bounds a micro-batch; activations take about 0.35 MB a token for the smallest students.
 const microTokens = 2048
-
-// beta2 is the usual second decay of an optimiser.
-func beta2(optimizer string) float64 {
-	if optimizer == "lion" {
-		return 0.99
-	}
-	return 0.999
-}
 
 // train trains the student and writes model.gguf.
 func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Calibration) error {
@@ -334,10 +326,8 @@ func (j *Job) restoreFinal(b *Base) error {
 	if b == nil {
 		return nil
 	}
-	for _, p := range b.Student.Params { // a place for the average, if the run kept one
-		if j.recipe.Train.EMA > 0 && !p.Frozen() {
-			p.Average = make([]float32, len(p.W))
-		}
+	if j.recipe.Train.EMA > 0 {
+		b.Student.KeepAverage()
 	}
 	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), j.key, b.Student, j.warn)
 	if err == nil && (!found || m.Step < j.steps()) {

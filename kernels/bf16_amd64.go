@@ -48,7 +48,7 @@ func gemmBF16AVX512(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n,
 		steps := min(k-p, bf16Steps)
 		for i := 0; i < m; {
 			r := split(m-i, rows)
-			gemmBF16Tile512(&c[i*ldc], 4*ldc, &a[i*lda+p], 2*lda, &b[p*BF16Cols], r, steps/2, 1<<n-1, acc || p > 0)
+			gemmBF16Tile512(&c[i*ldc], 4*ldc, &a[i*lda+p], 2*lda, 4, &b[p*BF16Cols], 4*BF16Cols, 64, r, steps/2, 1<<n-1, acc || p > 0)
 			i += r
 		}
 	}
@@ -103,11 +103,10 @@ func bf16Row512(dst *uint16, src *float32, n int)
 //go:noescape
 func bf16Pairs512(dst *uint16, even, odd *float32, n int)
 
-// gemmBF16Tile512: m in 1..14 rows of A (stride lda bytes) against pairs pairs of a panel; bit j of mask set where
-// column j of C (row stride ldc bytes) exists.
+// gemmBF16Tile512 is gemmTile512 with a pair of bf16 for each element of A and B.
 //
 //go:noescape
-func gemmBF16Tile512(c *float32, ldc int, a *uint16, lda int, b *uint16, m, pairs int, mask uint32, acc bool)
+func gemmBF16Tile512(c *float32, ldc int, a *uint16, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask uint32, acc bool)
 
 // gemmBF16Tiles: blocks of 32 rows of A (stride lda bytes) against steps times 32 rows of a panel, 32 columns of C (row
 // stride ldc bytes). The second half of a block is second rows of A after its first.

@@ -1,15 +1,18 @@
-// The body of gemmTile512 and gemmTileHalf512, which differ in LOADB: B's two vectors of one p into Z28 and Z29, K1 and
-// K2 masking columns that do not exist.
+// The body of gemmTile512, gemmTileHalf512 and gemmBF16Tile512. They differ in LOADB: B's two vectors of one p into Z28
+// and Z29, K1 and K2 masking columns that do not exist; and in FMAROW.
 //
 // Registers: Z(2i), Z(2i+1) = row i of C, 32 columns; Z30 = A(i,p) in all lanes.
 //   AX, BX = &A(0,p), &A(7,p); R8, R9, R10 = 1, 3, 5 rows of A; SI = A's step in p
 //   CX, R11 = B's row p and the distance of its second vector; DX = B's step in p
 //   R12 = steps of p left; R13 = rows; DI, R15 = row of C and its stride
 
-#define FMAROW(addr, c0, c1) \
+// FMAROW continues row i of C, c0 and c1, by A(i,p) at addr.
+#ifndef FMAROW
+#define FMAROW(i, addr, c0, c1) \
 	VBROADCASTSS addr, Z30; \
 	VFMADD231PS  Z28, Z30, c0; \
 	VFMADD231PS  Z29, Z30, c1
+#endif
 
 #define LOADROW(i, c0, c1) \
 	CMPQ      R13, $i; \
@@ -28,7 +31,7 @@
 #define SOMEROW(i, addr, c0, c1) \
 	CMPQ R13, $i; \
 	JLE  somenext; \
-	FMAROW(addr, c0, c1)
+	FMAROW(i, addr, c0, c1)
 
 	MOVQ  c+0(FP), DI
 	MOVQ  ldc+8(FP), R15
@@ -103,20 +106,20 @@ loaded:
 	// invariant: row i holds its chain over the first k-R12 values of p
 all:
 	LOADB
-	FMAROW((AX), Z0, Z1)
-	FMAROW((AX)(R8*1), Z2, Z3)
-	FMAROW((AX)(R8*2), Z4, Z5)
-	FMAROW((AX)(R9*1), Z6, Z7)
-	FMAROW((AX)(R8*4), Z8, Z9)
-	FMAROW((AX)(R10*1), Z10, Z11)
-	FMAROW((AX)(R9*2), Z12, Z13)
-	FMAROW((BX), Z14, Z15)
-	FMAROW((BX)(R8*1), Z16, Z17)
-	FMAROW((BX)(R8*2), Z18, Z19)
-	FMAROW((BX)(R9*1), Z20, Z21)
-	FMAROW((BX)(R8*4), Z22, Z23)
-	FMAROW((BX)(R10*1), Z24, Z25)
-	FMAROW((BX)(R9*2), Z26, Z27)
+	FMAROW(0, (AX), Z0, Z1)
+	FMAROW(1, (AX)(R8*1), Z2, Z3)
+	FMAROW(2, (AX)(R8*2), Z4, Z5)
+	FMAROW(3, (AX)(R9*1), Z6, Z7)
+	FMAROW(4, (AX)(R8*4), Z8, Z9)
+	FMAROW(5, (AX)(R10*1), Z10, Z11)
+	FMAROW(6, (AX)(R9*2), Z12, Z13)
+	FMAROW(7, (BX), Z14, Z15)
+	FMAROW(8, (BX)(R8*1), Z16, Z17)
+	FMAROW(9, (BX)(R8*2), Z18, Z19)
+	FMAROW(10, (BX)(R9*1), Z20, Z21)
+	FMAROW(11, (BX)(R8*4), Z22, Z23)
+	FMAROW(12, (BX)(R10*1), Z24, Z25)
+	FMAROW(13, (BX)(R9*2), Z26, Z27)
 	ADDQ SI, AX
 	ADDQ SI, BX
 	ADDQ DX, CX
@@ -127,7 +130,7 @@ all:
 	// the same for fewer than 14 rows; the branches repeat each time, so they predict well
 some:
 	LOADB
-	FMAROW((AX), Z0, Z1)
+	FMAROW(0, (AX), Z0, Z1)
 	SOMEROW(1, (AX)(R8*1), Z2, Z3)
 	SOMEROW(2, (AX)(R8*2), Z4, Z5)
 	SOMEROW(3, (AX)(R9*1), Z6, Z7)
