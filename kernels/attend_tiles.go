@@ -102,6 +102,25 @@ func (t *floatTiles) weigh(a *AttnPage, i, rows, lo, hi int) {
 	}
 }
 
+// attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two).
+func attendMergeBy(lanes int, f func(out, pout *float32, n int, a, b float32)) func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+	return func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+		if psum == 0 || sum == 0 {
+			return attendMerge(out, max, sum, pout, pmax, psum)
+		}
+		a, b, max, sum := mergeScales(max, sum, pmax, psum)
+		n := len(out) &^ (lanes - 1)
+		pout = pout[:len(out)]
+		if n > 0 {
+			f(&out[0], &pout[0], n, a, b)
+		}
+		for d := n; d < len(out); d++ {
+			out[d] = FMA32(pout[d], b, float32(out[d]*a))
+		}
+		return max, sum
+	}
+}
+
 // mergeScales gives the factors of out and pout when both partials saw a key; see attendMerge.
 func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
 	m := max

@@ -30,23 +30,8 @@ func codesQ6_KAVX2(q *int8, sc, mn *float32, row *byte, nb int)
 
 // codesAVX2 enters the functions above into l.
 func codesAVX2(l *Level) {
-	for typ, f := range map[Type]func(q *int8, sc, mn *float32, row *byte, nb int){
+	codesByBlocks(l, map[Type]codesFunc{
 		Q8_0: codesQ8_0AVX2, Q4_0: codesQ4_0AVX2, Q4_1: codesQ4_1AVX2, Q5_0: codesQ5_0AVX2, Q5_1: codesQ5_1AVX2,
 		Q4_K: codesQ4_KAVX2, Q5_K: codesQ5_KAVX2, Q6_K: codesQ6_KAVX2,
-	} {
-		format := IntFormats[typ]
-		l.Codes[typ] = func(q []int8, sc, mn []float32, row []byte) {
-			nb := len(row) / format.Bytes
-			if nb == 0 {
-				return
-			}
-			k := nb * format.Block
-			q, sc = q[:k], sc[:k/format.Group]
-			var m *float32
-			if format.HasMin {
-				m = &mn[:k/format.Group][0]
-			}
-			f(&q[0], &sc[0], m, &row[0], nb)
-		}
-	}
+	})
 }

@@ -21,21 +21,7 @@ func codesQ5_1AVX512(q *int8, sc, mn *float32, row *byte, nb int)
 
 // codesAVX512 enters the functions above into l.
 func codesAVX512(l *Level) {
-	for typ, f := range map[Type]func(q *int8, sc, mn *float32, row *byte, nb int){
+	codesByBlocks(l, map[Type]codesFunc{
 		Q8_0: codesQ8_0AVX512, Q4_0: codesQ4_0AVX512, Q4_1: codesQ4_1AVX512, Q5_0: codesQ5_0AVX512, Q5_1: codesQ5_1AVX512,
-	} {
-		format := IntFormats[typ]
-		l.Codes[typ] = func(q []int8, sc, mn []float32, row []byte) {
-			nb := len(row) / format.Bytes
-			if nb == 0 {
-				return
-			}
-			q, sc = q[:nb*32], sc[:nb]
-			var m *float32
-			if format.HasMin {
-				m = &mn[:nb][0]
-			}
-			f(&q[0], &sc[0], m, &row[0], nb)
-		}
-	}
+	})
 }

@@ -2,20 +2,8 @@
 
 package kernels
 
-import "math"
-
-// expTable holds the constants of Exp32, a vector of equal lanes each, in the order of exp_*_amd64.h.
-//
-//lint:ignore U1000 the assembly reads it
-var expTable = func() (t [14][16]float32) {
-	for i, c := range [len(t)]float32{expLog2E, expLn2Hi, expLn2Lo, expC0, expC1, expC2, expC3, expC4, expC5, 1,
-		expLo, expHi, float32(math.Inf(1)), math.Float32frombits(127)} {
-		for j := range t[i] {
-			t[i][j] = c
-		}
-	}
-	return t
-}()
+// expLanes is the width of expTable: a vector of 512 bits.
+const expLanes = 16
 
 // blockMask[32-n:][:16] masks the first n of 16 lanes, blockMask[16-n:][:16] all but the first n.
 var blockMask = [48]int32{

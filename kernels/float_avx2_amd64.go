@@ -7,21 +7,7 @@ func avx2Float(l *Level) {
 	l.GemmF32 = tiles256.gemm
 	l.Transpose = transpose256
 	l.AttendPage = func(p *AttnPage) { tiles256.attend(l, p, softmaxRow256) }
-	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
-		if psum == 0 || sum == 0 {
-			return attendMerge(out, max, sum, pout, pmax, psum)
-		}
-		a, b, max, sum := mergeScales(max, sum, pmax, psum)
-		n := len(out) &^ 7
-		pout = pout[:len(out)]
-		if n > 0 {
-			attendMerge256(&out[0], &pout[0], n, a, b)
-		}
-		for d := n; d < len(out); d++ {
-			out[d] = FMA32(pout[d], b, float32(out[d]*a))
-		}
-		return max, sum
-	}
+	l.AttendMerge = attendMergeBy(8, attendMerge256)
 }
 
 var tiles256 = floatTiles{rows: 6, cols: 16,

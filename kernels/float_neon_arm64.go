@@ -12,7 +12,7 @@ func neonFloat(l *Level) {
 	l.GemmF32 = tiles128.gemm
 	l.Transpose = transpose128
 	l.AttendPage = func(p *AttnPage) { tiles128.attend(l, p, softmaxRowNEON) }
-	l.AttendMerge = attendMergeNEON
+	l.AttendMerge = attendMergeBy(4, attendMerge128)
 }
 
 var tiles128 = floatTiles{rows: 6, cols: 16,
@@ -104,22 +104,6 @@ func softmaxRowNEON(p *float32, lo, hi int, scale float32) (max, sum float32) {
 	}
 	max = maxNEON(x)
 	return max, softmaxExpNEON(x, x, max)
-}
-
-func attendMergeNEON(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
-	if psum == 0 || sum == 0 {
-		return attendMerge(out, max, sum, pout, pmax, psum)
-	}
-	a, b, max, sum := mergeScales(max, sum, pmax, psum)
-	n := len(out) &^ 3
-	pout = pout[:len(out)]
-	if n > 0 {
-		attendMerge128(&out[0], &pout[0], n, a, b)
-	}
-	for d := n; d < len(out); d++ {
-		out[d] = FMA32(pout[d], b, float32(out[d]*a))
-	}
-	return max, sum
 }
 
 // transpose128 is Level.Transpose by bands of 4 rows.
