@@ -41,6 +41,7 @@ func init() {
 		amx := avx512
 		amx.Name = "amx"
 		amxInt(&amx)
+		unpackAMX(&amx)
 		if cpuid.CPU.Supports(cpuid.AMXBF16) {
 			amxBF16(&amx)
 		}

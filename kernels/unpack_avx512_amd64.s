@@ -4,12 +4,13 @@
 #include "transpose_avx512_amd64.h"
 
 // unpackX: 16 rows of a format to one panel of the level's tile. The packed bytes are transposed, so that each shuffle
-// moves two weights a byte, and decoded afterwards. With bias so that all is unsigned,
+// moves two weights a byte, and decoded afterwards.
 //
-//	for g := range groups { for r := range 16 { w[g][i/4][r][i%4] = code(r, 32g+i) + 128; s[g][r], m[g][r] = scale(r, g), min(r, g) } }
+//	for g := range groups { for r := range 16 { w[g][i/4][r][i%4] = code(r, 32g+i) ^ flip; s[g][r], m[g][r] = scale(r, g), min(r, g) } }
 //
 // Loops prefetch the 16 rows that follow in the order of the file.
 
+// ARGS loads the arguments; Z31 = flip in all bytes.
 #define ARGS \
 	MOVQ w+0(FP), DI        \
 	MOVQ s+8(FP), SI        \
@@ -21,7 +22,8 @@
 	LEAQ (R8)(BX*4), R9     \
 	LEAQ (R8)(BX*8), R10    \
 	LEAQ (R9)(BX*8), R11    \
-	LEAQ (R10)(BX*8), R13
+	LEAQ (R10)(BX*8), R13   \
+	VPBROADCASTD flip+48(FP), Z31
 
 // LOAD loads 16 bytes at o of each row: row i+4L is lane L of Zi.
 #define LOAD(o) \
@@ -97,10 +99,9 @@
 	VPXORD    Z31, q, q \
 	VMOVDQU32 q, o(DI)
 
-// func unpackQ8_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
-TEXT ·unpackQ8_0AVX512(SB), 0, $136-48
+// func unpackQ8_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+TEXT ·unpackQ8_0AVX512(SB), 0, $136-52
 	ARGS
-	BROADCAST(0x80808080, Z31)
 loop:
 	FETCH9
 	HEAD
@@ -133,11 +134,12 @@ loop:
 	NIBBLES(128, Z2)  \
 	NIBBLES(192, Z3)
 
-// func unpackQ4_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
-TEXT ·unpackQ4_0AVX512(SB), 0, $136-48
+// func unpackQ4_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+TEXT ·unpackQ4_0AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
-	BROADCAST(0x78787878, Z31)
+	BROADCAST(0xf8f8f8f8, Z29)
+	VPXORD Z29, Z31, Z31
 loop:
 	FETCH5
 	HEAD
@@ -146,11 +148,10 @@ loop:
 	ALLNIBBLES
 	NEXT(18)
 
-// func unpackQ4_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
-TEXT ·unpackQ4_1AVX512(SB), 0, $136-48
+// func unpackQ4_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+TEXT ·unpackQ4_1AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
-	BROADCAST(0x80808080, Z31)
 loop:
 	FETCH5
 	HEAD
@@ -160,8 +161,8 @@ loop:
 	ALLNIBBLES
 	NEXT(20)
 
-// The fifth bits of four weights, as bytes of 16 plus the bias, for each value of four bits.
-#define FIFTH(i, x) DATA fifth<>+(4*i)(SB)/4, $(x+0x70707070)
+// The fifth bits of four weights, as bytes of 16, for each value of four bits.
+#define FIFTH(i, x) DATA fifth<>+(4*i)(SB)/4, $x
 FIFTH(0, 0x00000000)
 FIFTH(1, 0x00000010)
 FIFTH(2, 0x00001000)
@@ -198,11 +199,13 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $64
 	FIVE(128, Z2, 8)  \
 	FIVE(192, Z3, 12)
 
-// func unpackQ5_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
-TEXT ·unpackQ5_0AVX512(SB), 0, $136-48
+// func unpackQ5_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+TEXT ·unpackQ5_0AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
-	VMOVDQU32 fifth<>(SB), Z31
+	BROADCAST(0xf0f0f0f0, Z29)
+	VPADDB fifth<>(SB), Z29, Z29
+	VPXORD Z29, Z31, Z31
 loop:
 	FETCH6
 	HEAD
@@ -214,12 +217,11 @@ loop:
 	ALLFIVE
 	NEXT(22)
 
-// func unpackQ5_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int)
-TEXT ·unpackQ5_1AVX512(SB), 0, $136-48
+// func unpackQ5_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+TEXT ·unpackQ5_1AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
-	BROADCAST(0x10101010, Z31)
-	VPADDB fifth<>(SB), Z31, Z31
+	VPXORD fifth<>(SB), Z31, Z31
 loop:
 	FETCH6
 	HEAD
