@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 )
 
 // Comparison is freehold/bench-compare/1: two results, test by test.
@@ -74,7 +76,7 @@ func Compare(a, b *ModelResult) (*Comparison, error) {
 			}
 			x, y := &a.Tests[i], &b.Tests[j]
 			t := Compared{Name: x.Name, A: x.TokS, B: y.TokS, Verdict: "inconclusive"}
-			t.Ratio, t.Lo, t.Hi = ratioOfMediansApart(y.Samples, x.Samples)
+			t.Ratio, t.Lo, t.Hi = stats.RatioOfMediansApart(y.Samples, x.Samples)
 			switch {
 			case len(x.Samples) < 3 || len(y.Samples) < 3:
 			case t.Lo > 1+alike:
