@@ -33,6 +33,12 @@ func (c *benchCmd) Run(a *app) error {
 		if len(c.What) != 3 {
 			return usagef("bench compare takes two results of bench --json, got %d", len(c.What)-1)
 		}
+		switch c.Output {
+		case "json":
+			a.json = true
+		case "csv", "gobench":
+			return usagef("bench compare gives md or json, not %s", c.Output)
+		}
 		return benchCompare(a, c.What[1], c.What[2])
 	}
 	if len(c.What) > 1 {

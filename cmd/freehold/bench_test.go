@@ -29,7 +29,7 @@ func TestBenchOutputs(t *testing.T) {
 	if c.code != 0 && c.code != 8 || !strings.Contains(c.out, "| pp8 @ d16") || !strings.Contains(c.out, "1.000 [") {
 		t.Errorf("code %d\n%s%s", c.code, c.out, c.err)
 	}
-	if d := freehold(t, "--json", "bench", "compare", path, path).document(t, "freehold/bench-compare/1"); d["tests"] == nil {
+	if d := freehold(t, "bench", "compare", path, path, "-o", "json").document(t, "freehold/bench-compare/1"); d["tests"] == nil {
 		t.Errorf("%v", d)
 	}
 	for _, x := range []struct {
@@ -38,6 +38,7 @@ func TestBenchOutputs(t *testing.T) {
 		want string
 	}{
 		{[]string{"compare", path}, 2, "two results"},
+		{[]string{"compare", path, path, "-o", "csv"}, 2, "not csv"},
 		{[]string{"compare", path, path + ".gone"}, 3, "a.json.gone"},
 		{[]string{"compare", path, model}, 3, "not a result"},
 		{[]string{model, model}, 2, "one model"},
