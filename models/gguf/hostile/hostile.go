@@ -50,7 +50,7 @@ func Make(t testing.TB, base string, only ...string) []Case {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("python3 is needed to make the hostile corpus: %v", err)
 		}
-		t.Skipf("HOSTILE CORPUS NOT RUN: python3 is needed to make it: %v", err)
+		t.Skipf("NOT TESTED: python3 is needed to make the hostile corpus: %v", err)
 	}
 	from, dir := Folder(t), t.TempDir()
 	args := []string{filepath.Join(from, "make_bad_gguf.py"), filepath.Join(from, "base", base), dir}
