@@ -15,7 +15,5 @@ func granite(r *reader, s *Spec) {
 	s.EmbedScale = float32(r.floatOr("embedding_scale", 0))
 	s.ResidualScale = float32(r.floatOr("residual_scale", 0))
 	s.LogitScale = float32(1 / r.float("logit_scale"))
-	if scale := r.floatOr("attention.scale", 0); scale != 0 {
-		s.AttnScale = float32(scale)
-	}
+	r.attnScale(s)
 }

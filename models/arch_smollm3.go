@@ -6,7 +6,5 @@ func init() { architectures["smollm3"] = smollm3 }
 func smollm3(r *reader, s *Spec) {
 	llama(r, s)
 	s.NoRope = 4
-	if scale := r.floatOr("attention.scale", 0); scale != 0 {
-		s.AttnScale = float32(scale)
-	}
+	r.attnScale(s)
 }

@@ -41,7 +41,7 @@ func (r *reader) window(s *Spec, period int) {
 
 // setWindows finds the period that gives layer l a window where windowed(l); false when there is none.
 func (s *Spec) setWindows(windowed func(l int) bool) bool {
-	periods := append([]int{s.WindowPeriod}, 0)
+	periods := []int{s.WindowPeriod, 0}
 	for p := 1; p <= s.Layers; p++ {
 		periods = append(periods, p)
 	}

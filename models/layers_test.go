@@ -1,7 +1,6 @@
 package models
 
 import (
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,11 +29,8 @@ func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 		}
 	}
 	for i := range f.Tensors {
-		data := f.Tensors[i].Data
-		w.AddTensorFunc(f.Tensors[i].Name, f.Tensors[i].Type, f.Tensors[i].Shape, func(out io.Writer) error {
-			_, err := out.Write(data)
-			return err
-		})
+		x := &f.Tensors[i]
+		w.AddTensor(x.Name, x.Type, x.Shape, x.Data)
 	}
 	path := filepath.Join(t.TempDir(), "edited.gguf")
 	if err := w.WriteTo(path); err != nil {

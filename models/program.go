@@ -74,11 +74,13 @@ func (b builder) op(o Op, width int, in ...Value) Value {
 	return o.Out
 }
 
-func (b builder) bias(o Op, bias bool) Op {
+// matmul fills in the kind, and the bias beside the weight where there is one.
+func (b builder) matmul(x Value, width int, o Op, bias bool) Value {
+	o.Kind = MatMul
 	if bias {
 		o.B = strings.TrimSuffix(o.W, "weight") + "bias"
 	}
-	return o
+	return b.op(o, width, x)
 }
 
 // norm is the Spec's norm by the tensor name; name "" = none. heads parts of the row are normed alone.
@@ -88,8 +90,7 @@ func (b builder) norm(x Value, layer int, name string, heads int) Value {
 	}
 	o := Op{Kind: RMSNorm, W: name + ".weight", Layer: layer, Heads: heads}
 	if b.p.Spec.Norm == Layer {
-		o = b.bias(o, true)
-		o.Kind = LayerNorm
+		o.Kind, o.B = LayerNorm, name+".bias"
 	}
 	return b.op(o, b.p.Width[x], x)
 }
@@ -126,13 +127,14 @@ func lower(s *Spec) *Program {
 		x = b.block(x, l)
 	}
 	p.Hidden = b.norm(x, s.Layers, "output_norm", 0)
-	head := "output"
-	if s.Tied {
-		head = "token_embd"
+	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
+	if s.HeadBias {
+		head.B = "output.bias"
 	}
-	o := b.bias(Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}, s.HeadBias)
-	o.W = head + ".weight"
-	p.Logits = b.scale(b.op(o, s.Vocab, p.Hidden), s.Layers, s.LogitScale)
+	if s.Tied {
+		head.W = "token_embd.weight"
+	}
+	p.Logits = b.scale(b.op(head, s.Vocab, p.Hidden), s.Layers, s.LogitScale)
 	if s.LogitCap > 0 {
 		p.Logits = b.op(Op{Kind: SoftCap, Layer: s.Layers, Factor: s.LogitCap}, s.Vocab, p.Logits)
 	}
@@ -162,16 +164,14 @@ func (b builder) block(x Value, l int) Value {
 			h = wanted(h)
 		}
 	}
-	out := b.op(b.bias(Op{Kind: MatMul, W: name("attn_output") + ".weight", Layer: l}, s.OutBias), s.Dim, att)
+	out := b.matmul(att, s.Dim, Op{W: name("attn_output") + ".weight", Layer: l}, s.OutBias)
 	out = b.scale(b.norm(out, l, name(s.AttnPost), 0), l, s.ResidualScale)
-	if !s.Parallel {
-		x = b.add(l, x, out)
-	}
-	if !s.Parallel || s.FFNNorm != s.AttnNorm {
+	if s.Parallel && s.FFNNorm != s.AttnNorm {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
-	if s.Parallel {
-		x = b.add(l, x, out)
+	x = b.add(l, x, out)
+	if !s.Parallel {
+		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
 	ffn := b.feedForward(h, l, name)
 	ffn = b.scale(b.norm(ffn, l, name(s.FFNPost), 0), l, s.ResidualScale)
@@ -182,11 +182,11 @@ func (b builder) attention(h Value, l int, name func(string) string) Value {
 	s := b.p.Spec
 	qDim, kvDim := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	part := func(n string, row, width int) Value {
-		o := Op{Kind: MatMul, W: name(n) + ".weight", Layer: l}
+		o := Op{W: name(n) + ".weight", Layer: l}
 		if s.QKVFused {
 			o.W, o.Row, o.Rows = name("attn_qkv")+".weight", row, qDim+2*kvDim
 		}
-		return b.op(b.bias(o, s.QKVBias), width, h)
+		return b.matmul(h, width, o, s.QKVBias)
 	}
 	q := part("attn_q", 0, qDim)
 	k := part("attn_k", qDim, kvDim)
@@ -210,25 +210,19 @@ func (b builder) attention(h Value, l int, name func(string) string) Value {
 
 func (b builder) feedForward(h Value, l int, name func(string) string) Value {
 	s := b.p.Spec
-	gate := Op{Kind: MatMul, W: name("ffn_gate") + ".weight", Layer: l}
-	up := Op{Kind: MatMul, W: name("ffn_up") + ".weight", Layer: l}
+	gate := Op{W: name("ffn_gate") + ".weight", Layer: l}
+	up := Op{W: name("ffn_up") + ".weight", Layer: l}
 	if s.FFNFused {
 		gate.W, gate.Rows, up.Rows, up.Row = up.W, 2*s.FFN, 2*s.FFN, s.FFN
 	}
-	act := Op{Kind: SwiGLU, Layer: l}
-	var v Value
-	switch s.Act {
-	case GELUOnly:
-		act.Kind = GELU
-		v = b.op(act, s.FFN, b.op(b.bias(up, s.FFNBias), s.FFN, h))
-	default:
-		if s.Act == GELUGate {
-			act.Kind = GeGLU
-		}
-		g := b.op(b.bias(gate, s.FFNBias), s.FFN, h)
-		v = b.op(act, s.FFN, g, b.op(b.bias(up, s.FFNBias), s.FFN, h))
+	var in []Value
+	if s.Act != GELUOnly {
+		in = append(in, b.matmul(h, s.FFN, gate, s.FFNBias))
 	}
-	return b.op(b.bias(Op{Kind: MatMul, W: name("ffn_down") + ".weight", Layer: l}, s.FFNBias), s.Dim, v)
+	in = append(in, b.matmul(h, s.FFN, up, s.FFNBias))
+	act := [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU}[s.Act]
+	v := b.op(Op{Kind: act, Layer: l}, s.FFN, in...)
+	return b.matmul(v, s.Dim, Op{W: name("ffn_down") + ".weight", Layer: l}, s.FFNBias)
 }
 
 // InHead tells whether v is a value of the output head.

@@ -308,6 +308,13 @@ func (r *reader) biases(s *Spec) {
 	s.HeadBias = r.tensor("output.bias")
 }
 
+// attnScale reads the scale of scores; a file without it, or with 0, leaves the usual one.
+func (r *reader) attnScale(s *Spec) {
+	if scale := r.floatOr("attention.scale", 0); scale != 0 {
+		s.AttnScale = float32(scale)
+	}
+}
+
 // check refuses numbers that do not fit together.
 func (s *Spec) check(file string) error {
 	bad := func(field string, got any, want string) error {
@@ -374,10 +381,7 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		n := f.Tensors[i].Name
-		if used[n] || strings.HasPrefix(n, "rope_f") || n == "output.weight" || strings.HasPrefix(n, "cls.") {
-			continue
-		}
-		if strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd") {
+		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd")) {
 			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
 		}
 	}
