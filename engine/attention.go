@@ -26,7 +26,6 @@ type attGroup struct {
 type attendTask struct {
 	r      *runner
 	s      *step
-	parts  []passPart
 	window int // that groups are made for; -1 = none yet
 	groups []attGroup
 	split  bool
@@ -63,8 +62,8 @@ func (a *attendScratch) init(headDim int) {
 // maxPartials bounds the memory of the split form, in floats.
 const maxPartials = 4 << 20
 
-// begin starts a pass: groups are made anew.
-func (t *attendTask) begin(parts []passPart) { t.parts, t.window = parts, -1 }
+// begin starts a pass: groups are made anew, of the runner's parts.
+func (t *attendTask) begin() { t.window = -1 }
 
 // group cuts the rows of the pass, which belong to sequence after sequence, into groups, for a window of so many keys
 // (0 = all). Groups stay until a layer with another window.
@@ -73,7 +72,7 @@ func (t *attendTask) group(window int) {
 		return
 	}
 	t.window = window
-	parts := t.parts
+	parts := t.r.parts
 	spec := t.r.m.Spec
 	shared := spec.Heads / spec.KVHeads
 	per := max(1, queryBlock/shared)

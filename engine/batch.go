@@ -188,7 +188,7 @@ func (r *runner) pass(ctx context.Context, seqs []Seq, to sink) error {
 	m.rope.grow(maxPos)
 	m.windowRope.grow(maxPos)
 	r.want(seqs)
-	r.attT.begin(r.parts)
+	r.attT.begin()
 	for i := range m.plan.steps {
 		if err := ctx.Err(); err != nil {
 			return err

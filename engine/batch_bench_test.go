@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -14,7 +13,7 @@ import (
 func BenchmarkBatch(b *testing.B) {
 	for _, name := range []string{"smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"} {
 		for _, n := range []int{2, 4, 8, 16, 32} {
-			b.Run(fmt.Sprintf("%s/%s", name, strconv.Itoa(n)), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				m := openReal(b, name)
 				decode := func(n int) func() time.Duration {
 					seqs := make([]Seq, n)

@@ -14,11 +14,7 @@ import (
 // log-probabilities, after a few tokens and after more than the window of 512.
 func TestGemma(t *testing.T) {
 	t.Setenv("CI", "") // skipped there where absent: its terms are for each user to accept
-	m, err := Open(realPath(t, "gemma-3-270m"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := openReal(t, "gemma-3-270m")
 	tok, err := m.LoadTokenizer()
 	if err != nil {
 		t.Fatal(err)

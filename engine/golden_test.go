@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
-	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 var updateGolden = flag.Bool("update-golden", false, "write the hashes that this machine computes to testdata/golden.json")
@@ -21,12 +20,7 @@ var updateGolden = flag.Bool("update-golden", false, "write the hashes that this
 // vocabulary alone, and after 8 more that are chosen greedily.
 func logitsHash(t *testing.T, path string, n int, level *kernels.Level, opts ...Option) string {
 	t.Helper()
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := New(f, append(opts, WithThreads(2), WithLevel(level))...)
+	m, err := Open(path, append(opts, WithThreads(2), WithLevel(level))...)
 	if err != nil {
 		t.Fatal(err)
 	}

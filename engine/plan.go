@@ -219,14 +219,14 @@ func (c *compiler) op(o *models.Op, i int) error {
 	}
 	switch o.Kind {
 	case models.Embed:
-		w, err := c.m.bind(&models.Op{W: o.W})
+		w, err := c.m.bind(o)
 		if err != nil {
 			return err
 		}
 		c.p.embed = w
 		c.row(sp, rowOp{kind: rowEmbed, out: c.buffer(o.Out, sp), width: width})
 	case models.Position:
-		w, err := c.m.bind(&models.Op{W: o.W})
+		w, err := c.m.bind(o)
 		if err != nil {
 			return err
 		}

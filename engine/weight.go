@@ -24,8 +24,8 @@ type matrix struct {
 	after    []func(x []float32)                   // run on each part of the result, elementwise
 }
 
-// bind finds the tensor of an op, or the rows of it that the op reads, and the path its format takes: integers where the format has codes and the mode is normal,
-// else decoded to f32.
+// bind finds the tensor of an op, or the rows of it that the op reads, and the path its format takes: integers where the
+// format has codes and the mode is normal, else decoded to f32.
 func (m *Model) bind(o *models.Op) (matrix, error) {
 	name := o.W
 	t, err := m.tensor(name, 2)
