@@ -1,51 +1,34 @@
 package kernels
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 )
 
-// derivedOps calls the functions made of others on slices of one length, like vectorOps.
-var derivedOps = []struct {
-	name   string
-	slices int
-	run    func(l *Level, s [][]float32, a float32)
-}{
-	{"SoftCap", 1, func(l *Level, s [][]float32, a float32) { l.SoftCap(s[0], 30*a) }},
-	{"SoftCapBack", 2, func(l *Level, s [][]float32, a float32) { l.SoftCapBack(s[0], s[1], 30*a) }},
-	{"GELU", 2, func(l *Level, s [][]float32, a float32) { l.GELU(s[0], s[1]) }},
-	{"GELU in place", 1, func(l *Level, s [][]float32, a float32) { l.GELU(s[0], s[0]) }},
-	{"GELUBack", 3, func(l *Level, s [][]float32, a float32) { l.GELUBack(s[0], s[1], s[2]) }},
-	{"GeGLUBack", 5, func(l *Level, s [][]float32, a float32) { l.GeGLUBack(s[0], s[1], s[2], s[3], s[4]) }},
-	{"LayerNorm", 4, func(l *Level, s [][]float32, a float32) { l.LayerNorm(s[0], s[1], s[2], s[3], a*1e-5) }},
-	{"LayerNorm in place", 3, func(l *Level, s [][]float32, a float32) { l.LayerNorm(s[0], s[0], s[1], s[2], a*1e-5) }},
-	{"LayerNormBack", 6, func(l *Level, s [][]float32, a float32) {
-		l.LayerNormBack(s[0], s[1], s[2], s[3], s[4], s[5], a*1e-5, make([]float32, 2*len(s[0])))
+// derivedOps are the functions made of others; TestVectors runs them with vectorOps.
+var derivedOps = []vectorOp{
+	{"SoftCap", 1, func(l *Level, s [][]float32, a float32) []float32 { l.SoftCap(s[0], 30*a); return nil }},
+	{"SoftCapBack", 2, func(l *Level, s [][]float32, a float32) []float32 { l.SoftCapBack(s[0], s[1], 30*a); return nil }},
+	{"GELU", 2, func(l *Level, s [][]float32, a float32) []float32 { l.GELU(s[0], s[1]); return nil }},
+	{"GELU in place", 1, func(l *Level, s [][]float32, a float32) []float32 { l.GELU(s[0], s[0]); return nil }},
+	{"GELUBack", 3, func(l *Level, s [][]float32, a float32) []float32 { l.GELUBack(s[0], s[1], s[2]); return nil }},
+	{"GeGLUBack", 5, func(l *Level, s [][]float32, a float32) []float32 {
+		l.GeGLUBack(s[0], s[1], s[2], s[3], s[4])
+		return nil
 	}},
-}
-
-func TestDerived(t *testing.T) {
-	eachLevel(t, func(t *testing.T, l *Level) {
-		for _, op := range derivedOps {
-			r := rand.New(rand.NewPCG(21, 21))
-			for n := 1; n < 1100; n += 1 + n/40 {
-				got, want := make([][]float32, op.slices), make([][]float32, op.slices)
-				for i := range got {
-					got[i] = make([]float32, n)
-					fillKind(r, got[i], n%2)
-					want[i] = append([]float32(nil), got[i]...)
-				}
-				a := 1 - r.Float32()
-				op.run(&portable, want, a)
-				op.run(l, got, a)
-				for i := range got {
-					equalOrNaN(t, fmt.Sprintf("%s, length %d, slice %d", op.name, n, i), got[i], want[i])
-				}
-			}
-		}
-	})
+	{"LayerNorm", 4, func(l *Level, s [][]float32, a float32) []float32 {
+		l.LayerNorm(s[0], s[1], s[2], s[3], a*1e-5)
+		return nil
+	}},
+	{"LayerNorm in place", 3, func(l *Level, s [][]float32, a float32) []float32 {
+		l.LayerNorm(s[0], s[0], s[1], s[2], a*1e-5)
+		return nil
+	}},
+	{"LayerNormBack", 6, func(l *Level, s [][]float32, a float32) []float32 {
+		l.LayerNormBack(s[0], s[1], s[2], s[3], s[4], s[5], a*1e-5, make([]float32, 2*len(s[0])))
+		return nil
+	}},
 }
 
 // The functions against their definitions in float64, and the gradients against their slopes.

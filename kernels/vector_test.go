@@ -7,13 +7,16 @@ import (
 	"testing"
 )
 
-// vectorOps calls every function of the vector group on slices s of one length, with scalar a in (0, 1]; it returns
-// the scalar results. What must not be written is compared as well. The variants work in place.
-var vectorOps = []struct {
+// vectorOp calls a function on slices s of one length, with scalar a in (0, 1]; it returns the scalar results.
+type vectorOp struct {
 	name   string
 	slices int
 	run    func(l *Level, s [][]float32, a float32) []float32
-}{
+}
+
+// vectorOps are the functions of the vector group. What must not be written is compared as well. The variants work in
+// place.
+var vectorOps = []vectorOp{
 	{"Exp", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Exp(s[0], s[1]); return nil }},
 	{"Exp in place", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Exp(s[0], s[0]); return nil }},
 	{"SoftmaxExp", 2, func(l *Level, s [][]float32, a float32) []float32 {
@@ -108,7 +111,7 @@ func fillKind(r *rand.Rand, x []float32, kind int) {
 
 func TestVectors(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
-		for _, op := range vectorOps {
+		for _, op := range append(vectorOps[:len(vectorOps):len(vectorOps)], derivedOps...) {
 			t.Run(op.name, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(8, 8))
 				run := func(n, kind int) {
@@ -131,6 +134,9 @@ func TestVectors(t *testing.T) {
 					}
 				}
 				for n := range 301 {
+					run(n, n%3)
+				}
+				for n := 301; n < 1100; n += 1 + n/40 { // GELU goes by 512
 					run(n, n%3)
 				}
 				run(vectorSpanForTest-1, 1)
