@@ -2,7 +2,6 @@ package bench
 
 import (
 	"math"
-	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -156,14 +155,4 @@ func MeasureLimits(threads, size int) (Limits, error) {
 		p.round()
 	}
 	return p.best, nil
-}
-
-// median of a list that is not empty.
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	n := len(s)
-	if n%2 == 1 {
-		return s[n/2]
-	}
-	return (s[n/2-1] + s[n/2]) / 2
 }

@@ -72,8 +72,8 @@ func meminfo(path string) (total, available int64) {
 	return total, available
 }
 
-// loadAverage is the machine's of one minute, nil where the system does not tell.
-func loadAverage() []float64 {
+// LoadAverage is the machine's of one minute, empty where the system does not tell.
+func LoadAverage() []float64 {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -48,10 +49,8 @@ type ModelResult struct {
 // Test is one measured speed. Limit names what the machine cannot do faster; LimitTokS is the speed at which the test
 // would reach it, and LimitFraction the measured share. Limit is empty where the limit could not be measured.
 type Test struct {
-	Name          string    `json:"name"` // as llama-bench has it: pp512, tg128, tg128 @ d2048; batched: tg128 @ b4
-	Tokens        int       `json:"tokens"`
-	Batch         int       `json:"batch"`
-	Depth         int       `json:"depth"`
+	Name string `json:"name"` // as llama-bench has it: pp512, tg128, tg128 @ d2048; batched: tg128 @ b4
+	shape
 	TokS          float64   `json:"tok_s"` // median, of all sequences together
 	TokSMin       float64   `json:"tok_s_min"`
 	TokSMax       float64   `json:"tok_s_max"`
@@ -63,22 +62,20 @@ type Test struct {
 	LimitFraction float64   `json:"limit_fraction"`
 	Samples       []float64 `json:"samples"`
 	Peers         []Versus  `json:"peers,omitempty"`
-
-	shape
 }
 
 // tests lists what o asks for.
 func (o *ModelOptions) tests() []Test {
 	var all []Test
 	add := func(kind string, s shape) {
-		name := fmt.Sprintf("%s%d", kind, s.tokens)
-		if s.depth > 0 {
-			name += fmt.Sprintf(" @ d%d", s.depth)
+		name := fmt.Sprintf("%s%d", kind, s.Tokens)
+		if s.Depth > 0 {
+			name += fmt.Sprintf(" @ d%d", s.Depth)
 		}
-		if s.batch > 1 {
-			name += fmt.Sprintf(" @ b%d", s.batch)
+		if s.Batch > 1 {
+			name += fmt.Sprintf(" @ b%d", s.Batch)
 		}
-		all = append(all, Test{Name: name, Tokens: s.tokens, Batch: s.batch, Depth: s.depth, shape: s})
+		all = append(all, Test{Name: name, shape: s})
 	}
 	for _, depth := range orElse(o.Depths, 0) {
 		for _, n := range o.Prompts {
@@ -107,7 +104,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 	}
 	f, machine := m.File(), ThisMachine()
 	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: machine.CPU, L3Bytes: machine.L3Bytes,
-		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: loadAverage()}
+		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: LoadAverage()}
 	for i := range f.Tensors {
 		r.Parameters += f.Tensors[i].Elements()
 	}
@@ -180,7 +177,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 		}
 		t.hold(newWork(m, t.shape), &r.Limits)
 	}
-	r.Load = append(r.Load, loadAverage()...)
+	r.Load = append(r.Load, LoadAverage()...)
 	return r, nil
 }
 
@@ -221,18 +218,24 @@ type run struct {
 	tokens   []int32 // depth, then what is computed
 }
 
-func newRun(ctx context.Context, m *engine.Model, s shape) (*run, error) {
-	r := &run{shape: s, m: m, seqs: make([]engine.Seq, s.batch)}
-	for i := range s.depth + s.tokens { // spread over the vocabulary, the same in every run
-		r.tokens = append(r.tokens, int32(((i+1)*7919+13)%m.Spec.Vocab))
+// spread is n tokens from all over the vocabulary, the same in every run.
+func spread(m *engine.Model, n int) []int32 {
+	tokens := make([]int32, n)
+	for i := range tokens {
+		tokens[i] = int32(((i+1)*7919 + 13) % m.Spec.Vocab)
 	}
-	for range s.batch {
+	return tokens
+}
+
+func newRun(ctx context.Context, m *engine.Model, s shape) (*run, error) {
+	r := &run{shape: s, m: m, seqs: make([]engine.Seq, s.Batch), tokens: spread(m, s.Depth+s.Tokens)}
+	for range s.Batch {
 		x := m.NewSession()
 		r.sessions = append(r.sessions, x)
-		if s.depth == 0 {
+		if s.Depth == 0 {
 			continue
 		}
-		if err := m.EvalBatch(ctx, []engine.Seq{{Session: x, Tokens: r.tokens[:s.depth]}}); err != nil {
+		if err := m.EvalBatch(ctx, []engine.Seq{{Session: x, Tokens: r.tokens[:s.Depth]}}); err != nil {
 			r.close()
 			return nil, err
 		}
@@ -242,12 +245,12 @@ func newRun(ctx context.Context, m *engine.Model, s shape) (*run, error) {
 
 // once computes the tokens and returns the seconds it took; the sessions hold the depth alone afterwards.
 func (r *run) once(ctx context.Context) (float64, error) {
-	step := r.tokens[r.depth:]
+	step := r.tokens[r.Depth:]
 	if r.alone {
 		step = step[:1]
 	}
 	start := time.Now()
-	for at := r.depth; at < len(r.tokens); at += len(step) {
+	for at := r.Depth; at < len(r.tokens); at += len(step) {
 		for i, s := range r.sessions {
 			r.seqs[i] = engine.Seq{Session: s, Tokens: r.tokens[at : at+len(step)], Want: engine.WantLast}
 		}
@@ -257,7 +260,7 @@ func (r *run) once(ctx context.Context) (float64, error) {
 	}
 	seconds := time.Since(start).Seconds()
 	for _, s := range r.sessions {
-		s.Truncate(r.depth)
+		s.Truncate(r.Depth)
 	}
 	return seconds, nil
 }
@@ -273,7 +276,7 @@ func (r *run) close() {
 
 // sum computes a test's figures from its samples.
 func (t *Test) sum() {
-	t.TokS = median(t.Samples)
+	t.TokS = stats.Median(t.Samples)
 	t.TokSMin, t.TokSMax = math.Inf(1), 0
 	for _, v := range t.Samples {
 		t.TokSMin, t.TokSMax = min(t.TokSMin, v), max(t.TokSMax, v)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -37,7 +38,7 @@ func TestModel(t *testing.T) {
 		t.Errorf("limits %+v", l)
 	}
 	for _, x := range r.Tests {
-		if len(x.Samples) != 3 || !(x.TokSMin > 0 && x.TokSMin <= x.TokS && x.TokS <= x.TokSMax) || x.TokS != median(x.Samples) {
+		if len(x.Samples) != 3 || !(x.TokSMin > 0 && x.TokSMin <= x.TokS && x.TokS <= x.TokSMax) || x.TokS != stats.Median(x.Samples) {
 			t.Errorf("%+v", x)
 		}
 		if x.Limit != "" && math.Abs(x.LimitFraction*x.LimitTokS/x.TokS-1) > 1e-9 {
@@ -91,17 +92,17 @@ func TestWork(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	l := Limits{ReadGBs: 10, Int8Gops: 1000, F32Gflops: 100}
-	memory := Test{shape: shape{tokens: 1, batch: 1}, TokS: 50}
+	memory := Test{shape: shape{Tokens: 1, Batch: 1}, TokS: 50}
 	memory.hold(work{bytes: 1e8, ints: 1e9, floats: 1e8}, &l) // 10 ms to read, 2 ms to compute
 	if memory.Limit != "memory" || memory.LimitTokS != 100 || memory.LimitFraction != 0.5 {
 		t.Errorf("%+v", memory)
 	}
-	sums := Test{shape: shape{tokens: 512, batch: 1}, TokS: 512}
+	sums := Test{shape: shape{Tokens: 512, Batch: 1}, TokS: 512}
 	sums.hold(work{bytes: 1e8, ints: 4e11, floats: 1e10}, &l) // 10 ms to read, 500 ms to compute
 	if sums.Limit != "arithmetic" || math.Abs(sums.LimitFraction-0.5) > 1e-12 {
 		t.Errorf("%+v", sums)
 	}
-	unknown := Test{shape: shape{tokens: 1, batch: 1}, TokS: 50}
+	unknown := Test{shape: shape{Tokens: 1, Batch: 1}, TokS: 50}
 	unknown.hold(work{bytes: 1, ints: 1}, &Limits{ReadGBs: 1})
 	if unknown.Limit != "" || unknown.LimitFraction != 0 {
 		t.Errorf("an unknown peak, but %+v", unknown)

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -67,32 +68,39 @@ var openvinoPeer string
 // NewPeer reads NAME=PATH, or NAME alone for one that `make bench-peers` has installed.
 func NewPeer(text string) (*Peer, error) {
 	name, path, named := strings.Cut(text, "=")
-	for _, k := range peerKinds {
-		if k.name != name {
-			continue
-		}
-		if !named {
-			cache, err := os.UserCacheDir()
-			if err != nil {
-				return nil, fmt.Errorf("bench: no cache folder to look for %s in: %w; name it: %s=PATH", name, err, name)
-			}
-			var found []string
-			if k.folder != "" {
-				found, _ = filepath.Glob(filepath.Join(cache, "freehold", "peers", k.folder))
-			}
-			if len(found) == 0 {
-				return nil, fmt.Errorf("bench: %s is not installed; %s", name, k.wanted())
-			}
-			path = found[len(found)-1]
-		}
-		i, err := os.Stat(path)
+	k, err := kindOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if !named {
+		cache, err := os.UserCacheDir()
 		if err != nil {
-			return nil, fmt.Errorf("bench: %s: %w; %s", name, err, k.wanted())
+			return nil, fmt.Errorf("bench: no cache folder to look for %s in: %w; name it: %s=PATH", name, err, name)
 		}
-		if i.IsDir() && k.script == "" || !i.IsDir() && !k.program {
-			return nil, fmt.Errorf("bench: %s: %s is a %s; %s", name, path, map[bool]string{true: "folder", false: "file"}[i.IsDir()], k.wanted())
+		var found []string
+		if k.folder != "" {
+			found, _ = filepath.Glob(filepath.Join(cache, "freehold", "peers", k.folder))
 		}
-		return &Peer{name, path}, nil
+		if len(found) == 0 {
+			return nil, fmt.Errorf("bench: %s is not installed; %s", name, k.wanted())
+		}
+		path = found[len(found)-1]
+	}
+	i, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %s: %w; %s", name, err, k.wanted())
+	}
+	if i.IsDir() && k.script == "" || !i.IsDir() && !k.program {
+		return nil, fmt.Errorf("bench: %s: %s is a %s; %s", name, path, map[bool]string{true: "folder", false: "file"}[i.IsDir()], k.wanted())
+	}
+	return &Peer{name, path}, nil
+}
+
+func kindOf(name string) (*peerKind, error) {
+	for i := range peerKinds {
+		if peerKinds[i].name == name {
+			return &peerKinds[i], nil
+		}
 	}
 	return nil, fmt.Errorf("bench: unknown peer %q; known are %s", name, strings.Join(PeerNames(), ", "))
 }
@@ -123,12 +131,12 @@ type peerRun struct {
 }
 
 // measured tells which tests peers take part in.
-func measured(t *Test) bool { return t.batch == 1 && t.depth == 0 }
+func measured(t *Test) bool { return t.Batch == 1 && t.Depth == 0 }
 
 func startPeers(ctx context.Context, peers []*Peer, m *engine.Model, tests []Test) (all peerRuns, err error) {
 	longest := 0
 	for i := range tests {
-		longest = max(longest, tests[i].tokens)
+		longest = max(longest, tests[i].Tokens)
 	}
 	for _, p := range peers {
 		r := &peerRun{Peer: p, model: m.File().Name, threads: m.Threads(), stop: func() {}}
@@ -173,9 +181,9 @@ func (p peerRuns) measure(ctx context.Context, t *Test, warmUp bool) error {
 
 // once returns tokens a second.
 func (r *peerRun) once(ctx context.Context, t *Test) (float64, error) {
-	prompt, generate := t.tokens, 0
+	prompt, generate := t.Tokens, 0
 	if t.alone {
-		prompt, generate = 0, t.tokens
+		prompt, generate = 0, t.Tokens
 	}
 	if r.in == nil {
 		return r.program(ctx, prompt, generate)
@@ -190,7 +198,7 @@ func (r *peerRun) once(ctx context.Context, t *Test) (float64, error) {
 	if !(answer.Seconds > 0) {
 		return 0, fmt.Errorf("%s took %v seconds", t.Name, answer.Seconds)
 	}
-	return float64(t.tokens) / answer.Seconds, nil
+	return float64(t.Tokens) / answer.Seconds, nil
 }
 
 // program runs llama-bench for one test.
@@ -223,17 +231,15 @@ func (r *peerRun) program(ctx context.Context, prompt, generate int) (float64, e
 
 // start runs the script of a Python package.
 func (r *peerRun) start(ctx context.Context, m *engine.Model, context int) error {
-	script := ""
-	for _, k := range peerKinds {
-		if k.name == r.Name {
-			script = k.script
-		}
+	k, err := kindOf(r.Name)
+	if err != nil {
+		return err
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, python, "-c", script)
+	cmd := exec.CommandContext(ctx, python, "-c", k.script)
 	cmd.Stderr = &r.log
 	if r.in, err = cmd.StdinPipe(); err != nil {
 		return err
@@ -295,6 +301,6 @@ func tail(b []byte) string {
 
 // sum computes the ratio to our samples, which are of the same rounds.
 func (v *Versus) sum(ours []float64) {
-	v.TokS = median(v.Samples)
-	v.Ratio, v.RatioLo, v.RatioHi = ratioOfMedians(ours, v.Samples)
+	v.TokS = stats.Median(v.Samples)
+	v.Ratio, v.RatioLo, v.RatioHi = stats.RatioOfMedians(ours, v.Samples)
 }

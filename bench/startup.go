@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -26,10 +27,7 @@ func measureStartup(ctx context.Context, m *engine.Model, repetitions int) (*Sta
 	} else {
 		opts = append(opts, engine.WithNumeric(m.Numeric()))
 	}
-	tokens := make([]int32, min(firstPrompt, m.Context()))
-	for i := range tokens {
-		tokens[i] = int32(((i+1)*7919 + 13) % m.Spec.Vocab)
-	}
+	tokens := spread(m, min(firstPrompt, m.Context()))
 	var ready, tokenizer, first []float64
 	for range repetitions {
 		start := time.Now()
@@ -51,7 +49,7 @@ func measureStartup(ctx context.Context, m *engine.Model, repetitions int) (*Sta
 			return nil, fmt.Errorf("startup: %w", err)
 		}
 	}
-	return &Startup{median(ready), median(tokenizer), median(first)}, nil
+	return &Startup{stats.Median(ready), stats.Median(tokenizer), stats.Median(first)}, nil
 }
 
 func milliseconds(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }

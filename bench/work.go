@@ -6,15 +6,17 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
-// shape is how tokens are computed: each of batch sequences holds depth tokens and gets tokens more, all in one pass
+// shape is how tokens are computed: each of Batch sequences holds Depth tokens and gets Tokens more, all in one pass
 // or, with alone, one a pass.
 type shape struct {
-	tokens, batch, depth int
-	alone                bool
+	Tokens int `json:"tokens"`
+	Batch  int `json:"batch"`
+	Depth  int `json:"depth"`
+	alone  bool
 }
 
 // total is the tokens of all sequences.
-func (s shape) total() int { return s.tokens * s.batch }
+func (s shape) total() int { return s.Tokens * s.Batch }
 
 // work is what a shape costs at least: bytes of weights and cached keys and values read, each once a pass, and
 // operations by kind.
@@ -31,27 +33,27 @@ func newWork(m *engine.Model, s shape) work {
 	spec, rows := m.Spec, float64(s.total())
 	passes := 1
 	if s.alone {
-		passes = s.tokens
+		passes = s.Tokens
 	}
 	weights := 0
 	for _, op := range m.Program.Ops {
 		switch op.Kind {
 		case models.Select:
 			if !s.alone {
-				rows = float64(s.batch) // only the last token of each goes on
+				rows = float64(s.Batch) // only the last token of each goes on
 			}
 		case models.Attend: // a token meets itself and those before: two products of HeadDim for each pair
 			pairs := 0.0
-			for i := range s.tokens {
-				seen := s.depth + i + 1
+			for i := range s.Tokens {
+				seen := s.Depth + i + 1
 				if op.Window > 0 {
 					seen = min(seen, op.Window)
 				}
 				pairs += float64(seen)
 			}
-			w.floats += float64(s.batch) * pairs * float64(op.Heads*spec.HeadDim) * 4
+			w.floats += float64(s.Batch) * pairs * float64(op.Heads*spec.HeadDim) * 4
 			if s.alone {
-				w.bytes += int(float64(s.batch) * pairs * float64(2*spec.KVHeads*spec.HeadDim) * kvBytes(m.KV()))
+				w.bytes += int(float64(s.Batch) * pairs * float64(2*spec.KVHeads*spec.HeadDim) * kvBytes[m.KV()])
 			}
 		case models.MatMul:
 			if op.Out == m.Program.Class {
@@ -74,13 +76,5 @@ func newWork(m *engine.Model, s shape) work {
 	return w
 }
 
-// kvBytes is what a cached value takes.
-func kvBytes(kv engine.KV) float64 {
-	switch kv.String() {
-	case "f32":
-		return 4
-	case "q8_0":
-		return 34.0 / 32
-	}
-	return 2
-}
+// kvBytes is what a cached value takes, by number type.
+var kvBytes = [...]float64{engine.KVF16: 2, engine.KVF32: 4}

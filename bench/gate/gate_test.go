@@ -64,6 +64,9 @@ func TestJudge(t *testing.T) {
 
 func TestBaseCommit(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("git is missing")
+		}
 		t.Skip("NOT TESTED: git is missing")
 	}
 	dir := t.TempDir()
@@ -125,6 +128,22 @@ func TestBaseCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("", second, "HEAD~1")
+}
+
+// Flags that would measure nothing are errors, not a gate that passes.
+func TestOptions(t *testing.T) {
+	good := options{pairs: 25, layouts: 24, skip: "counts"}
+	if err := good.check(nil); err != nil {
+		t.Error(err)
+	}
+	for want, o := range map[string]options{"-layouts 0": {pairs: 25}, "-pairs is 9": {pairs: 9, layouts: 6}, `"both"`: {pairs: 25, layouts: 6, skip: "both"}} {
+		if err := o.check(nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", o, err, want)
+		}
+	}
+	if err := good.check([]string{"HEAD~3"}); err == nil || !strings.Contains(err.Error(), "HEAD~3") {
+		t.Errorf("an argument: %v", err)
+	}
 }
 
 // place moves imports to the file's own side and leaves tests out.

@@ -19,6 +19,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/freehold-slm/freehold/bench"
+	"github.com/freehold-slm/freehold/bench/gate/pairs"
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 )
 
 func main() {
@@ -29,7 +33,7 @@ func main() {
 	flag.IntVar(&o.layouts, "layouts", 24, "layouts at most; after 6, only cases that are still inconclusive go on")
 	flag.DurationVar(&o.time, "time", 150*time.Second, "stop measuring pairs after this time")
 	flag.BoolVar(&o.write, "write", false, "write today's counts to "+budgetFile+" instead of judging them")
-	skip := flag.String("skip", "", "pairs or counts: leave that half out")
+	flag.StringVar(&o.skip, "skip", "", "pairs or counts: leave that half out")
 	tokens := flag.Int("decode", 0, "decode so many tokens of the model named as argument on one thread, and nothing else")
 	flag.Parse()
 	if *tokens > 0 {
@@ -39,9 +43,13 @@ func main() {
 		}
 		return
 	}
+	if err := o.check(flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "gate:", err)
+		os.Exit(1)
+	}
 	failed := false
 	run := func(half string, f func(o *options, w io.Writer) (bool, error)) {
-		if *skip == half {
+		if o.skip == half {
 			return
 		}
 		ok, err := f(&o, os.Stdout)
@@ -60,10 +68,23 @@ func main() {
 }
 
 type options struct {
-	base, run      string
-	pairs, layouts int
-	time           time.Duration
-	write          bool
+	base, run, skip string
+	pairs, layouts  int
+	time            time.Duration
+	write           bool
+}
+
+// check refuses what would measure nothing and pass.
+func (o *options) check(args []string) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("unknown argument %q", args[0])
+	case o.skip != "" && o.skip != "pairs" && o.skip != "counts":
+		return fmt.Errorf("-skip is %q, want pairs or counts", o.skip)
+	case o.pairs < minKept || o.layouts < minLayouts:
+		return fmt.Errorf("-pairs is %d and -layouts %d, want at least %d and %d", o.pairs, o.layouts, minKept, minLayouts)
+	}
+	return nil
 }
 
 // compare measures head against base and prints a table; false = at least one case is slower.
@@ -154,10 +175,8 @@ type comparison struct {
 type found struct {
 	layouts []layout
 	base    []float64 // ns a call
-	calls   int
 	dropped int
 	missing string
-	slice   float64 // ns, the longest median
 }
 
 // list asks the program for its cases.
@@ -181,12 +200,7 @@ func (c *comparison) list(bin string, only *regexp.Regexp) error {
 
 // measure runs one process over the open cases.
 func (c *comparison) measure(bin string, seed int) error {
-	type result struct {
-		Name, Missing  string
-		Calls, Dropped int
-		Base, Head     []float64
-	}
-	req, err := json.Marshal(map[string]any{"Names": c.open, "Models": c.models, "Pairs": c.o.pairs, "HeadFirst": seed/2%2 == 0})
+	req, err := json.Marshal(pairs.Request{Names: c.open, Models: c.models, Pairs: c.o.pairs, HeadFirst: seed/2%2 == 0})
 	if err != nil {
 		return err
 	}
@@ -200,30 +214,29 @@ func (c *comparison) measure(bin string, seed int) error {
 		return fmt.Errorf("measuring: %w\n%s", err, stderr.Bytes())
 	}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var r result
+		var r pairs.Result
 		if err := d.Decode(&r); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err
 		}
 		f := c.found[r.Name]
-		f.missing, f.calls = r.Missing, r.Calls
+		f.missing = r.Missing
 		f.dropped += r.Dropped
 		var l layout
 		for i := range r.Base {
 			l = append(l, r.Head[i]/r.Base[i])
 			f.base = append(f.base, r.Base[i]/float64(r.Calls))
 		}
-		if len(l) >= 10 {
+		if len(l) >= minKept {
 			f.layouts = append(f.layouts, l)
-			f.slice = max(f.slice, median(r.Base), median(r.Head))
 		}
 	}
 }
 
 func (c *comparison) outcome(name string) outcome {
 	f := c.found[name]
-	o := outcome{name: name, verdict: inconclusive, dropped: f.dropped, layouts: len(f.layouts), longest: f.slice}
+	o := outcome{name: name, verdict: inconclusive, dropped: f.dropped, layouts: len(f.layouts)}
 	if f.missing == "both" || f.missing == "base" {
 		o.verdict = pass
 		return o
@@ -234,7 +247,7 @@ func (c *comparison) outcome(name string) outcome {
 	for _, l := range f.layouts {
 		o.pairs += len(l)
 	}
-	o.nsBefore = median(f.base)
+	o.nsBefore = stats.Median(f.base)
 	o.ratio, o.lo, o.hi, o.verdict = judge(f.layouts)
 	return o
 }
@@ -269,16 +282,6 @@ func (c *comparison) print(w io.Writer, took time.Duration) bool {
 		fmt.Fprintf(w, "  %-42s %6.2f µs  %.3f [%.3f, %.3f]  %-12s %d pairs in %d layouts, %d dropped\n", o.name, o.nsBefore/1000, o.ratio, o.lo, o.hi,
 			o.verdict, o.pairs, o.layouts, o.dropped)
 	}
-	fmt.Fprintf(w, "pairs: %d pass, %d FAIL, %d inconclusive, in %.0f s; load average %s\n", count[pass], count[fail], count[inconclusive], took.Seconds(), load())
+	fmt.Fprintf(w, "pairs: %d pass, %d FAIL, %d inconclusive, in %.0f s; load average %.1f\n", count[pass], count[fail], count[inconclusive], took.Seconds(), bench.LoadAverage())
 	return count[fail] == 0
-}
-
-// load is the machine's load average, "unknown" where the system does not tell.
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	f := strings.Fields(string(b))
-	return f[0]
 }

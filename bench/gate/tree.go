@@ -18,24 +18,29 @@ const module = "github.com/freehold-slm/freehold"
 // rooms are what the cases need of a commit.
 var rooms = []string{"kernels", "quant", "models", "engine"}
 
-// cases is compiled against both commits, pairs once.
+// The cases are compiled against both commits, the timing once.
 const (
-	cases = "bench/gate/cases"
-	pairs = "bench/gate/pairs"
+	casesDir = "bench/gate/cases"
+	pairsDir = "bench/gate/pairs"
 )
 
 // errNoBase says that there is nothing to compare with; the gate does not fail then.
 var errNoBase = errors.New("no base")
 
 func git(args ...string) (string, error) {
+	out, err := gitOutput(args...)
+	return strings.TrimSpace(string(out)), err
+}
+
+func gitOutput(args ...string) ([]byte, error) {
 	cmd := exec.Command("git", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
-	return strings.TrimSpace(string(out)), nil
+	return out, nil
 }
 
 // baseCommit chooses what head is held against and says why.
@@ -86,7 +91,7 @@ func layOut(dir, base string, ownCases, swapped bool) error {
 			return err
 		}
 	}
-	list, err := git(append([]string{"ls-files", "-co", "--exclude-standard", "--", cases, pairs}, rooms...)...)
+	list, err := git(append([]string{"ls-files", "-co", "--exclude-standard", "--", casesDir, pairsDir}, rooms...)...)
 	if err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func layOut(dir, base string, ownCases, swapped bool) error {
 		if err == nil {
 			err = place(dir, is, name, b)
 		}
-		if err == nil && !ownCases && strings.HasPrefix(name, cases+"/") {
+		if err == nil && !ownCases && strings.HasPrefix(name, casesDir+"/") {
 			err = place(dir, was, name, b)
 		}
 		if err != nil {
@@ -107,12 +112,11 @@ func layOut(dir, base string, ownCases, swapped bool) error {
 	}
 	paths := append([]string{}, rooms...)
 	if ownCases {
-		paths = append(paths, cases)
+		paths = append(paths, casesDir)
 	}
-	cmd := exec.Command("git", append([]string{"archive", "--format=tar", base, "--"}, paths...)...)
-	out, err := cmd.Output()
+	out, err := gitOutput(append([]string{"archive", "--format=tar", base, "--"}, paths...)...)
 	if err != nil {
-		return fmt.Errorf("git archive %s: %w", base, err)
+		return err
 	}
 	for t := tar.NewReader(bytes.NewReader(out)); ; {
 		h, err := t.Next()
@@ -156,7 +160,7 @@ func main() {
 		os.Exit(1)
 	}
 }
-`, module+"/"+was+"/"+cases, module+"/"+is+"/"+cases, module+"/"+is+"/"+pairs)
+`, module+"/"+was+"/"+casesDir, module+"/"+is+"/"+casesDir, module+"/"+is+"/"+pairsDir)
 	return os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o666)
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 )
 
 // Slower than this share is a regression.
@@ -13,7 +15,8 @@ const allowed = 0.03
 const confidence = 0.99
 
 const (
-	minPairs   = 60 // kept ones, over all layouts
+	minKept    = 10 // pairs of a layout that counts
+	minPairs   = 60 // of all layouts
 	minLayouts = 5
 )
 
@@ -29,7 +32,6 @@ type outcome struct {
 	pairs    int
 	dropped  int
 	layouts  int
-	longest  float64 // slowest case's median slice, ns
 	nsBefore float64 // a call of base's, median
 }
 
@@ -49,31 +51,21 @@ func judge(all []layout) (ratio, lo, hi float64, v verdict) {
 	var medians []float64
 	for _, l := range all {
 		pairs += len(l)
-		medians = append(medians, median(l))
+		medians = append(medians, stats.Median(l))
 	}
 	ratio = middle(medians)
 	if pairs < minPairs || len(all) < minLayouts {
 		return ratio, math.Inf(-1), math.Inf(1), inconclusive
 	}
-	const draws = 2000
-	r := rand.New(rand.NewPCG(1, 2))
-	means := make([]float64, draws)
-	drawn := make([]float64, 0, 256)
-	some := make([]float64, len(all))
-	for i := range means {
-		for j := range some {
+	drawn := make([]float64, pairs)
+	lo, hi = stats.Interval(confidence, func(r *rand.Rand) float64 {
+		for i := range medians {
 			l := all[r.IntN(len(all))]
-			drawn = drawn[:0]
-			for range l {
-				drawn = append(drawn, l[r.IntN(len(l))])
-			}
-			some[j] = median(drawn)
+			stats.Draw(r, drawn[:len(l)], l)
+			medians[i] = stats.Median(drawn[:len(l)])
 		}
-		means[i] = middle(some)
-	}
-	slices.Sort(means)
-	tail := int((1 - confidence) / 2 * draws)
-	lo, hi = means[tail], means[draws-1-tail]
+		return middle(medians)
+	})
 	switch {
 	case lo > 1+allowed:
 		v = fail
@@ -83,12 +75,6 @@ func judge(all []layout) (ratio, lo, hi float64, v verdict) {
 		v = inconclusive
 	}
 	return ratio, lo, hi, v
-}
-
-// median sorts a copy.
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
 // middle is the mean without the smallest and the largest quarter: layouts can be lucky and unlucky by a lot.

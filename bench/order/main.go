@@ -16,9 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -27,9 +27,9 @@ func main() {
 	pairs := flag.Int("pairs", 15, "pairs of runs")
 	worker := flag.Bool("worker", false, "answer on standard output")
 	flag.Parse()
-	err := error(nil)
+	var err error
 	if *worker {
-		err = work(*model)
+		err = work(*model, os.Stdin, os.Stdout)
 	} else {
 		err = compare(*model, *pairs)
 	}
@@ -45,40 +45,46 @@ var works = []struct {
 	prompt, generate int
 }{{"pp512", 512, 0}, {"tg64", 1, 64}}
 
-// work does the piece that each line of standard input names and answers with its processor time in ns.
-func work(model string) error {
+// work names the CPU level on out, then does the piece that each line of in names and answers with its processor time
+// in ns.
+func work(model string, in io.Reader, out io.Writer) error {
 	m, err := engine.Open(model, engine.WithThreads(1))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	fmt.Println(m.Level().Name)
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		for _, w := range works {
-			if w.name != in.Text() {
-				continue
-			}
-			tokens := make([]int32, w.prompt, w.prompt+w.generate)
-			for i := range tokens {
-				tokens[i] = int32((i*7919 + 13) % (m.Spec.Vocab - 100))
-			}
-			s := m.NewSession()
-			start := processorTime()
-			if _, err := s.Eval(context.Background(), tokens); err != nil {
+	fmt.Fprintln(out, m.Level().Name)
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		prompt, generate, err := lengths(lines.Text())
+		if err != nil {
+			return err
+		}
+		tokens := make([]int32, prompt+generate) // the same in both builds
+		for i := range tokens {
+			tokens[i] = int32((i*7919 + 13) % (m.Spec.Vocab - 100))
+		}
+		s := m.NewSession()
+		start := processorTime()
+		for n := prompt; n <= len(tokens); n++ {
+			if _, err := s.Eval(context.Background(), tokens[:n]); err != nil {
 				return err
 			}
-			for i := range w.generate {
-				tokens = append(tokens, int32(i*31%1000)) // the same tokens in both builds
-				if _, err := s.Eval(context.Background(), tokens); err != nil {
-					return err
-				}
-			}
-			fmt.Println(processorTime() - start)
-			s.Close()
+		}
+		fmt.Fprintln(out, processorTime()-start)
+		s.Close()
+	}
+	return lines.Err()
+}
+
+// lengths are those of a piece of work. An unknown one must end the worker: who asked waits for an answer.
+func lengths(name string) (prompt, generate int, err error) {
+	for _, w := range works {
+		if w.name == name {
+			return w.prompt, w.generate, nil
 		}
 	}
-	return in.Err()
+	return 0, 0, fmt.Errorf("unknown work %q", name)
 }
 
 func processorTime() int64 {
@@ -129,6 +135,9 @@ func (b *build) run(name string) (ns float64, err error) {
 }
 
 func compare(model string, pairs int) error {
+	if model == "" || pairs < 1 {
+		return fmt.Errorf("-model is %q and -pairs %d, want a GGUF file and 1 or more", model, pairs)
+	}
 	dir, err := os.MkdirTemp("", "order")
 	if err != nil {
 		return err
@@ -162,30 +171,14 @@ func compare(model string, pairs int) error {
 			times[0], times[1] = append(times[0], ns[0]), append(times[1], ns[1])
 			ratios = append(ratios, ns[0]/ns[1])
 		}
-		lo, hi := bootstrap(ratios)
+		drawn := make([]float64, len(ratios))
+		lo, hi := stats.Interval(0.95, func(r *rand.Rand) float64 {
+			stats.Draw(r, drawn, ratios)
+			return stats.Median(drawn)
+		})
 		tokens := float64(w.prompt + w.generate)
 		fmt.Printf("%s %s: canonical %.1f, free %.1f tokens/s of processor time (medians of %d); canonical/free time %.3f [%.3f, %.3f]\n",
-			level, w.name, tokens*1e9/median(times[0]), tokens*1e9/median(times[1]), pairs, median(ratios), lo, hi)
+			level, w.name, tokens*1e9/stats.Median(times[0]), tokens*1e9/stats.Median(times[1]), pairs, stats.Median(ratios), lo, hi)
 	}
 	return nil
-}
-
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
-}
-
-// bootstrap is the 95 % interval of the median.
-func bootstrap(x []float64) (lo, hi float64) {
-	r := rand.New(rand.NewPCG(1, 2))
-	var all []float64
-	for range 2000 {
-		y := make([]float64, len(x))
-		for i := range y {
-			y[i] = x[r.IntN(len(x))]
-		}
-		all = append(all, median(y))
-	}
-	slices.Sort(all)
-	return all[len(all)*25/1000], all[len(all)*975/1000]
 }

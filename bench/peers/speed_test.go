@@ -2,8 +2,6 @@ package peers
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -11,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -106,9 +105,9 @@ func TestLlamaSpeed(t *testing.T) {
 					}
 				}
 				l.Close()
-				ratio, lo, hi := ratioOfMedians(ours, theirs)
+				ratio, lo, hi := stats.RatioOfMedians(ours, theirs)
 				t.Logf("%s: %.1f tokens/s, llama.cpp %.1f (xllamacpp %s, %s, %s); ratio %.2f [%.2f, %.2f], medians of %d pairs, %d threads, level %s",
-					c.name, median(ours), median(theirs), l.Version, l.System, c.settings, ratio, lo, hi, c.pairs, speedThreads, m.Level().Name)
+					c.name, stats.Median(ours), stats.Median(theirs), l.Version, l.System, c.settings, ratio, lo, hi, c.pairs, speedThreads, m.Level().Name)
 				if lo < c.least {
 					t.Errorf("%s: the ratio to llama.cpp is %.2f [%.2f, %.2f], want at least %.2f at the lower end", c.name, ratio, lo, hi, c.least)
 				}
@@ -198,28 +197,4 @@ func (l *llama) speed(prompt []int32, n int) (out completion) {
 	l.post("/completion", object{"prompt": prompt, "n_predict": n, "cache_prompt": false, "ignore_eos": true, "temperature": 0,
 		"samplers": []string{"temperature"}}, &out)
 	return out
-}
-
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
-}
-
-// ratioOfMedians is median(a)/median(b) with its 95 % bootstrap interval; pairs are drawn together.
-func ratioOfMedians(a, b []float64) (ratio, lo, hi float64) {
-	if len(a) != len(b) || len(a) == 0 {
-		panic(fmt.Sprintf("peers: %d and %d measurements", len(a), len(b)))
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	var all []float64
-	x, y := make([]float64, len(a)), make([]float64, len(a))
-	for range 2000 {
-		for i := range x {
-			k := r.IntN(len(a))
-			x[i], y[i] = a[k], b[k]
-		}
-		all = append(all, median(x)/median(y))
-	}
-	slices.Sort(all)
-	return median(a) / median(b), all[len(all)*25/1000], all[len(all)*975/1000]
 }
