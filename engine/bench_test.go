@@ -101,8 +101,8 @@ func BenchmarkLimit(b *testing.B) {
 			m := openReal(b, name)
 			read := &readTask{}
 			add := func(w *matrix) {
-				for from := 0; from < len(w.data); from += gemvBytes {
-					read.pieces = append(read.pieces, w.data[from:min(len(w.data), from+gemvBytes)])
+				for from := 0; from < len(w.data); from += chunkBytes {
+					read.pieces = append(read.pieces, w.data[from:min(len(w.data), from+chunkBytes)])
 				}
 			}
 			for i := range m.plan.steps {

@@ -19,19 +19,19 @@ type matTask struct {
 // maxMats bounds the products of one region; more of them run in several.
 const maxMats = 8
 
-// gemvTokens is up to how many tokens one-token kernels are run in turn over rows that stay in L1, instead of
-// unpacking them to a tile by way of codes (measured: the ways meet at 3 to 4; with an Unpack kernel at 2).
+// gemvTokens is up to how many tokens one-token kernels are run in turn over rows that stay in L1, instead of unpacking them
+// to a tile by way of codes (measured: the ways meet at 3 to 4; with an Unpack kernel at 2, bench/LOG.md 2026-11-22).
 const gemvTokens = 3
 
 // chunkTokens is up to how many tokens a chunk is a run of the file that is longer than a tile: what is prefetched at
 // the end of a tile is then used by the same worker.
 const chunkTokens = 64
 
-// Sizes that bound a chunk or a kernel call to about 100 µs.
+// Sizes that bound a chunk for one token, and each kernel call, to about 100 µs.
 const (
-	gemvBytes = 256 << 10 // weights of a chunk of few tokens
-	callMACs  = 8 << 20   // multiply-adds of a GemmInt8 call
-	floatMACs = 2 << 20   // the same of a GemmF32 call
+	chunkBytes = 256 << 10 // weights of a chunk of few tokens
+	callMACs   = 8 << 20   // multiply-adds of a GemmInt8 call
+	floatMACs  = 2 << 20   // the same of a GemmF32 call
 )
 
 func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
@@ -46,19 +46,18 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 		for i := range s.mats {
 			total += s.mats[i].rows * s.mats[i].rowBytes
 		}
-		t.bytes = min(gemvBytes, max(1, total/(4*threads)))
-	}
-	chunks := 0
-	for i := range s.mats {
-		chunks += (s.mats[i].rows + kernels.TileRows - 1) / kernels.TileRows
-	}
-	if t.bytes == 0 && threads > 1 {
+		t.bytes = min(chunkBytes, max(1, total/(4*threads)))
+	} else if threads > 1 {
+		tiles := 0
+		for i := range s.mats {
+			tiles += t.chunks(&s.mats[i])
+		}
 		// Enough chunks to share out; each part unpacks the tile anew, so parts of at least 32 tokens.
-		for chunks*t.parts < 4*threads && n/(t.parts*2) >= 32 {
+		for tiles*t.parts < 4*threads && n/(t.parts*2) >= 32 {
 			t.parts *= 2
 		}
 	}
-	chunks = 0
+	chunks := 0
 	for i := range s.mats {
 		chunks += t.chunks(&s.mats[i])
 		t.ends[i] = chunks
