@@ -7,15 +7,7 @@ func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
 	l.Transpose = transpose512
 	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxRow512) }
-	l.AttendMerge = func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
-		if psum == 0 || sum == 0 || len(out) == 0 {
-			return attendMerge(out, max, sum, pout, pmax, psum)
-		}
-		a, b, max, sum := mergeScales(max, sum, pmax, psum)
-		pout = pout[:len(out)]
-		attendMerge512(&out[0], &pout[0], len(out), a, b)
-		return max, sum
-	}
+	l.AttendMerge = attendMergeBy(1, attendMerge512)
 }
 
 var tiles512 = floatTiles{rows: 14, cols: 32,

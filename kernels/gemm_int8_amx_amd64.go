@@ -21,7 +21,7 @@ func amxInt(l *Level) {
 }
 
 func packTileAMX(tile *Tile, q []int8, sc, mn []float32, rows int) {
-	flip := byte(0)
+	flip := tile.flip // as the tile's last product wanted it
 	if tile.Group == 16 {
 		flip = 0x80
 	}
