@@ -27,7 +27,7 @@ import (
 
 func main() {
 	o := options{}
-	flag.StringVar(&o.base, "base", os.Getenv("BENCH_BASE"), "commit to compare with (default: BENCH_BASE, else the branch point from origin/main, else HEAD~1)")
+	flag.StringVar(&o.base, "base", os.Getenv("BENCH_BASE"), "commit to compare with (default: BENCH_BASE, else where HEAD left origin/main, else HEAD where the working tree differs from it, else HEAD~1)")
 	flag.StringVar(&o.run, "run", "", "only cases that match this regular expression")
 	flag.IntVar(&o.pairs, "pairs", 25, "pairs of slices for each case and layout")
 	flag.IntVar(&o.layouts, "layouts", 24, "layouts at most; after 6, only cases that are still inconclusive go on")
