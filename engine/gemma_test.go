@@ -13,7 +13,9 @@ import (
 // Gemma 3 270M against llama.cpp (2026-10, its own activation rounding): the most likely next tokens and their
 // log-probabilities, after a few tokens and after more than the window of 512.
 func TestGemma(t *testing.T) {
-	t.Setenv("CI", "") // skipped there where absent: its terms are for each user to accept
+	if path, _ := pulled("gemma-3-270m"); path == "" {
+		t.Skip("NOT TESTED, in CI either: gemma-3-270m is not pulled, for its terms are each user's to accept")
+	}
 	m := openReal(t, "gemma-3-270m")
 	tok, err := m.LoadTokenizer()
 	if err != nil {
@@ -46,6 +48,7 @@ func TestGemma(t *testing.T) {
 			sum += math.Exp(float64(v - top))
 		}
 		for id, want := range c.want {
+			// llama.cpp moves such figures by more between its own settings: up to 0.42 on SmolLM2, 0.24 on the Qwen.
 			if got := float64(l[id]-top) - math.Log(sum); !(math.Abs(got-want) <= 0.15) {
 				t.Errorf("%.30q: log-probability of %q is %.4f, llama.cpp says %.4f", c.prompt, tok.Piece(int32(id), true), got, want)
 			}

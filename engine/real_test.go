@@ -12,11 +12,8 @@ import (
 	"github.com/freehold-slm/freehold/models/token"
 )
 
-// realPath finds a pulled model; a test that needs it is skipped where it is absent, loudly, and fails in the long
-// CI run, which has pulled it.
-func realPath(t testing.TB, name string) string {
-	t.Helper()
-	var dirs []string
+// pulled finds a pulled model, or gives "" and the folders where it would be.
+func pulled(name string) (path string, dirs []string) {
 	if d := os.Getenv("FREEHOLD_HOME"); d != "" {
 		dirs = append(dirs, filepath.Join(d, "models"), d)
 	}
@@ -26,14 +23,24 @@ func realPath(t testing.TB, name string) string {
 	for _, d := range dirs {
 		p := filepath.Join(d, name+".gguf")
 		if _, err := os.Stat(p); err == nil {
-			return p
+			return p, dirs
 		}
 	}
-	if os.Getenv("CI") == "true" && os.Getenv("FREEHOLD_LONG") == "1" {
+	return "", dirs
+}
+
+// realPath is a pulled model; a test that needs it is skipped where it is absent, loudly, and fails in the long CI run,
+// which has pulled it.
+func realPath(t testing.TB, name string) string {
+	t.Helper()
+	path, dirs := pulled(name)
+	if path == "" && os.Getenv("CI") == "true" && os.Getenv("FREEHOLD_LONG") == "1" {
 		t.Fatalf("%s.gguf is not in %v; run: freehold pull %s", name, dirs, name)
 	}
-	t.Skipf("NOT TESTED: %s.gguf is not in %v; run: freehold pull %s", name, dirs, name)
-	return ""
+	if path == "" {
+		t.Skipf("NOT TESTED: %s.gguf is not in %v; run: freehold pull %s", name, dirs, name)
+	}
+	return path
 }
 
 // realref is what llama.cpp answers for a real model.
