@@ -86,8 +86,7 @@ func (t *attendTask) group(window int) {
 	t.groups = t.groups[:count]
 	i, chunks := 0, 0
 	for _, p := range parts {
-		// Late tokens see most keys: they come first, so that no long chunk is left for the end.
-		for b := (p.n - 1) / per; b >= 0; b-- {
+		for b := 0; b*per < p.n; b++ {
 			row := p.row + b*per
 			n := min(per, p.row+p.n-row)
 			last := int(t.r.pos[row+n-1])

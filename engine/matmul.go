@@ -13,6 +13,7 @@ type matTask struct {
 	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
 	bytes  int       // of weights a chunk, about; 0 = one tile
 	parts  int       // pieces the tokens are cut into
+	each   int       // chunks of a part
 	ends   [maxMats]int
 }
 
@@ -27,6 +28,14 @@ const gemvTokens = 3
 // the end of a tile is then used by the same worker.
 const chunkTokens = 64
 
+// joinRows is the fewest rows of a chunk of joined products: two blocks of a token that are quantised together, since every
+// one of them touches some eight lines (measured: 32 rows are 1-3 % slower, 128 the same).
+const joinRows = 2 * kernels.TileRows
+
+// partTokens is the fewest tokens a worker gets of its own where there are tokens for all: unpacking a tile costs as much
+// as some 20 tokens.
+const partTokens = 128
+
 // Sizes that bound a chunk for one token, and each kernel call, to about 100 µs.
 const (
 	chunkBytes = 256 << 10 // weights of a chunk of few tokens
@@ -39,30 +48,39 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 		panic("engine: too many matrix products in one region")
 	}
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
+	if s.codes {
+		t.r.acts[1-s.acts].SetK(s.mats[0].rows)
+	}
+	mats := s.mats
+	if s.join {
+		mats = mats[:1] // its chunks are those of all
+	}
 	n, threads := t1-t0, t.r.m.pool.threads()
 	t.bytes, t.parts = 0, 1
 	if n <= chunkTokens {
 		total := 0
-		for i := range s.mats {
-			total += s.mats[i].rows * s.mats[i].rowBytes
+		for i := range mats {
+			total += mats[i].rows * mats[i].rowBytes
 		}
 		t.bytes = min(chunkBytes, max(1, total/(4*threads)))
 	} else if threads > 1 {
 		tiles := 0
-		for i := range s.mats {
-			tiles += t.chunks(&s.mats[i])
+		for i := range mats {
+			tiles += t.chunks(&mats[i])
 		}
-		// Enough chunks to share out; each part unpacks the tile anew, so parts of at least 32 tokens.
+		// A part a worker, so that a worker goes on with tokens that are in its caches; and enough chunks to share out.
+		// Each part unpacks the tile anew.
+		t.parts = max(1, min(threads, n/partTokens))
 		for tiles*t.parts < 4*threads && n/(t.parts*2) >= 32 {
 			t.parts *= 2
 		}
 	}
-	chunks := 0
-	for i := range s.mats {
-		chunks += t.chunks(&s.mats[i])
-		t.ends[i] = chunks
+	t.each = 0
+	for i := range mats {
+		t.each += t.chunks(&mats[i])
+		t.ends[i] = t.each
 	}
-	return t.r.m.pool.run(t, chunks)
+	return t.r.m.pool.run(t, t.each*t.parts)
 }
 
 // byGemv tells whether a matrix runs through its one-token kernel.
@@ -74,7 +92,10 @@ func (t *matTask) byGemv(w *matrix) bool {
 // chunkRows is the rows of a chunk, a multiple of 16 or of a tile.
 func (t *matTask) chunkRows(w *matrix) int {
 	unit := kernels.TileRows
-	if t.byGemv(w) {
+	if t.s.join {
+		unit = joinRows
+	}
+	if t.byGemv(w) && !t.s.join {
 		unit = 16
 	}
 	return max(unit, t.bytes/w.rowBytes/unit*unit)
@@ -82,75 +103,105 @@ func (t *matTask) chunkRows(w *matrix) int {
 
 func (t *matTask) chunks(w *matrix) int {
 	per := t.chunkRows(w)
-	return (w.rows + per - 1) / per * t.parts
+	return (w.rows + per - 1) / per
 }
 
 func (t *matTask) run(worker, chunk int) {
+	part, chunk := chunk/t.each, chunk%t.each
 	i, first := 0, 0
 	for chunk >= t.ends[i] {
 		first = t.ends[i]
 		i++
 	}
-	w, chunk := &t.s.mats[i], chunk-first
-	var dst []float32 // [t1-t0, w.rows]
-	if t.out != nil {
-		dst = t.out
-	} else {
-		dst = t.r.buf[t.s.outs[i]][t.t0*w.rows:]
-	}
-	ws := &t.r.scratch[worker]
-	rows, part, n := t.chunkRows(w), chunk%t.parts, t.t1-t.t0
-	row0 := chunk / t.parts * rows
+	w, ws := &t.s.mats[i], &t.r.scratch[worker]
+	rows, n := t.chunkRows(w), t.t1-t.t0
+	row0 := (chunk - first) * rows
 	row1 := min(w.rows, row0+rows)
 	per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
 	ta, tb := min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
-	if ta == tb {
+	switch {
+	case ta == tb:
+	case t.s.join:
+		t.joined(ws, row0, row1, ta, tb)
+	case t.out != nil:
+		t.product(w, ws, t.out[(ta-t.t0)*w.rows+row0:], w.rows, row0, row1, ta, tb)
+	default:
+		t.product(w, ws, t.r.buf[t.s.outs[i]][ta*w.rows+row0:], w.rows, row0, row1, ta, tb)
+	}
+}
+
+// joined computes rows row0..row1 of every product and of the activation for tokens ta..tb.
+func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
+	s, l, width := t.s, t.r.m.level, row1-row0
+	size := (tb - ta) * width
+	if n := len(s.mats) * size; cap(ws.join) < n {
+		ws.join = make([]float32, n)
+	}
+	for i := range s.mats {
+		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
+	}
+	x := ws.join[:size]
+	switch s.act {
+	case rowSwiGLU:
+		l.SwiGLU(x, x, ws.join[size:2*size])
+	case rowGeGLU:
+		l.GeGLU(x, x, ws.join[size:2*size])
+	case rowGELU:
+		l.GELU(x, x)
+	}
+	if s.codes {
+		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
+			t.r.failInput(s.name)
+		}
 		return
 	}
+	all := s.mats[0].rows
+	for i := ta; i < tb; i++ {
+		copy(t.r.buf[s.outs[0]][i*all+row0:], x[(i-ta)*width:][:width])
+	}
+}
+
+// product computes rows row0..row1 of w for tokens ta..tb: dst[(t-ta)*ldd + r-row0].
+func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
 	if t.byGemv(w) {
-		t.gemvChunk(w, ws, dst, row0, row1)
+		t.gemvRows(w, ws, dst, ldd, row0, row1, ta, tb)
 	} else {
 		for r := row0; r < row1; r += kernels.TileRows {
 			if e := min(row1, r+kernels.TileRows); w.ints != nil {
-				t.intTile(w, ws, dst, r, e, ta, tb)
+				t.intTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
 			} else {
-				t.floatTile(w, ws, dst, r, e, ta, tb)
+				t.floatTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
 			}
 		}
 	}
-	if w.bias != nil {
-		for i := ta; i < tb; i++ {
-			at := (i - t.t0) * w.rows
-			t.r.m.level.Add(dst[at+row0:at+row1], w.bias[row0:row1])
+	for i := 0; i < tb-ta && (w.bias != nil || w.after != nil); i++ {
+		row := dst[i*ldd:][:row1-row0]
+		if w.bias != nil {
+			t.r.m.level.Add(row, w.bias[row0:row1])
 		}
-	}
-	for _, f := range w.after {
-		for i := ta; i < tb; i++ {
-			at := (i - t.t0) * w.rows
-			f(dst[at+row0 : at+row1])
+		for _, f := range w.after {
+			f(row)
 		}
 	}
 }
 
-// gemvChunk multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
+// gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
 // later ones find the rows in L1.
-func (t *matTask) gemvChunk(w *matrix, ws *workerScratch, dst []float32, row0, row1 int) {
-	a := t.r.acts
-	if t.t1-t.t0 == 1 {
-		w.gemv(dst[row0:row1], w.data[row0*w.rowBytes:row1*w.rowBytes], a, t.t0, ws.s)
-		return
+func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
+	a, unit := t.r.acts[t.s.acts], row1-row0
+	if tb-ta > 1 {
+		unit = 16
 	}
-	for r := row0; r < row1; r += 16 {
-		e := min(row1, r+16)
-		for i := t.t0; i < t.t1; i++ {
-			at := (i - t.t0) * w.rows
-			w.gemv(dst[at+r:at+e], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
+	for r := row0; r < row1; r += unit {
+		e := min(row1, r+unit)
+		for i := ta; i < tb; i++ {
+			w.gemv(dst[(i-ta)*ldd+r-row0:][:e-r], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
 		}
 	}
 }
 
 // intTile unpacks up to 32 rows to integer codes and multiplies them with tokens ta..tb.
-func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, row0, row1, ta, tb int) {
+func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
 	t.r.tileScratch(ws)
 	l, k := t.r.m.level, w.k
 	ws.tile.Reset(w.ints, k)
@@ -165,15 +216,13 @@ func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, row0, row
 		l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
 	}
 	per := max(48, callMACs/(kernels.TileRows*k)/48*48) // a multiple of every level's block of tokens
-	for ta < tb {
-		e := min(tb, ta+per)
-		l.GemmInt8(dst[(ta-t.t0)*w.rows+row0:], w.rows, ws.tile, t.r.acts, ta, e)
-		ta = e
+	for at := ta; at < tb; at += per {
+		l.GemmInt8(dst[(at-ta)*ldd:], ldd, ws.tile, t.r.acts[t.s.acts], at, min(tb, at+per))
 	}
 }
 
 // floatTile decodes up to 32 rows to f32, lays them side by side and multiplies them with tokens ta..tb.
-func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, row0, row1, ta, tb int) {
+func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
 	t.r.floatScratch(ws)
 	l, k, rows := t.r.m.level, w.k, row1-row0
 	for r := row0; r < row1; r++ {
@@ -185,9 +234,7 @@ func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, row0, r
 	}
 	x := t.r.buf[t.s.in]
 	per := max(1, floatMACs/(kernels.TileRows*k))
-	for ta < tb {
-		e := min(tb, ta+per)
-		l.GemmF32(dst[(ta-t.t0)*w.rows+row0:], w.rows, x[ta*k:], k, 1, ws.fk, kernels.TileRows, e-ta, rows, k, false)
-		ta = e
+	for at := ta; at < tb; at += per {
+		l.GemmF32(dst[(at-ta)*ldd:], ldd, x[at*k:], k, 1, ws.fk, kernels.TileRows, min(tb, at+per)-at, rows, k, false)
 	}
 }

@@ -17,6 +17,7 @@ type plan struct {
 	place   matrix // rows by position, where the model has learnt ones
 	maxK    int    // widest input of a matrix
 	maxInt  int    // widest input of a matrix on the integer path; 0 = none
+	acts    [2]int // widest values that each of the runner's activations holds; 0 = none
 	hidden  int    // buffer of Program.Hidden
 	head    step
 	class   *matrix
@@ -48,7 +49,12 @@ type step struct {
 	width   int
 	window  int // stepAttend: keys a query sees; 0 = all
 	mats    []matrix
-	outs    []int // buffer of each matrix product
+	outs    []int // buffer of each matrix product, or of what they are joined to
+	acts    int   // which of the runner's activations the products read
+	join    bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
+	act     rowKind
+	codes   bool   // of that only the other activations are wanted, not a buffer
+	name    string // of the tensor that reads them, for errors
 }
 
 type rowKind uint8
@@ -91,7 +97,8 @@ type compiler struct {
 	dying   []int // buffers that become free at the end of the step
 	rows    []rowOp
 	rowsIn  space
-	acts    models.Value // what the activation buffer holds, -1 = nothing
+	acts    models.Value // the value that was quantised last, -1 = none
+	actsAt  int          // which of the runner's activations holds it
 }
 
 // compile lowers the program. Every op kind that is not known here is an error.
@@ -126,13 +133,19 @@ func compile(m *Model) (*plan, error) {
 				return nil, err
 			}
 			c.p.class = &w
+			c.p.acts[0] = max(c.p.acts[0], w.k)
 		case o.Kind == models.MatMul:
 			// All products that follow one another and read the same value.
 			j := i + 1
 			for j < len(ops) && ops[j].Kind == models.MatMul && ops[j].In[0] == o.In[0] && !m.Program.InHead(ops[j].Out) {
 				j++
 			}
-			if err := c.matmuls(ops[i:j], j-1); err != nil {
+			if act, ok := c.joins(i, j); ok {
+				j++
+				if err := c.joined(i, j, act); err != nil {
+					return nil, err
+				}
+			} else if err := c.matmuls(ops[i:j], j-1); err != nil {
 				return nil, err
 			}
 			i = j - 1
@@ -155,6 +168,7 @@ func (c *compiler) head(o *models.Op) error {
 	if o.Kind == models.MatMul && o.In[0] == c.m.Program.Hidden {
 		w, err := c.matrix(o)
 		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
+		c.p.acts[0] = max(c.p.acts[0], w.k)
 		return err
 	}
 	if len(c.p.head.mats) == 0 {
@@ -183,28 +197,88 @@ func (c *compiler) matrix(o *models.Op) (matrix, error) {
 	return w, err
 }
 
-// matmuls emits one region for products of the same input; last is the index of the last op.
-func (c *compiler) matmuls(ops []models.Op, last int) error {
+// products binds products of the same input and sees that the input is quantised where one of them wants it so.
+func (c *compiler) products(ops []models.Op) (step, error) {
 	in := ops[0].In[0]
 	s := step{kind: stepMat, space: c.spaceOf[in], layer: ops[0].Layer, in: c.at[in], width: c.m.Program.Width[in]}
 	quantize := false
 	for i := range ops {
 		w, err := c.matrix(&ops[i])
 		if err != nil {
-			return err
+			return s, err
 		}
 		quantize = quantize || w.ints != nil
 		s.mats = append(s.mats, w)
 	}
 	if quantize && c.acts != in {
 		c.row(s.space, rowOp{kind: rowQuantize, a: s.in, width: s.width, layer: s.layer, name: ops[0].W})
-		c.acts = in
+		c.acts, c.actsAt = in, 0
+		c.p.acts[0] = max(c.p.acts[0], s.width)
 	}
+	s.acts = c.actsAt
 	c.flush()
+	return s, nil
+}
+
+// matmuls emits one region for products of the same input; last is the index of the last op.
+func (c *compiler) matmuls(ops []models.Op, last int) error {
+	s, err := c.products(ops)
+	if err != nil {
+		return err
+	}
 	for i := range ops {
 		s.outs = append(s.outs, c.buffer(ops[i].Out, s.space))
 	}
-	c.release(in, last)
+	c.release(ops[0].In[0], last)
+	c.emit(s)
+	return nil
+}
+
+// joins tells whether op j is an activation of the products ops i..j and of nothing else, and which.
+func (c *compiler) joins(i, j int) (rowKind, bool) {
+	ops := c.m.Program.Ops
+	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU}[ops[j].Kind]
+	if !ok || len(ops[j].In) != j-i {
+		return 0, false
+	}
+	for k, v := range ops[j].In {
+		if ops[i+k].Out != v || c.lastUse[v] != j {
+			return 0, false
+		}
+	}
+	return act, true
+}
+
+// joined emits one region for products and their activation, ops i..j. What the activation gives is quantised in it as
+// well where integer products follow and nothing else reads it: neither the products nor the activation go through memory.
+func (c *compiler) joined(i, j int, act rowKind) error {
+	ops := c.m.Program.Ops
+	s, err := c.products(ops[i : j-1])
+	if err != nil {
+		return err
+	}
+	s.join, s.act = true, act
+	in, out := ops[i].In[0], ops[j-1].Out
+	next := j
+	for next < len(ops) && ops[next].Kind == models.MatMul && ops[next].In[0] == out {
+		w, err := c.m.bind(&ops[next])
+		if err != nil {
+			return err
+		}
+		if w.ints == nil {
+			break
+		}
+		next++
+	}
+	if s.codes = next > j && c.lastUse[out] == next-1; s.codes {
+		s.name = ops[j].W
+		c.spaceOf[out] = s.space
+		c.acts, c.actsAt = out, 1-s.acts
+		c.p.acts[c.actsAt] = max(c.p.acts[c.actsAt], c.m.Program.Width[out])
+	} else {
+		s.outs = []int{c.buffer(out, s.space)}
+	}
+	c.release(in, j-2)
 	c.emit(s)
 	return nil
 }

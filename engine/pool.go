@@ -31,6 +31,7 @@ type pool struct {
 	done    atomic.Int64 // chunks ended in this region
 	task    task
 	workers []*worker // without the caller
+	shares  []share   // [threads] chunks of each worker that nobody took yet
 	closed  atomic.Bool
 	left    sync.WaitGroup
 	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
@@ -49,7 +50,7 @@ type worker struct {
 
 // newPool starts threads-1 workers; the caller of run is the remaining one.
 func newPool(threads int, fault func(any) error) *pool {
-	p := &pool{fault: fault}
+	p := &pool{fault: fault, shares: make([]share, threads)}
 	for i := 1; i < threads; i++ {
 		w := &worker{id: i, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
@@ -96,6 +97,10 @@ func (p *pool) run(t task, n int) error {
 	}
 	p.task = t
 	p.done.Store(0)
+	threads := p.threads()
+	for i := range p.shares {
+		p.shares[i].span.Store(uint64(i*n/threads)<<32 | uint64((i+1)*n/threads))
+	}
 	epoch := p.state.Load()>>40 + 1
 	p.state.Store(epoch<<40 | uint64(n)<<20)
 	woken := 0
@@ -154,12 +159,45 @@ func (p *pool) claim(id int) bool {
 		}
 		if p.state.CompareAndSwap(s, s+1) {
 			if !p.bad.Load() {
-				p.chunk(p.task, id, int(next))
+				p.chunk(p.task, id, p.pick(id))
 			}
 			p.done.Add(1)
 			return true
 		}
 		s = p.state.Load()
+	}
+}
+
+// share is the chunks from..to of one worker, as from<<32 | to. Its owner takes the first, others the last: a value
+// that one region leaves in a core's caches is then mostly read by the same core in the next.
+type share struct {
+	span atomic.Uint64
+	_    [56]byte // a cache line each
+}
+
+// pick takes a chunk of worker id's share, or of the next worker's that has one. Whoever claimed may pick once, so
+// there is one.
+func (p *pool) pick(id int) int {
+	for i := 0; ; i++ {
+		at := id + i
+		if at >= len(p.shares) {
+			at -= len(p.shares)
+		}
+		span := &p.shares[at].span
+		for {
+			s := span.Load()
+			from, to := s>>32, s&(1<<32-1)
+			if from >= to {
+				break
+			}
+			if i == 0 {
+				if span.CompareAndSwap(s, s+1<<32) {
+					return int(from)
+				}
+			} else if span.CompareAndSwap(s, s-1) {
+				return int(to - 1)
+			}
+		}
 	}
 }
 

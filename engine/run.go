@@ -11,9 +11,9 @@ import (
 // scratch. It belongs to the evaluation whose turn it is. Nothing in it is allocated per token once it has grown.
 type runner struct {
 	m    *Model
-	rows int         // room of buffers, in rows
-	buf  [][]float32 // [buffers][rows*width]
-	acts *kernels.Acts
+	rows int              // room of buffers, in rows
+	buf  [][]float32      // [buffers][rows*width]
+	acts [2]*kernels.Acts // quantised: read by a region of products, and what it gives quantised
 
 	// The rows of the pass.
 	n      int // rows
@@ -50,6 +50,7 @@ type workerScratch struct {
 	f    []float32 // [TileRows, k] weights decoded to f32
 	fk   []float32 // [k, TileRows] the same transposed
 	h    []uint16  // [headDim]
+	join []float32 // [products, tokens, rows] of a chunk of joined products
 	att  attendScratch
 }
 
@@ -77,8 +78,10 @@ func (r *runner) grow(n int) {
 	for i, w := range r.m.plan.buffers {
 		r.buf[i] = make([]float32, n*w)
 	}
-	if r.m.plan.maxInt > 0 {
-		r.acts = kernels.NewActs(n, r.m.plan.maxInt)
+	for i, k := range r.m.plan.acts {
+		if k > 0 {
+			r.acts[i] = kernels.NewActs(n, k)
+		}
 	}
 	r.tok, r.pos = make([]int32, n), make([]int32, n)
 	r.page = make([]*page, n)
@@ -110,6 +113,11 @@ func (r *runner) fail(where, what string) {
 	if r.err == nil {
 		r.err = &NumberError{r.m.file.Name, where, what}
 	}
+}
+
+// failInput is fail for the input of a named tensor that cannot be quantised.
+func (r *runner) failInput(tensor string) {
+	r.fail(fmt.Sprintf("input of tensor %q", tensor), "holds a NaN or an infinity; the file's weights are damaged")
 }
 
 func (r *runner) failed() error {
@@ -175,7 +183,7 @@ func (r *runner) runRows(ops []rowOp, n int) error {
 	}
 	for i := range ops {
 		if ops[i].kind == rowQuantize {
-			r.acts.SetK(ops[i].width)
+			r.acts[0].SetK(ops[i].width)
 		}
 	}
 	return r.m.pool.run(t, (n+t.per-1)/t.per)
@@ -231,8 +239,8 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
 		}
 	case rowQuantize:
-		if !l.Quantize(r.acts, i, at(o.a)) {
-			r.fail(fmt.Sprintf("input of tensor %q", o.name), "holds a NaN or an infinity; the file's weights are damaged")
+		if !l.Quantize(r.acts[0], i, i+1, 0, at(o.a)) {
+			r.failInput(o.name)
 		}
 	case rowStore:
 		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {

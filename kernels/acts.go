@@ -46,14 +46,35 @@ func (a *Acts) SetK(k int) {
 // minAmax is 2^-100: blocks below it are stored as zeros, so that 127/amax stays finite.
 var minAmax = math.Float32frombits((127 - 100) << 23)
 
-// quantize is the specification of Level.Quantize.
+// blocks returns where columns from..from+n of token t are written.
+func (a *Acts) blocks(t, from, n int) (q []int8, d, sx []float32, sum16, sum32 []int32) {
+	if uint(from) > uint(a.K) || uint(n) > uint(a.K-from) || (from|n)%ActBlock != 0 {
+		panic("kernels: Quantize: columns are not whole blocks within the width")
+	}
+	at, nb := (t*a.K+from)/ActBlock, n/ActBlock
+	return a.Q[t*a.K+from:][:n], a.D[at:][:nb], a.SX[at:][:nb], a.Sum16[2*at:][:2*nb], a.Sum32[at:][:nb]
+}
+
+// quantizeTokens makes a Level.Quantize of what quantises columns of one token.
+func quantizeTokens(one func(a *Acts, t, from int, x []float32) bool) func(a *Acts, t0, t1, from int, x []float32) bool {
+	return func(a *Acts, t0, t1, from int, x []float32) bool {
+		n := len(x) / (t1 - t0)
+		for t := t0; t < t1; t++ {
+			if !one(a, t, from, x[(t-t0)*n:][:n]) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// quantize is the specification of Level.Quantize for one token.
 //
 //	amax = max|x|;  amax < 2^-100: d = 0, q = 0
 //	d = amax/127;   q = roundHalfEven(x * (127/amax))
-func quantize(a *Acts, t int, x []float32) bool {
-	k := a.K
-	q := a.Q[t*k : t*k+k]
-	for b := 0; b < k/32; b++ {
+func quantize(a *Acts, t, from int, x []float32) bool {
+	q, scale, sx, sum16, sum32 := a.blocks(t, from, len(x))
+	for b := range scale {
 		xb := x[b*32 : b*32+32]
 		var amax float32
 		for _, v := range xb {
@@ -75,10 +96,10 @@ func quantize(a *Acts, t int, x []float32) bool {
 			q[b*32+i] = int8(c)
 			s[i/16] += c
 		}
-		a.D[t*(k/32)+b] = d
-		a.Sum16[t*(k/16)+2*b], a.Sum16[t*(k/16)+2*b+1] = s[0], s[1]
-		a.Sum32[t*(k/32)+b] = s[0] + s[1]
-		a.SX[t*(k/32)+b] = float32(float32(s[0]+s[1]) * d)
+		scale[b] = d
+		sum16[2*b], sum16[2*b+1] = s[0], s[1]
+		sum32[b] = s[0] + s[1]
+		sx[b] = float32(float32(s[0]+s[1]) * d)
 	}
 	return true
 }

@@ -124,16 +124,8 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 const amxSlack = 4 * 512
 
 // quantizeAMX also fills Blocks.
-func quantizeAMX(a *Acts, t int, x []float32) bool {
-	if !quantizeLevelAVX512(a, t, x) {
-		return false
-	}
-	k := a.K
-	q, blocks := a.Q[t*k:t*k+k], a.Blocks[t/16*16*k+t%16*32:]
-	for len(q) >= 32 {
-		*(*[32]int8)(blocks) = [32]int8(q)
-		q = q[32:]
-		blocks = blocks[min(512, len(blocks)):]
-	}
-	return true
+func quantizeAMX(a *Acts, t0, t1, from int, x []float32) bool {
+	p := quantizeArgs(a, t0, t1, from, x)
+	p.tiles, p.tileLeft, p.nextTile = &a.Blocks[t0/16*16*a.K+from/32*512+t0%16*32], 16-t0%16, 16*a.K-512
+	return quantizeAVX512(&p) < 0x7f800000
 }

@@ -23,7 +23,7 @@ func TestGemvFreeOrder(t *testing.T) {
 			w, x, a, s := fenced(t, rows*rb), make([]float32, k), NewActs(2, k), NewScratch(k)
 			randomRows(r, f, w)
 			fillNormal(r, x, 1)
-			l.Quantize(a, 1, x)
+			l.Quantize(a, 1, 2, 0, x)
 			got, want := make([]float32, rows), make([]float32, rows)
 			l.Gemv[typ](got, w, a, 1, s)
 			portable.Gemv[typ](want, w, a, 1, s)

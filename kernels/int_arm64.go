@@ -4,7 +4,7 @@ package kernels
 
 // neonInt fills l with this level's kernels of the int group.
 func neonInt(l *Level) {
-	l.Quantize = quantizeByNEON
+	l.Quantize = quantizeTokens(quantizeByNEON)
 	codesNEON(l)
 	l.PackTile, l.GemmInt8 = packTileBy4, byNEON.gemm
 	gemvArm64(l, byNEON)

@@ -4,7 +4,7 @@ package kernels
 
 // avx2Int fills l with this level's kernels of the int group.
 func avx2Int(l *Level) {
-	l.Quantize = quantizeByAVX2
+	l.Quantize = quantizeTokens(quantizeByAVX2)
 	codesAVX2(l)
 	l.PackTile, l.GemmInt8 = packTileAVX2, gemmInt8AVX2
 	for _, typ := range []Type{Q8_0, Q4_0, Q4_1, Q5_0, Q5_1} {

@@ -6,7 +6,7 @@ import "github.com/klauspost/cpuid/v2"
 
 // avx512Int fills l with this level's kernels of the int group.
 func avx512Int(l *Level) {
-	l.Quantize = quantizeLevelAVX512
+	l.Quantize = quantizeByAVX512
 	codesAVX512(l)
 	l.PackTile = packTileAVX512
 	unpackAVX512(l)
@@ -24,17 +24,39 @@ func avx512Int(l *Level) {
 	gemvFreeOrder(l)
 }
 
-//go:noescape
-func quantizeAVX512(q, packed *int8, d, sx *float32, sum16, sum32 *int32, x *float32, blocks int) (maxBits uint32)
+// quantArgs are the arguments of quantizeAVX512. next... is what is added, in bytes, behind a token's last block to come
+// to the next token; nextPacked and nextTile behind its first.
+type quantArgs struct {
+	tokens, blocks int
+	x              *float32
+	q              *int8
+	packed         *int8 // the quad of four blocks that holds the first block
+	first          int   // which of the quad's
+	tiles          *int8 // where the codes stand in Acts.Blocks; nil = nowhere
+	tileLeft       int   // tokens up to the end of the 16
+	d, sx          *float32
+	sum16, sum32   *int32
+	nextQ, nextD   int
+	nextPacked     int
+	nextTile       int // from the end of the 16
+}
 
-// quantizeLevelAVX512 also fills Packed, [n, K rounded up to 128], for Gemv: each quad of four blocks as 64 bytes of
+//go:noescape
+func quantizeAVX512(p *quantArgs) (maxBits uint32)
+
+// quantizeByAVX512 also fills Packed, [n, K rounded up to 128], for Gemv: each quad of four blocks as 64 bytes of
 // first halves, then 64 of second halves, blocks in the order 0 2 1 3 (the order in which the nibbles of Q4_K fall out).
-func quantizeLevelAVX512(a *Acts, t int, x []float32) bool {
-	k := a.K
-	x = x[:k]
-	q, b := a.Q[t*k:t*k+k], k/32
-	return quantizeAVX512(&q[0], &a.Packed[t*packedStride(k)], &a.D[t*b : t*b+b][0], &a.SX[t*b : t*b+b][0],
-		&a.Sum16[t*b*2 : t*b*2+b*2][0], &a.Sum32[t*b : t*b+b][0], &x[0], b) < 0x7f800000
+func quantizeByAVX512(a *Acts, t0, t1, from int, x []float32) bool {
+	p := quantizeArgs(a, t0, t1, from, x)
+	return quantizeAVX512(&p) < 0x7f800000
+}
+
+func quantizeArgs(a *Acts, t0, t1, from int, x []float32) quantArgs {
+	n := len(x) / (t1 - t0)
+	a.blocks(t1-1, from, n)
+	q, d, sx, s16, s32 := a.blocks(t0, from, n)
+	return quantArgs{tokens: t1 - t0, blocks: len(d), x: &x[0], q: &q[0], packed: &a.Packed[t0*packedStride(a.K)+from&^127], first: from / 32 % 4,
+		d: &d[0], sx: &sx[0], sum16: &s16[0], sum32: &s32[0], nextQ: a.K - n, nextD: (a.K - n) / 8, nextPacked: packedStride(a.K)}
 }
 
 func packedStride(k int) int { return (k + 127) &^ 127 }

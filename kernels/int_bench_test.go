@@ -80,7 +80,7 @@ func BenchmarkGemv(b *testing.B) {
 						}
 						a, s, x, dst := NewActs(1, k), NewScratch(k), make([]float32, k), make([]float32, rows)
 						fillNormal(r, x, 1)
-						l.Quantize(a, 0, x)
+						l.Quantize(a, 0, 1, 0, x)
 						per := max(16, PeakReadBytes/rb&^15)
 						ns := slices(b, rows/per, func(i int) {
 							l.Gemv[typ](dst[i*per:(i+1)*per], w[i*per*rb:(i+1)*per*rb], a, 0, s)
@@ -116,7 +116,7 @@ func BenchmarkGemmInt8(b *testing.B) {
 							a, x := NewActs(n, k), make([]float32, k)
 							for t := range n {
 								fillNormal(r, x, 1)
-								l.Quantize(a, t, x)
+								l.Quantize(a, t, t+1, 0, x)
 							}
 							q, sc, mn := make([]int8, TileRows*k), make([]float32, TileRows*ng), make([]float32, TileRows*ng)
 							tile, dst := NewTile(k), make([]float32, n*TileRows)
@@ -153,7 +153,7 @@ func BenchmarkQuantize(b *testing.B) {
 			const k = 1536
 			a, x := NewActs(1, k), make([]float32, k)
 			fillNormal(rand.New(rand.NewPCG(1, 1)), x, 1)
-			b.ReportMetric(4*k/fastest(b, func() { l.Quantize(a, 0, x) }), "GB/s")
+			b.ReportMetric(4*k/fastest(b, func() { l.Quantize(a, 0, 1, 0, x) }), "GB/s")
 		})
 	}
 }

@@ -27,8 +27,8 @@ func TestGemmInt8FewTokens(t *testing.T) {
 				pa, la, x := NewActs(n, k), NewActs(n, k), make([]float32, k)
 				for tok := range n {
 					randomActs(r, x)
-					portable.Quantize(pa, tok, x)
-					l.Quantize(la, tok, x)
+					portable.Quantize(pa, tok, tok+1, 0, x)
+					l.Quantize(la, tok, tok+1, 0, x)
 				}
 				got := make([]float32, n*TileRows)
 				l.GemmInt8(got, TileRows, tile, la, 0, n)

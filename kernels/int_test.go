@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"unsafe"
 )
@@ -117,7 +118,7 @@ func TestQuantizeLevels(t *testing.T) {
 		limits := []float32{minAmax, math.Nextafter32(minAmax, 0), math.MaxFloat32, math.SmallestNonzeroFloat32, -minAmax, -math.MaxFloat32}
 		for k := 32; k <= 640; k += 32 {
 			const n = 3
-			want, got := NewActs(n, k), NewActs(n, k)
+			want, got, pieces := NewActs(n, k), NewActs(n, k), NewActs(n, k)
 			x := fencedFloats(t, k)
 			for tok := 0; tok < n; tok++ {
 				randomActs(r, x)
@@ -126,9 +127,19 @@ func TestQuantizeLevels(t *testing.T) {
 					clear(x[b*32 : b*32+32])
 					x[b*32+r.IntN(32)] = limits[r.IntN(len(limits))]
 				}
-				if !portable.Quantize(want, tok, x) || !l.Quantize(got, tok, x) {
+				if !portable.Quantize(want, tok, tok+1, 0, x) || !l.Quantize(got, tok, tok+1, 0, x) {
 					t.Fatalf("k=%d: finite values are refused", k)
 				}
+				for from := k; from > 0; { // last columns first
+					to := from
+					from -= min(from, 32*(1+r.IntN(6)))
+					if !l.Quantize(pieces, tok, tok+1, from, x[from:to]) {
+						t.Fatalf("k=%d: finite values from %d to %d are refused", k, from, to)
+					}
+				}
+			}
+			if !reflect.DeepEqual(pieces, got) {
+				t.Fatalf("k=%d: pieces of a token give other contents than the whole", k)
 			}
 			what := fmt.Sprintf("k=%d: ", k)
 			sameBits(t, what+"Q", got.Q[:n*k], want.Q[:n*k])
@@ -143,7 +154,7 @@ func TestQuantizeLevels(t *testing.T) {
 			for _, bad := range []uint32{0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001} {
 				fillNormal(r, x, 1)
 				x[i] = math.Float32frombits(bad)
-				if l.Quantize(a, 0, x) {
+				if l.Quantize(a, 0, 1, 0, x) {
 					t.Fatalf("%g at %d of %d is not refused", x[i], i, k)
 				}
 			}
@@ -202,8 +213,8 @@ func TestGemvLevels(t *testing.T) {
 				all := fenced(t, 63*rb)
 				randomRows(r, f, all)
 				randomActs(r, x)
-				portable.Quantize(pa, tok, x)
-				l.Quantize(la, tok, x)
+				portable.Quantize(pa, tok, tok+1, 0, x)
+				l.Quantize(la, tok, tok+1, 0, x)
 				want := make([]float32, 63)
 				portable.Gemv[f.Type](want, all, pa, tok, NewScratch(k))
 				for _, rows := range rowLens {
@@ -236,8 +247,8 @@ func TestGemmInt8Levels(t *testing.T) {
 				x, pa, la := make([]float32, k), NewActs(n, k), NewActs(n, k)
 				for tok := 0; tok < n; tok++ {
 					randomActs(r, x)
-					portable.Quantize(pa, tok, x)
-					l.Quantize(la, tok, x)
+					portable.Quantize(pa, tok, tok+1, 0, x)
+					l.Quantize(la, tok, tok+1, 0, x)
 				}
 				pt, lt := NewTile(k), NewTile(k)
 				pt.Reset(f, k)
@@ -305,7 +316,7 @@ func TestGemvEqualsGemm(t *testing.T) {
 				a, x, dst, row := NewActs(n, k), make([]float32, k), make([]float32, n*TileRows), make([]float32, TileRows)
 				for tok := 0; tok < n; tok++ {
 					randomActs(r, x)
-					l.Quantize(a, tok, x)
+					l.Quantize(a, tok, tok+1, 0, x)
 				}
 				l.GemmInt8(dst, TileRows, tile, a, 0, n)
 				for tok := 0; tok < n; tok++ {

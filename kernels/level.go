@@ -25,8 +25,9 @@ type Level struct {
 
 	// --- integer path: activations quantised by 32, weights as integer codes
 
-	// Quantize fills token t of a from x [k]; false when x holds a NaN or an infinity (a's token is then undefined).
-	Quantize func(a *Acts, t int, x []float32) bool
+	// Quantize fills columns from..from+c of tokens t0..t1 of a from x [t1-t0, c], both whole blocks of 32; false when x
+	// holds a NaN or an infinity (what is filled is then undefined).
+	Quantize func(a *Acts, t0, t1, from int, x []float32) bool
 	// Gemv: dst[i] = <row i of w, token t of a>; w holds len(dst) whole rows of the format, in file order.
 	// Any len(dst); multiples of 16 are the fast case. At most about 100 µs of work a call.
 	Gemv [NumTypes]func(dst []float32, w []byte, a *Acts, t int, s *Scratch)

@@ -40,7 +40,7 @@ func orderInput(typ Type, k, rows int) (w []byte, a *Acts) {
 	x := make([]float32, k)
 	fillNormal(r, x, 1)
 	a = NewActs(1, k)
-	portable.Quantize(a, 0, x)
+	portable.Quantize(a, 0, 1, 0, x)
 	return w, a
 }
 

@@ -4,7 +4,7 @@ package kernels
 var portable = Level{
 	Name:     "portable",
 	F16ToF32: f16ToF32, F32ToF16: f32ToF16, BF16ToF32: bf16ToF32,
-	Quantize: quantize, PackTile: packTile, GemmInt8: gemmInt8,
+	Quantize: quantizeTokens(quantize), PackTile: packTile, GemmInt8: gemmInt8,
 	GemmF32: gemmF32, BF16Row: bf16Row, BF16Pairs: bf16Pairs, Transpose: transpose,
 	AttendPage: attendPage, AttendMerge: attendMerge,
 	Exp: vexp, SwiGLU: swiGLU, SwiGLUBack: swiGLUBack, GeGLU: geGLU,

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "go_asm.h"
 
 DATA quantF<>+0(SB)/4, $0x7fffffff // |x|
 DATA quantF<>+4(SB)/4, $0x42fe0000 // 127
@@ -8,26 +9,36 @@ DATA quantF<>+8(SB)/4, $0x0d800000 // 2^-100
 DATA quantF<>+12(SB)/4, $0x01010101
 GLOBL quantF<>(SB), RODATA|NOPTR, $16
 
-// func quantizeAVX512(q, packed *int8, d, sx *float32, sum16, sum32 *int32, x *float32, blocks int) (maxBits uint32)
+// func quantizeAVX512(p *quantArgs) (maxBits uint32)
 //
-//	for b := range blocks { the body of quantize for 32 values; maxBits = max(maxBits, bits(|x|)) }
-TEXT ·quantizeAVX512(SB), 0, $136-68
-	MOVQ q+0(FP), DI
-	MOVQ packed+8(FP), R8
-	MOVQ d+16(FP), R9
-	MOVQ sx+24(FP), R10
-	MOVQ sum16+32(FP), R11
-	MOVQ sum32+40(FP), R12
-	MOVQ x+48(FP), SI
-	MOVQ blocks+56(FP), CX
+//	for range p.tokens { for range p.blocks { the body of quantize for 32 values; maxBits = max(maxBits, bits(|x|)) } }
+//
+//	SI x · DI q · R8 packed quad · R9 d · R10 sx · R11 sum16 · R12 sum32 · R13 codes in tiles, of the token R15
+//	BX block, counted from the quad's first · CX end of BX · R14 p
+TEXT ·quantizeAVX512(SB), 0, $136-12
+	MOVQ p+0(FP), R14
+	MOVQ quantArgs_x(R14), SI
+	MOVQ quantArgs_q(R14), DI
+	MOVQ quantArgs_packed(R14), R8
+	MOVQ quantArgs_d(R14), R9
+	MOVQ quantArgs_sx(R14), R10
+	MOVQ quantArgs_sum16(R14), R11
+	MOVQ quantArgs_sum32(R14), R12
+	MOVQ quantArgs_tiles(R14), R15
+	MOVQ quantArgs_first(R14), CX
+	ADDQ quantArgs_blocks(R14), CX
 	VPBROADCASTD quantF<>+0(SB), Z31
 	VMOVSS       quantF<>+4(SB), X15
 	VMOVSS       quantF<>+8(SB), X14
 	VPBROADCASTD quantF<>+12(SB), Y13
 	VPXOR        X12, X12, X12 // running maximum of |x| as bits
-	XORQ         BX, BX        // block
 
-	// Invariant: blocks below BX are done; SI, DI, R9-R12 point at block BX.
+	// Invariant: the tokens before that of SI, DI, R8-R12 and R15 are done.
+token:
+	MOVQ quantArgs_first(R14), BX
+	MOVQ R15, R13
+
+	// Invariant: blocks below BX are done; SI, DI, R9-R13 point at block BX.
 loop:
 	VMOVUPS       (SI), Z0
 	VMOVUPS       64(SI), Z1
@@ -59,6 +70,13 @@ loop:
 	VMOVDQU      X6, (DI)
 	VMOVDQU      X7, 16(DI)
 
+	TESTQ   R13, R13
+	JEQ     pack
+	VMOVDQU X6, (R13)
+	VMOVDQU X7, 16(R13)
+	ADDQ    $512, R13
+
+pack:
 	// packed: lanes of quad b/4 in the order 0 2 1 3, first halves before second halves
 	MOVQ    BX, AX
 	ANDQ    $~3, AX
@@ -102,7 +120,26 @@ loop:
 	CMPQ BX, CX
 	JLT  loop
 
+	DECQ quantArgs_tokens(R14)
+	JEQ  done
+	ADDQ quantArgs_nextQ(R14), DI
+	ADDQ quantArgs_nextPacked(R14), R8
+	MOVQ quantArgs_nextD(R14), AX
+	ADDQ AX, R9
+	ADDQ AX, R10
+	ADDQ AX, R12
+	LEAQ (R11)(AX*2), R11
+	TESTQ R15, R15
+	JEQ  token
+	ADDQ $32, R15
+	DECQ quantArgs_tileLeft(R14)
+	JNE  token
+	MOVQ $16, quantArgs_tileLeft(R14)
+	ADDQ quantArgs_nextTile(R14), R15
+	JMP  token
+
+done:
 	VMOVD X12, AX
-	MOVL  AX, maxBits+64(FP)
+	MOVL  AX, maxBits+8(FP)
 	VZEROUPPER
 	RET

@@ -15,11 +15,7 @@ package kernels
 //go:noescape
 func quantizeNEON(x *float32, nb int, q *int8, d, sx *float32, sum16, sum32 *int32) bool
 
-func quantizeByNEON(a *Acts, t int, x []float32) bool {
-	k := a.K
-	nb := k / ActBlock
-	x, q := x[:k], a.Q[t*k:t*k+k]
-	d, sx := a.D[t*nb:t*nb+nb], a.SX[t*nb:t*nb+nb]
-	s16, s32 := a.Sum16[2*t*nb:2*t*nb+2*nb], a.Sum32[t*nb:t*nb+nb]
-	return quantizeNEON(&x[0], nb, &q[0], &d[0], &sx[0], &s16[0], &s32[0])
+func quantizeByNEON(a *Acts, t, from int, x []float32) bool {
+	q, d, sx, s16, s32 := a.blocks(t, from, len(x))
+	return quantizeNEON(&x[0], len(d), &q[0], &d[0], &sx[0], &s16[0], &s32[0])
 }

@@ -51,7 +51,7 @@ func gemv(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
 		}
 		rows := max(1, (64<<10)/(k/f.Block*f.Bytes)/16) * 16
 		w, a, s, dst := weights(r, f, rows, k), kernels.NewActs(1, k), kernels.NewScratch(k), room[float32](rows)
-		l.Quantize(a, 0, normals(r, k))
+		l.Quantize(a, 0, 1, 0, normals(r, k))
 		multiply := l.Gemv[f.Type]
 		return func() { multiply(dst, w, a, 0, s) }, nil
 	}
@@ -67,7 +67,7 @@ func gemmInt8(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
 		}
 		a, dst := kernels.NewActs(n, k), room[float32](n*kernels.TileRows)
 		for t := range n {
-			l.Quantize(a, t, normals(r, k))
+			l.Quantize(a, t, t+1, 0, normals(r, k))
 		}
 		tile, fill := newTile(r, l, f, k)
 		fill()

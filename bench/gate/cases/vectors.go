@@ -19,7 +19,7 @@ func init() {
 	pieces = append(pieces,
 		vector("Quantize", func(l *kernels.Level, r *rand.Rand) func() {
 			a, x := kernels.NewActs(1, n), normals(r, n)
-			return func() { l.Quantize(a, 0, x) }
+			return func() { l.Quantize(a, 0, 1, 0, x) }
 		}),
 		vector("RMSNorm", func(l *kernels.Level, r *rand.Rand) func() {
 			dst, x, w := room[float32](n), normals(r, n), normals(r, n)
