@@ -231,9 +231,7 @@ func (t *attendTask) finish(a *attendScratch, g *attGroup, nq int) {
 	dst, width := t.r.buf[t.s.out], spec.Heads*hd
 	for i := 0; i < nq; i++ {
 		o := dst[(g.row+i/shared)*width+(g.kv*shared+i%shared)*hd:][:hd]
-		sum := a.sum[i]
-		for d, x := range a.out[i*hd : i*hd+hd] {
-			o[d] = x / sum
-		}
+		copy(o, a.out[i*hd:i*hd+hd])
+		t.r.m.level.Div(o, a.sum[i])
 	}
 }

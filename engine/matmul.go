@@ -48,14 +48,14 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 		panic("engine: too many matrix products in one region")
 	}
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
+	n, threads := t1-t0, t.r.m.pool.threads()
 	if s.codes {
-		t.r.acts[1-s.acts].SetK(s.mats[0].rows)
+		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > gemvTokens)
 	}
 	mats := s.mats
 	if s.join {
 		mats = mats[:1] // its chunks are those of all
 	}
-	n, threads := t1-t0, t.r.m.pool.threads()
 	t.bytes, t.parts = 0, 1
 	if n <= chunkTokens {
 		total := 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 )
 
@@ -54,6 +55,7 @@ type step struct {
 	join    bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
 	act     rowKind
 	codes   bool   // of that only the other activations are wanted, not a buffer
+	gemm32  bool   // those are read by integer products with groups of 32 alone
 	name    string // of the tensor that reads them, for errors
 }
 
@@ -84,6 +86,7 @@ type rowOp struct {
 	factor    float32
 	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
+	gemm32    bool   // rowQuantize: read by integer products with groups of 32 alone
 }
 
 // compiler holds what compile builds up.
@@ -156,11 +159,35 @@ func compile(m *Model) (*plan, error) {
 		}
 	}
 	c.flush()
+	c.p.readers()
 	c.p.hidden = c.at[m.Program.Hidden]
 	if c.p.head.mats == nil || c.p.hidden < 0 {
 		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
 	}
 	return c.p, nil
+}
+
+// readers finds out what reads each value that is quantised.
+func (p *plan) readers() {
+	var gemm32 [2]*bool // of what the activations hold
+	for i := range p.steps {
+		s := &p.steps[i]
+		for j := range s.rows {
+			if o := &s.rows[j]; o.kind == rowQuantize {
+				o.gemm32 = true
+				gemm32[0] = &o.gemm32
+			}
+		}
+		for j := range s.mats {
+			if w := s.mats[j].ints; w != nil && w.Group != kernels.ActBlock {
+				*gemm32[s.acts] = false
+			}
+		}
+		if s.codes {
+			s.gemm32 = true
+			gemm32[1-s.acts] = &s.gemm32
+		}
+	}
 }
 
 // head compiles the output head: the product, and what follows it on each part of the logits.

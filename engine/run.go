@@ -160,7 +160,7 @@ func (r *runner) step(s *step) error {
 	return err
 }
 
-// rowsTask runs row ops: chunk = a run of rows, each taken through all ops.
+// rowsTask runs row ops: chunk = a run of rows, taken through all ops block by block.
 type rowsTask struct {
 	r   *runner
 	ops []rowOp
@@ -179,21 +179,41 @@ func (r *runner) runRows(ops []rowOp, n int) error {
 		work += n * ops[i].width
 	}
 	if w := r.m.pool.threads(); work > inlineRows && w > 1 {
-		t.per = max(1, n/(4*w))
+		if t.per = max(1, n/(4*w)); t.per > rowBlock {
+			t.per = t.per / rowBlock * rowBlock
+		}
 	}
 	for i := range ops {
 		if ops[i].kind == rowQuantize {
-			r.acts[0].SetK(ops[i].width)
+			r.acts[0].SetK(ops[i].width, ops[i].gemm32 && n > gemvTokens)
 		}
 	}
 	return r.m.pool.run(t, (n+t.per-1)/t.per)
 }
 
 func (t *rowsTask) run(worker, chunk int) {
-	for i := chunk * t.per; i < min(t.n, (chunk+1)*t.per); i++ {
-		for o := range t.ops {
-			t.row(&t.ops[o], worker, i)
+	for i, end := chunk*t.per, min(t.n, (chunk+1)*t.per); i < end; i += rowBlock {
+		n := min(rowBlock, end-i)
+		for j := range t.ops {
+			o := &t.ops[j]
+			if o.kind == rowQuantize {
+				t.quantize(o, i, i+n)
+				continue
+			}
+			for k := i; k < i+n; k++ {
+				t.row(o, worker, k)
+			}
 		}
+	}
+}
+
+// rowBlock is how many rows are taken through the ops together: as many as kernels quantise at a time.
+const rowBlock = 16
+
+// quantize quantises rows i0..i1.
+func (t *rowsTask) quantize(o *rowOp, i0, i1 int) {
+	if !t.r.m.level.Quantize(t.r.acts[0], i0, i1, 0, t.r.buf[o.a][i0*o.width:i1*o.width]) {
+		t.r.failInput(o.name)
 	}
 }
 
@@ -237,10 +257,6 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		x, hd := at(o.out), r.m.Spec.HeadDim
 		for h := 0; h < o.heads; h++ {
 			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
-		}
-	case rowQuantize:
-		if !l.Quantize(r.acts[0], i, i+1, 0, at(o.a)) {
-			r.failInput(o.name)
 		}
 	case rowStore:
 		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {

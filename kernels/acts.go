@@ -16,6 +16,7 @@ type Acts struct {
 	Sum32  []int32   // [n, K/32]
 	Packed []int8    // [n, K rounded up to 128] the level's own order of Q
 	Blocks []int8    // [n/16 rounded up, K/32, 16, 32] the same for products of tiles, where there are such
+	gemm32 bool      // what groups of 16, and products of one token, read need not be filled
 }
 
 // NewActs allocates room for n tokens of width up to k (a multiple of 32).
@@ -35,12 +36,13 @@ func NewActs(n, k int) *Acts {
 // actBlocks says that this machine has a level that reads Acts.Blocks.
 var actBlocks bool
 
-// SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating.
-func (a *Acts) SetK(k int) {
+// SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating. gemm32 says that they will
+// be read by GemmInt8 of tiles with groups of 32 alone, so that a level need not fill the rest.
+func (a *Acts) SetK(k int, gemm32 bool) {
 	if k%ActBlock != 0 || k <= 0 {
 		panic("kernels: activation width is not a positive multiple of 32")
 	}
-	a.K = k
+	a.K, a.gemm32 = k, gemm32
 }
 
 // minAmax is 2^-100: blocks below it are stored as zeros, so that 127/amax stays finite.

@@ -120,13 +120,3 @@ func attendMergeBy(lanes int, f func(out, pout *float32, n int, a, b float32)) f
 		return max, sum
 	}
 }
-
-// mergeScales gives the factors of out and pout when both partials saw a key; see attendMerge.
-func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
-	m := max
-	if pmax > m {
-		m = pmax
-	}
-	a, b = Exp32(max-m), Exp32(pmax-m)
-	return a, b, m, FMA32(psum, b, float32(sum*a))
-}

@@ -97,13 +97,25 @@ func attendMerge(out []float32, max, sum float32, pout []float32, pmax, psum flo
 		copy(out, pout)
 		return pmax, psum
 	}
+	a, b, m, s := mergeScales(max, sum, pmax, psum)
+	for d := range out {
+		out[d] = FMA32(pout[d], b, float32(out[d]*a))
+	}
+	return m, s
+}
+
+// mergeScales gives the factors of out and pout when both partials saw a key, the new max and the new sum.
+func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
 	m := max
 	if pmax > m {
 		m = pmax
 	}
-	a, b := Exp32(max-m), Exp32(pmax-m)
-	for d := range out {
-		out[d] = FMA32(pout[d], b, float32(out[d]*a))
+	a, b = 1, 1 // exp(0)
+	if max != m {
+		a = Exp32(max - m)
 	}
-	return m, FMA32(psum, b, float32(sum*a))
+	if pmax != m {
+		b = Exp32(pmax - m)
+	}
+	return a, b, m, FMA32(psum, b, float32(sum*a))
 }

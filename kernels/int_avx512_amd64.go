@@ -46,10 +46,40 @@ func quantizeAVX512(p *quantArgs) (maxBits uint32)
 
 // quantizeByAVX512 also fills Packed, [n, K rounded up to 128], for Gemv: each quad of four blocks as 64 bytes of
 // first halves, then 64 of second halves, blocks in the order 0 2 1 3 (the order in which the nibbles of Q4_K fall out).
+//
+// Where a is for products of many tokens alone, whole blocks of 16 tokens get Q, D, SX and Sum32 only.
 func quantizeByAVX512(a *Acts, t0, t1, from int, x []float32) bool {
+	n := len(x) / (t1 - t0)
+	for a.gemm32 && t1-t0 >= 16 {
+		q, d, sx, _, s32 := a.blocks(t0, from, n)
+		a.blocks(t0+15, from, n)
+		if quantize16AVX512(&quantize16Args{blocks: n / 32, x: &x[:16*n][0], xStride: 4 * n, codes: &q[0], codeStride: a.K, codeStep: 32,
+			d: &d[0], sx: &sx[0], sum32: &s32[0], dStride: a.K / 32}) >= 0x7f800000 {
+			return false
+		}
+		if t0, x = t0+16, x[16*n:]; t0 == t1 {
+			return true
+		}
+	}
 	p := quantizeArgs(a, t0, t1, from, x)
 	return quantizeAVX512(&p) < 0x7f800000
 }
+
+// quantize16Args are the arguments of quantize16AVX512: columns of 16 tokens, strides in bytes but for dStride.
+type quantize16Args struct {
+	blocks     int
+	x          *float32
+	xStride    int
+	codes      *int8
+	codeStride int // from token to token
+	codeStep   int // from block to block
+	d, sx      *float32
+	sum32      *int32 // nil = not wanted
+	dStride    int    // in elements of d, sx and sum32
+}
+
+//go:noescape
+func quantize16AVX512(p *quantize16Args) (maxBits uint32)
 
 func quantizeArgs(a *Acts, t0, t1, from int, x []float32) quantArgs {
 	n := len(x) / (t1 - t0)

@@ -162,6 +162,47 @@ func TestQuantizeLevels(t *testing.T) {
 	})
 }
 
+// quantizePieces quantises xs [n, a.K] in pieces of some tokens and columns, the last ones first, each copied to end at a fence.
+func quantizePieces(t *testing.T, r *rand.Rand, l *Level, a *Acts, xs []float32) {
+	t.Helper()
+	k := a.K
+	fence := fencedFloats(t, len(xs))
+	for t1 := len(xs) / k; t1 > 0; {
+		t0 := max(0, t1-1-r.IntN(40))
+		for to := k; to > 0; {
+			from := max(0, to-32*(1+r.IntN(6)))
+			x := fence[len(fence)-(t1-t0)*(to-from):]
+			for i := t0; i < t1; i++ {
+				copy(x[(i-t0)*(to-from):], xs[i*k+from:i*k+to])
+			}
+			if !l.Quantize(a, t0, t1, from, x) {
+				t.Fatalf("finite values of tokens %d to %d, columns %d to %d, are refused", t0, t1, from, to)
+			}
+			to = from
+		}
+		t1 = t0
+	}
+}
+
+// TestQuantizeManyRefuses holds the form for products of many tokens to refusing what is not finite, wherever it stands.
+func TestQuantizeManyRefuses(t *testing.T) {
+	eachLevel(t, func(t *testing.T, l *Level) {
+		r := rand.New(rand.NewPCG(16, 1))
+		const n, k = 35, 64
+		a, x := NewActs(n, k), make([]float32, n*k)
+		a.SetK(k, true)
+		for i := range x {
+			for _, bad := range []uint32{0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001} {
+				fillNormal(r, x, 1)
+				x[i] = math.Float32frombits(bad)
+				if l.Quantize(a, 0, n, 0, x) {
+					t.Fatalf("%g at column %d of token %d is not refused", x[i], i%k, i/k)
+				}
+			}
+		}
+	})
+}
+
 func TestCodesLevels(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
 		eachFormat(t, func(t *testing.T, f *IntFormat) {
@@ -244,11 +285,18 @@ func TestGemmInt8Levels(t *testing.T) {
 				for i := 0; i < TileRows; i++ {
 					portable.Codes[f.Type](q[i*k:], s[i*ng:], m[i*ng:], rows[i*rb:i*rb+rb])
 				}
-				x, pa, la := make([]float32, k), NewActs(n, k), NewActs(n, k)
+				xs, pa, la := make([]float32, n*k), NewActs(n, k), NewActs(n, k)
 				for tok := 0; tok < n; tok++ {
+					x := xs[tok*k : tok*k+k]
 					randomActs(r, x)
 					portable.Quantize(pa, tok, tok+1, 0, x)
 					l.Quantize(la, tok, tok+1, 0, x)
+				}
+				many := la // what products of many tokens alone need
+				if f.Group == ActBlock {
+					many = NewActs(n, k)
+					many.SetK(k, true)
+					quantizePieces(t, r, l, many, xs)
 				}
 				pt, lt := NewTile(k), NewTile(k)
 				pt.Reset(f, k)
@@ -273,8 +321,12 @@ func TestGemmInt8Levels(t *testing.T) {
 						for i := range got {
 							got[i] = -77
 						}
+						la := la
+						if r.IntN(2) == 0 {
+							la = many
+						}
 						l.GemmInt8(got, ldd, lt, la, t0, t1)
-						what := fmt.Sprintf("k=%d rows=%d tokens %d:%d", k, nr, t0, t1)
+						what := fmt.Sprintf("k=%d rows=%d tokens %d:%d many=%t", k, nr, t0, t1, la == many)
 						check(t, what)
 						for tok := t0; tok < t1; tok++ {
 							equalBits(t, fmt.Sprintf("%s token %d", what, tok), got[(tok-t0)*ldd:], want[tok*TileRows:tok*TileRows+nr])

@@ -76,6 +76,7 @@ type Level struct {
 	Mul         func(dst, x []float32)                        // dst *= x
 	Axpy        func(dst []float32, a float32, x []float32)   // dst = fma(a, x, dst)
 	Scale       func(dst []float32, a float32)                // dst *= a
+	Div         func(dst []float32, a float32)                // dst /= a
 	Max         func(x []float32) float32                     // largest value; -Inf when empty; NaN is ignored
 	SumSq       func(x []float32) float32                     // chain fma(x,x,lane), 16 lanes
 	Dot         func(x, y []float32) float32                  // chain fma(x,y,lane), 16 lanes

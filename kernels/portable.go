@@ -9,7 +9,7 @@ var portable = Level{
 	AttendPage: attendPage, AttendMerge: attendMerge,
 	Exp: vexp, SwiGLU: swiGLU, SwiGLUBack: swiGLUBack, GeGLU: geGLU,
 	RMSNorm: rmsNorm, RMSNormBack: rmsNormBack, Rope: rope,
-	Add: add, Mul: mul, Axpy: axpy, Scale: scale, Max: vmax,
+	Add: add, Mul: mul, Axpy: axpy, Scale: scale, Div: div, Max: vmax,
 	SumSq: sumSq, Dot: dot, Sum: sum, SoftmaxExp: softmaxExp, AllFinite: allFinite,
 	AdamW: adamW,
 }

@@ -163,6 +163,12 @@ func scale(dst []float32, a float32) {
 	}
 }
 
+func div(dst []float32, a float32) {
+	for i := range dst {
+		dst[i] /= a
+	}
+}
+
 func vmax(x []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range x {

@@ -25,6 +25,11 @@ func axpy128(dst, x *float32, n int, a float32)
 //go:noescape
 func scale128(dst *float32, n int, a float32)
 
+// dst[i] /= a
+//
+//go:noescape
+func div128(dst *float32, n int, a float32)
+
 // out[d] = fma(pout[d], b, float32(out[d]*a))
 //
 //go:noescape

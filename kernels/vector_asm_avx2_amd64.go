@@ -25,6 +25,11 @@ func axpy256(dst, x *float32, n int, a float32)
 //go:noescape
 func scale256(dst *float32, n int, a float32)
 
+// dst[i] /= a
+//
+//go:noescape
+func div256(dst *float32, n int, a float32)
+
 // dst[i] = F16ToF32(src[i])
 //
 //go:noescape

@@ -24,6 +24,11 @@ func axpy512(dst, x *float32, n int, a float32)
 //go:noescape
 func scale512(dst *float32, n int, a float32)
 
+// dst[i] /= a
+//
+//go:noescape
+func div512(dst *float32, n int, a float32)
+
 // dst[i] = F16ToF32(src[i])
 //
 //go:noescape

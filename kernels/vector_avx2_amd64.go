@@ -14,7 +14,7 @@ func avx2Vector(l *Level) {
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add256, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul256, mul) }
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU256, swiGLU) }
-	l.Axpy, l.Scale, l.GeGLU, l.SwiGLUBack = axpyAVX2, scaleAVX2, geGLUAVX2, swiGLUBackAVX2
+	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyAVX2, scaleAVX2, divAVX2, geGLUAVX2, swiGLUBackAVX2
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormAVX2, rmsNormBackAVX2, ropeAVX2
 	l.Max, l.Sum, l.Dot, l.SoftmaxExp = maxAVX2, sumAVX2, dotAVX2, softmaxExpAVX2
 	l.SumSq = func(x []float32) float32 { return dotAVX2(x, x) }
@@ -38,6 +38,15 @@ func scaleAVX2(dst []float32, a float32) {
 		dst = dst[n:]
 	}
 	scale(dst, a)
+}
+
+func divAVX2(dst []float32, a float32) {
+	for len(dst) >= 8 {
+		n := min(len(dst)&^7, vectorSpan)
+		div256(&dst[0], n, a)
+		dst = dst[n:]
+	}
+	div(dst, a)
 }
 
 func geGLUAVX2(dst, gate, up []float32) {

@@ -72,3 +72,20 @@ loop:
 	JGT     loop
 	VZEROUPPER
 	RET
+
+// func div256(dst *float32, n int, a float32)
+TEXT ·div256(SB), 0, $136-20
+	MOVQ         dst+0(FP), DI
+	MOVQ         n+8(FP), DX
+	VBROADCASTSS a+16(FP), Y2
+
+	// invariant: the elements before DI are done, DX > 0 are left
+loop:
+	VMOVUPS (DI), Y0
+	VDIVPS  Y2, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, DI
+	SUBQ    $8, DX
+	JGT     loop
+	VZEROUPPER
+	RET

@@ -14,7 +14,7 @@ func avx512Vector(l *Level) {
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add512, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul512, mul) }
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU512, swiGLU) }
-	l.Axpy, l.Scale, l.GeGLU, l.SwiGLUBack = axpyAVX512, scaleAVX512, geGLUAVX512, swiGLUBackAVX512
+	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyAVX512, scaleAVX512, divAVX512, geGLUAVX512, swiGLUBackAVX512
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormAVX512, rmsNormBackAVX512, ropeAVX512
 	l.Max, l.Sum, l.Dot, l.SoftmaxExp = maxAVX512, sumAVX512, dotAVX512, softmaxExpAVX512
 	l.SumSq = func(x []float32) float32 { return dotAVX512(x, x) }
@@ -34,6 +34,14 @@ func scaleAVX512(dst []float32, a float32) {
 	for len(dst) > 0 {
 		n := min(len(dst), vectorSpan)
 		scale512(&dst[0], n, a)
+		dst = dst[n:]
+	}
+}
+
+func divAVX512(dst []float32, a float32) {
+	for len(dst) > 0 {
+		n := min(len(dst), vectorSpan)
+		div512(&dst[0], n, a)
 		dst = dst[n:]
 	}
 }

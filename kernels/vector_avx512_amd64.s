@@ -78,3 +78,21 @@ loop:
 	JGT       loop
 	VZEROUPPER
 	RET
+
+// func div512(dst *float32, n int, a float32)
+TEXT ·div512(SB), 0, $136-20
+	MOVQ         dst+0(FP), DI
+	MOVQ         n+8(FP), DX
+	VBROADCASTSS a+16(FP), Z2
+	LANESINIT
+
+	// invariant: the elements before DI are done, DX > 0 are left
+loop:
+	LANES
+	VMOVUPS.Z (DI), K1, Z0
+	VDIVPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	NEXT1(DI)
+	JGT       loop
+	VZEROUPPER
+	RET

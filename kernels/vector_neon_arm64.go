@@ -14,7 +14,7 @@ func neonVector(l *Level) {
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add128, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul128, mul) }
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU128, swiGLU) }
-	l.Axpy, l.Scale, l.GeGLU, l.SwiGLUBack = axpyNEON, scaleNEON, geGLUNEON, swiGLUBackNEON
+	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyNEON, scaleNEON, divNEON, geGLUNEON, swiGLUBackNEON
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormNEON, rmsNormBackNEON, ropeNEON
 	l.Max, l.Sum, l.Dot, l.SoftmaxExp = maxNEON, sumNEON, dotNEON, softmaxExpNEON
 	l.SumSq = func(x []float32) float32 { return dotNEON(x, x) }
@@ -38,6 +38,15 @@ func scaleNEON(dst []float32, a float32) {
 		dst = dst[n:]
 	}
 	scale(dst, a)
+}
+
+func divNEON(dst []float32, a float32) {
+	for len(dst) >= 4 {
+		n := min(len(dst)&^3, vectorSpan)
+		div128(&dst[0], n, a)
+		dst = dst[n:]
+	}
+	div(dst, a)
 }
 
 func geGLUNEON(dst, gate, up []float32) {

@@ -71,6 +71,23 @@ loop:
 	BGT    loop
 	RET
 
+// func div128(dst *float32, n int, a float32)
+TEXT ·div128(SB), 0, $136-20
+	MOVD  dst+0(FP), R0
+	MOVD  n+8(FP), R2
+	FMOVS a+16(FP), F2
+	VDUP  V2.S[0], V2.S4
+
+	// invariant: the elements before R0 are done, R2 > 0 are left
+loop:
+	VLD1   (R0), [V0.S4]
+	FDIV4S(2, 0, 0)
+	VST1   [V0.S4], (R0)
+	ADD    $16, R0
+	SUBS   $4, R2
+	BGT    loop
+	RET
+
 // func attendMerge128(out, pout *float32, n int, a, b float32)
 TEXT ·attendMerge128(SB), 0, $136-32
 	MOVD  out+0(FP), R0

@@ -72,6 +72,7 @@ var vectorOps = []vectorOp{
 	{"Axpy", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Axpy(s[0], a, s[1]); return nil }},
 	{"Axpy to itself", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Axpy(s[0], a, s[0]); return nil }},
 	{"Scale", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Scale(s[0], -a); return nil }},
+	{"Div", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Div(s[0], -a); return nil }},
 	{"Max", 1, func(l *Level, s [][]float32, a float32) []float32 { return []float32{l.Max(s[0])} }},
 	{"Sum", 1, func(l *Level, s [][]float32, a float32) []float32 { return []float32{l.Sum(s[0])} }},
 	{"SumSq", 1, func(l *Level, s [][]float32, a float32) []float32 { return []float32{l.SumSq(s[0])} }},
