@@ -194,15 +194,23 @@ func (r *runner) runRows(ops []rowOp, n int) error {
 func (t *rowsTask) run(worker, chunk int) {
 	for i, end := chunk*t.per, min(t.n, (chunk+1)*t.per); i < end; i += rowBlock {
 		n := min(rowBlock, end-i)
-		for j := range t.ops {
-			o := &t.ops[j]
-			if o.kind == rowQuantize {
-				t.quantize(o, i, i+n)
+		for ops := t.ops; len(ops) > 0; {
+			if ops[0].kind == rowQuantize {
+				t.quantize(&ops[0], i, i+n)
+				ops = ops[1:]
 				continue
 			}
-			for k := i; k < i+n; k++ {
-				t.row(o, worker, k)
+			// A row goes through all ops up to there while it is in L1.
+			some := 1
+			for some < len(ops) && ops[some].kind != rowQuantize {
+				some++
 			}
+			for k := i; k < i+n; k++ {
+				for o := range some {
+					t.row(&ops[o], worker, k)
+				}
+			}
+			ops = ops[some:]
 		}
 	}
 }
