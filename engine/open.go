@@ -197,6 +197,7 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 		return nil, err
 	}
 	m.pool = newPool(c.threads, f.Fault)
+	m.pool.keepShares()
 	m.runner = newRunner(m)
 	m.turn <- struct{}{}
 	if c.log != nil {

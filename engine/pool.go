@@ -21,7 +21,8 @@ const spin = 40 * time.Microsecond
 const maxChunks = 1<<20 - 1
 
 // pool runs parallel regions on a fixed set of goroutines. Chunks are claimed one by one from an atomic counter, so a
-// worker whose core is taken away holds up at most the chunk it has claimed. Idle workers spin briefly, then park.
+// worker whose core is taken away holds up at most the chunk it has claimed; which chunk a claim gives is told by
+// keepShares. Idle workers spin briefly, then park.
 //
 // state is (epoch 24 bits, chunks 20 bits, next 20 bits) in one word: a claim is a compare-and-swap that succeeds only
 // on the region it was read from, and a region cannot end before its claimed chunks have, so p.task is always the
@@ -31,7 +32,7 @@ type pool struct {
 	done    atomic.Int64 // chunks ended in this region
 	task    task
 	workers []*worker // without the caller
-	shares  []share   // [threads] chunks of each worker that nobody took yet
+	shares  []share   // [threads] chunks of each worker that nobody took yet; nil = all chunks are everybody's
 	closed  atomic.Bool
 	left    sync.WaitGroup
 	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
@@ -50,7 +51,7 @@ type worker struct {
 
 // newPool starts threads-1 workers; the caller of run is the remaining one.
 func newPool(threads int, fault func(any) error) *pool {
-	p := &pool{fault: fault, shares: make([]share, threads)}
+	p := &pool{fault: fault}
 	for i := 1; i < threads; i++ {
 		w := &worker{id: i, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
@@ -59,6 +60,10 @@ func newPool(threads int, fault func(any) error) *pool {
 	}
 	return p
 }
+
+// keepShares gives each worker a share of the chunks, in rising order: a value that one region leaves in a core's caches is
+// then mostly read by the same core in the next. Without, chunks are taken in rising order by all.
+func (p *pool) keepShares() { p.shares = make([]share, p.threads()) }
 
 // threads is the number of workers, the caller included.
 func (p *pool) threads() int { return len(p.workers) + 1 }
@@ -97,9 +102,8 @@ func (p *pool) run(t task, n int) error {
 	}
 	p.task = t
 	p.done.Store(0)
-	threads := p.threads()
 	for i := range p.shares {
-		p.shares[i].span.Store(uint64(i*n/threads)<<32 | uint64((i+1)*n/threads))
+		p.shares[i].span.Store(uint64(i*n/len(p.shares))<<32 | uint64((i+1)*n/len(p.shares)))
 	}
 	epoch := p.state.Load()>>40 + 1
 	p.state.Store(epoch<<40 | uint64(n)<<20)
@@ -159,7 +163,11 @@ func (p *pool) claim(id int) bool {
 		}
 		if p.state.CompareAndSwap(s, s+1) {
 			if !p.bad.Load() {
-				p.chunk(p.task, id, p.pick(id))
+				i := int(next)
+				if p.shares != nil {
+					i = p.pick(id)
+				}
+				p.chunk(p.task, id, i)
 			}
 			p.done.Add(1)
 			return true
@@ -168,15 +176,13 @@ func (p *pool) claim(id int) bool {
 	}
 }
 
-// share is the chunks from..to of one worker, as from<<32 | to. Its owner takes the first, others the last: a value
-// that one region leaves in a core's caches is then mostly read by the same core in the next.
+// share is the chunks from..to of one worker, as from<<32 | to. Its owner takes the first, others the last.
 type share struct {
 	span atomic.Uint64
 	_    [56]byte // a cache line each
 }
 
-// pick takes a chunk of worker id's share, or of the next worker's that has one. Whoever claimed may pick once, so
-// there is one.
+// pick takes a chunk of worker id's share, or of the next worker's that has one. There is one: who claimed picks once.
 func (p *pool) pick(id int) int {
 	for i := 0; ; i++ {
 		at := id + i

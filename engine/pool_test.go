@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,8 +31,11 @@ func (c *countTask) run(worker, chunk int) {
 // Every chunk of every region runs exactly once, with more workers than processors, after pauses long enough to park
 // the workers, and with regions so short that workers of one meet the next.
 func TestPool(t *testing.T) {
-	for _, threads := range []int{1, 2, 3, 8, 64} {
+	for i, threads := range []int{1, 2, 2, 3, 3, 8, 8, 64, 64} {
 		p := newPool(threads, func(any) error { return nil })
+		if i%2 == 0 {
+			p.keepShares()
+		}
 		deadline := time.Now().Add(300 * time.Millisecond)
 		regions := 0
 		for time.Now().Before(deadline) {
@@ -55,6 +59,23 @@ func TestPool(t *testing.T) {
 		}
 		p.close()
 		t.Logf("%d threads: %d regions", threads, regions)
+	}
+}
+
+// A worker takes its own share from the front and, when that is empty, others' from the back.
+func TestPoolShares(t *testing.T) {
+	p := newPool(3, func(any) error { return nil })
+	p.close() // nobody else picks
+	p.keepShares()
+	for i, n := range []uint64{0, 3, 6} {
+		p.shares[i].span.Store(n<<32 | n + 3)
+	}
+	var got []int
+	for range 9 {
+		got = append(got, p.pick(1))
+	}
+	if want := []int{3, 4, 5, 8, 7, 6, 2, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("worker 1 of 3 takes %v, want %v", got, want)
 	}
 }
 
