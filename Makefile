@@ -24,7 +24,7 @@ help: ## this list
 build: ## bin/freehold, static
 	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
 
-demo: build ## from a teacher to a small classifier, on real data; about 18 minutes on two cores with AMX (TEACHER=smollm2-135m-instruct downloads less)
+demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minutes on two cores with AMX (TEACHER=smollm2-135m-instruct downloads less)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
 	@[ -e $(DEMO)/freehold.yaml ] || bin/freehold init $(DEMO) --template $(TEMPLATE)
 	bin/freehold plan $(DEMO)/freehold.yaml --runs runs

@@ -51,9 +51,9 @@ type PlanStage struct {
 
 // Rates of the estimates, as shares of the measured peaks: what whole models reach here (bench/LOG.md).
 const (
-	prefillShare = 0.30 // of int8 peak
+	prefillShare = 0.40 // of int8 peak
 	trainShare   = 0.45 // of f32 peak
-	bf16Gain     = 1.4  // of bf16 products over f32, whole steps
+	bf16Gain     = 2.0  // of bf16 products over f32, whole steps
 )
 
 // Plan estimates the run from the machine's measured peaks and the sizes of models and data.

@@ -6,14 +6,16 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 )
 
-// pauses returns what the world's stops cost during fn, at quantile q, from the runtime's own histogram.
-func pauses(q float64, fn func()) (n uint64, at time.Duration) {
+// histogram returns how many values of a runtime histogram came during fn, and the upper end of their quantile q.
+func histogram(name string, q float64, fn func()) (n uint64, at time.Duration) {
 	read := func() *metrics.Float64Histogram {
-		s := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
+		s := []metrics.Sample{{Name: name}}
 		metrics.Read(s)
 		return s[0].Value.Float64Histogram()
 	}
@@ -44,7 +46,7 @@ func TestRealPauses(t *testing.T) {
 	collect := func(during func(stop <-chan struct{})) (uint64, time.Duration) {
 		stop, ended := make(chan struct{}), make(chan struct{})
 		go func() { defer close(ended); during(stop) }()
-		n, p := pauses(0.99, func() {
+		n, p := histogram("/sched/pauses/total/gc:seconds", 0.99, func() {
 			for range 1000 {
 				runtime.GC()
 			}
@@ -109,5 +111,92 @@ func TestRealPauses(t *testing.T) {
 		t.Logf("INCONCLUSIVE: the control run's p99 is %v, want under 0.3 ms; the machine is too busy to judge", control)
 	default:
 		t.Errorf("p99 of the stops is %v, want under 1 ms", p99)
+	}
+}
+
+// While all threads decode, a goroutine that sleeps for a millisecond goes on at most 5 ms late, 99 times of 100. A
+// control run of goroutines that let others run every millisecond shows what the machine itself allows.
+func TestRealStarvation(t *testing.T) {
+	if os.Getenv("FREEHOLD_LONG") != "1" {
+		t.Skip("long test: set FREEHOLD_LONG=1")
+	}
+	m := openReal(t, "qwen2.5-coder-0.5b-instruct")
+	warm := m.NewSession()
+	if _, err := warm.Eval(context.Background(), someTokens(m, 8)); err != nil { // brings the file into memory
+		t.Fatal(err)
+	}
+	warm.Close()
+	waits := func(work func(stop <-chan struct{})) (int, time.Duration) {
+		stop := make(chan struct{})
+		late := make([][]time.Duration, 4)
+		var all sync.WaitGroup
+		all.Go(func() { work(stop) })
+		for i := range late {
+			all.Go(func() {
+				for {
+					start := time.Now()
+					select {
+					case <-stop:
+						return
+					case <-time.After(time.Millisecond):
+						late[i] = append(late[i], time.Since(start)-time.Millisecond)
+					}
+				}
+			})
+		}
+		time.Sleep(5 * time.Second)
+		close(stop)
+		all.Wait()
+		every := slices.Concat(late...)
+		slices.Sort(every)
+		t.Logf("p50 %v p99 %v p99.9 %v max %v", every[len(every)/2], every[len(every)*99/100], every[len(every)*999/1000], every[len(every)-1])
+		return len(every), every[len(every)*99/100]
+	}
+	_, control := waits(func(stop <-chan struct{}) {
+		var all sync.WaitGroup
+		for range m.Threads() {
+			all.Go(func() {
+				for last := time.Now(); ; {
+					select {
+					case <-stop:
+						return
+					default:
+						breathe()
+					}
+					if time.Since(last) > time.Millisecond {
+						runtime.Gosched()
+						last = time.Now()
+					}
+				}
+			})
+		}
+		all.Wait()
+	})
+	tokens := 0
+	n, p99 := waits(func(stop <-chan struct{}) {
+		s := m.NewSession()
+		defer s.Close()
+		text := someTokens(m, 200) // prefill first
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := s.Eval(context.Background(), text); err != nil {
+				t.Error(err)
+				return
+			}
+			text = append(text, int32(len(text)%1000))
+			tokens++
+		}
+	})
+	t.Logf("%d sleeps while evaluating %d times: p99 %v late (want under 5 ms); control run %v", n, tokens, p99, control)
+	switch {
+	case p99 < 5*time.Millisecond:
+	case control >= 2500*time.Microsecond:
+		t.Logf("INCONCLUSIVE: the control run's p99 is %v late, want under 2.5 ms; the machine is too busy to judge", control)
+	default:
+		t.Errorf("p99 is %v late, want under 5 ms", p99)
 	}
 }

@@ -33,6 +33,7 @@ type pool struct {
 	task    task
 	workers []*worker // without the caller
 	shares  []share   // [threads] chunks of each worker that nobody took yet; nil = all chunks are everybody's
+	yields  yielder   // the caller's
 	closed  atomic.Bool
 	left    sync.WaitGroup
 	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
@@ -45,8 +46,34 @@ type pool struct {
 
 type worker struct {
 	id     int
+	yields yielder
 	parked atomic.Bool
 	wake   chan struct{}
+}
+
+// yieldAfter is how long a worker computes, about, before it lets other goroutines run: the scheduler itself takes a
+// processor away after 10 ms only, and kernels cannot be interrupted.
+const yieldAfter = 2 * time.Millisecond
+
+// yielder is when one worker last let others run.
+type yielder struct {
+	last   time.Time
+	chunks int
+}
+
+// chunk is called after each chunk; only some look at the clock.
+func (y *yielder) chunk() {
+	if y.chunks++; y.chunks&3 == 0 {
+		y.region()
+	}
+}
+
+// region is called between regions.
+func (y *yielder) region() {
+	if now := time.Now(); now.Sub(y.last) > yieldAfter {
+		runtime.Gosched()
+		y.last = now
+	}
 }
 
 // newPool starts threads-1 workers; the caller of run is the remaining one.
@@ -94,9 +121,11 @@ func (p *pool) run(t task, n int) error {
 	if n > maxChunks {
 		panic("engine: too many chunks in one region")
 	}
+	defer p.yields.region()
 	if n == 1 || len(p.workers) == 0 {
 		for i := 0; i < n && !p.bad.Load(); i++ {
 			p.chunk(t, 0, i)
+			p.yields.chunk()
 		}
 		return p.outcome()
 	}
@@ -117,6 +146,7 @@ func (p *pool) run(t task, n int) error {
 		}
 	}
 	for p.claim(0) {
+		p.yields.chunk()
 	}
 	p.await(int64(n))
 	return p.outcome()
@@ -236,7 +266,9 @@ func (p *pool) work(w *worker) {
 	debug.SetPanicOnFault(true) // reads of a mapping that was cut short panic instead of killing the process
 	for !p.closed.Load() {
 		for p.claim(w.id) {
+			w.yields.chunk()
 		}
+		w.yields.region()
 		if p.spin() {
 			continue
 		}
