@@ -50,7 +50,7 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
 	n, threads := t1-t0, t.r.m.pool.threads()
 	if s.codes {
-		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > gemvTokens)
+		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
 	}
 	mats := s.mats
 	if s.join {
@@ -174,7 +174,10 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 			}
 		}
 	}
-	for i := 0; i < tb-ta && (w.bias != nil || w.after != nil); i++ {
+	if w.bias == nil && w.after == nil {
+		return
+	}
+	for i := range tb - ta {
 		row := dst[i*ldd:][:row1-row0]
 		if w.bias != nil {
 			t.r.m.level.Add(row, w.bias[row0:row1])
@@ -188,12 +191,13 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 // gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
 // later ones find the rows in L1.
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	a, unit := t.r.acts[t.s.acts], row1-row0
-	if tb-ta > 1 {
-		unit = 16
+	a := t.r.acts[t.s.acts]
+	if tb-ta == 1 {
+		w.gemv(dst[:row1-row0], w.data[row0*w.rowBytes:row1*w.rowBytes], a, ta, ws.s)
+		return
 	}
-	for r := row0; r < row1; r += unit {
-		e := min(row1, r+unit)
+	for r := row0; r < row1; r += 16 {
+		e := min(row1, r+16)
 		for i := ta; i < tb; i++ {
 			w.gemv(dst[(i-ta)*ldd+r-row0:][:e-r], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
 		}

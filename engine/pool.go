@@ -55,24 +55,32 @@ type worker struct {
 // processor away after 10 ms only, and kernels cannot be interrupted.
 const yieldAfter = 2 * time.Millisecond
 
-// yielder is when one worker last let others run.
+// yielder is when one worker last let others run. It looks at the clock every so many chunks and regions that the looks are
+// some tenths of yieldAfter apart.
 type yielder struct {
-	last   time.Time
-	chunks int
+	yielded, looked time.Time
+	every, left     int
 }
 
-// chunk is called after each chunk; only some look at the clock.
-func (y *yielder) chunk() {
-	if y.chunks++; y.chunks&3 == 0 {
-		y.region()
+// tick is called after each chunk and each region.
+func (y *yielder) tick() {
+	if y.left--; y.left <= 0 {
+		y.look()
 	}
 }
 
-// region is called between regions.
-func (y *yielder) region() {
-	if now := time.Now(); now.Sub(y.last) > yieldAfter {
+func (y *yielder) look() {
+	now := time.Now()
+	switch d := now.Sub(y.looked); {
+	case d < yieldAfter/8:
+		y.every = min(64, 2*y.every+1)
+	case d > yieldAfter/3:
+		y.every /= 2
+	}
+	y.looked, y.left = now, y.every
+	if now.Sub(y.yielded) > yieldAfter {
 		runtime.Gosched()
-		y.last = now
+		y.yielded = now
 	}
 }
 
@@ -121,11 +129,11 @@ func (p *pool) run(t task, n int) error {
 	if n > maxChunks {
 		panic("engine: too many chunks in one region")
 	}
-	defer p.yields.region()
+	defer p.yields.tick()
 	if n == 1 || len(p.workers) == 0 {
 		for i := 0; i < n && !p.bad.Load(); i++ {
 			p.chunk(t, 0, i)
-			p.yields.chunk()
+			p.yields.tick()
 		}
 		return p.outcome()
 	}
@@ -146,7 +154,7 @@ func (p *pool) run(t task, n int) error {
 		}
 	}
 	for p.claim(0) {
-		p.yields.chunk()
+		p.yields.tick()
 	}
 	p.await(int64(n))
 	return p.outcome()
@@ -266,9 +274,9 @@ func (p *pool) work(w *worker) {
 	debug.SetPanicOnFault(true) // reads of a mapping that was cut short panic instead of killing the process
 	for !p.closed.Load() {
 		for p.claim(w.id) {
-			w.yields.chunk()
+			w.yields.tick()
 		}
-		w.yields.region()
+		w.yields.tick()
 		if p.spin() {
 			continue
 		}

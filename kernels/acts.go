@@ -60,6 +60,9 @@ func (a *Acts) blocks(t, from, n int) (q []int8, d, sx []float32, sum16, sum32 [
 // quantizeTokens makes a Level.Quantize of what quantises columns of one token.
 func quantizeTokens(one func(a *Acts, t, from int, x []float32) bool) func(a *Acts, t0, t1, from int, x []float32) bool {
 	return func(a *Acts, t0, t1, from int, x []float32) bool {
+		if t1-t0 == 1 {
+			return one(a, t0, from, x)
+		}
 		n := len(x) / (t1 - t0)
 		for t := t0; t < t1; t++ {
 			if !one(a, t, from, x[(t-t0)*n:][:n]) {

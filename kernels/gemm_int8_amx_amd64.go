@@ -123,22 +123,17 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 // amxSlack is read past the blocks of activations: the kernel loads four groups ahead.
 const amxSlack = 4 * 512
 
-// quantizeAMX also fills Blocks, and of whole blocks of tokens Blocks, D and SX alone where a is for products of many
-// tokens.
+// quantizeAMX also fills Blocks; where a is for products of many tokens alone, 16 tokens together get Blocks, D and SX only.
 func quantizeAMX(a *Acts, t0, t1, from int, x []float32) bool {
-	n := len(x) / (t1 - t0)
-	for a.gemm32 && t1-t0 >= 16 && t0%16 == 0 {
-		_, d, sx, _, _ := a.blocks(t0, from, n)
-		a.blocks(t0+15, from, n)
-		if quantize16AVX512(&quantize16Args{blocks: n / 32, x: &x[:16*n][0], xStride: 4 * n, codes: &a.Blocks[t0*a.K : (t0+16)*a.K][from*16], codeStride: 32, codeStep: 512,
-			d: &d[0], sx: &sx[0], dStride: a.K / 32}) >= 0x7f800000 {
-			return false
-		}
-		if t0, x = t0+16, x[16*n:]; t0 == t1 {
-			return true
+	done := 0
+	if a.gemm32 && t0%16 == 0 {
+		var ok bool
+		if done, ok = quantizeMany(a, t0, t1, from, x, true); !ok || t0+done == t1 {
+			return ok
 		}
 	}
-	p := quantizeArgs(a, t0, t1, from, x)
-	p.tiles, p.tileLeft, p.nextTile = &a.Blocks[t0/16*16*a.K+from/32*512+t0%16*32], 16-t0%16, 16*a.K-512
+	p := quantizeArgs(a, t0+done, t1, from, x[len(x)/(t1-t0)*done:])
+	t := t0 + done
+	p.tiles, p.tileLeft, p.nextTile = &a.Blocks[t/16*16*a.K+from/32*512+t%16*32], 16-t%16, 16*a.K-512
 	return quantizeAVX512(&p) < 0x7f800000
 }

@@ -47,22 +47,37 @@ func quantizeAVX512(p *quantArgs) (maxBits uint32)
 // quantizeByAVX512 also fills Packed, [n, K rounded up to 128], for Gemv: each quad of four blocks as 64 bytes of
 // first halves, then 64 of second halves, blocks in the order 0 2 1 3 (the order in which the nibbles of Q4_K fall out).
 //
-// Where a is for products of many tokens alone, whole blocks of 16 tokens get Q, D, SX and Sum32 only.
+// Where a is for products of many tokens alone, 16 tokens together get Q, D, SX and Sum32 only.
 func quantizeByAVX512(a *Acts, t0, t1, from int, x []float32) bool {
-	n := len(x) / (t1 - t0)
-	for a.gemm32 && t1-t0 >= 16 {
-		q, d, sx, _, s32 := a.blocks(t0, from, n)
-		a.blocks(t0+15, from, n)
-		if quantize16AVX512(&quantize16Args{blocks: n / 32, x: &x[:16*n][0], xStride: 4 * n, codes: &q[0], codeStride: a.K, codeStep: 32,
-			d: &d[0], sx: &sx[0], sum32: &s32[0], dStride: a.K / 32}) >= 0x7f800000 {
-			return false
-		}
-		if t0, x = t0+16, x[16*n:]; t0 == t1 {
-			return true
+	done := 0
+	if a.gemm32 {
+		var ok bool
+		if done, ok = quantizeMany(a, t0, t1, from, x, false); !ok || t0+done == t1 {
+			return ok
 		}
 	}
-	p := quantizeArgs(a, t0, t1, from, x)
+	p := quantizeArgs(a, t0+done, t1, from, x[len(x)/(t1-t0)*done:])
 	return quantizeAVX512(&p) < 0x7f800000
+}
+
+// quantizeMany quantises tokens by 16, for products of many alone, and returns how many it did. Codes go to Blocks or to Q.
+func quantizeMany(a *Acts, t0, t1, from int, x []float32, blocks bool) (done int, ok bool) {
+	n := len(x) / (t1 - t0)
+	for t := t0; t+16 <= t1; t += 16 {
+		q, d, sx, _, s32 := a.blocks(t, from, n)
+		a.blocks(t+15, from, n)
+		p := quantize16Args{blocks: n / 32, x: &x[done*n:][:16*n][0], xStride: 4 * n, d: &d[0], sx: &sx[0], dStride: a.K / 32}
+		if blocks {
+			p.codes, p.codeStride, p.codeStep = &a.Blocks[t*a.K:][:16*a.K][16*from], 32, 512
+		} else {
+			p.codes, p.codeStride, p.codeStep, p.sum32 = &q[0], a.K, 32, &s32[0]
+		}
+		if quantize16AVX512(&p) >= 0x7f800000 {
+			return done, false
+		}
+		done += 16
+	}
+	return done, true
 }
 
 // quantize16Args are the arguments of quantize16AVX512: columns of 16 tokens, strides in bytes but for dStride.
@@ -83,7 +98,9 @@ func quantize16AVX512(p *quantize16Args) (maxBits uint32)
 
 func quantizeArgs(a *Acts, t0, t1, from int, x []float32) quantArgs {
 	n := len(x) / (t1 - t0)
-	a.blocks(t1-1, from, n)
+	if t1-t0 > 1 {
+		a.blocks(t1-1, from, n)
+	}
 	q, d, sx, s16, s32 := a.blocks(t0, from, n)
 	return quantArgs{tokens: t1 - t0, blocks: len(d), x: &x[0], q: &q[0], packed: &a.Packed[t0*packedStride(a.K)+from&^127], first: from / 32 % 4,
 		d: &d[0], sx: &sx[0], sum16: &s16[0], sum32: &s32[0], nextQ: a.K - n, nextD: (a.K - n) / 8, nextPacked: packedStride(a.K)}
