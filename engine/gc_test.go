@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// histogram returns how many values of a runtime histogram came during fn, and the upper end of their quantile q.
-func histogram(name string, q float64, fn func()) (n uint64, at time.Duration) {
+// pauses returns what the world's stops cost during fn, at quantile q, from the runtime's own histogram.
+func pauses(q float64, fn func()) (n uint64, at time.Duration) {
 	read := func() *metrics.Float64Histogram {
-		s := []metrics.Sample{{Name: name}}
+		s := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
 		metrics.Read(s)
 		return s[0].Value.Float64Histogram()
 	}
@@ -46,7 +46,7 @@ func TestRealPauses(t *testing.T) {
 	collect := func(during func(stop <-chan struct{})) (uint64, time.Duration) {
 		stop, ended := make(chan struct{}), make(chan struct{})
 		go func() { defer close(ended); during(stop) }()
-		n, p := histogram("/sched/pauses/total/gc:seconds", 0.99, func() {
+		n, p := pauses(0.99, func() {
 			for range 1000 {
 				runtime.GC()
 			}

@@ -94,8 +94,7 @@ func (t *matTask) chunkRows(w *matrix) int {
 	unit := kernels.TileRows
 	if t.s.join {
 		unit = joinRows
-	}
-	if t.byGemv(w) && !t.s.join {
+	} else if t.byGemv(w) {
 		unit = 16
 	}
 	return max(unit, t.bytes/w.rowBytes/unit*unit)
@@ -141,14 +140,7 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
 	x := ws.join[:size]
-	switch s.act {
-	case rowSwiGLU:
-		l.SwiGLU(x, x, ws.join[size:2*size])
-	case rowGeGLU:
-		l.GeGLU(x, x, ws.join[size:2*size])
-	case rowGELU:
-		l.GELU(x, x)
-	}
+	s.act.activate(l, x, x, ws.join[size:len(s.mats)*size])
 	if s.codes {
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
 			t.r.failInput(s.name)

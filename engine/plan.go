@@ -136,7 +136,7 @@ func compile(m *Model) (*plan, error) {
 				return nil, err
 			}
 			c.p.class = &w
-			c.p.acts[0] = max(c.p.acts[0], w.k)
+			c.p.quantizes(&w)
 		case o.Kind == models.MatMul:
 			// All products that follow one another and read the same value.
 			j := i + 1
@@ -190,12 +190,19 @@ func (p *plan) readers() {
 	}
 }
 
+// quantizes makes room for the input of a product that is quantised for it alone.
+func (p *plan) quantizes(w *matrix) {
+	if w.ints != nil {
+		p.acts[0] = max(p.acts[0], w.k)
+	}
+}
+
 // head compiles the output head: the product, and what follows it on each part of the logits.
 func (c *compiler) head(o *models.Op) error {
 	if o.Kind == models.MatMul && o.In[0] == c.m.Program.Hidden {
 		w, err := c.matrix(o)
 		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
-		c.p.acts[0] = max(c.p.acts[0], w.k)
+		c.p.quantizes(&w)
 		return err
 	}
 	if len(c.p.head.mats) == 0 {
@@ -264,6 +271,9 @@ func (c *compiler) matmuls(ops []models.Op, last int) error {
 // joins tells whether op j is an activation of the products ops i..j and of nothing else, and which.
 func (c *compiler) joins(i, j int) (rowKind, bool) {
 	ops := c.m.Program.Ops
+	if j == len(ops) {
+		return 0, false
+	}
 	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU}[ops[j].Kind]
 	if !ok || len(ops[j].In) != j-i {
 		return 0, false

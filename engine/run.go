@@ -225,6 +225,18 @@ func (t *rowsTask) quantize(o *rowOp, i0, i1 int) {
 	}
 }
 
+// activate is dst = the activation of gate, times up where it has one.
+func (k rowKind) activate(l *kernels.Level, dst, gate, up []float32) {
+	switch k {
+	case rowSwiGLU:
+		l.SwiGLU(dst, gate, up)
+	case rowGeGLU:
+		l.GeGLU(dst, gate, up)
+	case rowGELU:
+		l.GELU(dst, gate)
+	}
+}
+
 func (t *rowsTask) row(o *rowOp, worker, i int) {
 	r, w := t.r, o.width
 	l := r.m.level
@@ -254,12 +266,10 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 			copy(at(o.out), at(o.a))
 		}
 		l.Scale(at(o.out), o.factor)
-	case rowSwiGLU:
-		l.SwiGLU(at(o.out), at(o.a), at(o.b))
-	case rowGeGLU:
-		l.GeGLU(at(o.out), at(o.a), at(o.b))
+	case rowSwiGLU, rowGeGLU:
+		o.kind.activate(l, at(o.out), at(o.a), at(o.b))
 	case rowGELU:
-		l.GELU(at(o.out), at(o.a))
+		o.kind.activate(l, at(o.out), at(o.a), nil)
 	case rowRotate:
 		cos, sin := o.rope.at(int(r.pos[i]))
 		x, hd := at(o.out), r.m.Spec.HeadDim

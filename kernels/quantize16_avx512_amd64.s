@@ -46,7 +46,7 @@ GLOBL sumOrder<>(SB), RODATA|NOPTR, $64
 	VSHUFI32X4 $0xdd, b, a, Z17; \
 	op         Z16, Z17, a
 
-// PAIR writes the codes of two tokens, whose factors stand at i and i+1 of (SP), and leaves sums of 4 of them in sum.
+// PAIR writes the codes of two tokens, whose factors are i and i+1 of those at CX, to AX and moves it on; sums of 4 go to sum.
 #define PAIR(i, lo0, hi0, lo1, hi1, sum) \
 	VBROADCASTSS  (4*i)(CX), Z16;   \
 	VBROADCASTSS  (4*i+4)(CX), Z17; \
