@@ -252,7 +252,8 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 			cases = []string{"lm", "last"}
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
-		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm":
+		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
+			"llama-moe", "qwen2moe", "olmoe", "gpt-oss", "deepseek2-lite", "deepseek2-qlora":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
 		}
 		for _, name := range cases {
