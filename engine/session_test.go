@@ -159,7 +159,8 @@ func TestFixturesGoroutines(t *testing.T) {
 
 // Decoding a token allocates nothing, whatever the number of threads.
 func TestFixturesNoAllocs(t *testing.T) {
-	for _, name := range []string{"llama256.Q4_K_M", "gemma3-256.Q4_K_M", "gemma2.Q4_0"} { // with and without windows and caps
+	for _, name := range []string{"llama256.Q4_K_M", "gemma3-256.Q4_K_M", "gemma2.Q4_0", // with and without windows and caps
+		"llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "qwen2moe.Q8_0", "deepseek2-lite.Q8_0"} { // experts, sinks, latent attention
 		for _, threads := range []int{1, 2} {
 			m := small(t, name, WithThreads(threads))
 			s := m.NewSession()

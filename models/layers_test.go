@@ -111,6 +111,7 @@ func TestKeepLayers(t *testing.T) {
 	gemma := &Spec{Arch: "gemma3", Layers: 18, Window: 512, WindowPeriod: 6}
 	smol := &Spec{Arch: "smollm3", Layers: 36, NoRope: 4, Rope: Rope{Dims: 8}}
 	plain := &Spec{Arch: "llama", Layers: 9}
+	lead := &Spec{Arch: "deepseek2", Layers: 5, Experts: 8, DenseLead: 2}
 	for _, c := range []struct {
 		s      *Spec
 		layers []int
@@ -126,6 +127,10 @@ func TestKeepLayers(t *testing.T) {
 		{smol, []int{0, 1, 2, 7, 8}, true},
 		{smol, []int{0, 3}, false},
 		{plain, []int{0, 8}, true},
+		{lead, []int{0, 1, 4}, true},
+		{lead, []int{1, 2}, true},
+		{lead, []int{2, 4}, true},
+		{lead, []int{0, 1}, false},
 	} {
 		small, err := c.s.Keep(c.layers)
 		if (err == nil) != c.fine {
@@ -139,7 +144,7 @@ func TestKeepLayers(t *testing.T) {
 			continue
 		}
 		for i, l := range c.layers {
-			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) {
+			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) || small.Sparse(i) != c.s.Sparse(l) {
 				t.Errorf("%s, layers %v: layer %d is not what %d was", c.s.Arch, c.layers, i, l)
 			}
 		}
