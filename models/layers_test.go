@@ -12,6 +12,12 @@ import (
 // withKeys reads the Spec of a fixture model of which some keys are set anew, nil = left out.
 func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 	t.Helper()
+	return edited(t, name, keys, func(name string) []string { return []string{name} })
+}
+
+// edited is withKeys of a model whose tensors are written under other names, each under all that names gives it.
+func edited(t *testing.T, name string, keys map[string]any, names func(string) []string) (*Spec, error) {
+	t.Helper()
 	f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +36,9 @@ func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 	}
 	for i := range f.Tensors {
 		x := &f.Tensors[i]
-		w.AddTensor(x.Name, x.Type, x.Shape, x.Data)
+		for _, n := range names(x.Name) {
+			w.AddTensor(n, x.Type, x.Shape, x.Data)
+		}
 	}
 	path := filepath.Join(t.TempDir(), "edited.gguf")
 	if err := w.WriteTo(path); err != nil {
