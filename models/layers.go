@@ -71,9 +71,6 @@ func (s *Spec) Keep(layers []int) (*Spec, error) {
 			small.DenseLead++
 		}
 	}
-	if small.DenseLead == small.Layers && s.Experts > 0 {
-		return nil, fmt.Errorf("student layers %v: the first %d layers of %s are without experts; choose at least one of the others", layers, s.DenseLead, s.Arch)
-	}
 	for l, from := range layers {
 		if small.Rotates(l) != s.Rotates(from) {
 			return nil, fmt.Errorf("student layers %v: each %d-th layer of %s does without rotary embedding, so layer %d cannot become layer %d", layers, s.NoRope, s.Arch, from, l)
