@@ -37,6 +37,7 @@ type pool struct {
 	closed  atomic.Bool
 	left    sync.WaitGroup
 	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
+	rest    func(worker int)          // what a worker does while it waits, over and over; nil = nothing
 
 	mu    sync.Mutex
 	err   error // first fault of this region
@@ -85,8 +86,8 @@ func (y *yielder) look() {
 }
 
 // newPool starts threads-1 workers; the caller of run is the remaining one.
-func newPool(threads int, fault func(any) error) *pool {
-	p := &pool{fault: fault}
+func newPool(threads int, fault func(any) error, rest func(worker int)) *pool {
+	p := &pool{fault: fault, rest: rest}
 	for i := 1; i < threads; i++ {
 		w := &worker{id: i, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
@@ -178,7 +179,7 @@ func (p *pool) outcome() error {
 func (p *pool) await(n int64) {
 	var start time.Time
 	for i := 0; p.done.Load() < n; i++ {
-		breathe()
+		p.breathe(0)
 		if i&63 == 63 {
 			if start.IsZero() {
 				start = time.Now()
@@ -277,7 +278,7 @@ func (p *pool) work(w *worker) {
 			w.yields.tick()
 		}
 		w.yields.tick()
-		if p.spin() {
+		if p.spin(w.id) {
 			continue
 		}
 		// Say so before the last look: a run that comes between finds parked set and sends a token.
@@ -292,13 +293,13 @@ func (p *pool) work(w *worker) {
 }
 
 // spin looks for work for a while; false when there was none.
-func (p *pool) spin() bool {
+func (p *pool) spin(id int) bool {
 	var start time.Time
 	for i := 0; ; i++ {
 		if s := p.state.Load(); s&maxChunks < s>>20&maxChunks || p.closed.Load() {
 			return true
 		}
-		breathe()
+		p.breathe(id)
 		if i&63 == 63 {
 			if start.IsZero() {
 				start = time.Now()
@@ -307,6 +308,13 @@ func (p *pool) spin() bool {
 			}
 		}
 	}
+}
+
+func (p *pool) breathe(id int) {
+	if p.rest != nil {
+		p.rest(id)
+	}
+	breathe()
 }
 
 // breathe keeps spin loops off the memory bus and, being a call, gives the scheduler a place to stop them.

@@ -32,7 +32,7 @@ func (c *countTask) run(worker, chunk int) {
 // the workers, and with regions so short that workers of one meet the next.
 func TestPool(t *testing.T) {
 	for i, threads := range []int{1, 2, 2, 3, 3, 8, 8, 64, 64} {
-		p := newPool(threads, func(any) error { return nil })
+		p := newPool(threads, func(any) error { return nil }, nil)
 		if i%2 == 0 {
 			p.keepShares()
 		}
@@ -64,7 +64,7 @@ func TestPool(t *testing.T) {
 
 // A worker takes its own share from the front and, when that is empty, others' from the back.
 func TestPoolShares(t *testing.T) {
-	p := newPool(3, func(any) error { return nil })
+	p := newPool(3, func(any) error { return nil }, nil)
 	p.close() // nobody else picks
 	p.keepShares()
 	for i, n := range []uint64{0, 3, 6} {
@@ -83,7 +83,7 @@ func TestPoolShares(t *testing.T) {
 func TestPoolClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for i := range 20 {
-		p := newPool(8, func(any) error { return nil })
+		p := newPool(8, func(any) error { return nil }, nil)
 		if i%2 == 0 {
 			time.Sleep(3 * spin)
 		}
@@ -106,7 +106,7 @@ func TestPoolPanic(t *testing.T) {
 			return known
 		}
 		return nil
-	})
+	}, nil)
 	defer p.close()
 	for _, at := range []int{0, 37, 99} {
 		c := &countTask{ran: make([]atomic.Int32, 100), at: func(i int) {
