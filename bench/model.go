@@ -168,7 +168,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 			return nil, err
 		}
 	}
-	r.Limits = probe.best
+	r.Limits = probe.limits()
 	for i := range r.Tests {
 		t := &r.Tests[i]
 		t.sum()
