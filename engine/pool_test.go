@@ -67,14 +67,18 @@ func TestPoolShares(t *testing.T) {
 	p := newPool(3, func(any) error { return nil }, nil)
 	p.close() // nobody else picks
 	p.keepShares()
+	const epoch = 7
 	for i, n := range []uint64{0, 3, 6} {
-		p.shares[i].span.Store(n<<32 | n + 3)
+		p.shares[i].span.Store(epoch<<40 | n<<20 | n + 3)
+	}
+	if got := p.claim(1, epoch-1); got != -1 {
+		t.Errorf("chunk %d is claimed for a region that has ended", got)
 	}
 	var got []int
-	for range 9 {
-		got = append(got, p.pick(1))
+	for range 10 {
+		got = append(got, p.claim(1, epoch))
 	}
-	if want := []int{3, 4, 5, 8, 7, 6, 2, 1, 0}; !slices.Equal(got, want) {
+	if want := []int{3, 4, 5, 8, 7, 6, 2, 1, 0, -1}; !slices.Equal(got, want) {
 		t.Errorf("worker 1 of 3 takes %v, want %v", got, want)
 	}
 }
