@@ -44,6 +44,16 @@ func benchTable(a *app, r *bench.ModelResult) {
 			fmt.Sprintf("| %.0f %%", 100*t.Spread), rate, of})
 	}
 	a.columns(rows)
+	if len(r.Laws) > 0 {
+		a.write("\n")
+	}
+	for _, l := range r.Laws {
+		terms := fmt.Sprintf("%.3g ms + %.3g µs·n", 1e3*l.Terms[0], 1e6*l.Terms[1])
+		if len(l.Terms) > 2 {
+			terms += fmt.Sprintf(" + %.3g ns·n²", 1e9*l.Terms[2])
+		}
+		a.write("a %s takes %s, n = %s, %d to %d; off by at most %.0f %%\n", l.Of, terms, l.Over, l.From, l.To, 100*l.Error)
+	}
 	rows = [][]string{{"| test", "| against", "| tok/s", "| ratio [95 %] |"}, {"| ---", "| ---", "| ---:", "| --- |"}}
 	for _, t := range r.Tests {
 		for _, v := range t.Peers {
