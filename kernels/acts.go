@@ -133,12 +133,12 @@ type Scratch struct {
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
 type fetch struct{ lead, end, jump uintptr }
 
-// ahead sets fetch for rows of groups groups. Of each tile of 16 rows a line a group is left to be asked for while the
-// chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
-func (s *Scratch) ahead(w []byte, groups int) {
-	const lead, spare = 8192, 4096
+// ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
+// while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
+func (s *Scratch) ahead(w []byte, left, lead int) {
+	spare := lead / 2
 	end := uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))
-	s.fetch = fetch{lead: lead + uintptr(max(0, 64*groups-spare)), end: end}
+	s.fetch = fetch{lead: uintptr(lead + max(0, left-spare)), end: end}
 	if s.Next != nil {
 		s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - end
 	}

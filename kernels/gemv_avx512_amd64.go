@@ -28,6 +28,9 @@ func gemvChainAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float
 //go:noescape
 func gemvChainMinAVX512(dst *float32, mask int, sums *int32, scales *byte, d, sx *float32, groups int, next uintptr)
 
+// leadAVX512 is how far ahead memory is asked for at least, in bytes.
+const leadAVX512 = 8192
+
 // gemvSums is phase one of a Gemv. next is the first byte not yet asked for.
 type gemvSums func(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
 
@@ -39,7 +42,7 @@ func gemvPlainAVX512(rows16 gemvSums, bytes, shift int) func(dst []float32, w []
 		rb := g * bytes
 		w = w[:len(dst)*rb]
 		sums, scales := gemvScratch(s, g)
-		s.ahead(w, g)
+		s.ahead(w, 64*g, leadAVX512)
 		x, d, sum := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.Sum32[t*g : t*g+g][0]
 		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 			n := min(16, len(dst))
@@ -56,7 +59,7 @@ func gemvMinAVX512(rows16 gemvSums, bytes int) func(dst []float32, w []byte, a *
 		rb := g * bytes
 		w = w[:len(dst)*rb]
 		sums, scales := gemvScratch(s, g)
-		s.ahead(w, g)
+		s.ahead(w, 64*g, leadAVX512)
 		x, d, sx := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
 		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 			n := min(16, len(dst))

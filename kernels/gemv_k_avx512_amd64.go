@@ -26,7 +26,7 @@ func gemvKMinAVX512(rows16 gemvSums, bytes int) func(dst []float32, w []byte, a 
 		rb := b * bytes
 		w = w[:len(dst)*rb]
 		sums, scales := gemvScratchK(s, (b+1)/2, b)
-		s.ahead(w, g)
+		s.ahead(w, 64*g, leadAVX512)
 		x, d, sx := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
 		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 			n := min(16, len(dst))
@@ -41,7 +41,7 @@ func gemvQ6_KAVX512(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 	rb := b * Q6_KBytes
 	w = w[:len(dst)*rb]
 	sums, scales := gemvScratchK(s, b, b)
-	s.ahead(w, 2*g)
+	s.ahead(w, 64*2*g, leadAVX512)
 	x, d, sum := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.Sum16[2*t*g : 2*t*g+2*g][0]
 	for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 		n := min(16, len(dst))
