@@ -28,6 +28,21 @@ func unpackQ5_KAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, f
 //go:noescape
 func unpackQ6_KAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 
+//go:noescape
+func unpackQ2_KAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
+
+//go:noescape
+func unpackQ3_KAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
+
+//go:noescape
+func unpackIQ4_NLAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
+
+//go:noescape
+func unpackIQ4_XSAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
+
+//go:noescape
+func unpackMXFP4AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
+
 // unpackAVX512 enters them into l. Codes are changed as the level's product reads them.
 func unpackAVX512(l *Level) {
 	unpackPanels(l, func(*Tile) byte { return 0x80 })
@@ -48,6 +63,7 @@ func unpackPanels(l *Level, flip func(tile *Tile) byte) {
 	for typ, panel := range map[Type]func(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32){
 		Q8_0: unpackQ8_0AVX512, Q4_0: unpackQ4_0AVX512, Q4_1: unpackQ4_1AVX512, Q5_0: unpackQ5_0AVX512, Q5_1: unpackQ5_1AVX512,
 		Q4_K: unpackQ4_KAVX512, Q5_K: unpackQ5_KAVX512, Q6_K: unpackQ6_KAVX512,
+		Q2_K: unpackQ2_KAVX512, Q3_K: unpackQ3_KAVX512, IQ4_NL: unpackIQ4_NLAVX512, IQ4_XS: unpackIQ4_XSAVX512, MXFP4: unpackMXFP4AVX512,
 	} {
 		f := IntFormats[typ]
 		l.Unpack[typ] = func(tile *Tile, src []byte) {

@@ -62,3 +62,67 @@
 	MOVL         $x, AX  \
 	VPBROADCASTD AX, to
 
+// HEAD leaves the first two dwords of each row's block in Z8 and Z9.
+#define HEAD \
+	LOAD(0)                   \
+	VPUNPCKLDQ  Z1, Z0, Z4    \
+	VPUNPCKLDQ  Z3, Z2, Z5    \
+	VPUNPCKLQDQ Z5, Z4, Z8    \
+	VPUNPCKHQDQ Z5, Z4, Z9
+
+// SCALE stores the f16 in the lower half of Z8.
+#define SCALE(to) \
+	VPMOVDW   Z8, Y4     \
+	VCVTPH2PS Y4, Z4     \
+	VMOVUPS   Z4, (to)   \
+	ADDQ      $128, to
+
+// NEXT ends a block of 32.
+#define NEXT(bytes) \
+	ADDQ $bytes, R8        \
+	ADDQ $bytes, R9        \
+	ADDQ $bytes, R10       \
+	ADDQ $bytes, R11       \
+	ADDQ $(16*bytes), R13  \
+	ADDQ $512, DI          \
+	DECQ CX                \
+	JNZ  loop              \
+	VZEROUPPER             \
+	RET
+
+// NEXT_K ends a block of 256.
+#define NEXT_K(bytes, groups) \
+	ADDQ $bytes, R8         \
+	ADDQ $bytes, R9         \
+	ADDQ $bytes, R10        \
+	ADDQ $bytes, R11        \
+	ADDQ $4096, DI          \
+	ADDQ $(128*groups), SI  \
+	ADDQ $(128*groups), DX  \
+	DECQ CX                 \
+	JNZ  loop               \
+	VZEROUPPER              \
+	RET
+
+// PRODUCT stores float(v)*by, v whole numbers.
+#define PRODUCT(v, by, to) \
+	VCVTDQ2PS v, v     \
+	VMULPS    by, v, v \
+	VMOVUPS   v, to
+
+// BYTEOF: v = byte i of each dword of q.
+#define BYTEOF(i, q, v) \
+	VPSRLD $(8*i), q, v \
+	VPANDD Z29, v, v
+
+// SIGNED stores d times byte i of q, signed.
+#define SIGNED(g, i, q) \
+	VPSLLD $(24-8*i), q, Z4          \
+	VPSRAD $24, Z4, Z4               \
+	PRODUCT(Z4, Z8, (128*(g+i))(SI))
+
+#define SIGNED4(g, q) \
+	SIGNED(g, 0, q) \
+	SIGNED(g, 1, q) \
+	SIGNED(g, 2, q) \
+	SIGNED(g, 3, q)

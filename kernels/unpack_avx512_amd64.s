@@ -6,37 +6,10 @@
 
 // Unpack of the formats with blocks of 32, see unpack_avx512_amd64.h.
 
-// HEAD leaves the first two dwords of each row's block in Z8 and Z9.
-#define HEAD \
-	LOAD(0)                   \
-	VPUNPCKLDQ  Z1, Z0, Z4    \
-	VPUNPCKLDQ  Z3, Z2, Z5    \
-	VPUNPCKLQDQ Z5, Z4, Z8    \
-	VPUNPCKHQDQ Z5, Z4, Z9
-
-// SCALE stores the f16 in the lower half of Z8.
-#define SCALE(to) \
-	VPMOVDW   Z8, Y4     \
-	VCVTPH2PS Y4, Z4     \
-	VMOVUPS   Z4, (to)   \
-	ADDQ      $128, to
-
 // MINIMUM stores the f16 in its upper half.
 #define MINIMUM \
 	VPSRLD $16, Z8, Z8 \
 	SCALE(DX)
-
-#define NEXT(bytes) \
-	ADDQ $bytes, R8        \
-	ADDQ $bytes, R9        \
-	ADDQ $bytes, R10       \
-	ADDQ $bytes, R11       \
-	ADDQ $(16*bytes), R13  \
-	ADDQ $512, DI          \
-	DECQ CX                \
-	JNZ  loop              \
-	VZEROUPPER             \
-	RET
 
 #define FETCH9 FETCH7; PREFETCHT1 448(R13); PREFETCHT1 512(R13)
 

@@ -6,30 +6,6 @@
 
 // Unpack of the K formats, see unpack_avx512_amd64.h.
 
-#define NEXT(bytes, groups) \
-	ADDQ $bytes, R8         \
-	ADDQ $bytes, R9         \
-	ADDQ $bytes, R10        \
-	ADDQ $bytes, R11        \
-	ADDQ $4096, DI          \
-	ADDQ $(128*groups), SI  \
-	ADDQ $(128*groups), DX  \
-	DECQ CX                 \
-	JNZ  loop               \
-	VZEROUPPER              \
-	RET
-
-// PRODUCT stores float(v)*by, v whole numbers.
-#define PRODUCT(v, by, to) \
-	VCVTDQ2PS v, v     \
-	VMULPS    by, v, v \
-	VMOVUPS   v, to
-
-// BYTEOF: v = byte i of each dword of q.
-#define BYTEOF(i, q, v) \
-	VPSRLD $(8*i), q, v \
-	VPANDD Z29, v, v
-
 #define SUBSCALE(g, i, sc, mn) \
 	BYTEOF(i, sc, Z6)                \
 	BYTEOF(i, mn, Z7)                \
@@ -102,7 +78,7 @@ loop:
 	HALF4(2, 1)
 	HALF4(3, 0)
 	HALF4(3, 1)
-	NEXT(144, 8)
+	NEXT_K(144, 8)
 
 // FIVE is NIBBLES with the fifth bits, which are bits 4 and 5 of high; high moves on to those of the next pair of groups.
 #define FIVE(o, q, high) \
@@ -150,7 +126,7 @@ loop:
 	HALF5(2, 1, Z20, Z21, Z22, Z23)
 	HALF5(3, 0, Z16, Z17, Z18, Z19)
 	HALF5(3, 1, Z20, Z21, Z22, Z23)
-	NEXT(176, 8)
+	NEXT_K(176, 8)
 
 // TWO stores, less 32, the codes of nibbles q at o, with bits n and n+1 of high, and at o+1024, with bits n+4 and n+5.
 #define TWO(o, q, high, n) \
@@ -185,18 +161,6 @@ loop:
 	RUN6(h, 0, u)          \
 	RUN6(h, 1, u)
 
-// SIGNED stores d times byte i of q, signed.
-#define SIGNED(g, i, q) \
-	VPSLLD $(24-8*i), q, Z4          \
-	VPSRAD $24, Z4, Z4               \
-	PRODUCT(Z4, Z8, (128*(g+i))(SI))
-
-#define SIGNED4(g, q) \
-	SIGNED(g, 0, q) \
-	SIGNED(g, 1, q) \
-	SIGNED(g, 2, q) \
-	SIGNED(g, 3, q)
-
 // func unpackQ6_KAVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ6_KAVX512(SB), 0, $136-52
 	ARGS
@@ -221,4 +185,4 @@ loop:
 	HALF6(0, 1)
 	HALF6(1, 0)
 	HALF6(1, 1)
-	NEXT(210, 16)
+	NEXT_K(210, 16)
