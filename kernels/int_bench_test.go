@@ -62,7 +62,7 @@ func int8Peak() float64 {
 // BenchmarkGemv runs from L2 (1 MiB of weights) and from DRAM (192 MiB).
 func BenchmarkGemv(b *testing.B) {
 	for _, l := range Levels()[1:] {
-		for _, typ := range []Type{Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K} {
+		for _, typ := range []Type{Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4} {
 			f := IntFormats[typ]
 			for _, k := range []int{576, 896, 1536, 2048, 4864, 8960} {
 				for _, size := range []int{1 << 20, 192 << 20} {
