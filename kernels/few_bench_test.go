@@ -24,7 +24,7 @@ func BenchmarkFewTokens(b *testing.B) {
 					rb := k / f.Block * f.Bytes
 					size := TileRows * rb
 					w := make([]byte, (64<<20)/(tiles*size)*tiles*size)
-					randomRows(r, f, w[:size])
+					benchRows(r, f, w[:size])
 					for i := size; i < len(w); i += size {
 						copy(w[i:], w[:size])
 					}

@@ -119,7 +119,7 @@ func BenchmarkUnpack(b *testing.B) {
 					r := rand.New(rand.NewPCG(16, 1))
 					size := TileRows * k / f.Block * f.Bytes
 					rows := make([]byte, (128<<20)/size*size)
-					randomRows(r, f, rows[:size])
+					benchRows(r, f, rows[:size])
 					for i := size; i < len(rows); i += size {
 						copy(rows[i:], rows[:size])
 					}
