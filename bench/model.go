@@ -44,6 +44,7 @@ type ModelResult struct {
 	Limits      Limits    `json:"limits"`
 	Startup     *Startup  `json:"startup,omitempty"`
 	Tests       []Test    `json:"tests"`
+	Laws        []Law     `json:"laws,omitempty"` // where there are tests enough
 }
 
 // Test is one measured speed. Limit names what the machine cannot do faster; LimitTokS is the speed at which the test
@@ -168,7 +169,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 			return nil, err
 		}
 	}
-	r.Limits = probe.best
+	r.Limits = probe.limits()
 	for i := range r.Tests {
 		t := &r.Tests[i]
 		t.sum()
@@ -177,6 +178,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 		}
 		t.hold(newWork(m, t.shape), &r.Limits)
 	}
+	r.Laws = laws(r.Tests)
 	r.Load = append(r.Load, LoadAverage()...)
 	return r, nil
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"unsafe"
+
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -11,10 +13,15 @@ type matTask struct {
 	s      *step
 	t0, t1 int       // rows of the pass
 	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
-	bytes  int       // of weights a chunk, about; 0 = one tile
-	parts  int       // pieces the tokens are cut into
-	each   int       // chunks of a part
-	ends   [maxMats]int
+	cut
+}
+
+// cut is how a region of products is cut into chunks.
+type cut struct {
+	bytes int // of weights a chunk, about; 0 = one tile
+	parts int // pieces the tokens are cut into
+	each  int // chunks of a part
+	ends  [maxMats]int
 }
 
 // maxMats bounds the products of one region; more of them run in several.
@@ -48,74 +55,109 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 		panic("engine: too many matrix products in one region")
 	}
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
-	n, threads := t1-t0, t.r.m.pool.threads()
+	n := t1 - t0
 	if s.codes {
 		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
 	}
+	if t.cut = s.one; n != 1 || s.then == nil {
+		t.cut = s.cut(n, t.r.m.pool.threads())
+	}
+	return t.r.m.pool.run(t, t.each*t.parts)
+}
+
+// cut cuts the region for n tokens.
+func (s *step) cut(n, threads int) cut {
 	mats := s.mats
 	if s.join {
 		mats = mats[:1] // its chunks are those of all
 	}
-	t.bytes, t.parts = 0, 1
+	c := cut{parts: 1}
 	if n <= chunkTokens {
 		total := 0
 		for i := range mats {
 			total += mats[i].rows * mats[i].rowBytes
 		}
-		t.bytes = min(chunkBytes, max(1, total/(4*threads)))
+		c.bytes = min(chunkBytes, max(1, total/(4*threads)))
 	} else if threads > 1 {
 		tiles := 0
 		for i := range mats {
-			tiles += t.chunks(&mats[i])
+			tiles += s.chunks(&mats[i], n, c.bytes)
 		}
 		// A part a worker, so that a worker goes on with tokens that are in its caches; and enough chunks to share out.
 		// Each part unpacks the tile anew.
-		t.parts = max(1, min(threads, n/partTokens))
-		for tiles*t.parts < 4*threads && n/(t.parts*2) >= 32 {
-			t.parts *= 2
+		c.parts = max(1, min(threads, n/partTokens))
+		for tiles*c.parts < 4*threads && n/(c.parts*2) >= 32 {
+			c.parts *= 2
 		}
 	}
-	t.each = 0
 	for i := range mats {
-		t.each += t.chunks(&mats[i])
-		t.ends[i] = t.each
+		c.each += s.chunks(&mats[i], n, c.bytes)
+		c.ends[i] = c.each
 	}
-	return t.r.m.pool.run(t, t.each*t.parts)
+	return c
 }
 
-// byGemv tells whether a matrix runs through its one-token kernel.
-func (t *matTask) byGemv(w *matrix) bool {
-	n := t.t1 - t.t0
+// byGemv tells whether a matrix runs through its one-token kernel for n tokens.
+func (w *matrix) byGemv(n int) bool {
 	return w.ints != nil && w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
 }
 
-// chunkRows is the rows of a chunk, a multiple of 16 or of a tile.
-func (t *matTask) chunkRows(w *matrix) int {
+// chunkRows is the rows of a chunk of about so many bytes, a multiple of 16 or of a tile.
+func (s *step) chunkRows(w *matrix, n, bytes int) int {
 	unit := kernels.TileRows
-	if t.s.join {
+	if s.join {
 		unit = joinRows
-	} else if t.byGemv(w) {
+	} else if w.byGemv(n) {
 		unit = 16
 	}
-	return max(unit, t.bytes/w.rowBytes/unit*unit)
+	return max(unit, bytes/w.rowBytes/unit*unit)
 }
 
-func (t *matTask) chunks(w *matrix) int {
-	per := t.chunkRows(w)
+func (s *step) chunks(w *matrix, n, bytes int) int {
+	per := s.chunkRows(w, n, bytes)
 	return (w.rows + per - 1) / per
 }
 
-func (t *matTask) run(worker, chunk int) {
-	part, chunk := chunk/t.each, chunk%t.each
-	i, first := 0, 0
-	for chunk >= t.ends[i] {
-		first = t.ends[i]
+// chunk tells the matrix of a chunk of a part, and its rows.
+func (s *step) chunk(c *cut, n, chunk int) (i, row0, row1 int) {
+	first := 0
+	for chunk >= c.ends[i] {
+		first = c.ends[i]
 		i++
 	}
-	w, ws := &t.s.mats[i], &t.r.scratch[worker]
-	rows, n := t.chunkRows(w), t.t1-t.t0
-	row0 := (chunk - first) * rows
-	row1 := min(w.rows, row0+rows)
+	w := &s.mats[i]
+	rows := s.chunkRows(w, n, c.bytes)
+	row0 = (chunk - first) * rows
+	return i, row0, min(w.rows, row0+rows)
+}
+
+// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
+// follows. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+func (t *matTask) upcoming(worker, chunk int) *byte {
+	threads := t.r.m.pool.threads()
+	s, c := t.s, &t.cut
+	if first, end := worker*c.each/threads, (worker+1)*c.each/threads; first <= chunk && chunk+1 < end {
+		chunk++
+	} else {
+		if s = s.then; s == nil {
+			return nil
+		}
+		c = &s.one
+		chunk = min(worker*c.each/threads, c.each-1)
+	}
+	i, row0, _ := s.chunk(c, 1, chunk)
+	w := &s.mats[i]
+	return &w.data[row0*w.rowBytes]
+}
+
+func (t *matTask) run(worker, chunk int) {
+	ws, n := &t.r.scratch[worker], t.t1-t.t0
+	if ws.next, ws.asked = nil, 0; n == 1 {
+		ws.next = t.upcoming(worker, chunk)
+	}
+	part, chunk := chunk/t.each, chunk%t.each
+	i, row0, row1 := t.s.chunk(&t.cut, n, chunk)
+	w := &t.s.mats[i]
 	per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
 	ta, tb := min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
 	switch {
@@ -136,7 +178,11 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	if n := len(s.mats) * size; cap(ws.join) < n {
 		ws.join = make([]float32, n)
 	}
+	next := ws.next
 	for i := range s.mats {
+		if ws.next = next; i+1 < len(s.mats) {
+			ws.next = &s.mats[i+1].data[row0*s.mats[i+1].rowBytes]
+		}
 		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
 	x := ws.join[:size]
@@ -155,7 +201,7 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 
 // product computes rows row0..row1 of w for tokens ta..tb: dst[(t-ta)*ldd + r-row0].
 func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	if t.byGemv(w) {
+	if w.byGemv(t.t1 - t.t0) {
 		t.gemvRows(w, ws, dst, ldd, row0, row1, ta, tb)
 	} else {
 		for r := row0; r < row1; r += kernels.TileRows {
@@ -185,9 +231,11 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
 	a := t.r.acts[t.s.acts]
 	if tb-ta == 1 {
+		ws.s.Next = ws.next
 		w.gemv(dst[:row1-row0], w.data[row0*w.rowBytes:row1*w.rowBytes], a, ta, ws.s)
 		return
 	}
+	ws.s.Next = nil
 	for r := row0; r < row1; r += 16 {
 		e := min(row1, r+16)
 		for i := ta; i < tb; i++ {
@@ -232,5 +280,21 @@ func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, ro
 	per := max(1, floatMACs/(kernels.TileRows*k))
 	for at := ta; at < tb; at += per {
 		l.GemmF32(dst[(at-ta)*ldd:], ldd, x[at*k:], k, 1, ws.fk, kernels.TileRows, min(tb, at+per)-at, rows, k, false)
+	}
+}
+
+// restLines is how many lines (of 64 bytes) a worker with nothing to do asks for at a time, restMost in all: a part of
+// a small second-level cache.
+const (
+	restLines = 16
+	restMost  = 4096
+)
+
+// rest is what a worker does that waits while one token is decoded: it asks for what it will read next, so that the memory
+// does not rest with it.
+func (r *runner) rest(worker int) {
+	if ws := &r.scratch[worker]; ws.next != nil && ws.asked < restMost {
+		kernels.Ahead((*byte)(unsafe.Add(unsafe.Pointer(ws.next), ws.asked*64)), restLines)
+		ws.asked += restLines
 	}
 }

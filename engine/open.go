@@ -196,9 +196,9 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.pool = newPool(c.threads, f.Fault)
-	m.pool.keepShares()
 	m.runner = newRunner(m)
+	m.pool = newPool(c.threads, f.Fault, m.runner.rest)
+	m.pool.keepShares()
 	m.turn <- struct{}{}
 	if c.log != nil {
 		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,

@@ -42,16 +42,18 @@ type runner struct {
 
 // workerScratch is one worker's own memory.
 type workerScratch struct {
-	s    *kernels.Scratch
-	tile *kernels.Tile
-	q    []int8 // [TileRows, k] codes of a tile
-	sc   []float32
-	mn   []float32
-	f    []float32 // [TileRows, k] weights decoded to f32
-	fk   []float32 // [k, TileRows] the same transposed
-	h    []uint16  // [headDim]
-	join []float32 // [products, tokens, rows] of a chunk of joined products
-	att  attendScratch
+	s     *kernels.Scratch
+	tile  *kernels.Tile
+	q     []int8 // [TileRows, k] codes of a tile
+	sc    []float32
+	mn    []float32
+	f     []float32 // [TileRows, k] weights decoded to f32
+	fk    []float32 // [k, TileRows] the same transposed
+	h     []uint16  // [headDim]
+	join  []float32 // [products, tokens, rows] of a chunk of joined products
+	next  *byte     // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
+	asked int       // lines of it that were asked for while it waited
+	att   attendScratch
 }
 
 func newRunner(m *Model) *runner {

@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // ActBlock is the number of activations that share one scale, for every weight format.
 const ActBlock = 32
@@ -129,6 +132,25 @@ type Scratch struct {
 	q      []int8    // one row of codes
 	sc, mn []float32 // one row of scales and minima
 	sums   []int32   // group sums of 16 rows, level-private
+	fetch  fetch
+
+	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
+	// what lies behind them. It is a hint: nothing depends on it.
+	Next *byte
+}
+
+// fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
+type fetch struct{ lead, end, jump uintptr }
+
+// ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
+// while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
+func (s *Scratch) ahead(w []byte, left, lead int) {
+	spare := lead / 2
+	end := uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))
+	s.fetch = fetch{lead: uintptr(lead + max(0, left-spare)), end: end}
+	if s.Next != nil {
+		s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - end
+	}
 }
 
 // NewScratch allocates scratch for rows of up to k weights.

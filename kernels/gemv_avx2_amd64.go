@@ -22,6 +22,7 @@ type gemvArgsAVX2 struct {
 	d, sx        *float32
 	sum16, sum32 *int32
 	bias         int
+	fetch        fetch
 	//lint:ignore U1000 written and read by the assembly
 	ahead uintptr // where the rows function's prefetches ended and the chains' go on
 }
@@ -71,6 +72,18 @@ func chainsMinAVX2(args *gemvArgsAVX2)
 //go:noescape
 func chainsFloatAVX2(args *gemvArgsAVX2)
 
+// leadAVX2 is how far ahead memory is asked for at least, in bytes.
+const leadAVX2 = 12288
+
+// leftAVX2 is how many bytes of 16 rows the rows functions leave for the chains to ask for.
+func leftAVX2(f *IntFormat, blocks int) int {
+	step := 64 // asked for with every four blocks
+	if f.Bytes > 32 {
+		step = 128
+	}
+	return 16 * (blocks*f.Bytes - blocks/4*step)
+}
+
 // gemvByAVX2 is Gemv for blocks of 32, with VPDPBUSD where the CPU has it and it gains. Calls are direct so that args
 // stays on the stack.
 func gemvByAVX2(f *IntFormat, vnni bool, dst []float32, w []byte, a *Acts, t int, s *Scratch) {
@@ -82,8 +95,9 @@ func gemvByAVX2(f *IntFormat, vnni bool, dst []float32, w []byte, a *Acts, t int
 	args := gemvArgsAVX2{blocks: nb, groups: nb, q: &a.Q[t*a.K], stride: 4 * stride,
 		sums: &scratch[0], scales: unsafe.Pointer(&scratch[16*stride]),
 		d: &a.D[t*nb], sx: &a.SX[t*nb], sum32: &a.Sum32[t*nb]}
+	s.ahead(w, leftAVX2(f, nb), leadAVX2)
 	for r := 0; r < len(dst); r += 16 {
-		args.w, args.rows = &w[r*rb], min(16, len(dst)-r)
+		args.w, args.rows, args.fetch = &w[r*rb], min(16, len(dst)-r), s.fetch
 		if args.rows == 16 {
 			args.out = &dst[r]
 		} else {

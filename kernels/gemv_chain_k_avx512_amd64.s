@@ -73,7 +73,7 @@ GLOBL turn<>(SB), RODATA|NOPTR, $16
 	VMULPS.BCST       (4*i)(R10), Z24, Z24 \
 	VFMADD231PS       Z24, isum, Z31    \
 	VFNMADD231PS.BCST (4*i)(R9), Z25, Z31 \
-	PREFETCHT0        (64*i)(R11)
+	PREFETCHT1        (64*i)(R11)
 
 #define HALF1(a, b, c, d) \
 	LANES4(a, b, c, d)                                     \
@@ -126,7 +126,7 @@ done:
 	VMULPS            Z29, Z25, Z25     \
 	VMULPS.BCST       (4*dx)(R10), Z25, Z25 \
 	VFMADD231PS       Z25, isum, Z31    \
-	PREFETCHT0        (64*i)(R11)
+	PREFETCHT1        (64*i)(R11)
 
 // func gemvChainQ6_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum16 *int32, blocks int, next uintptr)
 TEXT ·gemvChainQ6_KAVX512(SB), 0, $264-64

@@ -88,7 +88,7 @@ done:
 	VMULPS       Z29, Z25, Z25         \
 	VMULPS.BCST  (4*dx)(R10), Z25, Z25 \
 	VFMADD231PS  Z25, isum, Z31        \
-	PREFETCHT0   (64*(i))(R11)
+	PREFETCHT1   (64*(i))(R11)
 
 #define HALF1(a, b, c, d) \
 	LANES4(a, b, c, d)                    \
@@ -148,7 +148,7 @@ done:
 	VMULPS.BCST  (4*((i)/2))(R10), Z26, Z26    \
 	VFMADD231PS  Z24, isum, Z31              \
 	VFNMADD231PS Z26, Z25, Z31               \
-	PREFETCHT0   (64*((i)/2))(R11)
+	PREFETCHT1   (64*((i)/2))(R11)
 
 #define FOUR(GROUP16, a, b, c, d, i) \
 	LANES4(a, b, c, d)                            \

@@ -1,12 +1,11 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
 #include "gemv_avx512_amd64.h"
 
 // Phase one of the Gemv of the formats whose nibbles index a table. Z30 = the table, biased to be unsigned.
-
-#define AHEAD 8192
 
 #define TABLE(values, bias) \
 	MOVL            $0x0f0f0f0f, AX   \
@@ -55,8 +54,8 @@
 	SCALE(o3, B3, so+3*SCALES)                   \
 	DOT(xo, acc)
 
-// func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
-TEXT ·gemvSumsIQ4_NLAVX512(SB), 0, $328-56
+// func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsIQ4_NLAVX512(SB), 0, $136-64
 	TABLE(·IQ4Values, 0x80808080)
 	ROWS
 
@@ -89,8 +88,8 @@ TEXT ·gemvSumsIQ4_NLAVX512(SB), 0, $328-56
 	SCALE8(o3, B3, so+3*SCALES)                  \
 	DOT(xo, acc)
 
-// func gemvSumsMXFP4AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
-TEXT ·gemvSumsMXFP4AVX512(SB), 0, $328-56
+// func gemvSumsMXFP4AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsMXFP4AVX512(SB), 0, $136-64
 	TABLE(·FP4Values, 0x10101010)
 	LEAQ ·HalfE8M0(SB), R14
 	ROWS
@@ -122,20 +121,21 @@ TEXT ·gemvSumsMXFP4AVX512(SB), 0, $328-56
 	ADDQ    $320, R13      \
 	ADDQ    $320, R9
 
-// func gemvSumsIQ4_XSAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+// func gemvSumsIQ4_XSAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 //
 // sums [blocks/2, 16 rows, 16] int32, lanes of a quad in the group order 0 2 1 3; scales [blocks] of 16 rows x 16 bytes
 // (eight are used), then 16 dwords with d.
-TEXT ·gemvSumsIQ4_XSAVX512(SB), 0, $136-56
+TEXT ·gemvSumsIQ4_XSAVX512(SB), 0, $136-64
 	TABLE(·IQ4Values, 0x80808080)
 	MOVQ w+16(FP), SI
-	LEAQ AHEAD(SI), R10
+	FETCHFIRST
 	MOVQ $0x0f0f0f0f0f0f0f0f, R14
 	MOVQ $0x3030303030303030, R15
 	XORQ R8, R8 // row
 
 	// Invariant: rows below R8 are done, row R8 starts at SI.
 row:
+	FETCHJUMP(within)
 	MOVQ x+24(FP), R11
 	MOVQ blocks+40(FP), CX
 	MOVQ R8, AX
@@ -162,6 +162,7 @@ store:
 	INCQ  R8
 	CMPQ  R8, rows+32(FP)
 	JLT   row
-	MOVQ  R10, next+48(FP)
+	FETCHJUMP(done)
+	MOVQ  R10, next+56(FP)
 	VZEROUPPER
 	RET

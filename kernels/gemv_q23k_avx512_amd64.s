@@ -1,15 +1,15 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "gemv_avx512_amd64.h"
 
 // Phase one of the Gemv of Q2_K and Q3_K. A half of a block is four runs of 32 codes, whose bits lie in the same 32 bytes:
 // with two shifts each, these give 64 codes in file order, and each lane of a product is a group.
 //
 //	SI block · R11 activations · R12 sums · R13, R9 scales and d of this row · R10 next line to prefetch · CX blocks left
 //	Z31 bytes 3 · Z29, Z28 shifts to the right 0, 2 and 4, 6
-
-#define AHEAD 8192
 
 // SHIFTS: words a in the lower half of z, b in the upper one; y is the lower half of z.
 #define SHIFTS(a, b, y, z) \
@@ -83,12 +83,13 @@
 	ADDQ         $46, R10                            \
 	ADDQ         $110, SI
 
-// ROWS: sums [blocks, 16 rows, 16] int32, scales [blocks] of 16 rows x 16 bytes, then 16 dwords with d (and dmin).
-#define ROWS(BLOCK) \
+// ROWS16: sums [blocks, 16 rows, 16] int32, scales [blocks] of 16 rows x 16 bytes, then 16 dwords with d (and dmin).
+#define ROWS16(BLOCK) \
 	MOVQ w+16(FP), SI      \
-	LEAQ AHEAD(SI), R10    \
+	FETCHFIRST             \
 	XORQ R8, R8            \
 row:                       \
+	FETCHJUMP(within)      \
 	MOVQ x+24(FP), R11     \
 	MOVQ blocks+40(FP), CX \
 	MOVQ R8, AX            \
@@ -111,22 +112,23 @@ block:                     \
 	INCQ R8                \
 	CMPQ R8, rows+32(FP)   \
 	JLT  row               \
-	MOVQ R10, next+48(FP)  \
+	FETCHJUMP(done)        \
+	MOVQ R10, next+56(FP)  \
 	VZEROUPPER             \
 	RET
 
-// func gemvSumsQ2_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
-TEXT ·gemvSumsQ2_KAVX512(SB), 0, $136-56
+// func gemvSumsQ2_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ2_KAVX512(SB), 0, $136-64
 	CONSTANTS
-	ROWS(BLOCK2)
+	ROWS16(BLOCK2)
 
 // Turns of the upper bits of scales 0-3, 4-7, 8-11, 12-15 to bits 4 and 5.
 DATA turns<>+0(SB)/8, $0x0000000200000004
 DATA turns<>+8(SB)/8, $0x0000001e00000000
 GLOBL turns<>(SB), RODATA|NOPTR, $16
 
-// func gemvSumsQ3_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
-TEXT ·gemvSumsQ3_KAVX512(SB), 0, $136-56
+// func gemvSumsQ3_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ3_KAVX512(SB), 0, $136-64
 	CONSTANTS
 	MOVL         $0x04040404, AX
 	VPBROADCASTD AX, Z30
@@ -139,4 +141,4 @@ TEXT ·gemvSumsQ3_KAVX512(SB), 0, $136-56
 	VMOVDQU32    turns<>(SB), X22
 	MOVL         $0x30303030, AX
 	VPBROADCASTD AX, X21
-	ROWS(BLOCK3)
+	ROWS16(BLOCK3)

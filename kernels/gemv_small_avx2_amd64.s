@@ -70,6 +70,8 @@ TEXT ·rowsMXFP4AVX2(SB), 0, $136-8
 	VZEROUPPER           \
 	RET
 
+#define AHEAD 12288 // bytes; the chains ask for nothing
+
 #define PREFETCH_K \
 	PREFETCHT0 AHEAD(SI) \
 	PREFETCHT0 (AHEAD+64)(SI)
