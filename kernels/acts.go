@@ -118,6 +118,15 @@ func roundEven(x float32) int32 {
 	return int32(math.Float32bits(float32(x+magic))) - int32(math.Float32bits(magic))
 }
 
+// sx16 fills dst [K/16] with what groups of 16 have for SX: float32(sum of 16 q of token t) * D, rounded once.
+func (a *Acts) sx16(dst []float32, t int) {
+	n := a.K / 16
+	sum, d := a.Sum16[t*n:t*n+n], a.D[t*n/2:t*n/2+n/2]
+	for g := range dst[:n] {
+		dst[g] = float32(float32(sum[g]) * d[g/2])
+	}
+}
+
 // Scratch is a worker's own memory for Gemv; its contents mean nothing between calls.
 type Scratch struct {
 	q      []int8    // one row of codes

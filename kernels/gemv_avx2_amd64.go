@@ -14,7 +14,7 @@ type gemvArgsAVX2 struct {
 
 	sums   *int32         // [16, stride]
 	stride int            // bytes of a row of sums: groups rounded up to 4
-	scales unsafe.Pointer // blocks of 32: f16 [groups, 16] or, with minima, [groups, 16, 2]; K formats: s*d f32 [16, stride]
+	scales unsafe.Pointer // blocks of 32: f16 [groups, 16] or, with minima, [groups, 16, 2], MXFP4 f32; of 256: s*d f32 [16, stride]
 	minima unsafe.Pointer // K formats: m f32 [16, stride]
 
 	out          *float32 // [16]
@@ -47,10 +47,16 @@ func rowsQ5_0AVX2(args *gemvArgsAVX2)
 //go:noescape
 func rowsQ5_1AVX2(args *gemvArgsAVX2)
 
+//go:noescape
+func rowsIQ4_NLAVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func rowsMXFP4AVX2(args *gemvArgsAVX2)
+
 // The chains functions, for each of 16 rows r, over rising groups g from acc = +0:
 //
-//	isum := sums[r][g] - bias*sum32[g]                          // chainsBias only
-//	acc = fma(float32(isum), f32(scale)*d[g], acc)             // scale, minimum: scales[g][r]
+//	isum := sums[r][g] - bias*sum32[g]                          // chainsBias and chainsFloat only
+//	acc = fma(float32(isum), f32(scale)*d[g], acc)             // scale, minimum: scales[g][r]; chainsFloat: of f32
 //	acc = fma(f32(minimum), sx[g], acc)                         // chainsMin only
 //	out[r] = acc
 //
@@ -62,6 +68,9 @@ func chainsBiasAVX2(args *gemvArgsAVX2)
 
 //go:noescape
 func chainsMinAVX2(args *gemvArgsAVX2)
+
+//go:noescape
+func chainsFloatAVX2(args *gemvArgsAVX2)
 
 // leadAVX2 is how far ahead memory is asked for at least, in bytes.
 const leadAVX2 = 12288
@@ -118,6 +127,13 @@ func gemvByAVX2(f *IntFormat, vnni bool, dst []float32, w []byte, a *Acts, t int
 		case Q5_1:
 			rowsQ5_1AVX2(&args)
 			chainsMinAVX2(&args)
+		case IQ4_NL:
+			rowsIQ4_NLAVX2(&args)
+			chainsAVX2(&args)
+		case MXFP4:
+			args.bias = 12
+			rowsMXFP4AVX2(&args)
+			chainsFloatAVX2(&args)
 		}
 		if args.rows < 16 {
 			copy(dst[r:], out[:])
