@@ -29,6 +29,7 @@ func init() {
 	avx512.Name = "avx512"
 	avx512Int(&avx512)
 	avx512Float(&avx512)
+	avx512Weights(&avx512)
 	avx512Vector(&avx512)
 	avx512BF16Pack(&avx512)
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
