@@ -47,8 +47,8 @@ type workerScratch struct {
 	q    []int8 // [TileRows, k] codes of a tile
 	sc   []float32
 	mn   []float32
-	f    []float32 // [TileRows, k] weights decoded to f32
-	fk   []float32 // [k, TileRows] the same transposed
+	f    []float32 // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
+	fk   []float32 // [floatSteps, floatRows] weights decoded to f32
 	h    []uint16  // [headDim]
 	join []float32 // [products, tokens, rows] of a chunk of joined products
 	att  attendScratch
@@ -99,10 +99,13 @@ func (r *runner) tileScratch(w *workerScratch) {
 	}
 }
 
-func (r *runner) floatScratch(w *workerScratch) {
-	if w.f == nil {
-		w.f = make([]float32, kernels.TileRows*r.m.plan.maxK)
-		w.fk = make([]float32, kernels.TileRows*r.m.plan.maxK)
+// floatScratch does the same for the float path; decoded tells whether w.f is wanted.
+func (r *runner) floatScratch(w *workerScratch, decoded bool) {
+	if w.fk == nil {
+		w.fk = make([]float32, floatRows*floatSteps)
+	}
+	if decoded && w.f == nil {
+		w.f = make([]float32, floatRows*r.m.plan.maxK)
 	}
 }
 

@@ -16,7 +16,9 @@ type matrix struct {
 	data     []byte // view of the mapping
 	rowBytes int
 	format   *quant.Format
-	ints     *kernels.IntFormat // nil: the float path
+	dot      func(dst []float32, w []byte, x []float32, s *kernels.Scratch) // F32, F16 and BF16 only, as is:
+	floats   func(dst []float32, ldd int, w []byte, stride, rows, k int)    // to a tile
+	ints     *kernels.IntFormat                                             // nil: the float path
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
 	codes    func(q []int8, sc, mn []float32, row []byte)
 	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
@@ -45,6 +47,9 @@ func (m *Model) bind(o *models.Op) (matrix, error) {
 	if o.Rows > 0 {
 		w.rows = m.Program.Width[o.Out]
 		w.data = w.data[first*w.rowBytes : (first+w.rows)*w.rowBytes]
+	}
+	if int(t.Type) < kernels.NumTypes {
+		w.dot, w.floats = m.level.GemvFloat[t.Type], m.level.UnpackFloat[t.Type]
 	}
 	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]

@@ -47,8 +47,8 @@ type Level struct {
 	// GemvFloat: dst[i] = one chain of fma(w[i,p], x[p]) over rising p from +0; w holds len(dst) whole rows of len(x) values.
 	// Any len(dst); multiples of 16 are the fast case. At most about 100 µs of work a call.
 	GemvFloat [NumTypes]func(dst []float32, w []byte, x []float32, s *Scratch)
-	// UnpackFloat: dst[p*ldd + i] = w[i,p] decoded, for rows of k values.
-	UnpackFloat [NumTypes]func(dst []float32, ldd int, w []byte, rows, k int)
+	// UnpackFloat: dst[p*ldd + i] = w[i,p] decoded, i < rows, p < k; row i begins at w[i*stride].
+	UnpackFloat [NumTypes]func(dst []float32, ldd int, w []byte, stride, rows, k int)
 
 	// --- float matrix products
 

@@ -14,6 +14,7 @@ func init() {
 	avx2.Name = "avx2"
 	avx2Int(&avx2)
 	avx2Float(&avx2)
+	avx2Weights(&avx2)
 	avx2Vector(&avx2)
 	levels = append(levels, &avx2)
 	if cpuid.CPU.Supports(cpuid.AVXVNNI) {

@@ -52,17 +52,19 @@ func gemvFloat(typ Type) func(dst []float32, w []byte, x []float32, _ *Scratch) 
 }
 
 // unpackFloat makes the specification of Level.UnpackFloat.
-func unpackFloat(typ Type) func(dst []float32, ldd int, w []byte, rows, k int) {
-	return func(dst []float32, ldd int, w []byte, rows, k int) { unpackFloatFrom(typ, dst, ldd, w, 0, rows, 0, k) }
+func unpackFloat(typ Type) func(dst []float32, ldd int, w []byte, stride, rows, k int) {
+	return func(dst []float32, ldd int, w []byte, stride, rows, k int) {
+		unpackFloatFrom(typ, dst, ldd, w, stride, 0, rows, 0, k)
+	}
 }
 
 // unpackFloatFrom is Level.UnpackFloat without the rows before row and the columns before col.
-func unpackFloatFrom(typ Type, dst []float32, ldd int, w []byte, row, rows, col, k int) {
+func unpackFloatFrom(typ Type, dst []float32, ldd int, w []byte, stride, row, rows, col, k int) {
 	var v [1]float32
 	size := floatBytes(typ)
 	for i := row; i < rows; i++ {
 		for p := col; p < k; p++ {
-			decodeFloat(typ, v[:], w[(i*k+p)*size:])
+			decodeFloat(typ, v[:], w[i*stride+p*size:])
 			dst[p*ldd+i] = v[0]
 		}
 	}

@@ -21,10 +21,10 @@ func dotBF16x512(dst *float32, w *byte, stride int, x *float32, steps int, next 
 func dotF32x512(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 
 //go:noescape
-func unpackF16x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
+func unpackF16x512(dst *float32, ldd int, w *byte, stride, steps int)
 
 //go:noescape
-func unpackBF16x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
+func unpackBF16x512(dst *float32, ldd int, w *byte, stride, steps int)
 
 //go:noescape
-func unpackF32x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
+func unpackF32x512(dst *float32, ldd int, w *byte, stride, steps int)

@@ -1,7 +1,7 @@
 // The bodies of this level's loops over 16 rows of weights (floatRows). They differ in COLUMN, what is done with column j of the
 // step, whose 16 rows are in the lanes of a vector; F16 and BF16 in WIDEN too, which decodes 16 values.
 //
-// Registers: AX, BX, CX, DX rows 0, 4, 8, 12 of this step; R8, R9 one and three rows; R10 steps left; R11 what is prefetched
+// Registers: AX, BX, CX, DX rows 0, 4, 8, 12 of this step; R8, R9 one and three rows; R10 steps left; R11 what is prefetched (dots)
 //   SI = x; DI, R13 = dst and its row; Z31 = the chains
 //   R12 = room for the step's columns, transposed but not decoded
 
@@ -27,7 +27,6 @@
 	MOVQ w+16(FP), AX      \
 	MOVQ stride+24(FP), R8 \
 	MOVQ steps+32(FP), R10 \
-	MOVQ next+40(FP), R11  \
 	START
 
 #define ADVANCE(bytes) \
@@ -94,15 +93,6 @@
 // HALFSTEP is 16 columns.
 #define HALFSTEP \
 	HALVES                \
-	PREFETCHT0 (R11)      \
-	PREFETCHT0 64(R11)    \
-	PREFETCHT0 128(R11)   \
-	PREFETCHT0 192(R11)   \
-	PREFETCHT0 256(R11)   \
-	PREFETCHT0 320(R11)   \
-	PREFETCHT0 384(R11)   \
-	PREFETCHT0 448(R11)   \
-	ADDQ $512, R11        \
 	HALFCOLUMN(0, 0)      \
 	HALFCOLUMN(1, 64)     \
 	HALFCOLUMN(2, 128)    \
@@ -146,11 +136,6 @@
 	FOUR((AX)(R8*1), (BX)(R8*1), (CX)(R8*1), (DX)(R8*1), X1, Z1)     \
 	FOUR((AX)(R8*2), (BX)(R8*2), (CX)(R8*2), (DX)(R8*2), X2, Z2)     \
 	FOUR((AX)(R9*1), (BX)(R9*1), (CX)(R9*1), (DX)(R9*1), X3, Z3)     \
-	PREFETCHT0 (R11)      \
-	PREFETCHT0 64(R11)    \
-	PREFETCHT0 128(R11)   \
-	PREFETCHT0 192(R11)   \
-	ADDQ $256, R11        \
 	VUNPCKLPS Z1, Z0, Z4  \
 	VUNPCKHPS Z1, Z0, Z5  \
 	VUNPCKLPS Z3, Z2, Z6  \

@@ -5,15 +5,15 @@ package kernels
 import "unsafe"
 
 // floatRows are one level's loops over 16 rows of a float format, from which its GemvFloat and UnpackFloat are built. They take
-// steps > 0 runs of cols columns; w is row 0, the others stride bytes apart. next is where reading goes on in the file after these
-// rows, and is prefetched bit by bit, in order, as memory likes it.
+// steps > 0 runs of cols columns; w is row 0, the others stride bytes apart.
 type floatRows struct {
 	cols int
 
-	// dot: dst[r] = one chain of fma(w[r,p], x[p]) over rising p from +0.
+	// dot: dst[r] = one chain of fma(w[r,p], x[p]) over rising p from +0. What comes after these rows in the file is prefetched
+	// meanwhile, from next on, in order, as memory likes it.
 	dot func(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 	// unpack: dst[p*ldd/4 + r] = w[r,p]; ldd in bytes.
-	unpack func(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
+	unpack func(dst *float32, ldd int, w *byte, stride, steps int)
 }
 
 // floatPart is the columns that rows left over are decoded by.
@@ -38,19 +38,17 @@ func (f floatRows) enter(l *Level, typ Type) {
 			floatRest(l, typ, dst[r:min(r+16, len(dst))], w[r*stride:], x, 0, s)
 		}
 	}
-	l.UnpackFloat[typ] = func(dst []float32, ldd int, w []byte, rows, k int) {
+	l.UnpackFloat[typ] = func(dst []float32, ldd int, w []byte, stride, rows, k int) {
 		if rows <= 0 || k <= 0 {
 			return
 		}
-		stride, whole := k*size, k-k%f.cols
-		w, _ = w[:rows*stride], dst[(k-1)*ldd+rows-1]
-		r := 0
+		_, _ = w[(rows-1)*stride+k*size-1], dst[(k-1)*ldd+rows-1]
+		r, whole := 0, k-k%f.cols
 		for ; whole > 0 && r+16 <= rows; r += 16 {
-			at := &w[r*stride]
-			f.unpack(&dst[r], 4*ldd, at, stride, whole/f.cols, uintptr(unsafe.Pointer(at))+uintptr(16*stride))
+			f.unpack(&dst[r], 4*ldd, &w[r*stride], stride, whole/f.cols)
 		}
-		unpackFloatFrom(typ, dst, ldd, w, 0, r, whole, k)
-		unpackFloatFrom(typ, dst, ldd, w, r, rows, 0, k)
+		unpackFloatFrom(typ, dst, ldd, w, stride, 0, r, whole, k)
+		unpackFloatFrom(typ, dst, ldd, w, stride, r, rows, 0, k)
 	}
 }
 

@@ -67,7 +67,8 @@ func TestUnpackFloat(t *testing.T) {
 			next := uint16(0)
 			floatShapes(func(rows, k, off int) {
 				what := fmt.Sprintf("type %d rows %d k %d offset %d", typ, rows, k, off)
-				w, _ := guarded(rows*k*floatBytes(typ), off, byte(0x55))
+				stride := k*floatBytes(typ) + off%3*floatBytes(typ)
+				w, _ := guarded(rows*stride, off, byte(0x55))
 				for i := 0; i < len(w); i += 2 {
 					binary.LittleEndian.PutUint16(w[i:], next)
 					next += uint16(1 + 2*r.IntN(3))
@@ -78,8 +79,8 @@ func TestUnpackFloat(t *testing.T) {
 					dst[i] = 7 // the gaps must stay
 				}
 				want := append([]float32(nil), dst...)
-				portable.UnpackFloat[typ](want, ldd, w, rows, k)
-				l.UnpackFloat[typ](dst, ldd, w, rows, k)
+				portable.UnpackFloat[typ](want, ldd, w, stride, rows, k)
+				l.UnpackFloat[typ](dst, ldd, w, stride, rows, k)
 				equalBits(t, what, dst, want)
 				check(t, what)
 			})
@@ -101,7 +102,7 @@ func BenchmarkFloatWeights(b *testing.B) {
 				block := per * size.k * floatBytes(typ)
 				for name, f := range map[string]func(w []byte){
 					"Gemv":   func(w []byte) { l.GemvFloat[typ](dst[:per], w, x, s) },
-					"Unpack": func(w []byte) { l.UnpackFloat[typ](dst, per, w, per, size.k) },
+					"Unpack": func(w []byte) { l.UnpackFloat[typ](dst, per, w, size.k*floatBytes(typ), per, size.k) },
 				} {
 					b.Run(fmt.Sprintf("%s/%s/type%d/%s", name, l.Name, typ, size.name), func(b *testing.B) {
 						b.SetBytes(int64(block))

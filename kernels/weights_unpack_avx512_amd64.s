@@ -9,8 +9,8 @@
 
 #define WIDEN(at, z) VCVTPH2PS at, z
 
-// func unpackF16x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
-TEXT ·unpackF16x512(SB), 0, $640-48
+// func unpackF16x512(dst *float32, ldd int, w *byte, stride, steps int)
+TEXT ·unpackF16x512(SB), 0, $640-40
 	UNPACKARGS
 	ROOM
 
@@ -27,8 +27,8 @@ loop:
 	VPMOVZXWD at, z      \
 	VPSLLD    $16, z, z
 
-// func unpackBF16x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
-TEXT ·unpackBF16x512(SB), 0, $640-48
+// func unpackBF16x512(dst *float32, ldd int, w *byte, stride, steps int)
+TEXT ·unpackBF16x512(SB), 0, $640-40
 	UNPACKARGS
 	ROOM
 
@@ -40,8 +40,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func unpackF32x512(dst *float32, ldd int, w *byte, stride, steps int, next uintptr)
-TEXT ·unpackF32x512(SB), 0, $136-48
+// func unpackF32x512(dst *float32, ldd int, w *byte, stride, steps int)
+TEXT ·unpackF32x512(SB), 0, $136-40
 	UNPACKARGS
 	LANEMASKS
 
