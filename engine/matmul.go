@@ -58,6 +58,11 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	if s.codes {
 		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
 	}
+	if t.rounds() {
+		if err := t.r.roundT.start(s.in, s.mats[0].k, t0, t1); err != nil {
+			return err
+		}
+	}
 	mats := s.mats
 	if s.join {
 		mats = mats[:1] // its chunks are those of all
@@ -100,7 +105,9 @@ func (t *matTask) byGemv(w *matrix) bool {
 
 // tileRows is the rows that the product takes at a time for more tokens than byGemv.
 func (w *matrix) tileRows() int {
-	if w.ints == nil {
+	if w.fast {
+		return kernels.BF16Cols
+	} else if w.ints == nil {
 		return floatRows
 	}
 	return kernels.TileRows
@@ -178,9 +185,12 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 	} else {
 		per := w.tileRows()
 		for r := row0; r < row1; r += per {
-			if e := min(row1, r+per); w.ints != nil {
+			switch e := min(row1, r+per); {
+			case w.ints != nil:
 				t.intTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
-			} else {
+			case w.fast:
+				t.fastTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
+			default:
 				t.floatTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
 			}
 		}

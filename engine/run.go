@@ -35,6 +35,7 @@ type runner struct {
 	rowsT   rowsTask
 	matT    matTask
 	attT    attendTask
+	roundT  roundTask
 
 	mu  sync.Mutex
 	err error // first NumberError of the pass
@@ -42,16 +43,17 @@ type runner struct {
 
 // workerScratch is one worker's own memory.
 type workerScratch struct {
-	s    *kernels.Scratch
-	tile *kernels.Tile
-	q    []int8 // [TileRows, k] codes of a tile
-	sc   []float32
-	mn   []float32
-	f    []float32 // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
-	fk   []float32 // [floatSteps, floatRows] weights decoded to f32
-	h    []uint16  // [headDim]
-	join []float32 // [products, tokens, rows] of a chunk of joined products
-	att  attendScratch
+	s     *kernels.Scratch
+	tile  *kernels.Tile
+	q     []int8 // [TileRows, k] codes of a tile
+	sc    []float32
+	mn    []float32
+	f     []float32 // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
+	fk    []float32 // [floatSteps, floatRows] weights decoded to f32
+	h     []uint16  // [headDim]
+	panel []uint16  // [k/2, BF16Cols, 2] weights in bf16
+	join  []float32 // [products, tokens, rows] of a chunk of joined products
+	att   attendScratch
 }
 
 func newRunner(m *Model) *runner {
@@ -63,7 +65,7 @@ func newRunner(m *Model) *runner {
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
 	}
-	r.rowsT.r, r.matT.r, r.attT.r = r, r, r
+	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r = r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
 	return r
 }

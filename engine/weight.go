@@ -22,6 +22,7 @@ type matrix struct {
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
 	codes    func(q []int8, sc, mn []float32, row []byte)
 	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
+	fast     bool                                  // bf16 products of more than a few tokens
 	bias     []float32                             // nil = none
 	after    []func(x []float32)                   // run on each part of the result, elementwise
 }
@@ -51,7 +52,8 @@ func (m *Model) bind(o *models.Op) (matrix, error) {
 	if int(t.Type) < kernels.NumTypes {
 		w.dot, w.floats = m.level.GemvFloat[t.Type], m.level.UnpackFloat[t.Type]
 	}
-	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
+	w.fast = m.FastUnit() != "" && w.floats != nil && w.k%kernels.BF16Step == 0
+	if m.cfg.numeric != Reference && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]
 		w.gemv, w.codes, w.unpack = m.level.Gemv[t.Type], m.level.Codes[t.Type], m.level.Unpack[t.Type]
 	}

@@ -60,6 +60,7 @@ type Level struct {
 	// k is a multiple of BF16Step.
 	GemmBF16  func(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool)
 	BF16Unit  string                                  // the instructions behind GemmBF16: "avx512_bf16", "amx_bf16"
+	FastBF16  bool                                    // GemmBF16 is faster than GemmF32
 	BF16Row   func(dst []uint16, src []float32)       // rounds to nearest even
 	BF16Pairs func(dst []uint16, even, odd []float32) // dst[2i], dst[2i+1] = even[i], odd[i] rounded
 	// Transpose: dst[j*ldd + i] = src[i*lds + j], i < rows, j < cols.

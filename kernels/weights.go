@@ -8,6 +8,9 @@ import (
 // Weights in F32, F16 and BF16 (the float formats) are decoded exactly, in registers, wherever they are read. A row is its
 // values one after the other, little-endian, at any address.
 
+// floatPart is the columns that rows left over are decoded by.
+const floatPart = 128
+
 // floatBytes is the size of a value of a float format.
 func floatBytes(typ Type) int {
 	if typ == F32 {

@@ -1,5 +1,5 @@
 // The bodies of this level's loops over 16 rows of weights (floatRows). They differ in COLUMN, what is done with column j of the
-// step, whose rows 0-7 and 8-15 are in the lanes of two vectors; F16 and BF16 in WIDEN too, which decodes 8 values.
+// step, whose rows 0-7 and 8-15 are in the lanes of two vectors; in FETCH, which prefetches; F16 and BF16 in WIDEN too, which decodes 8 values.
 //
 // Registers: AX, BX, CX, DX rows 0, 4, 8, 12 of this step; R8, R9 one and three rows; R10 steps left; R11 what is prefetched (dots)
 //   SI = x; DI, R13 = dst and its row; Y14, Y15 = the chains of rows 0-7 and 8-15, at 512(R12) while columns are transposed
@@ -92,20 +92,28 @@
 	VMOVUPS 544(R12), Y15  \
 	HALFCOLUMN(0, 0)       \
 	HALFCOLUMN(1, 32)      \
+	FETCH(0)              \
 	HALFCOLUMN(2, 64)      \
 	HALFCOLUMN(3, 96)      \
+	FETCH(64)              \
 	HALFCOLUMN(4, 128)     \
 	HALFCOLUMN(5, 160)     \
+	FETCH(128)              \
 	HALFCOLUMN(6, 192)     \
 	HALFCOLUMN(7, 224)     \
+	FETCH(192)              \
 	HALFCOLUMN(8, 16)      \
 	HALFCOLUMN(9, 48)      \
+	FETCH(256)              \
 	HALFCOLUMN(10, 80)     \
 	HALFCOLUMN(11, 112)    \
+	FETCH(320)              \
 	HALFCOLUMN(12, 144)    \
 	HALFCOLUMN(13, 176)    \
+	FETCH(384)              \
 	HALFCOLUMN(14, 208)    \
 	HALFCOLUMN(15, 240)    \
+	FETCH(448)              \
 	ADVANCE(32)
 
 #define HALFCOLUMN(j, at) \
@@ -137,7 +145,11 @@
 	FOUR(AX, BX, X0, Y0, X1, Y1, X2, Y2, X3, Y3, Y8, Y9, Y10, Y11) \
 	FOUR(CX, DX, X4, Y4, X5, Y5, X6, Y6, X7, Y7, Y8, Y9, Y10, Y11) \
 	COLUMN(0, Y0, Y4)     \
+	FETCH(0)             \
 	COLUMN(1, Y1, Y5)     \
+	FETCH(64)             \
 	COLUMN(2, Y2, Y6)     \
+	FETCH(128)             \
 	COLUMN(3, Y3, Y7)     \
+	FETCH(192)             \
 	ADVANCE(16)

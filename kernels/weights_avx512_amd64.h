@@ -1,5 +1,5 @@
-// The bodies of this level's loops over 16 rows of weights (floatRows). They differ in COLUMN, what is done with column j of the
-// step, whose 16 rows are in the lanes of a vector; F16 and BF16 in WIDEN too, which decodes 16 values.
+// The bodies of this level's loops over 16 rows of weights (floatRows). They differ in COLUMN, what is done with column j
+// of the step, whose 16 rows are in the lanes of a vector; in FETCH, which prefetches; F16 and BF16 in WIDEN too, which decodes 16 values.
 //
 // Registers: AX, BX, CX, DX rows 0, 4, 8, 12 of this step; R8, R9 one and three rows; R10 steps left; R11 what is prefetched (dots)
 //   SI = x; DI, R13 = dst and its row; Z31 = the chains
@@ -30,9 +30,9 @@
 	START
 
 #define ADVANCE(bytes) \
-	ADDQ $bytes, AX    \
-	ADDQ $bytes, BX    \
-	ADDQ $bytes, CX    \
+	ADDQ $bytes, AX     \
+	ADDQ $bytes, BX     \
+	ADDQ $bytes, CX     \
 	ADDQ $bytes, DX
 
 // ROOM: R12 = 512 bytes at a cache line.
@@ -92,23 +92,31 @@
 
 // HALFSTEP is 16 columns.
 #define HALFSTEP \
-	HALVES                \
-	HALFCOLUMN(0, 0)      \
-	HALFCOLUMN(1, 64)     \
-	HALFCOLUMN(2, 128)    \
-	HALFCOLUMN(3, 192)    \
-	HALFCOLUMN(4, 256)    \
-	HALFCOLUMN(5, 320)    \
-	HALFCOLUMN(6, 384)    \
-	HALFCOLUMN(7, 448)    \
-	HALFCOLUMN(8, 32)     \
-	HALFCOLUMN(9, 96)     \
-	HALFCOLUMN(10, 160)   \
-	HALFCOLUMN(11, 224)   \
-	HALFCOLUMN(12, 288)   \
-	HALFCOLUMN(13, 352)   \
-	HALFCOLUMN(14, 416)   \
-	HALFCOLUMN(15, 480)   \
+	HALVES \
+	HALFCOLUMN(0, 0) \
+	HALFCOLUMN(1, 64) \
+	FETCH(0) \
+	HALFCOLUMN(2, 128) \
+	HALFCOLUMN(3, 192) \
+	FETCH(64) \
+	HALFCOLUMN(4, 256) \
+	HALFCOLUMN(5, 320) \
+	FETCH(128) \
+	HALFCOLUMN(6, 384) \
+	HALFCOLUMN(7, 448) \
+	FETCH(192) \
+	HALFCOLUMN(8, 32) \
+	HALFCOLUMN(9, 96) \
+	FETCH(256) \
+	HALFCOLUMN(10, 160) \
+	HALFCOLUMN(11, 224) \
+	FETCH(320) \
+	HALFCOLUMN(12, 288) \
+	HALFCOLUMN(13, 352) \
+	FETCH(384) \
+	HALFCOLUMN(14, 416) \
+	HALFCOLUMN(15, 480) \
+	FETCH(448) \
 	ADVANCE(32)
 
 #define HALFCOLUMN(j, at) \
@@ -144,8 +152,12 @@
 	VUNPCKHPD Z6, Z4, Z1  \
 	VUNPCKLPD Z7, Z5, Z2  \
 	VUNPCKHPD Z7, Z5, Z3  \
-	COLUMN(0, Z0)         \
-	COLUMN(1, Z1)         \
-	COLUMN(2, Z2)         \
-	COLUMN(3, Z3)         \
+	COLUMN(0, Z0) \
+	FETCH(0)            \
+	COLUMN(1, Z1) \
+	FETCH(64)            \
+	COLUMN(2, Z2) \
+	FETCH(128)            \
+	COLUMN(3, Z3) \
+	FETCH(192)            \
 	ADVANCE(16)

@@ -3,13 +3,8 @@
 #include "textflag.h"
 #include "weights_avx2_amd64.h"
 
-// PREFETCH256 asks for the next 256 bytes of what is read after these rows.
-#define PREFETCH256 \
-	PREFETCHT0 (R11)      \
-	PREFETCHT0 64(R11)    \
-	PREFETCHT0 128(R11)   \
-	PREFETCHT0 192(R11)   \
-	ADDQ $256, R11
+// FETCH: prefetches stand apart, since those in a row wait for one another.
+#define FETCH(at) PREFETCHT0 at(R11)
 
 #define COLUMN(j, lo, hi) \
 	VBROADCASTSS (4*j)(SI), Y12 \
@@ -29,8 +24,7 @@ TEXT ·dotF16x256(SB), 0, $704-48
 	// invariant: Y14 and Y15 hold the chains over the columns before AX
 loop:
 	HALFSTEP
-	PREFETCH256
-	PREFETCH256
+	ADDQ $512, R11
 	ADDQ $64, SI
 	DECQ R10
 	JNE  loop
@@ -50,8 +44,7 @@ TEXT ·dotBF16x256(SB), 0, $704-48
 	// invariant: Y14 and Y15 hold the chains over the columns before AX
 loop:
 	HALFSTEP
-	PREFETCH256
-	PREFETCH256
+	ADDQ $512, R11
 	ADDQ $64, SI
 	DECQ R10
 	JNE  loop
@@ -66,7 +59,7 @@ TEXT ·dotF32x256(SB), 0, $704-48
 	// invariant: Y14 and Y15 hold the chains over the columns before AX
 loop:
 	FULLSTEP
-	PREFETCH256
+	ADDQ $256, R11
 	ADDQ $16, SI
 	DECQ R10
 	JNE  loop

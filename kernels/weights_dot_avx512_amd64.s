@@ -3,15 +3,10 @@
 #include "textflag.h"
 #include "weights_avx512_amd64.h"
 
-// PREFETCH256 asks for the next 256 bytes of what is read after these rows.
-#define PREFETCH256 \
-	PREFETCHT0 (R11)      \
-	PREFETCHT0 64(R11)    \
-	PREFETCHT0 128(R11)   \
-	PREFETCHT0 192(R11)   \
-	ADDQ $256, R11
-
 #define COLUMN(j, z) VFMADD231PS.BCST (4*j)(SI), z, Z31
+
+// FETCH: prefetches stand apart, since those in a row wait for one another.
+#define FETCH(at) PREFETCHT0 at(R11)
 
 #define WIDEN(at, z) VCVTPH2PS at, z
 
@@ -23,8 +18,7 @@ TEXT ·dotF16x512(SB), 0, $640-48
 	// invariant: Z31 holds the chains over the columns before AX
 loop:
 	HALFSTEP
-	PREFETCH256
-	PREFETCH256
+	ADDQ $512, R11
 	ADDQ $64, SI
 	DECQ R10
 	JNE  loop
@@ -45,8 +39,7 @@ TEXT ·dotBF16x512(SB), 0, $640-48
 	// invariant: Z31 holds the chains over the columns before AX
 loop:
 	HALFSTEP
-	PREFETCH256
-	PREFETCH256
+	ADDQ $512, R11
 	ADDQ $64, SI
 	DECQ R10
 	JNE  loop
@@ -62,7 +55,7 @@ TEXT ·dotF32x512(SB), 0, $136-48
 	// invariant: Z31 holds the chains over the columns before AX
 loop:
 	FULLSTEP
-	PREFETCH256
+	ADDQ $256, R11
 	ADDQ $16, SI
 	DECQ R10
 	JNE  loop

@@ -16,9 +16,6 @@ type floatRows struct {
 	unpack func(dst *float32, ldd int, w *byte, stride, steps int)
 }
 
-// floatPart is the columns that rows left over are decoded by.
-const floatPart = 128
-
 // enter makes the entries of l for a float format.
 func (f floatRows) enter(l *Level, typ Type) {
 	size := floatBytes(typ)
@@ -26,16 +23,16 @@ func (f floatRows) enter(l *Level, typ Type) {
 		k := len(x)
 		stride, whole := k*size, k-k%f.cols
 		w = w[:len(dst)*stride]
-		r := 0
-		for ; whole > 0 && r+16 <= len(dst); r += 16 {
-			at := &w[r*stride]
-			f.dot(&dst[r], at, stride, &x[0], whole/f.cols, uintptr(unsafe.Pointer(at))+uintptr(16*stride))
-			if whole < k {
-				floatRest(l, typ, dst[r:r+16], w[r*stride:], x, whole, s)
+		for r := 0; r < len(dst); r += 16 {
+			n, from := min(16, len(dst)-r), 0
+			if n == 16 && whole > 0 {
+				at := &w[r*stride]
+				f.dot(&dst[r], at, stride, &x[0], whole/f.cols, uintptr(unsafe.Pointer(at))+uintptr(16*stride))
+				from = whole
 			}
-		}
-		for ; r < len(dst); r += 16 {
-			floatRest(l, typ, dst[r:min(r+16, len(dst))], w[r*stride:], x, 0, s)
+			if from < k {
+				floatRest(l, typ, dst[r:r+n], w[r*stride:], x, from, s)
+			}
 		}
 	}
 	l.UnpackFloat[typ] = func(dst []float32, ldd int, w []byte, stride, rows, k int) {

@@ -3,6 +3,8 @@
 #include "textflag.h"
 #include "weights_avx2_amd64.h"
 
+#define FETCH(at)
+
 #define COLUMN(j, lo, hi) \
 	VMOVUPS lo, (DI)   \
 	VMOVUPS hi, 32(DI) \

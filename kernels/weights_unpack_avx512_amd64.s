@@ -3,6 +3,8 @@
 #include "textflag.h"
 #include "weights_avx512_amd64.h"
 
+#define FETCH(at)
+
 #define COLUMN(j, z) \
 	VMOVUPS z, (DI)  \
 	ADDQ    R13, DI
