@@ -39,6 +39,7 @@ type ModelResult struct {
 	CPULevel    string    `json:"cpu_level"`
 	Numeric     string    `json:"numeric"`
 	KV          string    `json:"kv"`
+	FastUnit    string    `json:"fast_unit,omitempty"` // what mode fast computes products of float weights with; none = as normal
 	Repetitions int       `json:"repetitions"`
 	Load        []float64 `json:"load_average"` // of one minute, before and after; empty = unknown
 	Limits      Limits    `json:"limits"`
@@ -105,7 +106,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 	}
 	f, machine := m.File(), ThisMachine()
 	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: machine.CPU, L3Bytes: machine.L3Bytes,
-		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: LoadAverage()}
+		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), FastUnit: m.FastUnit(), Repetitions: o.Repetitions, Tests: o.tests(), Load: LoadAverage()}
 	for i := range f.Tensors {
 		r.Parameters += f.Tensors[i].Elements()
 	}

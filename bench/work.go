@@ -65,7 +65,7 @@ func newWork(m *engine.Model, s shape) work {
 			}
 			weights += len(t.Data)
 			ops := 2 * float64(t.Elements()) * rows
-			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() == engine.Normal {
+			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() != engine.Reference {
 				w.ints += ops
 			} else {
 				w.floats += ops

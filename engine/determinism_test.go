@@ -111,7 +111,7 @@ func checkCombos(t *testing.T, open func(opts ...Option) *Model, combos []combo,
 // The ops that llama has not, over several pages: windows that begin within a page, capped scores, norms of heads and
 // rows, positions, GELU, fused tensors, factors.
 func TestFixturesSameBitsArchitectures(t *testing.T) {
-	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0"} {
+	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
 			if err != nil {

@@ -35,9 +35,9 @@ const gemvTokens = 3
 // the end of a tile is then used by the same worker.
 const chunkTokens = 64
 
-// joinRows is the fewest rows of a chunk of joined products: two blocks of a token that are quantised together, since every
-// one of them touches some eight lines (measured: 32 rows are 1-3 % slower, 128 the same).
-const joinRows = 2 * kernels.TileRows
+// joinTiles is the fewest tiles of a chunk of joined products: two or three blocks of a token that are quantised together, since every
+// one of them touches some eight lines (measured: 32 rows are 1-3 % slower than 64, 128 the same).
+const joinTiles = 2
 
 // partTokens is the fewest tokens a worker gets of its own where there are tokens for all: unpacking a tile costs as much
 // as some 20 tokens.
@@ -47,7 +47,13 @@ const partTokens = 128
 const (
 	chunkBytes = 256 << 10 // weights of a chunk of few tokens
 	callMACs   = 8 << 20   // multiply-adds of a GemmInt8 call
-	floatMACs  = 2 << 20   // the same of a GemmF32 call
+)
+
+// The float product decodes so many rows and steps of k at a time and meets them with all tokens while they are in L1. Every
+// level's register tile divides floatRows.
+const (
+	floatRows  = 48
+	floatSteps = 128
 )
 
 func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
@@ -58,6 +64,11 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	n := t1 - t0
 	if s.codes {
 		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
+	}
+	if t.rounds() {
+		if err := t.r.roundT.start(s.in, s.mats[0].k, t0, t1); err != nil {
+			return err
+		}
 	}
 	if t.cut = s.one; n != 1 || s.then == nil {
 		t.cut = s.cut(n, t.r.m.pool.threads())
@@ -99,14 +110,27 @@ func (s *step) cut(n, threads int) cut {
 
 // byGemv tells whether a matrix runs through its one-token kernel for n tokens.
 func (w *matrix) byGemv(n int) bool {
-	return w.ints != nil && w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
+	if w.ints == nil {
+		return w.dot != nil && n <= gemvTokens
+	}
+	return w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
+}
+
+// tileRows is the rows that the product takes at a time for more tokens than byGemv.
+func (w *matrix) tileRows() int {
+	if w.fast {
+		return kernels.BF16Cols
+	} else if w.ints == nil {
+		return floatRows
+	}
+	return kernels.TileRows
 }
 
 // chunkRows is the rows of a chunk of about so many bytes, a multiple of 16 or of a tile.
 func (s *step) chunkRows(w *matrix, n, bytes int) int {
-	unit := kernels.TileRows
+	unit := w.tileRows()
 	if s.join {
-		unit = joinRows
+		unit *= joinTiles
 	} else if w.byGemv(n) {
 		unit = 16
 	}
@@ -185,9 +209,9 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 		}
 		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
-	x := ws.join[:size]
-	s.act.activate(l, x, x, ws.join[size:len(s.mats)*size])
+	x, up := ws.join[:size], ws.join[size:len(s.mats)*size]
 	if s.codes {
+		s.act.activate(l, x, x, up)
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
 			t.r.failInput(s.name)
 		}
@@ -195,7 +219,8 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	}
 	all := s.mats[0].rows
 	for i := ta; i < tb; i++ {
-		copy(t.r.buf[s.outs[0]][i*all+row0:], x[(i-ta)*width:][:width])
+		at := (i - ta) * width
+		s.act.activate(l, t.r.buf[s.outs[0]][i*all+row0:][:width], x[at:at+width], up[min(at, len(up)):min(at+width, len(up))])
 	}
 }
 
@@ -204,10 +229,14 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 	if w.byGemv(t.t1 - t.t0) {
 		t.gemvRows(w, ws, dst, ldd, row0, row1, ta, tb)
 	} else {
-		for r := row0; r < row1; r += kernels.TileRows {
-			if e := min(row1, r+kernels.TileRows); w.ints != nil {
+		per := w.tileRows()
+		for r := row0; r < row1; r += per {
+			switch e := min(row1, r+per); {
+			case w.ints != nil:
 				t.intTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
-			} else {
+			case w.fast:
+				t.fastTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
+			default:
 				t.floatTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
 			}
 		}
@@ -229,17 +258,20 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 // gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
 // later ones find the rows in L1.
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	a := t.r.acts[t.s.acts]
-	if tb-ta == 1 {
-		ws.s.Next = ws.next
-		w.gemv(dst[:row1-row0], w.data[row0*w.rowBytes:row1*w.rowBytes], a, ta, ws.s)
-		return
-	}
+	per := 16
 	ws.s.Next = nil
-	for r := row0; r < row1; r += 16 {
-		e := min(row1, r+16)
+	if tb-ta == 1 {
+		per, ws.s.Next = row1-row0, ws.next
+	}
+	for r := row0; r < row1; r += per {
+		e := min(row1, r+per)
+		rows := w.data[r*w.rowBytes : e*w.rowBytes]
 		for i := ta; i < tb; i++ {
-			w.gemv(dst[(i-ta)*ldd+r-row0:][:e-r], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
+			if out := dst[(i-ta)*ldd+r-row0:][:e-r]; w.ints != nil {
+				w.gemv(out, rows, t.r.acts[t.s.acts], i, ws.s)
+			} else {
+				w.dot(out, rows, t.r.buf[t.s.in][i*w.k:i*w.k+w.k], ws.s)
+			}
 		}
 	}
 }
@@ -265,21 +297,24 @@ func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 	}
 }
 
-// floatTile decodes up to 32 rows to f32, lays them side by side and multiplies them with tokens ta..tb.
+// floatTile decodes up to floatRows rows to f32, side by side, and multiplies them with tokens ta..tb.
 func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	t.r.floatScratch(ws)
+	t.r.floatScratch(ws, w.floats == nil)
 	l, k, rows := t.r.m.level, w.k, row1-row0
-	for r := row0; r < row1; r++ {
-		w.row(ws.f[(r-row0)*k:(r-row0+1)*k], r)
+	if w.floats == nil {
+		for r := row0; r < row1; r++ {
+			w.row(ws.f[(r-row0)*k:(r-row0+1)*k], r)
+		}
 	}
-	const cols = 4096 // bounds a call
-	for j := 0; j < k; j += cols {
-		l.Transpose(ws.fk[j*kernels.TileRows:], kernels.TileRows, ws.f[j:], k, rows, min(cols, k-j))
-	}
-	x := t.r.buf[t.s.in]
-	per := max(1, floatMACs/(kernels.TileRows*k))
-	for at := ta; at < tb; at += per {
-		l.GemmF32(dst[(at-ta)*ldd:], ldd, x[at*k:], k, 1, ws.fk, kernels.TileRows, min(tb, at+per)-at, rows, k, false)
+	x := t.r.buf[t.s.in][ta*k:]
+	for p := 0; p < k; p += floatSteps {
+		steps := min(floatSteps, k-p)
+		if w.floats != nil {
+			w.floats(ws.fk, floatRows, w.data[row0*w.rowBytes+p*w.format.Bytes:], w.rowBytes, rows, steps)
+		} else {
+			l.Transpose(ws.fk, floatRows, ws.f[p:], k, rows, steps)
+		}
+		l.GemmF32(dst, ldd, x[p:], k, 1, ws.fk, floatRows, tb-ta, rows, steps, p > 0)
 	}
 }
 

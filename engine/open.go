@@ -27,9 +27,10 @@ type Numeric int
 const (
 	Normal    Numeric = iota // activations quantised to 8 bits per 32 where weights are quantised
 	Reference                // weights decoded to f32, activations f32, KV cache f32
+	Fast                     // Normal, with float weights in bf16 where that is faster; no promise of equal bits
 )
 
-func (n Numeric) String() string { return [...]string{"normal", "reference"}[n] }
+func (n Numeric) String() string { return [...]string{"normal", "reference", "fast"}[n] }
 
 // KV is the number type of the KV cache.
 type KV int
@@ -102,8 +103,8 @@ func WithLevel(l *kernels.Level) Option {
 // WithNumeric sets the numeric mode; the default is Normal.
 func WithNumeric(n Numeric) Option {
 	return func(c *config) error {
-		if n != Normal && n != Reference {
-			return fmt.Errorf("engine: numeric mode %d is not known (known: 0 normal, 1 reference)", int(n))
+		if n < Normal || n > Fast {
+			return fmt.Errorf("engine: numeric mode %d is not known (known: 0 normal, 1 reference, 2 fast)", int(n))
 		}
 		c.numeric = n
 		return nil

@@ -35,6 +35,7 @@ type runner struct {
 	rowsT   rowsTask
 	matT    matTask
 	attT    attendTask
+	roundT  roundTask
 
 	mu  sync.Mutex
 	err error // first NumberError of the pass
@@ -47,9 +48,10 @@ type workerScratch struct {
 	q     []int8 // [TileRows, k] codes of a tile
 	sc    []float32
 	mn    []float32
-	f     []float32 // [TileRows, k] weights decoded to f32
-	fk    []float32 // [k, TileRows] the same transposed
+	f     []float32 // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
+	fk    []float32 // [floatSteps, floatRows] weights decoded to f32
 	h     []uint16  // [headDim]
+	panel []uint16  // [k/2, BF16Cols, 2] weights in bf16
 	join  []float32 // [products, tokens, rows] of a chunk of joined products
 	next  *byte     // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
 	asked int       // lines of it that were asked for while it waited
@@ -65,7 +67,7 @@ func newRunner(m *Model) *runner {
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
 	}
-	r.rowsT.r, r.matT.r, r.attT.r = r, r, r
+	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r = r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
 	return r
 }
@@ -101,10 +103,13 @@ func (r *runner) tileScratch(w *workerScratch) {
 	}
 }
 
-func (r *runner) floatScratch(w *workerScratch) {
-	if w.f == nil {
-		w.f = make([]float32, kernels.TileRows*r.m.plan.maxK)
-		w.fk = make([]float32, kernels.TileRows*r.m.plan.maxK)
+// floatScratch does the same for the float path; decoded tells whether w.f is wanted.
+func (r *runner) floatScratch(w *workerScratch, decoded bool) {
+	if w.fk == nil {
+		w.fk = make([]float32, floatRows*floatSteps)
+	}
+	if decoded && w.f == nil {
+		w.f = make([]float32, floatRows*r.m.plan.maxK)
 	}
 }
 

@@ -132,6 +132,7 @@ type Scratch struct {
 	q      []int8    // one row of codes
 	sc, mn []float32 // one row of scales and minima
 	sums   []int32   // group sums of 16 rows, level-private
+	f      []float32 // [16, floatPart] float weights left over, level-private
 	fetch  fetch
 
 	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
@@ -156,5 +157,5 @@ func (s *Scratch) ahead(w []byte, left, lead int) {
 // NewScratch allocates scratch for rows of up to k weights.
 func NewScratch(k int) *Scratch {
 	return &Scratch{q: make([]int8, k+64), sc: make([]float32, k/16+64), mn: make([]float32, k/16+64),
-		sums: make([]int32, 4*16*(k/16+64))}
+		sums: make([]int32, 4*16*(k/16+64)), f: make([]float32, 16*floatPart)}
 }

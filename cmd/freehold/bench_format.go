@@ -10,8 +10,19 @@ import (
 	"github.com/freehold-slm/freehold/bench"
 )
 
+// numericText is the numeric mode and, of fast, what it comes to here.
+func numericText(r *bench.ModelResult) string {
+	switch {
+	case r.Numeric != "fast":
+		return r.Numeric
+	case r.FastUnit == "":
+		return "fast (the same as normal: this CPU level has nothing faster)"
+	}
+	return "fast (float weights by " + r.FastUnit + ")"
+}
+
 func benchTable(a *app, r *bench.ModelResult) {
-	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, r.Numeric, r.KV)
+	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, numericText(r), r.KV)
 	l := r.Limits
 	peak := func(name string, v float64) string {
 		if v == 0 {

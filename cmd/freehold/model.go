@@ -38,7 +38,7 @@ func (f *computeFlags) level() (*kernels.Level, error) {
 type modelFlags struct {
 	computeFlags
 	Context int    `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
-	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations) or reference (f32 throughout)." enum:"normal,reference" default:"normal"`
+	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations), reference (f32 throughout) or fast (normal, float weights in bf16 where that gains; results are not the same everywhere)." enum:"normal,reference,fast" default:"normal"`
 	KV      string `name:"kv" help:"KV cache: f16 or f32; reference mode always has f32." enum:",f16,f32" default:"" placeholder:"TYPE"`
 }
 
@@ -103,6 +103,9 @@ func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
 		opts = append(opts, engine.WithNumeric(engine.Reference))
 	} else if flags.KV == "f32" {
 		opts = append(opts, engine.WithKV(engine.KVF32))
+	}
+	if flags.Numeric == "fast" {
+		opts = append(opts, engine.WithNumeric(engine.Fast))
 	}
 	m, err := engine.New(f, opts...)
 	if err != nil {
