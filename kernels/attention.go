@@ -7,17 +7,20 @@ import "math"
 const PageKeys = 256
 
 // AttnPage is the work of NQ queries against one page of one KV head. Queries may come from several tokens and from
-// the heads that share the KV head. Exactly one of K32/K16 and V32/V16 is set.
+// the heads that share the KV head. K and V are of one type, the fields of the other types are nil.
 type AttnPage struct {
-	HeadDim  int       // a multiple of 8
+	HeadDim  int       // a multiple of 8; of 32 for K8, V8
 	K32, V32 []float32 // K [PageKeys/16, HeadDim, 16]: 16 keys side by side; V [PageKeys, HeadDim]
 	K16, V16 []uint16  // the same in IEEE half precision
+	K8, V8   []int8    // the same as codes of q8_0: the value is code times scale, exact in f32
+	KD, VD   []uint16  // [HeadDim/32, PageKeys] scales of K8 and V8 in IEEE half precision, of 32 values of one key each
 	NQ       int
 	Q        []float32 // [NQ, HeadDim]
 	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]
 	Scale    float32
 	Cap      float32   // scores are capped to Cap*tanh(s/Cap), see SoftCap; 0 = not
 	P        []float32 // scratch [NQ, PageKeys]
+	D        []float32 // scratch [2, HeadDim/32, PageKeys] with K8, V8, else not used
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
 	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
 }
@@ -41,16 +44,9 @@ func attendPage(a *AttnPage) {
 			continue
 		}
 		for j := lo; j < hi; j++ {
-			base := (j/16)*hd*16 + j%16
 			var acc float32
 			for d := 0; d < hd; d++ {
-				var k float32
-				if a.K32 != nil {
-					k = a.K32[base+d*16]
-				} else {
-					k = F16ToF32(a.K16[base+d*16])
-				}
-				acc = FMA32(q[d], k, acc)
+				acc = FMA32(q[d], a.key(j, d), acc)
 			}
 			s := float32(acc * a.Scale)
 			if a.Cap > 0 {
@@ -71,16 +67,39 @@ func attendPage(a *AttnPage) {
 		}
 		for j := lo; j < hi; j++ {
 			for d := range out {
-				var v float32
-				if a.V32 != nil {
-					v = a.V32[j*hd+d]
-				} else {
-					v = F16ToF32(a.V16[j*hd+d])
-				}
-				out[d] = FMA32(p[j], v, out[d])
+				out[d] = FMA32(p[j], a.value(j, d), out[d])
 			}
 		}
 		a.Max[i], a.Sum[i] = max, tree16(&lanes)
+	}
+}
+
+// scales is the length of KD, and of VD.
+func (a *AttnPage) scales() int { return a.HeadDim / 32 * PageKeys }
+
+// key is element d of key j.
+func (a *AttnPage) key(j, d int) float32 {
+	at := (j/16*a.HeadDim+d)*16 + j%16
+	switch {
+	case a.K32 != nil:
+		return a.K32[at]
+	case a.K16 != nil:
+		return F16ToF32(a.K16[at])
+	default:
+		return float32(a.K8[at]) * F16ToF32(a.KD[d/32*PageKeys+j])
+	}
+}
+
+// value is element d of value j.
+func (a *AttnPage) value(j, d int) float32 {
+	at := j*a.HeadDim + d
+	switch {
+	case a.V32 != nil:
+		return a.V32[at]
+	case a.V16 != nil:
+		return F16ToF32(a.V16[at])
+	default:
+		return float32(a.V8[at]) * F16ToF32(a.VD[d/32*PageKeys+j])
 	}
 }
 
