@@ -47,10 +47,11 @@ type workerScratch struct {
 	q    []int8 // [TileRows, k] codes of a tile
 	sc   []float32
 	mn   []float32
-	f    []float32 // [TileRows, k] weights decoded to f32
-	fk   []float32 // [k, TileRows] the same transposed
-	h    []uint16  // [headDim]
-	join []float32 // [products, tokens, rows] of a chunk of joined products
+	f    []float32     // [TileRows, k] weights decoded to f32
+	fk   []float32     // [k, TileRows] the same transposed
+	h    []uint16      // [headDim]
+	kv   *kernels.Acts // one row of keys or values, for a q8_0 cache
+	join []float32     // [products, tokens, rows] of a chunk of joined products
 	att  attendScratch
 }
 
@@ -62,6 +63,9 @@ func newRunner(m *Model) *runner {
 		w := &r.scratch[i]
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
+		if m.cfg.kv == KVQ8_0 {
+			w.kv = kernels.NewActs(1, m.Spec.KVHeads*m.Spec.HeadDim)
+		}
 	}
 	r.rowsT.r, r.matT.r, r.attT.r = r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
@@ -277,10 +281,11 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
 		}
 	case rowStore:
-		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {
+		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), &r.scratch[worker]) {
 			what := "holds a NaN or an infinity; the file's weights are damaged"
-			if r.m.cfg.kv == KVF16 && l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
-				what = "holds a number beyond 65504, too large for an f16 KV cache; open the model with F32 KV"
+			if l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
+				what = fmt.Sprintf("holds a number beyond %s, too large for the %v KV cache; open the model with F32 KV",
+					map[KV]string{KVF16: "65504", KVQ8_0: "127*65504"}[r.m.cfg.kv], r.m.cfg.kv)
 			}
 			r.fail(fmt.Sprintf("keys and values of layer %d", o.layer), what)
 		}

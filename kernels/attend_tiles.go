@@ -165,21 +165,20 @@ func (t *fewTiles) weigh(a *AttnPage, out, p []float32, d, rows, lo, hi int) {
 	t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, 16, s, rows, hi-lo, true, ahead, hd)
 }
 
-// attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two).
-func attendMergeBy(lanes int, f func(out, pout *float32, n int, a, b float32)) func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+// attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two) that gives the
+// exponentials of down and pdown, which are no more than 0, and merges with them.
+func attendMergeBy(lanes int, f func(out, pout *float32, n int, down, pdown float32) (a, b float32)) func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
 	return func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
-		if psum == 0 || sum == 0 {
+		n := len(out) &^ (lanes - 1)
+		if psum == 0 || sum == 0 || n == 0 {
 			return attendMerge(out, max, sum, pout, pmax, psum)
 		}
-		a, b, max, sum := mergeScales(max, sum, pmax, psum)
-		n := len(out) &^ (lanes - 1)
 		pout = pout[:len(out)]
-		if n > 0 {
-			f(&out[0], &pout[0], n, a, b)
-		}
+		m, down, pdown := mergeDown(max, pmax)
+		a, b := f(&out[0], &pout[0], n, down, pdown)
 		for d := n; d < len(out); d++ {
 			out[d] = FMA32(pout[d], b, float32(out[d]*a))
 		}
-		return max, sum
+		return m, FMA32(psum, b, float32(sum*a))
 	}
 }

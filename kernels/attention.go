@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // PageKeys is the number of keys in a page of the KV cache, aligned to the absolute position. It is also the unit of
 // cache sharing.
@@ -75,7 +78,20 @@ func attendPage(a *AttnPage) {
 }
 
 // scales is the length of KD, and of VD.
-func (a *AttnPage) scales() int { return a.HeadDim / 32 * PageKeys }
+func (a *AttnPage) scales() int { return q8Scales(a.HeadDim) }
+
+func q8Scales(headDim int) int { return headDim / ActBlock * PageKeys }
+
+// Q8HeadWords is the length of what Q8Head divides.
+func Q8HeadWords(headDim int) int { return 2*q8Scales(headDim) + PageKeys*headDim }
+
+// Q8Head divides the memory of one KV head of a page in q8_0 into KD, VD, K8 and V8 of an AttnPage: in the order they are
+// read, so that asking for memory ahead of one finds the next. headDim is a multiple of 32.
+func Q8Head(words []uint16, headDim int) (kd, vd []uint16, k8, v8 []int8) {
+	n, values := q8Scales(headDim), PageKeys*headDim
+	codes := unsafe.Slice((*int8)(unsafe.Pointer(&words[2*n : Q8HeadWords(headDim)][0])), 2*values)
+	return words[:n], words[n : 2*n], codes[:values], codes[values:]
+}
 
 // key is element d of key j.
 func (a *AttnPage) key(j, d int) float32 {
@@ -116,25 +132,25 @@ func attendMerge(out []float32, max, sum float32, pout []float32, pmax, psum flo
 		copy(out, pout)
 		return pmax, psum
 	}
-	a, b, m, s := mergeScales(max, sum, pmax, psum)
+	m, down, pdown := mergeDown(max, pmax)
+	a, b := Exp32(down), Exp32(pdown)
 	for d := range out {
 		out[d] = FMA32(pout[d], b, float32(out[d]*a))
 	}
-	return m, s
+	return m, FMA32(psum, b, float32(sum*a))
 }
 
-// mergeScales gives the factors of out and pout when both partials saw a key, the new max and the new sum.
-func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
-	m := max
+// mergeDown gives the larger maximum and each one's distance to it, at most 0: 0 for the larger itself, also where it is infinite.
+func mergeDown(max, pmax float32) (m, down, pdown float32) {
+	m = max
 	if pmax > m {
 		m = pmax
 	}
-	a, b = 1, 1 // exp(0)
 	if max != m {
-		a = Exp32(max - m)
+		down = max - m
 	}
 	if pmax != m {
-		b = Exp32(pmax - m)
+		pdown = pmax - m
 	}
-	return a, b, m, FMA32(psum, b, float32(sum*a))
+	return m, down, pdown
 }

@@ -74,7 +74,7 @@ func gemmTileQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb,
 //go:noescape
 func softmaxRow256(p *float32, lo, hi int, scale float32) (max, sum float32)
 
-// attendMerge256: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
+// attendMerge256: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
 //
 //go:noescape
-func attendMerge256(out, pout *float32, n int, a, b float32)
+func attendMerge256(out, pout *float32, n int, down, pdown float32) (a, b float32)

@@ -92,7 +92,7 @@ func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, 
 //go:noescape
 func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
 
-// attendMerge512: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
+// attendMerge512: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
 //
 //go:noescape
-func attendMerge512(out, pout *float32, n int, a, b float32)
+func attendMerge512(out, pout *float32, n int, down, pdown float32) (a, b float32)
