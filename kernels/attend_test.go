@@ -154,6 +154,64 @@ func TestAttendPage(t *testing.T) {
 	})
 }
 
+// What is stored in a narrow type is attended to as the f32 numbers that it decodes to.
+func TestAttendPageTypes(t *testing.T) {
+	eachLevel(t, func(t *testing.T, l *Level) {
+		r := rand.New(rand.NewPCG(9, 9))
+		for n := range 60 {
+			hd, nq, kv := 32*(1+n%5), 1+r.IntN(20), kv16+kvType(n%2)
+			lo, hi := make([]int32, nq), make([]int32, nq)
+			for i := range lo {
+				hi[i] = 1 + int32(r.IntN(PageKeys))
+				lo[i] = int32(r.IntN(int(hi[i])))
+			}
+			a, _ := attnPage(r, hd, n%16, kv, lo, hi)
+			want := *a
+			want.K16, want.V16, want.K8, want.V8, want.KD, want.VD = nil, nil, nil, nil, nil, nil
+			want.K32, want.V32 = make([]float32, PageKeys*hd), make([]float32, PageKeys*hd)
+			for j := range PageKeys {
+				for d := range hd {
+					want.K32[(j/16*hd+d)*16+j%16], want.V32[j*hd+d] = a.key(j, d), a.value(j, d)
+				}
+			}
+			want.P, want.Out = make([]float32, len(a.P)), make([]float32, len(a.Out))
+			want.Max, want.Sum = make([]float32, a.NQ), make([]float32, a.NQ)
+			l.AttendPage(&want)
+			l.AttendPage(a)
+			what := fmt.Sprintf("headDim %d %v, %d queries", hd, kv, nq)
+			equalBits(t, what+" out", a.Out, want.Out)
+			equalBits(t, what+" max", a.Max, want.Max)
+			equalBits(t, what+" sum", a.Sum, want.Sum)
+		}
+	})
+}
+
+// Q8Head's parts are what AttnPage wants, and no two of them share memory.
+func TestQ8Head(t *testing.T) {
+	for _, hd := range []int{32, 64, 96, 256} {
+		words := make([]uint16, Q8HeadWords(hd))
+		kd, vd, k8, v8 := Q8Head(words, hd)
+		a := &AttnPage{HeadDim: hd}
+		if len(kd) != a.scales() || len(vd) != a.scales() || len(k8) != PageKeys*hd || len(v8) != PageKeys*hd {
+			t.Fatalf("headDim %d: %d, %d scales, %d, %d codes", hd, len(kd), len(vd), len(k8), len(v8))
+		}
+		for i := range kd {
+			kd[i], vd[i] = 0x0101, 0x0202
+		}
+		for i := range k8 {
+			k8[i], v8[i] = 3, 4
+		}
+		count := map[uint16]int{}
+		for _, w := range words {
+			count[w]++
+		}
+		n := PageKeys * hd / 2
+		if count[0x0101] != len(kd) || count[0x0202] != len(vd) || count[0x0303] != n || count[0x0404] != n {
+			t.Errorf("headDim %d: parts overlap or leave something out: %v", hd, count)
+		}
+	}
+}
+
 // Scores of zero with either sign, infinite and NaN keys, and scores far apart.
 func TestAttendPageExtremes(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
