@@ -321,28 +321,39 @@ func BenchmarkAttendPage(b *testing.B) {
 func BenchmarkAttendDecode(b *testing.B) {
 	r := rand.New(rand.NewPCG(8, 8))
 	for _, l := range Levels()[1:] {
-		for _, s := range []struct{ hd, nq int }{{64, 1}, {64, 3}, {64, 7}, {128, 4}, {256, 4}} {
-			b.Run(fmt.Sprintf("%s/hd%d/nq%d/f16", l.Name, s.hd, s.nq), func(b *testing.B) {
+		for _, s := range []struct {
+			hd, nq int
+			kv     kvType
+		}{{64, 1, kv16}, {64, 3, kv16}, {64, 3, kv8}, {64, 7, kv16}, {64, 7, kv8}, {128, 4, kv16}, {128, 4, kv8}, {256, 4, kv16}} {
+			b.Run(fmt.Sprintf("%s/hd%d/nq%d/%v", l.Name, s.hd, s.nq, s.kv), func(b *testing.B) {
 				lo, hi := make([]int32, s.nq), make([]int32, s.nq)
 				for i := range hi {
 					hi[i] = PageKeys
 				}
-				a, _ := attnPage(r, s.hd, 0, kv16, lo, hi)
+				a, _ := attnPage(r, s.hd, 0, s.kv, lo, hi)
 				n := PageKeys * s.hd
-				cache := make([]uint16, 200<<20/2/(2*n)*(2*n))
-				for i := 0; i < len(cache); i += 2 * n {
-					copy(cache[i:], a.K16)
-					copy(cache[i+n:], a.V16)
+				size := 2 * n
+				if s.kv == kv8 {
+					size = Q8HeadWords(s.hd)
+				}
+				cache := make([]uint16, 100<<20/size*size)
+				for i := range cache {
+					cache[i] = uint16(i*7) & 0x3bff
 				}
 				at := 0
 				for b.Loop() {
-					a.K16, a.V16 = cache[at:at+n], cache[at+n:at+2*n]
+					x := cache[at : at+size]
+					if s.kv == kv8 {
+						a.KD, a.VD, a.K8, a.V8 = Q8Head(x, s.hd)
+					} else {
+						a.K16, a.V16 = x[:n], x[n:]
+					}
 					l.AttendPage(a)
-					if at += 2 * n; at == len(cache) {
+					if at += size; at == len(cache) {
 						at = 0
 					}
 				}
-				b.ReportMetric(float64(4*n)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GB/s")
+				b.ReportMetric(float64(2*size)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GB/s")
 			})
 		}
 	}
