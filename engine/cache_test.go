@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -106,5 +107,40 @@ func TestFixturesKVTypes(t *testing.T) {
 	}
 	if tested == 0 {
 		t.Error("no model has heads of a multiple of 32")
+	}
+}
+
+// A fork in the middle of a page copies what it holds when it writes, in every type of cache.
+func TestFixturesForkCopies(t *testing.T) {
+	ctx := context.Background()
+	for _, kv := range []KV{KVF16, KVF32, KVQ8_0} {
+		m := small(t, "llama256.Q4_1", WithKV(kv))
+		tokens := make([]int32, 90)
+		for i := range tokens {
+			tokens[i] = int32((i*i*31 + 7*i) % m.Spec.Vocab)
+		}
+		want := evalFresh(t, m, tokens)
+		base := m.NewSession()
+		if err := m.EvalBatch(ctx, []Seq{{base, tokens[:77], WantNone}}); err != nil {
+			t.Fatal(err)
+		}
+		fork := base.Fork()
+		other := append(append([]int32(nil), tokens[:77]...), 1, 2, 3)
+		if _, err := fork.Eval(ctx, other); err != nil { // base still holds the page
+			t.Fatal(err)
+		}
+		if base.pages[0] == fork.pages[0] {
+			t.Fatalf("%v: a shared page was written to", kv)
+		}
+		fork.Truncate(77)
+		for name, s := range map[string]*Session{"fork": fork, "base": base} {
+			got, err := s.Eval(ctx, tokens)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at := sameBits(got, want); at >= 0 {
+				t.Errorf("%v, %s: logit %d is %v, want %v", kv, name, at, got[at], want[at])
+			}
+		}
 	}
 }
