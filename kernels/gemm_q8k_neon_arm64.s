@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 
-#define SETUP MOVD s+80(FP), R16
+#define SETUP MOVD s+80(FP), R2
 
 #define LOADB \
 	VLD1    (R11), [V27.B16]; \
@@ -17,7 +17,7 @@
 	SCVTF4S(25, 25); \
 	SCVTF4S(26, 26); \
 	SCVTF4S(27, 27); \
-	VLD1    (R16), [V28.S4, V29.S4, V30.S4, V31.S4]; \
+	VLD1    (R2), [V28.S4, V29.S4, V30.S4, V31.S4]; \
 	FMUL4S(28, 24, 24); \
 	FMUL4S(29, 25, 25); \
 	FMUL4S(30, 26, 26); \

@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 
-#define SETUP MOVD s+80(FP), R16
+#define SETUP MOVD s+80(FP), R2
 
 #define LOADB \
 	VLD1    (R11), [V27.B16]; \
@@ -17,7 +17,7 @@
 	SCVTF4S(25, 25); \
 	SCVTF4S(26, 26); \
 	SCVTF4S(27, 27); \
-	FMOVS.P 4(R16), F28; \
+	FMOVS.P 4(R2), F28; \
 	FMULE4S(0, 28, 24, 24); \
 	FMULE4S(0, 28, 25, 25); \
 	FMULE4S(0, 28, 26, 26); \

@@ -1,5 +1,5 @@
 // The body of the NEON tiles, which differ in LOADB (B's vectors of one p into V24 to V27; V28 to V31 are free there),
-// FMAROW (one row of A times them), LOADC, STOREC (one row of C) and in what SETUP, where there is one, puts into R16.
+// FMAROW (one row of A times them), LOADC, STOREC (one row of C) and in what SETUP, where there is one, puts into R2.
 // Row i of C is V(4i) to V(4i+3).
 //
 // Registers:
