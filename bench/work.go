@@ -77,4 +77,4 @@ func newWork(m *engine.Model, s shape) work {
 }
 
 // kvBytes is what a cached value takes, by number type.
-var kvBytes = [...]float64{engine.KVF16: 2, engine.KVF32: 4}
+var kvBytes = [...]float64{engine.KVF16: 2, engine.KVF32: 4, engine.KVQ8_0: 34.0 / 32}

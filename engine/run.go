@@ -48,13 +48,14 @@ type workerScratch struct {
 	q     []int8 // [TileRows, k] codes of a tile
 	sc    []float32
 	mn    []float32
-	f     []float32 // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
-	fk    []float32 // [floatSteps, floatRows] weights decoded to f32
-	h     []uint16  // [headDim]
-	panel []uint16  // [k/2, BF16Cols, 2] weights in bf16
-	join  []float32 // [products, tokens, rows] of a chunk of joined products
-	next  *byte     // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
-	asked int       // lines of it that were asked for while it waited
+	f     []float32     // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
+	fk    []float32     // [floatSteps, floatRows] weights decoded to f32
+	h     []uint16      // [headDim]
+	kv    *kernels.Acts // one row of keys or values, for a q8_0 cache
+	panel []uint16      // [k/2, BF16Cols, 2] weights in bf16
+	join  []float32     // [products, tokens, rows] of a chunk of joined products
+	next  *byte         // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
+	asked int           // lines of it that were asked for while it waited
 	att   attendScratch
 }
 
@@ -66,6 +67,9 @@ func newRunner(m *Model) *runner {
 		w := &r.scratch[i]
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
+		if m.cfg.kv == KVQ8_0 {
+			w.kv = kernels.NewActs(1, m.Spec.KVHeads*m.Spec.HeadDim)
+		}
 	}
 	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r = r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
@@ -284,10 +288,11 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
 		}
 	case rowStore:
-		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {
+		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), &r.scratch[worker]) {
 			what := "holds a NaN or an infinity; the file's weights are damaged"
-			if r.m.cfg.kv == KVF16 && l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
-				what = "holds a number beyond 65504, too large for an f16 KV cache; open the model with F32 KV"
+			if l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
+				what = fmt.Sprintf("holds a number beyond %s, too large for the %v KV cache; open the model with F32 KV",
+					map[KV]string{KVF16: "65504", KVQ8_0: "127*65504"}[r.m.cfg.kv], r.m.cfg.kv)
 			}
 			r.fail(fmt.Sprintf("keys and values of layer %d", o.layer), what)
 		}
