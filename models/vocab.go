@@ -33,7 +33,7 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 	var merges []string
 	var mergesErr error
 	var decoding sync.WaitGroup
-	if model == "gpt2" { // beside the tokens: these two are most of the metadata
+	if token.HasMerges(model) { // beside the tokens: these two are most of the metadata
 		decoding.Go(func() { merges, mergesErr = f.Strings(ns + "merges") })
 		defer decoding.Wait()
 	}
@@ -82,10 +82,17 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 		to  *bool
 	}{
 		{ns + "add_bos_token", &v.AddBOS}, {ns + "add_eos_token", &v.AddEOS}, {ns + "add_space_prefix", &v.AddSpacePrefix},
+		{ns + "remove_extra_whitespaces", &v.MergeSpaces}, {ns + "normalizer.lowercase", &v.Lowercase},
 	} {
 		if *flag.to, err = f.BoolOr(flag.key, *flag.to); err != nil {
 			return v, err
 		}
+	}
+	if v.StripAccents, err = f.BoolOr(ns+"normalizer.strip_accents", v.Lowercase); err != nil {
+		return v, err
+	}
+	if v.Chars, err = charMap(f, ns+"precompiled_charsmap"); err != nil {
+		return v, err
 	}
 	token.DetectSpecial(&v)
 	return v, stripRules(f, &v)
@@ -104,6 +111,19 @@ func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
 		return nil, vocabError(f, key, fmt.Sprintf("%d elements", len(types)), fmt.Sprintf("%d, one a token", n))
 	}
 	return types, nil
+}
+
+// charMap reads an array of bytes.
+func charMap(f *gguf.File, key string) ([]byte, error) {
+	value, ok := f.Get(key)
+	if !ok {
+		return nil, nil
+	}
+	b, ok := value.Bytes()
+	if !ok {
+		return nil, vocabError(f, key, value.TypeName(), "an array of u8 or i8")
+	}
+	return b, nil
 }
 
 // stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the model's name.

@@ -137,7 +137,7 @@ func randomText(rng *rand.Rand, parts int) string {
 func TestMergeOrder(t *testing.T) {
 	v := byteVocab(t, "gpt-2")
 	tok := mustNew(t, v)
-	b := tok.bpe
+	b := tok.encoder.(*bpe)
 	s := &scratch{}
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
@@ -331,7 +331,7 @@ func TestRefusals(t *testing.T) {
 		edit func(v *Vocab)
 		want string
 	}{
-		{"model", base(), func(v *Vocab) { v.Model = "quantum" }, `"quantum" is not known (known: gpt2, llama)`},
+		{"model", base(), func(v *Vocab) { v.Model = "quantum" }, `"quantum" is not known (known: gpt2, whitespace, gemma4, llama, t5, bert)`},
 		{"pre", base(), func(v *Vocab) { v.Pre = "no-such" }, `pre-tokenizer "no-such" is not known (known: a.x-4.0, `},
 		{"no tokens", base(), func(v *Vocab) { *v = Vocab{Model: "gpt2", Pre: "gpt-2"} }, "no tokens"},
 		{"scores", base(), func(v *Vocab) { v.Scores = []float32{1} }, "1 scores for"},
@@ -355,8 +355,8 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
-	if _, err := Default("bert", ""); err == nil || !strings.Contains(err.Error(), `"bert"`) {
-		t.Errorf("Default of bert: %v", err)
+	if _, err := Default("rwkv", ""); err == nil || !strings.Contains(err.Error(), `"rwkv"`) {
+		t.Errorf("Default of rwkv: %v", err)
 	}
 }
 
