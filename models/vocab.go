@@ -45,7 +45,7 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 		return v, vocabError(f, ns+"tokens", "an empty array", "one token at least")
 	}
 	if f.Has(ns + "scores") {
-		if v.Scores, err = f.Floats(ns + "scores"); err != nil {
+		if v.Scores, err = scores(f, ns+"scores"); err != nil {
 			return v, err
 		}
 		if len(v.Scores) != n {
@@ -98,6 +98,20 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 	return v, stripRules(f, &v)
 }
 
+// scores reads an array of f32, or of i32.
+func scores(f *gguf.File, key string) ([]float32, error) {
+	value, _ := f.Get(key)
+	whole, ok := value.Int32s()
+	if !ok {
+		return f.Floats(key)
+	}
+	list := make([]float32, len(whole))
+	for i, x := range whole {
+		list[i] = float32(x)
+	}
+	return list, nil
+}
+
 func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
 	value, ok := f.Get(key)
 	if !ok {
@@ -126,22 +140,39 @@ func charMap(f *gguf.File, key string) ([]byte, error) {
 	return b, nil
 }
 
-// stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the model's name.
+// stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the names of
+// pre-tokenizer, architecture and model, in this order.
 func stripRules(f *gguf.File, v *token.Vocab) error {
+	arch, err := f.StringOr("general.architecture", "")
+	if err != nil {
+		return err
+	}
 	name, err := f.StringOr("general.name", "")
 	if err != nil {
 		return err
 	}
 	name = strings.ToLower(name)
-	if !strings.Contains(name, "phi-3") && !strings.Contains(name, "phi3") {
-		return nil
+	contains := func(s string, any ...string) bool {
+		return slices.ContainsFunc(any, func(part string) bool { return strings.Contains(s, part) })
 	}
-	for id, t := range v.Types {
-		switch text := v.Tokens[id]; {
-		case text == "<unk>" || text == "<s>" || text == "<|endoftext|>":
-		case t == token.Unknown || t == token.Control || t == token.UserDefined || text == "</s>":
-			v.RStrip = append(v.RStrip, int32(id))
+	left := func(mask string) {
+		if id := slices.Index(v.Tokens, mask); id >= 0 {
+			v.LStrip = append(v.LStrip, int32(id))
 		}
+	}
+	switch {
+	case contains(v.Pre, "jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert") || contains(arch, "nomic-bert-moe", "jina-bert-v3"):
+		left("<mask>")
+	case contains(name, "phi-3", "phi3"):
+		for id, t := range v.Types {
+			switch text := v.Tokens[id]; {
+			case text == "<unk>" || text == "<s>" || text == "<|endoftext|>":
+			case t == token.Unknown || t == token.Control || t == token.UserDefined || text == "</s>":
+				v.RStrip = append(v.RStrip, int32(id))
+			}
+		}
+	case contains(name, "modern-bert"):
+		left("[MASK]")
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 """Answers with llama.cpp's tokens, from the library inside the package xllamacpp. Each line of standard input asks:
-{"gguf": path, "texts": [hex, ...]}; each line of output answers with one object a text:
-{"ids": [[plain], [special], [parse], [special_parse]], "text": [hex of plain, shown, hidden]},
+{"gguf": path, "texts": [hex, ...]}; each line of output answers with {"pieces": [hex of every token, special ones shown],
+"answers": one object a text: {"ids": [[plain], [special], [parse], [special_parse]], "text": [hex of plain, shown, hidden]}},
 or with {"error": ...} where llama.cpp refuses the file."""
 import ctypes
 import glob
@@ -33,6 +33,8 @@ lib.llama_model_get_vocab.restype = ctypes.c_void_p
 lib.llama_model_get_vocab.argtypes = [ctypes.c_void_p]
 lib.llama_model_free.argtypes = [ctypes.c_void_p]
 lib.llama_tokenize.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.POINTER(ctypes.c_int32), ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]
+lib.llama_vocab_n_tokens.argtypes = [ctypes.c_void_p]
+lib.llama_token_to_piece.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_bool]
 lib.llama_detokenize.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int32), ctypes.c_int32, ctypes.c_char_p, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]
 
 
@@ -54,6 +56,14 @@ def decode(vocab, ids, remove, unparse):
     return out.raw[:n].hex()
 
 
+def piece(vocab, token):
+    out = ctypes.create_string_buffer(4096)
+    n = lib.llama_token_to_piece(vocab, token, out, 4096, 0, True)
+    if n < 0:
+        sys.exit("llama_token_to_piece wants room for %d bytes" % -n)
+    return out.raw[:n].hex()
+
+
 for line in sys.stdin:
     ask = json.loads(line)
     params = lib.llama_model_default_params()
@@ -70,6 +80,7 @@ for line in sys.stdin:
     for text in map(bytes.fromhex, ask["texts"]):
         ids = [encode(vocab, text, special, parse) for parse in (False, True) for special in (False, True)]
         answers.append({"ids": ids, "text": [decode(vocab, ids[0], False, False), decode(vocab, ids[3], False, True), decode(vocab, ids[3], True, False)]})
+    pieces = [piece(vocab, i) for i in range(lib.llama_vocab_n_tokens(vocab))]
     lib.llama_model_free(model)
-    print(json.dumps({"answers": answers}), flush=True)
+    print(json.dumps({"pieces": pieces, "answers": answers}), flush=True)
 os._exit(0)
