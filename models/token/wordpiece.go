@@ -6,6 +6,8 @@ import (
 	"unicode"
 )
 
+//go:generate python3 gen_base.py
+
 // wordPiece cuts text at white space and punctuation and each word into the longest tokens from its left (Devlin et al.,
 // arXiv:1810.04805; Wu et al., arXiv:1609.08144). A word that cannot be cut to its end is unknown as a whole. GGUF
 // spells the beginning of a word with a space mark and its other tokens without.
