@@ -1,16 +1,18 @@
 package bench
 
 import (
-	"math"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
 
+	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/kernels"
 )
 
-// Limits are what this machine can do at most with some threads, measured. 0 = there is nothing to measure it with on
-// this CPU level.
+// Limits are what this machine can do at most with some threads, measured: medians of rounds that lie between those of the
+// speeds they are held against, so that both are of the same machine. 0 = there is nothing to measure it with on this CPU
+// level.
 type Limits struct {
 	Threads    int     `json:"threads"`
 	ReadBytes  int     `json:"read_buffer_bytes"` // size of what was read in all: the bandwidth of caches differs from the memory's
@@ -21,12 +23,15 @@ type Limits struct {
 	Int8Gops   float64 `json:"int8_gops"`         // 10⁹ operations a second; a multiply and an add are two
 	F32Gflops  float64 `json:"f32_gflops"`
 	BF16Gflops float64 `json:"bf16_gflops"` // of our own product on operands in the nearest caches; training only
+
+	ReadMost float64 `json:"read_gb_s_max"` // the best reader's fastest round
+	Int8Most float64 `json:"int8_gops_max"`
 }
 
 // ReadBytes is over how much memory the read bandwidth is measured: far more than caches hold.
 const ReadBytes = 512 << 20
 
-// limitRounds is how often each limit is measured; the best counts, for a limit is what the machine can do undisturbed.
+// limitRounds is how often each limit is measured at least.
 const limitRounds = 5
 
 // prober measures limits piece by piece, so that the pieces can lie between the measurements they are held against.
@@ -36,7 +41,9 @@ type prober struct {
 	unmap   func()
 	level   *kernels.Level
 	bf16    []bf16Operands // one a thread; none where there is no unit
-	best    Limits
+	what    Limits         // what is read, and from where
+
+	fetch, plain, int8s, f32s, bf16s []float64 // of each round
 }
 
 // bf16Operands are a product that stays in the nearest caches.
@@ -55,9 +62,9 @@ func newProber(threads, size int) (*prober, error) {
 		return nil, err
 	}
 	part := max(1, size/threads/kernels.PeakReadBytes) * kernels.PeakReadBytes
-	p := &prober{threads: threads, level: level, best: Limits{Threads: threads, ReadBytes: part * threads, ReadFrom: "file"}}
+	p := &prober{threads: threads, level: level, what: Limits{Threads: threads, ReadBytes: part * threads, ReadFrom: "file"}}
 	if p.buffer, p.unmap, err = mapScratch(part * threads); err != nil {
-		p.best.ReadFrom, p.unmap = "memory", func() {}
+		p.what.ReadFrom, p.unmap = "memory", func() {}
 		p.buffer = make([]byte, part*threads)
 		for i := 0; i < len(p.buffer); i += 4096 { // pages of zeros that were never written share memory
 			p.buffer[i] = byte(i>>12) & 0x3f
@@ -74,16 +81,14 @@ func newProber(threads, size int) (*prober, error) {
 
 func (p *prober) close() { p.unmap() }
 
-// round measures each limit once and keeps the best.
+// round measures each limit once.
 func (p *prober) round() {
-	l := &p.best
-	l.FetchGBs = math.Max(l.FetchGBs, p.read(kernels.PeakRead))
-	l.PlainGBs = math.Max(l.PlainGBs, p.read(func(b []byte) {
+	p.fetch = append(p.fetch, p.read(kernels.PeakRead))
+	p.plain = append(p.plain, p.read(func(b []byte) {
 		p.level.AllFinite(unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)) // the bytes are chosen to be finite
 	}))
-	l.ReadGBs = math.Max(l.FetchGBs, l.PlainGBs)
-	l.Int8Gops = math.Max(l.Int8Gops, p.arithmetic(kernels.PeakInt8))
-	l.F32Gflops = math.Max(l.F32Gflops, p.arithmetic(kernels.PeakF32))
+	p.int8s = append(p.int8s, p.arithmetic(kernels.PeakInt8))
+	p.f32s = append(p.f32s, p.arithmetic(kernels.PeakF32))
 	if p.bf16 != nil {
 		seconds := p.together(func(thread int) {
 			o := &p.bf16[thread]
@@ -91,8 +96,25 @@ func (p *prober) round() {
 				p.level.GemmBF16(o.c, kernels.BF16Cols, o.a, bf16K+kernels.BF16Step, o.b, bf16M, kernels.BF16Cols, bf16K, false)
 			}
 		})
-		l.BF16Gflops = math.Max(l.BF16Gflops, 2*bf16M*bf16K*kernels.BF16Cols*bf16Calls*float64(p.threads)/seconds/1e9)
+		p.bf16s = append(p.bf16s, 2*bf16M*bf16K*kernels.BF16Cols*bf16Calls*float64(p.threads)/seconds/1e9)
 	}
+}
+
+// limits sums the rounds up.
+func (p *prober) limits() Limits {
+	l := p.what
+	l.FetchGBs, l.PlainGBs = stats.Median(p.fetch), stats.Median(p.plain)
+	best := p.fetch
+	if l.PlainGBs > l.FetchGBs {
+		best = p.plain
+	}
+	l.ReadGBs, l.ReadMost = stats.Median(best), slices.Max(best)
+	l.Int8Gops, l.Int8Most = stats.Median(p.int8s), slices.Max(p.int8s)
+	l.F32Gflops = stats.Median(p.f32s)
+	if len(p.bf16s) > 0 {
+		l.BF16Gflops = stats.Median(p.bf16s)
+	}
+	return l
 }
 
 // read reads the buffer on all threads and returns 10⁹ bytes a second.
@@ -154,5 +176,5 @@ func MeasureLimits(threads, size int) (Limits, error) {
 	for range limitRounds {
 		p.round()
 	}
-	return p.best, nil
+	return p.limits(), nil
 }

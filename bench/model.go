@@ -39,11 +39,13 @@ type ModelResult struct {
 	CPULevel    string    `json:"cpu_level"`
 	Numeric     string    `json:"numeric"`
 	KV          string    `json:"kv"`
+	FastUnit    string    `json:"fast_unit,omitempty"` // what mode fast computes products of float weights with; none = as normal
 	Repetitions int       `json:"repetitions"`
 	Load        []float64 `json:"load_average"` // of one minute, before and after; empty = unknown
 	Limits      Limits    `json:"limits"`
 	Startup     *Startup  `json:"startup,omitempty"`
 	Tests       []Test    `json:"tests"`
+	Laws        []Law     `json:"laws,omitempty"` // where there are tests enough
 }
 
 // Test is one measured speed. Limit names what the machine cannot do faster; LimitTokS is the speed at which the test
@@ -104,7 +106,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 	}
 	f, machine := m.File(), ThisMachine()
 	r := &ModelResult{Schema: "freehold/bench/1", Model: f.Name, Arch: m.Spec.Arch, Bytes: f.Size, Threads: m.Threads(), CPU: machine.CPU, L3Bytes: machine.L3Bytes,
-		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), Repetitions: o.Repetitions, Tests: o.tests(), Load: LoadAverage()}
+		CPULevel: m.Level().Name, Numeric: m.Numeric().String(), KV: m.KV().String(), FastUnit: m.FastUnit(), Repetitions: o.Repetitions, Tests: o.tests(), Load: LoadAverage()}
 	for i := range f.Tensors {
 		r.Parameters += f.Tensors[i].Elements()
 	}
@@ -168,7 +170,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 			return nil, err
 		}
 	}
-	r.Limits = probe.best
+	r.Limits = probe.limits()
 	for i := range r.Tests {
 		t := &r.Tests[i]
 		t.sum()
@@ -177,6 +179,7 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 		}
 		t.hold(newWork(m, t.shape), &r.Limits)
 	}
+	r.Laws = laws(r.Tests)
 	r.Load = append(r.Load, LoadAverage()...)
 	return r, nil
 }

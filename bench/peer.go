@@ -47,9 +47,9 @@ func PeerNames() []string {
 
 // peerKinds say how an engine is driven: by llama-bench's program, or by a script over its Python package.
 var peerKinds = []peerKind{
-	{"llama.cpp", "xllamacpp-*", true, llamaPeer},
-	{"ik_llama.cpp", "", true, ""},
-	{"openvino", "openvino-genai-*", false, openvinoPeer},
+	{"llama.cpp", "xllamacpp-*", true, llamaPeer, true},
+	{"ik_llama.cpp", "", true, "", false},
+	{"openvino", "openvino-genai-*", false, openvinoPeer, false},
 }
 
 type peerKind struct {
@@ -57,6 +57,7 @@ type peerKind struct {
 	folder  string // of an installation by `make bench-peers`, a pattern under the peers' folder
 	program bool   // a path to a llama-bench program is good
 	script  string // "" = there is no package of it
+	deep    bool   // the script knows depths and batches
 }
 
 //go:embed peer_llama.py
@@ -124,19 +125,22 @@ type peerRun struct {
 	model   string
 	threads int
 	build   string
+	deep    bool           // the script knows depths and batches
 	in      io.WriteCloser // of a script
 	out     *bufio.Reader
 	stop    func()
 	log     bytes.Buffer
 }
 
-// measured tells which tests peers take part in.
-func measured(t *Test) bool { return t.Batch == 1 && t.Depth == 0 }
+// measured tells which tests the peer takes part in.
+func (r *peerRun) measured(t *Test) bool {
+	return t.Batch == 1 && t.Depth == 0 || r.in != nil && r.deep && t.alone
+}
 
 func startPeers(ctx context.Context, peers []*Peer, m *engine.Model, tests []Test) (all peerRuns, err error) {
-	longest := 0
+	longest, batch := 0, 1
 	for i := range tests {
-		longest = max(longest, tests[i].Tokens)
+		longest, batch = max(longest, tests[i].Depth+tests[i].Tokens), max(batch, tests[i].Batch)
 	}
 	for _, p := range peers {
 		r := &peerRun{Peer: p, model: m.File().Name, threads: m.Threads(), stop: func() {}}
@@ -144,7 +148,7 @@ func startPeers(ctx context.Context, peers []*Peer, m *engine.Model, tests []Tes
 		if i, err := os.Stat(p.Path); err != nil || !i.IsDir() {
 			continue // a program is started for each measurement
 		}
-		if err := r.start(ctx, m, longest+64); err != nil {
+		if err := r.start(ctx, m, longest+64, batch); err != nil {
 			all.close()
 			return nil, fmt.Errorf("bench: %s: %w", p.Name, err)
 		}
@@ -160,11 +164,12 @@ func (p peerRuns) close() {
 
 // measure runs a test on each peer once; the first round is not kept.
 func (p peerRuns) measure(ctx context.Context, t *Test, warmUp bool) error {
-	if !measured(t) {
-		return nil
-	}
-	for i, r := range p {
-		if len(t.Peers) == i {
+	i := -1
+	for _, r := range p {
+		if !r.measured(t) {
+			continue
+		}
+		if i++; len(t.Peers) == i {
 			t.Peers = append(t.Peers, Versus{Peer: r.Name})
 		}
 		speed, err := r.once(ctx, t)
@@ -188,7 +193,10 @@ func (r *peerRun) once(ctx context.Context, t *Test) (float64, error) {
 	if r.in == nil {
 		return r.program(ctx, prompt, generate)
 	}
-	if _, err := fmt.Fprintf(r.in, "{\"prompt\": %d, \"generate\": %d}\n", prompt, generate); err != nil {
+	if t.alone {
+		prompt = t.Depth
+	}
+	if _, err := fmt.Fprintf(r.in, "{\"prompt\": %d, \"generate\": %d, \"batch\": %d}\n", prompt, generate, t.Batch); err != nil {
 		return 0, r.broken(err)
 	}
 	var answer struct{ Seconds float64 }
@@ -198,7 +206,7 @@ func (r *peerRun) once(ctx context.Context, t *Test) (float64, error) {
 	if !(answer.Seconds > 0) {
 		return 0, fmt.Errorf("%s took %v seconds", t.Name, answer.Seconds)
 	}
-	return float64(t.Tokens) / answer.Seconds, nil
+	return float64(t.total()) / answer.Seconds, nil
 }
 
 // program runs llama-bench for one test.
@@ -230,11 +238,12 @@ func (r *peerRun) program(ctx context.Context, prompt, generate int) (float64, e
 }
 
 // start runs the script of a Python package.
-func (r *peerRun) start(ctx context.Context, m *engine.Model, context int) error {
+func (r *peerRun) start(ctx context.Context, m *engine.Model, context, batch int) error {
 	k, err := kindOf(r.Name)
 	if err != nil {
 		return err
 	}
+	r.deep = k.deep
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		return err
@@ -256,7 +265,7 @@ func (r *peerRun) start(ctx context.Context, m *engine.Model, context int) error
 		r.in.Close() //nolint:errcheck // ends the script
 		cmd.Wait()   //nolint:errcheck // its exit says nothing
 	}
-	settings, err := json.Marshal(map[string]any{"packages": r.Path, "model": r.model, "threads": r.threads, "context": context, "vocab": m.Spec.Vocab})
+	settings, err := json.Marshal(map[string]any{"packages": r.Path, "model": r.model, "threads": r.threads, "context": context, "batch": batch, "vocab": m.Spec.Vocab})
 	if err != nil {
 		return err
 	}

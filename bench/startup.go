@@ -22,10 +22,9 @@ const firstPrompt = 16
 // measureStartup opens m's file again and again, as m was opened.
 func measureStartup(ctx context.Context, m *engine.Model, repetitions int) (*Startup, error) {
 	opts := []engine.Option{engine.WithThreads(m.Threads()), engine.WithContext(m.Context()), engine.WithLevel(m.Level())}
-	if m.Numeric() == engine.Normal {
+	opts = append(opts, engine.WithNumeric(m.Numeric()))
+	if m.Numeric() != engine.Reference {
 		opts = append(opts, engine.WithKV(m.KV()))
-	} else {
-		opts = append(opts, engine.WithNumeric(m.Numeric()))
 	}
 	tokens := spread(m, min(firstPrompt, m.Context()))
 	var ready, tokenizer, first []float64

@@ -73,7 +73,7 @@ func newWork(m *engine.Model, s shape) work {
 			}
 			weights += len(t.Data) / stack * min(stack, parts*inPass)
 			ops := 2 * float64(t.Elements()/stack*parts) * rows
-			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() == engine.Normal {
+			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() != engine.Reference {
 				w.ints += ops
 			} else {
 				w.floats += ops
@@ -85,4 +85,4 @@ func newWork(m *engine.Model, s shape) work {
 }
 
 // kvBytes is what a cached value takes, by number type.
-var kvBytes = [...]float64{engine.KVF16: 2, engine.KVF32: 4}
+var kvBytes = [...]float64{engine.KVF16: 2, engine.KVF32: 4, engine.KVQ8_0: 34.0 / 32}

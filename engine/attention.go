@@ -16,7 +16,7 @@ type attGroup struct {
 	kv      int // KV head
 	page    int // the first page one of them sees
 	pages   int // pages from there to the last
-	first   int // index of its first page in the split form
+	first   int // index of its first page in the split form; the next is kvHeads later
 	left    atomic.Int32
 }
 
@@ -38,6 +38,7 @@ type attendTask struct {
 type attendScratch struct {
 	page     kernels.AttnPage
 	p        []float32 // [queryBlock, PageKeys]
+	d        []float32 // [2, headDim/32, PageKeys] scales of a q8_0 page
 	q        []float32 // [queryBlock, headDim] queries gathered
 	out      []float32 // the running result
 	max, sum []float32
@@ -53,6 +54,7 @@ func (a *attendScratch) init(headDim int) {
 		return
 	}
 	a.p = make([]float32, queryBlock*kernels.PageKeys)
+	a.d = make([]float32, 2*headDim/32*kernels.PageKeys)
 	vec := func() []float32 { return make([]float32, queryBlock*headDim) }
 	num := func() []float32 { return make([]float32, queryBlock) }
 	a.q, a.out, a.pout = vec(), vec(), vec()
@@ -94,15 +96,15 @@ func (t *attendTask) group(window int) {
 			last := int(t.r.pos[row+n-1])
 			for h := 0; h < spec.KVHeads; h++ {
 				g := &t.groups[i]
-				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks
+				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks+h
 				g.page = 0
 				if window > 0 {
 					g.page = max(0, int(t.r.pos[row])+1-window) / kernels.PageKeys
 				}
 				g.pages = last/kernels.PageKeys + 1 - g.page
-				chunks += g.pages
 				i++
 			}
+			chunks += spec.KVHeads * t.groups[i-1].pages
 		}
 	}
 	t.split = count < 4*t.r.m.pool.threads() && t.r.m.pool.threads() > 1 && chunks > count &&
@@ -121,7 +123,7 @@ func (t *attendTask) group(window int) {
 	for i := range t.groups {
 		g := &t.groups[i]
 		for p := 0; p < g.pages; p++ {
-			t.owner[g.first+p] = int32(i)
+			t.owner[g.first+p*spec.KVHeads] = int32(i)
 		}
 	}
 }
@@ -153,13 +155,15 @@ func (t *attendTask) run(worker, chunk int) {
 		t.finish(a, g, nq)
 		return
 	}
+	// The heads of a page follow one another, as they do in memory.
+	heads := t.r.m.Spec.KVHeads
 	g := &t.groups[t.owner[chunk]]
 	nq := t.load(a, g)
 	at := func(c int) (out, max, sum []float32) {
 		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
 	}
 	out, max, sum := at(chunk)
-	t.page(a, g, chunk-g.first, nq, out, max, sum)
+	t.page(a, g, (chunk-g.first)/heads, nq, out, max, sum)
 	if g.left.Add(-1) > 0 {
 		return
 	}
@@ -169,7 +173,7 @@ func (t *attendTask) run(worker, chunk int) {
 	copy(a.max, max)
 	copy(a.sum, sum)
 	for p := 1; p < g.pages; p++ {
-		out, max, sum = at(g.first + p)
+		out, max, sum = at(g.first + p*heads)
 		t.merge(a, nq, out, max, sum)
 	}
 	t.finish(a, g, nq)
@@ -208,13 +212,16 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 	p := g.session.pages[g.page+page]
 	at, bs := m.offset(t.s.layer, g.kv), m.blockSize()
 	w := &a.page
-	if p.f16 != nil {
-		w.K16, w.V16 = p.f16[at:at+bs], p.f16[at+bs:at+2*bs]
-	} else {
+	switch {
+	case p.f32 != nil:
 		w.K32, w.V32 = p.f32[at:at+bs], p.f32[at+bs:at+2*bs]
+	case p.q8 != nil:
+		w.KD, w.VD, w.K8, w.V8 = kernels.Q8Head(p.q8[at:], m.Spec.HeadDim)
+	default:
+		w.K16, w.V16 = p.f16[at:at+bs], p.f16[at+bs:at+2*bs]
 	}
 	w.HeadDim, w.NQ, w.Scale, w.Cap = m.Spec.HeadDim, nq, m.Spec.AttnScale, m.Spec.AttnCap
-	w.Lo, w.Hi, w.P = a.lo[:nq], a.hi[:nq], a.p
+	w.Lo, w.Hi, w.P, w.D = a.lo[:nq], a.hi[:nq], a.p, a.d
 	w.Out, w.Max, w.Sum = out, max, sum
 	m.level.AttendPage(w)
 }

@@ -9,14 +9,17 @@ import (
 )
 
 // A page holds keys and values of kernels.PageKeys consecutive positions, aligned to the absolute position, of all
-// layers: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }. Exactly one of f16 and f32 is set.
+// layers: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }, in q8_0 as kernels.Q8Head lays them out.
+// Exactly one of f16, q8 and f32 is set.
 //
 // A page belongs to one session, or is shared: then refs > 1 and whoever writes to it copies it first.
 type page struct {
-	refs atomic.Int32
-	f16  []uint16
-	f32  []float32
+	refs    atomic.Int32
+	f16, q8 []uint16
+	f32     []float32
 }
+
+func (p *page) bytes() int { return 2*len(p.f16) + 2*len(p.q8) + 4*len(p.f32) }
 
 // pageStore keeps pages that no session holds any more for the next that needs one.
 type pageStore struct {
@@ -39,10 +42,13 @@ func (m *Model) newPage() *page {
 	}
 	s.mu.Unlock()
 	p := &page{}
-	n := m.Spec.Layers * m.Spec.KVHeads * 2 * m.blockSize()
-	if m.cfg.kv == KVF32 {
+	n := m.offset(m.Spec.Layers, 0)
+	switch m.cfg.kv {
+	case KVF32:
 		p.f32 = make([]float32, n)
-	} else {
+	case KVQ8_0:
+		p.q8 = make([]uint16, n)
+	default:
 		p.f16 = make([]uint16, n)
 	}
 	p.refs.Store(1)
@@ -57,7 +63,7 @@ func (m *Model) dropPage(p *page) {
 	s := &m.pages
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if (len(s.free)+1)*(2*len(p.f16)+4*len(p.f32)) <= maxFree {
+	if (len(s.free)+1)*p.bytes() <= maxFree {
 		s.free = append(s.free, p)
 	}
 }
@@ -71,30 +77,47 @@ func (s *pageStore) drop() {
 // blockSize is the number of values of K, or of V, of one head in a page.
 func (m *Model) blockSize() int { return kernels.PageKeys * m.Spec.HeadDim }
 
-// offset is where K of a head begins in a page; V follows blockSize later.
-func (m *Model) offset(layer, head int) int {
-	return (layer*m.Spec.KVHeads + head) * 2 * m.blockSize()
+// headSize is the number of elements that K and V of one head take in a page.
+func (m *Model) headSize() int {
+	if m.cfg.kv == KVQ8_0 {
+		return kernels.Q8HeadWords(m.Spec.HeadDim)
+	}
+	return 2 * m.blockSize()
 }
+
+// offset is where a head begins in a page: with K, and V follows blockSize later, but in q8_0.
+func (m *Model) offset(layer, head int) int { return (layer*m.Spec.KVHeads + head) * m.headSize() }
 
 // copyPage copies the first n keys of src to dst: whole blocks of 16 keys of K, whole rows of V.
 func (m *Model) copyPage(dst, src *page, n int) {
 	hd, bs := m.Spec.HeadDim, m.blockSize()
-	nk := (n + 15) / 16 * 16 * hd
+	nk, nv := (n+15)/16*16*hd, n*hd
 	for b := 0; b < m.Spec.Layers*m.Spec.KVHeads; b++ {
-		at := b * 2 * bs
-		if src.f16 != nil {
-			copy(dst.f16[at:at+nk], src.f16[at:at+nk])
-			copy(dst.f16[at+bs:at+bs+n*hd], src.f16[at+bs:at+bs+n*hd])
-		} else {
-			copy(dst.f32[at:at+nk], src.f32[at:at+nk])
-			copy(dst.f32[at+bs:at+bs+n*hd], src.f32[at+bs:at+bs+n*hd])
+		at := m.offset(0, b)
+		switch {
+		case src.f32 != nil:
+			copy(dst.f32[at:at+nk], src.f32[at:])
+			copy(dst.f32[at+bs:at+bs+nv], src.f32[at+bs:])
+		case src.q8 != nil:
+			dkd, dvd, dk, dv := kernels.Q8Head(dst.q8[at:], hd)
+			skd, svd, sk, sv := kernels.Q8Head(src.q8[at:], hd)
+			copy(dkd, skd)
+			copy(dvd, svd)
+			copy(dk[:nk], sk)
+			copy(dv[:nv], sv)
+		default:
+			copy(dst.f16[at:at+nk], src.f16[at:])
+			copy(dst.f16[at+bs:at+bs+nv], src.f16[at+bs:])
 		}
 	}
 }
 
 // store writes one position's key row k and value row v [kvHeads*headDim] of a layer. It answers false when a number
-// is not finite in the cache's type. tmp holds kvHeads*headDim values.
-func (m *Model) store(p *page, layer, pos int, k, v []float32, tmp []uint16) bool {
+// is not finite in the cache's type.
+func (m *Model) store(p *page, layer, pos int, k, v []float32, w *workerScratch) bool {
+	if p.q8 != nil {
+		return m.storeQ8(p, layer, pos, k, w.kv, true) && m.storeQ8(p, layer, pos, v, w.kv, false)
+	}
 	hd, bs := m.Spec.HeadDim, m.blockSize()
 	j := pos % kernels.PageKeys
 	for h := 0; h < m.Spec.KVHeads; h++ {
@@ -111,7 +134,7 @@ func (m *Model) store(p *page, layer, pos int, k, v []float32, tmp []uint16) boo
 			copy(p.f32[vat:vat+hd], vh)
 			continue
 		}
-		kt := tmp[:hd]
+		kt := w.h
 		m.level.F32ToF16(kt, kh)
 		out := p.f16[kat : kat+(hd-1)*16+1]
 		var over uint16
@@ -126,6 +149,36 @@ func (m *Model) store(p *page, layer, pos int, k, v []float32, tmp []uint16) boo
 		}
 		if over&0x8000 != 0 {
 			return false
+		}
+	}
+	return true
+}
+
+// storeQ8 is store of x, which is keys or values, in q8_0: as activations are quantised, with the scale rounded to f16.
+func (m *Model) storeQ8(p *page, layer, pos int, x []float32, a *kernels.Acts, keys bool) bool {
+	if !m.level.Quantize(a, 0, 1, 0, x) {
+		return false
+	}
+	hd := m.Spec.HeadDim
+	j := pos % kernels.PageKeys
+	for h := 0; h < m.Spec.KVHeads; h++ {
+		kd, d, k8, v8 := kernels.Q8Head(p.q8[m.offset(layer, h):], hd)
+		q := a.Q[h*hd : h*hd+hd]
+		if keys {
+			d = kd
+			out := k8[j/16*hd*16+j%16:][:(hd-1)*16+1]
+			for i, c := range q {
+				out[i*16] = c
+			}
+		} else {
+			copy(v8[j*hd:j*hd+hd], q)
+		}
+		for b := 0; b < hd; b += kernels.ActBlock {
+			scale := kernels.F32ToF16(a.D[(h*hd+b)/kernels.ActBlock])
+			if scale == 0x7c00 { // infinite
+				return false
+			}
+			d[b/kernels.ActBlock*kernels.PageKeys+j] = scale
 		}
 	}
 	return true

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -83,13 +84,13 @@ func (c combo) run(t *testing.T, m *Model, prompt []int32, decode int) [][]float
 
 func checkCombos(t *testing.T, open func(opts ...Option) *Model, combos []combo, prompt []int32, decode int) {
 	t.Helper()
-	models := map[string]*Model{}
+	opened := map[string]*Model{}
 	get := func(c combo) *Model {
 		k := fmt.Sprint(c.threads, c.chunk, c.level.Name)
-		if models[k] == nil {
-			models[k] = open(WithThreads(c.threads), WithChunk(c.chunk), WithLevel(c.level))
+		if opened[k] == nil {
+			opened[k] = open(WithThreads(c.threads), WithChunk(c.chunk), WithLevel(c.level))
 		}
-		return models[k]
+		return opened[k]
 	}
 	levels := kernels.Levels()
 	base := combo{1, 1, 512, false, levels[len(levels)-1]}
@@ -108,10 +109,33 @@ func checkCombos(t *testing.T, open func(opts ...Option) *Model, combos []combo,
 	}
 }
 
+// kvTypes are f16 and another type that a KV cache of the file can have: q8_0, or f32 where heads are too small for that.
+func kvTypes(t *testing.T, f *gguf.File) []KV {
+	t.Helper()
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec.HeadDim%kernels.ActBlock != 0 {
+		return []KV{KVF16, KVF32}
+	}
+	return []KV{KVF16, KVQ8_0}
+}
+
+// eachKV runs a subtest for each of kvTypes.
+func eachKV(t *testing.T, f *gguf.File, run func(t *testing.T, kv KV, open func(opts ...Option) *Model)) {
+	t.Helper()
+	for _, kv := range kvTypes(t, f) {
+		t.Run(kv.String(), func(t *testing.T) {
+			run(t, kv, func(opts ...Option) *Model { return newModel(t, f, append(opts, WithKV(kv))...) })
+		})
+	}
+}
+
 // The ops that llama has not, over several pages: windows that begin within a page, capped scores, norms of heads and
 // rows, positions, GELU, fused tensors, factors, experts, sinks, latent attention.
 func TestFixturesSameBitsArchitectures(t *testing.T) {
-	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0",
+	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0",
 		"llama-moe.Q4_0", "qwen2moe.Q8_0", "qwen3moe-256.Q4_K_M", "qwen3moe.F32", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "deepseek2-qlora.F32"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
@@ -124,13 +148,14 @@ func TestFixturesSameBitsArchitectures(t *testing.T) {
 				combos = append(combos, combo{1, 2, 17, false, l}, combo{3, 2, 512, true, l})
 			}
 			combos = append(combos, combo{1, 1, 1, false, combos[len(combos)-1].level})
-			open := func(opts ...Option) *Model { return newModel(t, f, opts...) }
-			m := open()
-			prompt := make([]int32, min(m.Context()-10, 290))
-			for i := range prompt {
-				prompt[i] = int32((i*i*7 + 3*i) % m.Spec.Vocab)
-			}
-			checkCombos(t, open, combos, prompt, 3)
+			eachKV(t, f, func(t *testing.T, _ KV, open func(opts ...Option) *Model) {
+				m := open()
+				prompt := make([]int32, min(m.Context()-10, 290))
+				for i := range prompt {
+					prompt[i] = int32((i*i*7 + 3*i) % m.Spec.Vocab)
+				}
+				checkCombos(t, open, combos, prompt, 3)
+			})
 		})
 	}
 }
@@ -148,40 +173,56 @@ func TestFixturesSameBits(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			var combos []combo
-			for _, l := range kernels.Levels() {
-				for _, n := range []int{1, 2, 7, 32} {
-					if l.Name == "portable" && n > 7 || testing.Short() && n > 2 {
-						continue
-					}
-					for _, th := range []int{1, 2, 8} {
-						for _, ch := range []int{1, 17, 512} {
-							combos = append(combos, combo{n, th, ch, false, l}, combo{n, th, ch, true, l})
+			var ref tinyref
+			readJSON(t, filepath.Join(fixtures(t), "models", name+".json"), &ref)
+			eachKV(t, f, func(t *testing.T, kv KV, open func(opts ...Option) *Model) {
+				counts, threads, chunks := []int{1, 2, 7, 32}, []int{1, 2, 8}, []int{1, 17, 512}
+				if kv != KVF16 { // the same code but for the kernels
+					counts, threads, chunks = []int{1, 7}, []int{2, 8}, []int{1, 17}
+				}
+				var combos []combo
+				for _, l := range kernels.Levels() {
+					for _, n := range counts {
+						if l.Name == "portable" && (n > 7 || kv != KVF16 && n > 1) || testing.Short() && n > 2 {
+							continue
+						}
+						for _, th := range threads {
+							for _, ch := range chunks {
+								combos = append(combos, combo{n, th, ch, false, l}, combo{n, th, ch, true, l})
+							}
 						}
 					}
 				}
-			}
-			var ref tinyref
-			readJSON(t, filepath.Join(fixtures(t), "models", name+".json"), &ref)
-			open := func(opts ...Option) *Model { return newModel(t, f, opts...) }
-			checkCombos(t, open, combos, ref.Tokens[:35], 2)
+				checkCombos(t, open, combos, ref.Tokens[:35], 2)
+			})
 		})
 	}
 }
 
 // A context that spans pages: forks in the middle of a page, copies on write, pages computed by several workers.
 func TestFixturesSamePages(t *testing.T) {
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", "llama-gqa.Q8_0.gguf"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"llama-gqa.Q8_0", "llama256.Q4_1"} {
+		f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		eachKV(t, f, func(t *testing.T, kv KV, open func(opts ...Option) *Model) {
+			if kv != KVQ8_0 && name != "llama-gqa.Q8_0" {
+				return // heads of 64, for the type that needs them
+			}
+			// The file's context is 128 tokens; widen it here, for pages are 256.
+			checkPages(t, func(opts ...Option) *Model {
+				m := open(opts...)
+				m.cfg.context = 2048
+				return m
+			})
+		})
 	}
-	defer f.Close()
-	// The file's context is 128 tokens; widen it here, for pages are 256.
-	spec := func(opts ...Option) *Model {
-		m := newModel(t, f, opts...)
-		m.cfg.context = 2048
-		return m
-	}
+}
+
+func checkPages(t *testing.T, spec func(opts ...Option) *Model) {
+	t.Helper()
 	prompt := make([]int32, 700)
 	for i := range prompt {
 		prompt[i] = int32((i*i*31 + 7*i) % 320)
@@ -218,10 +259,16 @@ func TestRealSameBits(t *testing.T) {
 	combos := cover([]int{4, 3, 3, 2, len(native)}, 40, func(v []int) combo {
 		return combo{[]int{1, 2, 7, 32}[v[0]], []int{1, 2, 8}[v[1]], []int{1, 17, 512}[v[2]], v[3] == 1, native[v[4]]}
 	})
-	checkCombos(t, func(opts ...Option) *Model { return newModel(t, f, opts...) }, combos, prompt, 2)
-	if !testing.Short() { // portable: one short prompt
-		checkCombos(t, func(opts ...Option) *Model { return newModel(t, f, opts...) }, []combo{{1, 2, 512, false, levels[0]}}, prompt[:16], 0)
-	}
+	eachKV(t, f, func(t *testing.T, kv KV, open func(opts ...Option) *Model) {
+		some := combos
+		if kv != KVF16 {
+			some = combos[:12]
+		}
+		checkCombos(t, open, some, prompt, 2)
+		if !testing.Short() { // portable: one short prompt
+			checkCombos(t, open, []combo{{1, 2, 512, false, levels[0]}}, prompt[:16], 0)
+		}
+	})
 }
 
 // cover returns n different combinations of settings with the given numbers of values, such that every pair of values

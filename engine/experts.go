@@ -3,7 +3,6 @@ package engine
 import (
 	"slices"
 
-	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 )
 
@@ -59,6 +58,7 @@ func (c *compiler) stacked(i int) (last int, err error) {
 			return 0, err
 		}
 		w.rows /= o.Stack
+		w.fast = false // pairs are not rounded to bf16
 		ints, floats = ints || w.ints != nil, floats || w.ints == nil
 		s.mats = append(s.mats, w)
 	}
@@ -291,15 +291,11 @@ type stackTask struct {
 func (t *stackTask) start(s *step) error {
 	t.s = s
 	g, w := &t.r.groups, &s.mats[0]
-	unit := kernels.TileRows
-	if s.join {
-		unit = joinRows
-	}
-	t.rows = unit
+	bytes := 0
 	if g.most <= chunkTokens {
-		bytes := min(chunkBytes, len(g.active)*w.rows*w.rowBytes/(4*t.r.m.pool.threads()))
-		t.rows = max(unit, bytes/w.rowBytes/unit*unit)
+		bytes = min(chunkBytes, len(g.active)*w.rows*w.rowBytes/(4*t.r.m.pool.threads()))
 	}
+	t.rows = s.chunkRows(w, g.most, bytes)
 	t.each = (w.rows + t.rows - 1) / t.rows
 	if s.codes {
 		t.r.acts[3].SetK(w.rows, false)
@@ -319,6 +315,7 @@ func (t *stackTask) run(worker, chunk int) {
 	// The pairs of a matrix are the tokens of a dense product.
 	mat := matTask{r: r, s: s, t0: in, t1: in + n}
 	ws, all := &r.scratch[worker], s.mats[0].rows
+	ws.next, ws.asked = nil, 0
 	row1 := min(all, row0+t.rows)
 	width := row1 - row0
 	if !s.join {

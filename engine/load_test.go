@@ -139,9 +139,8 @@ func loadAndDecode(t *testing.T, path string, prompt int) {
 		}
 		next = []int32{argmax(l)}
 	}
-	page := m.newPage()
 	pages := (s.Len() + kernels.PageKeys - 1) / kernels.PageKeys
-	kv := pages * (2*len(page.f16) + 4*len(page.f32))
+	kv := pages * m.newPage().bytes()
 	fmt.Println("memory in KiB:", m.File().Size>>10, kv>>10, status(t, "VmHWM"), status(t, "RssAnon"))
 }
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"unsafe"
+
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -11,10 +13,15 @@ type matTask struct {
 	s      *step
 	t0, t1 int       // rows of the pass
 	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
-	bytes  int       // of weights a chunk, about; 0 = one tile
-	parts  int       // pieces the tokens are cut into
-	each   int       // chunks of a part
-	ends   [maxMats]int
+	cut
+}
+
+// cut is how a region of products is cut into chunks.
+type cut struct {
+	bytes int // of weights a chunk, about; 0 = one tile
+	parts int // pieces the tokens are cut into
+	each  int // chunks of a part
+	ends  [maxMats]int
 }
 
 // maxMats bounds the products of one region; more of them run in several.
@@ -28,9 +35,9 @@ const gemvTokens = 3
 // the end of a tile is then used by the same worker.
 const chunkTokens = 64
 
-// joinRows is the fewest rows of a chunk of joined products: two blocks of a token that are quantised together, since every
-// one of them touches some eight lines (measured: 32 rows are 1-3 % slower, 128 the same).
-const joinRows = 2 * kernels.TileRows
+// joinTiles is the fewest tiles of a chunk of joined products: two or three blocks of a token that are quantised together, since every
+// one of them touches some eight lines (measured: 32 rows are 1-3 % slower than 64, 128 the same).
+const joinTiles = 2
 
 // partTokens is the fewest tokens a worker gets of its own where there are tokens for all: unpacking a tile costs as much
 // as some 20 tokens.
@@ -40,7 +47,13 @@ const partTokens = 128
 const (
 	chunkBytes = 256 << 10 // weights of a chunk of few tokens
 	callMACs   = 8 << 20   // multiply-adds of a GemmInt8 call
-	floatMACs  = 2 << 20   // the same of a GemmF32 call
+)
+
+// The float product decodes so many rows and steps of k at a time and meets them with all tokens while they are in L1. Every
+// level's register tile divides floatRows.
+const (
+	floatRows  = 48
+	floatSteps = 128
 )
 
 func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
@@ -48,74 +61,127 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 		panic("engine: too many matrix products in one region")
 	}
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
-	n, threads := t1-t0, t.r.m.pool.threads()
+	n := t1 - t0
 	if s.codes {
 		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
 	}
+	if t.rounds() {
+		if err := t.r.roundT.start(s.in, s.mats[0].k, t0, t1); err != nil {
+			return err
+		}
+	}
+	if t.cut = s.one; n != 1 || s.then == nil {
+		t.cut = s.cut(n, t.r.m.pool.threads())
+	}
+	return t.r.m.pool.run(t, t.each*t.parts)
+}
+
+// cut cuts the region for n tokens.
+func (s *step) cut(n, threads int) cut {
 	mats := s.mats
 	if s.join {
 		mats = mats[:1] // its chunks are those of all
 	}
-	t.bytes, t.parts = 0, 1
+	c := cut{parts: 1}
 	if n <= chunkTokens {
 		total := 0
 		for i := range mats {
 			total += mats[i].rows * mats[i].rowBytes
 		}
-		t.bytes = min(chunkBytes, max(1, total/(4*threads)))
+		c.bytes = min(chunkBytes, max(1, total/(4*threads)))
 	} else if threads > 1 {
 		tiles := 0
 		for i := range mats {
-			tiles += t.chunks(&mats[i])
+			tiles += s.chunks(&mats[i], n, c.bytes)
 		}
 		// A part a worker, so that a worker goes on with tokens that are in its caches; and enough chunks to share out.
 		// Each part unpacks the tile anew.
-		t.parts = max(1, min(threads, n/partTokens))
-		for tiles*t.parts < 4*threads && n/(t.parts*2) >= 32 {
-			t.parts *= 2
+		c.parts = max(1, min(threads, n/partTokens))
+		for tiles*c.parts < 4*threads && n/(c.parts*2) >= 32 {
+			c.parts *= 2
 		}
 	}
-	t.each = 0
 	for i := range mats {
-		t.each += t.chunks(&mats[i])
-		t.ends[i] = t.each
+		c.each += s.chunks(&mats[i], n, c.bytes)
+		c.ends[i] = c.each
 	}
-	return t.r.m.pool.run(t, t.each*t.parts)
+	return c
 }
 
-// byGemv tells whether a matrix runs through its one-token kernel.
-func (t *matTask) byGemv(w *matrix) bool {
-	n := t.t1 - t.t0
-	return w.ints != nil && w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
+// byGemv tells whether a matrix runs through its one-token kernel for n tokens.
+func (w *matrix) byGemv(n int) bool {
+	if w.ints == nil {
+		return w.dot != nil && n <= gemvTokens
+	}
+	return w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
 }
 
-// chunkRows is the rows of a chunk, a multiple of 16 or of a tile.
-func (t *matTask) chunkRows(w *matrix) int {
-	unit := kernels.TileRows
-	if t.s.join {
-		unit = joinRows
-	} else if t.byGemv(w) {
+// tileRows is the rows that the product takes at a time for more tokens than byGemv.
+func (w *matrix) tileRows() int {
+	if w.fast {
+		return kernels.BF16Cols
+	} else if w.ints == nil {
+		return floatRows
+	}
+	return kernels.TileRows
+}
+
+// chunkRows is the rows of a chunk of about so many bytes, a multiple of 16 or of a tile.
+func (s *step) chunkRows(w *matrix, n, bytes int) int {
+	unit := w.tileRows()
+	if s.join {
+		unit *= joinTiles
+	} else if w.byGemv(n) {
 		unit = 16
 	}
-	return max(unit, t.bytes/w.rowBytes/unit*unit)
+	return max(unit, bytes/w.rowBytes/unit*unit)
 }
 
-func (t *matTask) chunks(w *matrix) int {
-	per := t.chunkRows(w)
+func (s *step) chunks(w *matrix, n, bytes int) int {
+	per := s.chunkRows(w, n, bytes)
 	return (w.rows + per - 1) / per
 }
 
-func (t *matTask) run(worker, chunk int) {
-	part, chunk := chunk/t.each, chunk%t.each
-	i, first := 0, 0
-	for chunk >= t.ends[i] {
-		first = t.ends[i]
+// chunk tells the matrix of a chunk of a part, and its rows.
+func (s *step) chunk(c *cut, n, chunk int) (i, row0, row1 int) {
+	first := 0
+	for chunk >= c.ends[i] {
+		first = c.ends[i]
 		i++
 	}
-	w, ws := &t.s.mats[i], &t.r.scratch[worker]
-	rows, n := t.chunkRows(w), t.t1-t.t0
-	row0 := (chunk - first) * rows
-	row1 := min(w.rows, row0+rows)
+	w := &s.mats[i]
+	rows := s.chunkRows(w, n, c.bytes)
+	row0 = (chunk - first) * rows
+	return i, row0, min(w.rows, row0+rows)
+}
+
+// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
+// follows. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+func (t *matTask) upcoming(worker, chunk int) *byte {
+	threads := t.r.m.pool.threads()
+	s, c := t.s, &t.cut
+	if first, end := worker*c.each/threads, (worker+1)*c.each/threads; first <= chunk && chunk+1 < end {
+		chunk++
+	} else {
+		if s = s.then; s == nil {
+			return nil
+		}
+		c = &s.one
+		chunk = min(worker*c.each/threads, c.each-1)
+	}
+	i, row0, _ := s.chunk(c, 1, chunk)
+	w := &s.mats[i]
+	return &w.data[row0*w.rowBytes]
+}
+
+func (t *matTask) run(worker, chunk int) {
+	ws, n := &t.r.scratch[worker], t.t1-t.t0
+	if ws.next, ws.asked = nil, 0; n == 1 {
+		ws.next = t.upcoming(worker, chunk)
+	}
+	part, chunk := chunk/t.each, chunk%t.each
+	i, row0, row1 := t.s.chunk(&t.cut, n, chunk)
+	w := &t.s.mats[i]
 	per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
 	ta, tb := min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
 	switch {
@@ -136,12 +202,16 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	if n := len(s.mats) * size; cap(ws.join) < n {
 		ws.join = make([]float32, n)
 	}
+	next := ws.next
 	for i := range s.mats {
+		if ws.next = next; i+1 < len(s.mats) {
+			ws.next = &s.mats[i+1].data[row0*s.mats[i+1].rowBytes]
+		}
 		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
-	x := ws.join[:size]
-	s.act.activate(l, x, x, ws.join[size:len(s.mats)*size])
+	x, up := ws.join[:size], ws.join[size:len(s.mats)*size]
 	if s.codes {
+		s.act.activate(l, x, x, up)
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
 			t.r.failInput(s.name)
 		}
@@ -149,19 +219,24 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	}
 	all := s.mats[0].rows
 	for i := ta; i < tb; i++ {
-		copy(t.r.buf[s.outs[0]][i*all+row0:], x[(i-ta)*width:][:width])
+		at := (i - ta) * width
+		s.act.activate(l, t.r.buf[s.outs[0]][i*all+row0:][:width], x[at:at+width], up[min(at, len(up)):min(at+width, len(up))])
 	}
 }
 
 // product computes rows row0..row1 of w for tokens ta..tb: dst[(t-ta)*ldd + r-row0].
 func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	if t.byGemv(w) {
+	if w.byGemv(t.t1 - t.t0) {
 		t.gemvRows(w, ws, dst, ldd, row0, row1, ta, tb)
 	} else {
-		for r := row0; r < row1; r += kernels.TileRows {
-			if e := min(row1, r+kernels.TileRows); w.ints != nil {
+		per := w.tileRows()
+		for r := row0; r < row1; r += per {
+			switch e := min(row1, r+per); {
+			case w.ints != nil:
 				t.intTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
-			} else {
+			case w.fast:
+				t.fastTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
+			default:
 				t.floatTile(w, ws, dst[r-row0:], ldd, r, e, ta, tb)
 			}
 		}
@@ -183,15 +258,20 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 // gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
 // later ones find the rows in L1.
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	a := t.r.acts[t.s.acts]
+	per := 16
+	ws.s.Next = nil
 	if tb-ta == 1 {
-		w.gemv(dst[:row1-row0], w.data[row0*w.rowBytes:row1*w.rowBytes], a, ta, ws.s)
-		return
+		per, ws.s.Next = row1-row0, ws.next
 	}
-	for r := row0; r < row1; r += 16 {
-		e := min(row1, r+16)
+	for r := row0; r < row1; r += per {
+		e := min(row1, r+per)
+		rows := w.data[r*w.rowBytes : e*w.rowBytes]
 		for i := ta; i < tb; i++ {
-			w.gemv(dst[(i-ta)*ldd+r-row0:][:e-r], w.data[r*w.rowBytes:e*w.rowBytes], a, i, ws.s)
+			if out := dst[(i-ta)*ldd+r-row0:][:e-r]; w.ints != nil {
+				w.gemv(out, rows, t.r.acts[t.s.acts], i, ws.s)
+			} else {
+				w.dot(out, rows, t.r.buf[t.s.in][i*w.k:i*w.k+w.k], ws.s)
+			}
 		}
 	}
 }
@@ -217,20 +297,39 @@ func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 	}
 }
 
-// floatTile decodes up to 32 rows to f32, lays them side by side and multiplies them with tokens ta..tb.
+// floatTile decodes up to floatRows rows to f32, side by side, and multiplies them with tokens ta..tb.
 func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	t.r.floatScratch(ws)
+	t.r.floatScratch(ws, w.floats == nil)
 	l, k, rows := t.r.m.level, w.k, row1-row0
-	for r := row0; r < row1; r++ {
-		w.row(ws.f[(r-row0)*k:(r-row0+1)*k], r)
+	if w.floats == nil {
+		for r := row0; r < row1; r++ {
+			w.row(ws.f[(r-row0)*k:(r-row0+1)*k], r)
+		}
 	}
-	const cols = 4096 // bounds a call
-	for j := 0; j < k; j += cols {
-		l.Transpose(ws.fk[j*kernels.TileRows:], kernels.TileRows, ws.f[j:], k, rows, min(cols, k-j))
+	x := t.r.buf[t.s.in][ta*k:]
+	for p := 0; p < k; p += floatSteps {
+		steps := min(floatSteps, k-p)
+		if w.floats != nil {
+			w.floats(ws.fk, floatRows, w.data[row0*w.rowBytes+p*w.format.Bytes:], w.rowBytes, rows, steps)
+		} else {
+			l.Transpose(ws.fk, floatRows, ws.f[p:], k, rows, steps)
+		}
+		l.GemmF32(dst, ldd, x[p:], k, 1, ws.fk, floatRows, tb-ta, rows, steps, p > 0)
 	}
-	x := t.r.buf[t.s.in]
-	per := max(1, floatMACs/(kernels.TileRows*k))
-	for at := ta; at < tb; at += per {
-		l.GemmF32(dst[(at-ta)*ldd:], ldd, x[at*k:], k, 1, ws.fk, kernels.TileRows, min(tb, at+per)-at, rows, k, false)
+}
+
+// restLines is how many lines (of 64 bytes) a worker with nothing to do asks for at a time, restMost in all: a part of
+// a small second-level cache.
+const (
+	restLines = 16
+	restMost  = 4096
+)
+
+// rest is what a worker does that waits while one token is decoded: it asks for what it will read next, so that the memory
+// does not rest with it.
+func (r *runner) rest(worker int) {
+	if ws := &r.scratch[worker]; ws.next != nil && ws.asked < restMost {
+		kernels.Ahead((*byte)(unsafe.Add(unsafe.Pointer(ws.next), ws.asked*64)), restLines)
+		ws.asked += restLines
 	}
 }

@@ -14,7 +14,12 @@ import (
 // changed opens a copy of a fixture model in which one F32 tensor's value at an index is another.
 func changed(t *testing.T, tensor string, at int, value float32, opts ...Option) (*Model, error) {
 	t.Helper()
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", "llama-gqa.F32.gguf"))
+	return changedIn(t, "llama-gqa.F32", tensor, at, value, opts...)
+}
+
+func changedIn(t *testing.T, model, tensor string, at int, value float32, opts ...Option) (*Model, error) {
+	t.Helper()
+	f, err := gguf.Open(filepath.Join(fixtures(t), "models", model+".gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +62,16 @@ func TestFixturesNumbers(t *testing.T) {
 		{"blk.0.attn_k.weight", 1e8, KVF16, "open the model with F32 KV"},
 		{"blk.1.attn_v.weight", 1e8, KVF16, "open the model with F32 KV"},
 		{"blk.1.attn_v.weight", 1e8, KVF32, ""},
+		{"blk.0.attn_v.weight", nan, KVQ8_0, "keys and values of layer 0: holds a NaN"},
+		{"blk.0.attn_k.weight", 1e20, KVQ8_0, "127*65504, too large for the q8_0 KV cache; open the model with F32 KV"},
+		{"blk.0.attn_v.weight", 1e20, KVQ8_0, "127*65504, too large for the q8_0 KV cache; open the model with F32 KV"},
+		{"blk.0.attn_v.weight", 1e5, KVQ8_0, ""},
 	} {
-		m, err := changed(t, c.tensor, 3, c.value, WithKV(c.kv))
+		model := "llama-gqa.F32"
+		if c.kv == KVQ8_0 { // heads of 64, not of 16
+			model = "llama256.F32"
+		}
+		m, err := changedIn(t, model, c.tensor, 3, c.value, WithKV(c.kv))
 		var l []float32
 		if err == nil {
 			l, err = m.NewSession().Eval(context.Background(), []int32{1, 5, 9})

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,19 +29,32 @@ type Numeric int
 const (
 	Normal    Numeric = iota // activations quantised to 8 bits per 32 where weights are quantised
 	Reference                // weights decoded to f32, activations f32, KV cache f32
+	Fast                     // Normal, with float weights in bf16 where that is faster; no promise of equal bits
 )
 
-func (n Numeric) String() string { return [...]string{"normal", "reference"}[n] }
+func (n Numeric) String() string { return [...]string{"normal", "reference", "fast"}[n] }
 
 // KV is the number type of the KV cache.
 type KV int
 
 const (
-	KVF16 KV = iota // rounded to IEEE half on write
-	KVF32
+	KVF16  KV = iota // rounded to IEEE half on write
+	KVF32            // as computed
+	KVQ8_0           // 8 bits, and a scale in IEEE half for each 32 of a head; about half of f16
 )
 
-func (k KV) String() string { return [...]string{"f16", "f32"}[k] }
+var kvNames = [...]string{"f16", "f32", "q8_0"}
+
+func (k KV) String() string { return kvNames[k] }
+
+// ParseKV returns the type of a name that String gives.
+func ParseKV(name string) (KV, error) {
+	i := slices.Index(kvNames[:], name)
+	if i < 0 {
+		return 0, fmt.Errorf("engine: KV type %q is not known (known: %s)", name, strings.Join(kvNames[:], ", "))
+	}
+	return KV(i), nil
+}
 
 // Option sets how a model is opened.
 type Option func(*config) error
@@ -102,19 +117,20 @@ func WithLevel(l *kernels.Level) Option {
 // WithNumeric sets the numeric mode; the default is Normal.
 func WithNumeric(n Numeric) Option {
 	return func(c *config) error {
-		if n != Normal && n != Reference {
-			return fmt.Errorf("engine: numeric mode %d is not known (known: 0 normal, 1 reference)", int(n))
+		if n < Normal || n > Fast {
+			return fmt.Errorf("engine: numeric mode %d is not known (known: 0 normal, 1 reference, 2 fast)", int(n))
 		}
 		c.numeric = n
 		return nil
 	}
 }
 
-// WithKV sets the type of the KV cache; the default is KVF16, and KVF32 in mode Reference, which allows no other.
+// WithKV sets the type of the KV cache; the default is KVF16, and KVF32 in mode Reference, which allows no other. KVQ8_0
+// needs heads of a multiple of 32.
 func WithKV(k KV) Option {
 	return func(c *config) error {
-		if k != KVF16 && k != KVF32 {
-			return fmt.Errorf("engine: KV type %d is not known (known: 0 f16, 1 f32)", int(k))
+		if k < 0 || int(k) >= len(kvNames) {
+			return fmt.Errorf("engine: KV type %d is not known (known: 0 f16, 1 f32, 2 q8_0)", int(k))
 		}
 		c.kv, c.kvSet = k, true
 		return nil
@@ -196,9 +212,9 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.pool = newPool(c.threads, f.Fault)
-	m.pool.keepShares()
 	m.runner = newRunner(m)
+	m.pool = newPool(c.threads, f.Fault, m.runner.rest)
+	m.pool.keepShares()
 	m.turn <- struct{}{}
 	if c.log != nil {
 		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,
@@ -220,6 +236,9 @@ func (m *Model) prepare() error {
 		m.cfg.context = spec.Context
 	case spec.Context > 0 && m.cfg.context > spec.Context:
 		return fmt.Errorf("%s: a context of %d tokens is asked for, but %s.context_length is %d", m.file.Name, m.cfg.context, spec.Arch, spec.Context)
+	}
+	if m.cfg.kv == KVQ8_0 && spec.HeadDim%kernels.ActBlock != 0 {
+		return fmt.Errorf("%s: heads have %d elements, and a q8_0 KV cache wants a multiple of %d; use f16 or f32 KV", m.file.Name, spec.HeadDim, kernels.ActBlock)
 	}
 	m.rope.init(&spec.Rope, m.cfg.context)
 	if spec.WindowRope != nil {

@@ -64,6 +64,8 @@ type step struct {
 	codes   bool   // of that only the other activations are wanted, not a buffer
 	gemm32  bool   // those are read by integer products with groups of 32 alone
 	name    string // of the tensor that reads them, for errors
+	one     cut    // stepMat: for one token
+	then    *step  // stepMat: the next products of a token that is decoded
 }
 
 type rowKind uint8
@@ -186,7 +188,25 @@ func compile(m *Model) (*plan, error) {
 	if c.p.head.mats == nil || c.p.hidden < 0 {
 		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
 	}
+	c.p.follow(m.cfg.threads)
 	return c.p, nil
+}
+
+// follow cuts the regions of products for one token and tells which follows which; the first follows the head.
+func (p *plan) follow(threads int) {
+	last := &p.head
+	for i := range p.steps {
+		if s := &p.steps[i]; s.kind == stepMat {
+			last.then, last = s, s
+		}
+	}
+	last.then = &p.head
+	for s := p.head.then; ; s = s.then {
+		s.one = s.cut(1, threads)
+		if s == &p.head {
+			break
+		}
+	}
 }
 
 // readers finds out what reads each value that is quantised.

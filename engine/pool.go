@@ -17,32 +17,40 @@ type task interface{ run(worker, chunk int) }
 // last chunks to end before it gives its processor away.
 const spin = 40 * time.Microsecond
 
-// maxChunks bounds the chunks of one region, for they are counted in 20 bits.
+// maxChunks bounds the chunks of one region, for they are told in 20 bits.
 const maxChunks = 1<<20 - 1
 
-// pool runs parallel regions on a fixed set of goroutines. Chunks are claimed one by one from an atomic counter, so a
-// worker whose core is taken away holds up at most the chunk it has claimed; which chunk a claim gives is told by
-// keepShares. Idle workers spin briefly, then park.
+// pool runs parallel regions on a fixed set of goroutines. Chunks are claimed one by one, so a worker whose core is taken away
+// holds up at most the chunk it has claimed. Idle workers spin briefly, then park.
 //
-// state is (epoch 24 bits, chunks 20 bits, next 20 bits) in one word: a claim is a compare-and-swap that succeeds only
-// on the region it was read from, and a region cannot end before its claimed chunks have, so p.task is always the
-// claimed chunk's.
+// The chunks of a region that nobody has claimed yet are in shares, each (epoch 24 bits, from 20 bits, to 20 bits) in one word:
+// a claim is a compare-and-swap that succeeds only in the region it was read in. What a worker has run it reports once, when
+// there is nothing left to claim; until all chunks are reported the region does not end, so p.task is that of every claimed chunk.
 type pool struct {
-	state   atomic.Uint64
-	done    atomic.Int64 // chunks ended in this region
+	epoch   atomic.Uint64 // of the region whose shares are given out
+	done    atomic.Int64  // chunks of it that were reported as run
 	task    task
+	shares  []share   // one a worker, or one for all
 	workers []*worker // without the caller
-	shares  []share   // [threads] chunks of each worker that nobody took yet; nil = all chunks are everybody's
 	yields  yielder   // the caller's
 	closed  atomic.Bool
 	left    sync.WaitGroup
 	fault   func(recovered any) error // turns a fault of the mapping into an error, nil for other panics
+	rest    func(worker int)          // what a worker does while it waits, over and over; nil = nothing
 
 	mu    sync.Mutex
 	err   error // first fault of this region
 	panik any   // first other panic of this region
 	bad   atomic.Bool
 }
+
+// share is a run of chunks that nobody has claimed, as epoch<<40 | from<<20 | to. Its owner claims the first, others the last.
+type share struct {
+	span atomic.Uint64
+	_    [56]byte // a cache line each
+}
+
+const epochMask = 1<<24 - 1
 
 type worker struct {
 	id     int
@@ -85,8 +93,8 @@ func (y *yielder) look() {
 }
 
 // newPool starts threads-1 workers; the caller of run is the remaining one.
-func newPool(threads int, fault func(any) error) *pool {
-	p := &pool{fault: fault}
+func newPool(threads int, fault func(any) error, rest func(worker int)) *pool {
+	p := &pool{fault: fault, rest: rest, shares: make([]share, 1)}
 	for i := 1; i < threads; i++ {
 		w := &worker{id: i, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
@@ -139,11 +147,11 @@ func (p *pool) run(t task, n int) error {
 	}
 	p.task = t
 	p.done.Store(0)
+	epoch := (p.epoch.Load() + 1) & epochMask
 	for i := range p.shares {
-		p.shares[i].span.Store(uint64(i*n/len(p.shares))<<32 | uint64((i+1)*n/len(p.shares)))
+		p.shares[i].span.Store(epoch<<40 | uint64(i*n/len(p.shares))<<20 | uint64((i+1)*n/len(p.shares)))
 	}
-	epoch := p.state.Load()>>40 + 1
-	p.state.Store(epoch<<40 | uint64(n)<<20)
+	p.epoch.Store(epoch)
 	woken := 0
 	for _, w := range p.workers {
 		if woken == n-1 {
@@ -153,9 +161,7 @@ func (p *pool) run(t task, n int) error {
 			woken++
 		}
 	}
-	for p.claim(0) {
-		p.yields.tick()
-	}
+	p.drain(0, epoch, &p.yields)
 	p.await(int64(n))
 	return p.outcome()
 }
@@ -178,7 +184,7 @@ func (p *pool) outcome() error {
 func (p *pool) await(n int64) {
 	var start time.Time
 	for i := 0; p.done.Load() < n; i++ {
-		breathe()
+		p.breathe(0)
 		if i&63 == 63 {
 			if start.IsZero() {
 				start = time.Now()
@@ -191,51 +197,44 @@ func (p *pool) await(n int64) {
 	}
 }
 
-// claim takes and runs one chunk; false when none is left.
-func (p *pool) claim(id int) bool {
-	s := p.state.Load()
+// drain runs chunks of a region until there is none left to claim.
+func (p *pool) drain(id int, epoch uint64, y *yielder) {
+	ran := 0
 	for {
-		n, next := s>>20&maxChunks, s&maxChunks
-		if next >= n {
-			return false
+		i := p.claim(id, epoch)
+		if i < 0 {
+			break
 		}
-		if p.state.CompareAndSwap(s, s+1) {
-			if !p.bad.Load() {
-				i := int(next)
-				if p.shares != nil {
-					i = p.pick(id)
-				}
-				p.chunk(p.task, id, i)
-			}
-			p.done.Add(1)
-			return true
+		if !p.bad.Load() {
+			p.chunk(p.task, id, i)
 		}
-		s = p.state.Load()
+		ran++
+		y.tick()
+	}
+	if ran > 0 {
+		p.done.Add(int64(ran))
 	}
 }
 
-// share is the chunks from..to of one worker, as from<<32 | to. Its owner takes the first, others the last.
-type share struct {
-	span atomic.Uint64
-	_    [56]byte // a cache line each
-}
-
-// pick takes a chunk of worker id's share, or of the next worker's that has one. There is one: who claimed picks once.
-func (p *pool) pick(id int) int {
-	for i := 0; ; i++ {
+// claim takes a chunk of worker id's share, or of the next worker's that has one; -1 = none is left in the region.
+func (p *pool) claim(id int, epoch uint64) int {
+	for i := range p.shares {
 		at := id + i
-		if at >= len(p.shares) {
+		for at >= len(p.shares) {
 			at -= len(p.shares)
 		}
 		span := &p.shares[at].span
 		for {
 			s := span.Load()
-			from, to := s>>32, s&(1<<32-1)
+			from, to := s>>20&maxChunks, s&maxChunks
+			if s>>40 != epoch {
+				return -1
+			}
 			if from >= to {
 				break
 			}
 			if i == 0 {
-				if span.CompareAndSwap(s, s+1<<32) {
+				if span.CompareAndSwap(s, s+1<<20) {
 					return int(from)
 				}
 			} else if span.CompareAndSwap(s, s-1) {
@@ -243,6 +242,7 @@ func (p *pool) pick(id int) int {
 			}
 		}
 	}
+	return -1
 }
 
 // chunk runs one chunk and keeps what it panics with.
@@ -272,17 +272,19 @@ func (p *pool) catch() {
 func (p *pool) work(w *worker) {
 	defer p.left.Done()
 	debug.SetPanicOnFault(true) // reads of a mapping that was cut short panic instead of killing the process
+	seen := uint64(0)
 	for !p.closed.Load() {
-		for p.claim(w.id) {
-			w.yields.tick()
+		if e := p.epoch.Load(); e != seen {
+			p.drain(w.id, e, &w.yields)
+			seen = e
 		}
 		w.yields.tick()
-		if p.spin() {
+		if p.spin(w.id, seen) {
 			continue
 		}
 		// Say so before the last look: a run that comes between finds parked set and sends a token.
 		w.parked.Store(true)
-		if s := p.state.Load(); s&maxChunks < s>>20&maxChunks || p.closed.Load() {
+		if p.epoch.Load() != seen || p.closed.Load() {
 			if w.parked.CompareAndSwap(true, false) {
 				continue
 			}
@@ -291,14 +293,14 @@ func (p *pool) work(w *worker) {
 	}
 }
 
-// spin looks for work for a while; false when there was none.
-func (p *pool) spin() bool {
+// spin looks for another region than the one seen last for a while; false when there was none.
+func (p *pool) spin(id int, seen uint64) bool {
 	var start time.Time
 	for i := 0; ; i++ {
-		if s := p.state.Load(); s&maxChunks < s>>20&maxChunks || p.closed.Load() {
+		if p.epoch.Load() != seen || p.closed.Load() {
 			return true
 		}
-		breathe()
+		p.breathe(id)
 		if i&63 == 63 {
 			if start.IsZero() {
 				start = time.Now()
@@ -307,6 +309,13 @@ func (p *pool) spin() bool {
 			}
 		}
 	}
+}
+
+func (p *pool) breathe(id int) {
+	if p.rest != nil {
+		p.rest(id)
+	}
+	breathe()
 }
 
 // breathe keeps spin loops off the memory bus and, being a call, gives the scheduler a place to stop them.

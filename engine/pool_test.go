@@ -32,7 +32,7 @@ func (c *countTask) run(worker, chunk int) {
 // the workers, and with regions so short that workers of one meet the next.
 func TestPool(t *testing.T) {
 	for i, threads := range []int{1, 2, 2, 3, 3, 8, 8, 64, 64} {
-		p := newPool(threads, func(any) error { return nil })
+		p := newPool(threads, func(any) error { return nil }, nil)
 		if i%2 == 0 {
 			p.keepShares()
 		}
@@ -64,17 +64,21 @@ func TestPool(t *testing.T) {
 
 // A worker takes its own share from the front and, when that is empty, others' from the back.
 func TestPoolShares(t *testing.T) {
-	p := newPool(3, func(any) error { return nil })
+	p := newPool(3, func(any) error { return nil }, nil)
 	p.close() // nobody else picks
 	p.keepShares()
+	const epoch = 7
 	for i, n := range []uint64{0, 3, 6} {
-		p.shares[i].span.Store(n<<32 | n + 3)
+		p.shares[i].span.Store(epoch<<40 | n<<20 | n + 3)
+	}
+	if got := p.claim(1, epoch-1); got != -1 {
+		t.Errorf("chunk %d is claimed for a region that has ended", got)
 	}
 	var got []int
-	for range 9 {
-		got = append(got, p.pick(1))
+	for range 10 {
+		got = append(got, p.claim(1, epoch))
 	}
-	if want := []int{3, 4, 5, 8, 7, 6, 2, 1, 0}; !slices.Equal(got, want) {
+	if want := []int{3, 4, 5, 8, 7, 6, 2, 1, 0, -1}; !slices.Equal(got, want) {
 		t.Errorf("worker 1 of 3 takes %v, want %v", got, want)
 	}
 }
@@ -83,7 +87,7 @@ func TestPoolShares(t *testing.T) {
 func TestPoolClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for i := range 20 {
-		p := newPool(8, func(any) error { return nil })
+		p := newPool(8, func(any) error { return nil }, nil)
 		if i%2 == 0 {
 			time.Sleep(3 * spin)
 		}
@@ -106,7 +110,7 @@ func TestPoolPanic(t *testing.T) {
 			return known
 		}
 		return nil
-	})
+	}, nil)
 	defer p.close()
 	for _, at := range []int{0, 37, 99} {
 		c := &countTask{ran: make([]atomic.Int32, 100), at: func(i int) {

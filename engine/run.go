@@ -38,6 +38,7 @@ type runner struct {
 	gatherT gatherTask
 	stackT  stackTask
 	groups  groups
+	roundT  roundTask
 
 	mu  sync.Mutex
 	err error // first NumberError of the pass
@@ -45,17 +46,21 @@ type runner struct {
 
 // workerScratch is one worker's own memory.
 type workerScratch struct {
-	s    *kernels.Scratch
-	tile *kernels.Tile
-	q    []int8 // [TileRows, k] codes of a tile
-	sc   []float32
-	mn   []float32
-	f    []float32 // [TileRows, k] weights decoded to f32
-	fk   []float32 // [k, TileRows] the same transposed
-	h    []uint16  // [headDim]
-	join []float32 // [products, tokens, rows] of a chunk of joined products
-	gate []float32 // [2*experts] of a router
-	att  attendScratch
+	s     *kernels.Scratch
+	tile  *kernels.Tile
+	q     []int8 // [TileRows, k] codes of a tile
+	sc    []float32
+	mn    []float32
+	f     []float32     // [floatRows, k] weights decoded to f32, of formats that are not unpacked to fk at once
+	fk    []float32     // [floatSteps, floatRows] weights decoded to f32
+	h     []uint16      // [headDim]
+	kv    *kernels.Acts // one row of keys or values, for a q8_0 cache
+	panel []uint16      // [k/2, BF16Cols, 2] weights in bf16
+	join  []float32     // [products, tokens, rows] of a chunk of joined products
+	next  *byte         // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
+	asked int           // lines of it that were asked for while it waited
+	gate  []float32     // [2*experts] of a router
+	att   attendScratch
 }
 
 func newRunner(m *Model) *runner {
@@ -67,8 +72,11 @@ func newRunner(m *Model) *runner {
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
 		w.gate = make([]float32, max(1, 2*m.plan.experts))
+		if m.cfg.kv == KVQ8_0 {
+			w.kv = kernels.NewActs(1, m.Spec.KVHeads*m.Spec.HeadDim)
+		}
 	}
-	r.rowsT.r, r.matT.r, r.attT.r, r.gatherT.r, r.stackT.r = r, r, r, r, r
+	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r, r.gatherT.r, r.stackT.r = r, r, r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
 	return r
 }
@@ -108,10 +116,13 @@ func (r *runner) tileScratch(w *workerScratch) {
 	}
 }
 
-func (r *runner) floatScratch(w *workerScratch) {
-	if w.f == nil {
-		w.f = make([]float32, kernels.TileRows*r.m.plan.maxK)
-		w.fk = make([]float32, kernels.TileRows*r.m.plan.maxK)
+// floatScratch does the same for the float path; decoded tells whether w.f is wanted.
+func (r *runner) floatScratch(w *workerScratch, decoded bool) {
+	if w.fk == nil {
+		w.fk = make([]float32, floatRows*floatSteps)
+	}
+	if decoded && w.f == nil {
+		w.f = make([]float32, floatRows*r.m.plan.maxK)
 	}
 }
 
@@ -301,10 +312,11 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 	case rowGate, rowRoute, rowMix, rowTail:
 		t.stackRow(o, worker, i)
 	case rowStore:
-		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), r.scratch[worker].h) {
+		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), &r.scratch[worker]) {
 			what := "holds a NaN or an infinity; the file's weights are damaged"
-			if r.m.cfg.kv == KVF16 && l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
-				what = "holds a number beyond 65504, too large for an f16 KV cache; open the model with F32 KV"
+			if l.AllFinite(at(o.a)) && l.AllFinite(at(o.b)) {
+				what = fmt.Sprintf("holds a number beyond %s, too large for the %v KV cache; open the model with F32 KV",
+					map[KV]string{KVF16: "65504", KVQ8_0: "127*65504"}[r.m.cfg.kv], r.m.cfg.kv)
 			}
 			r.fail(fmt.Sprintf("keys and values of layer %d", o.layer), what)
 		}

@@ -119,8 +119,22 @@ func TestFixturesSessionErrors(t *testing.T) {
 			t.Error("an impossible option was accepted")
 		}
 	}
-	if _, err := New(m.File(), WithNumeric(Reference), WithKV(KVF16)); err == nil {
-		t.Error("mode reference with an f16 cache was accepted")
+	for _, kv := range []KV{KVF16, KVQ8_0} {
+		if _, err := New(m.File(), WithNumeric(Reference), WithKV(kv)); err == nil {
+			t.Errorf("mode reference with a cache of %v was accepted", kv)
+		}
+	}
+	want := "heads have 16 elements, and a q8_0 KV cache wants a multiple of 32; use f16 or f32 KV"
+	if _, err := New(m.File(), WithKV(KVQ8_0)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a q8_0 cache for heads of 16: %v, want %q", err, want)
+	}
+	for _, kv := range []KV{KVF16, KVF32, KVQ8_0} {
+		if got, err := ParseKV(kv.String()); got != kv || err != nil {
+			t.Errorf("ParseKV(%q) = %v, %v", kv, got, err)
+		}
+	}
+	if _, err := ParseKV("q4_0"); err == nil || !strings.Contains(err.Error(), "f16, f32, q8_0") {
+		t.Errorf("ParseKV of an unknown type: %v", err)
 	}
 }
 
@@ -161,8 +175,14 @@ func TestFixturesGoroutines(t *testing.T) {
 func TestFixturesNoAllocs(t *testing.T) {
 	for _, name := range []string{"llama256.Q4_K_M", "gemma3-256.Q4_K_M", "gemma2.Q4_0", // with and without windows and caps
 		"llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "qwen2moe.Q8_0", "deepseek2-lite.Q8_0"} { // experts, sinks, latent attention
-		for _, threads := range []int{1, 2} {
-			m := small(t, name, WithThreads(threads))
+		for _, c := range []struct {
+			threads int
+			kv      KV
+		}{{1, KVF16}, {2, KVF16}, {2, KVF32}, {1, KVQ8_0}, {2, KVQ8_0}} {
+			if c.kv == KVQ8_0 && (name == "llama-moe.Q4_0" || name == "qwen2moe.Q8_0" || name == "deepseek2-lite.Q8_0") {
+				continue // heads of 16 and 40
+			}
+			m := small(t, name, WithThreads(c.threads), WithKV(c.kv))
 			s := m.NewSession()
 			ctx := context.Background()
 			tokens := make([]int32, 1, 128)
@@ -177,7 +197,7 @@ func TestFixturesNoAllocs(t *testing.T) {
 				step()
 			}
 			if n := testing.AllocsPerRun(80, step); n != 0 {
-				t.Errorf("%s, %d threads: %v allocations a token", name, threads, n)
+				t.Errorf("%s, %d threads, %v KV: %v allocations a token", name, c.threads, c.kv, n)
 			}
 		}
 	}

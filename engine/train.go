@@ -8,7 +8,7 @@ import "github.com/freehold-slm/freehold/models/token"
 type Pool struct{ p *pool }
 
 // NewPool starts threads-1 workers; the caller of Run is the remaining one.
-func NewPool(threads int) *Pool { return &Pool{newPool(threads, func(any) error { return nil })} }
+func NewPool(threads int) *Pool { return &Pool{newPool(threads, func(any) error { return nil }, nil)} }
 
 // Threads is the number of workers, the caller included.
 func (p *Pool) Threads() int { return p.p.threads() }

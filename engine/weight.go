@@ -16,10 +16,13 @@ type matrix struct {
 	data     []byte // view of the mapping
 	rowBytes int
 	format   *quant.Format
-	ints     *kernels.IntFormat // nil: the float path
+	dot      func(dst []float32, w []byte, x []float32, s *kernels.Scratch) // F32, F16 and BF16 only, as is:
+	floats   func(dst []float32, ldd int, w []byte, stride, rows, k int)    // to a tile
+	ints     *kernels.IntFormat                                             // nil: the float path
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
 	codes    func(q []int8, sc, mn []float32, row []byte)
 	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
+	fast     bool                                  // bf16 products of more than a few tokens
 	bias     []float32                             // nil = none
 	after    []func(x []float32)                   // run on each part of the result, elementwise
 }
@@ -46,7 +49,11 @@ func (m *Model) bind(o *models.Op) (matrix, error) {
 		w.rows = m.Program.Width[o.Out]
 		w.data = w.data[first*w.rowBytes : (first+w.rows)*w.rowBytes]
 	}
-	if m.cfg.numeric == Normal && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
+	if int(t.Type) < kernels.NumTypes {
+		w.dot, w.floats = m.level.GemvFloat[t.Type], m.level.UnpackFloat[t.Type]
+	}
+	w.fast = m.FastUnit() != "" && w.floats != nil && w.k%kernels.BF16Step == 0
+	if m.cfg.numeric != Reference && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]
 		w.gemv, w.codes, w.unpack = m.level.Gemv[t.Type], m.level.Codes[t.Type], m.level.Unpack[t.Type]
 	}

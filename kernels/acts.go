@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // ActBlock is the number of activations that share one scale, for every weight format.
 const ActBlock = 32
@@ -115,15 +118,44 @@ func roundEven(x float32) int32 {
 	return int32(math.Float32bits(float32(x+magic))) - int32(math.Float32bits(magic))
 }
 
+// sx16 fills dst [K/16] with what groups of 16 have for SX: float32(sum of 16 q of token t) * D, rounded once.
+func (a *Acts) sx16(dst []float32, t int) {
+	n := a.K / 16
+	sum, d := a.Sum16[t*n:t*n+n], a.D[t*n/2:t*n/2+n/2]
+	for g := range dst[:n] {
+		dst[g] = float32(float32(sum[g]) * d[g/2])
+	}
+}
+
 // Scratch is a worker's own memory for Gemv; its contents mean nothing between calls.
 type Scratch struct {
 	q      []int8    // one row of codes
 	sc, mn []float32 // one row of scales and minima
 	sums   []int32   // group sums of 16 rows, level-private
+	f      []float32 // [16, floatPart] float weights left over, level-private
+	fetch  fetch
+
+	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
+	// what lies behind them. It is a hint: nothing depends on it.
+	Next *byte
+}
+
+// fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
+type fetch struct{ lead, end, jump uintptr }
+
+// ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
+// while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
+func (s *Scratch) ahead(w []byte, left, lead int) {
+	spare := lead / 2
+	end := uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))
+	s.fetch = fetch{lead: uintptr(lead + max(0, left-spare)), end: end}
+	if s.Next != nil {
+		s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - end
+	}
 }
 
 // NewScratch allocates scratch for rows of up to k weights.
 func NewScratch(k int) *Scratch {
 	return &Scratch{q: make([]int8, k+64), sc: make([]float32, k/16+64), mn: make([]float32, k/16+64),
-		sums: make([]int32, 4*16*(k/16+64))}
+		sums: make([]int32, 4*16*(k/16+64)), f: make([]float32, 16*floatPart)}
 }

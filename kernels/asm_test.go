@@ -82,6 +82,7 @@ func TestFloatKernelsDoNotAllocate(t *testing.T) {
 	const n, hd = 300, 64
 	buf := func(n int) []float32 { return make([]float32, n) }
 	x, y, z, u, v, half := buf(n), buf(n), buf(n), buf(n), buf(n), make([]uint16, n)
+	bytes, s := make([]byte, 18*35*4), NewScratch(64)
 	step := &AdamWStep{Beta1: 0.9, Beta2: 0.99, InvSqrtBias2: 1, Eps: 1e-8, Decay: 1}
 	a := &AttnPage{HeadDim: hd, K16: make([]uint16, PageKeys*hd), V16: make([]uint16, PageKeys*hd), NQ: 3, Q: buf(3 * hd),
 		Lo: make([]int32, 3), Hi: []int32{5, 17, 256}, P: buf(3 * PageKeys), Out: buf(3 * hd), Max: buf(3), Sum: buf(3)}
@@ -89,6 +90,10 @@ func TestFloatKernelsDoNotAllocate(t *testing.T) {
 		if got := testing.AllocsPerRun(10, func() {
 			l.GemmF32(x, 10, y, 3, 1, z, 10, 3, 10, 3, true)
 			l.Transpose(x, 10, y, 30, 10, 30)
+			for _, typ := range floatTypes {
+				l.GemvFloat[typ](x[:18], bytes, y[:35], s)
+				l.UnpackFloat[typ](x, 18, bytes, 35*floatBytes(typ), 18, 16)
+			}
 			l.AttendPage(a)
 			l.AttendMerge(x, 1, 1, y, 1, 1)
 			l.F16ToF32(x, half)

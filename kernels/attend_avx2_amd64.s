@@ -105,13 +105,20 @@ expmask:
 	VZEROUPPER
 	RET
 
-// func attendMerge256(out, pout *float32, n int, a, b float32)
-TEXT ·attendMerge256(SB), 0, $136-32
+// func attendMerge256(out, pout *float32, n int, down, pdown float32) (a, b float32)
+TEXT ·attendMerge256(SB), 0, $136-40
 	MOVQ         out+0(FP), DI
 	MOVQ         pout+8(FP), SI
 	MOVQ         n+16(FP), DX
-	VBROADCASTSS a+24(FP), Y1
-	VBROADCASTSS b+28(FP), Y2
+	LEAQ         ·expTable(SB), AX
+	VMOVSS       down+24(FP), X0
+	VINSERTPS    $0x10, pdown+28(FP), X0, X0
+	EXP(Y0, Y4, Y5, Y6, Y7)
+	VMOVSHDUP    X4, X5
+	VMOVSS       X4, a+32(FP)
+	VMOVSS       X5, b+36(FP)
+	VBROADCASTSS X4, Y1
+	VBROADCASTSS X5, Y2
 
 	// invariant: the elements before DI are merged, DX > 0 are left
 loop:

@@ -79,13 +79,20 @@ expmask:
 	VZEROUPPER
 	RET
 
-// func attendMerge512(out, pout *float32, n int, a, b float32)
-TEXT ·attendMerge512(SB), 0, $136-32
+// func attendMerge512(out, pout *float32, n int, down, pdown float32) (a, b float32)
+TEXT ·attendMerge512(SB), 0, $136-40
 	MOVQ         out+0(FP), DI
 	MOVQ         pout+8(FP), SI
 	MOVQ         n+16(FP), DX
-	VBROADCASTSS a+24(FP), Z1
-	VBROADCASTSS b+28(FP), Z2
+	EXPCONST(AX)
+	VMOVSS       down+24(FP), X0
+	VINSERTPS    $0x10, pdown+28(FP), X0, X0
+	EXP(Z0, Z4, Z5, Z6, Z7)
+	VMOVSHDUP    X4, X5
+	VMOVSS       X4, a+32(FP)
+	VMOVSS       X5, b+36(FP)
+	VBROADCASTSS X4, Z1
+	VBROADCASTSS X5, Z2
 	MOVL         $0xffff, AX
 	KMOVW        AX, K1
 

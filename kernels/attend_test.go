@@ -7,15 +7,28 @@ import (
 	"testing"
 )
 
+// kvType is a type of K and V.
+type kvType int
+
+const (
+	kv32 kvType = iota
+	kv16
+	kv8
+	kvTypes
+)
+
+func (t kvType) String() string { return [...]string{"f32", "f16", "q8_0"}[t] }
+
 // attnPage makes a page of random work for queries that see keys lo[i] to hi[i], with guard bands around what is
 // written. Keys that no query sees are NaN.
-func attnPage(r *rand.Rand, hd, off int, half bool, lo, hi []int32) (a *AttnPage, check func(t *testing.T, what string)) {
+func attnPage(r *rand.Rand, hd, off int, kv kvType, lo, hi []int32) (a *AttnPage, check func(t *testing.T, what string)) {
 	nq := len(lo)
 	nan := float32(math.NaN())
 	floats := func(n int) []float32 { s, _ := guarded(n, off, nan); return s }
 	out, checkOut := guarded(nq*hd, off, float32(7))
 	p, checkP := guarded(nq*PageKeys, off, float32(7))
 	sums, checkSums := guarded(2*nq, off, float32(7))
+	checkD := func(*testing.T, string) {}
 	a = &AttnPage{HeadDim: hd, NQ: nq, Q: floats(nq * hd), Lo: lo, Hi: hi, Scale: float32(1 / math.Sqrt(float64(hd))),
 		P: p, Out: out, Max: sums[:nq], Sum: sums[nq:]}
 	fillNormal(r, a.Q, 1)
@@ -32,29 +45,47 @@ func attnPage(r *rand.Rand, hd, off int, half bool, lo, hi []int32) (a *AttnPage
 			k[(int(j)/16*hd+d)*16+int(j)%16] = nan
 		}
 	}
-	if !half {
+	switch kv {
+	case kv32:
 		a.K32, a.V32 = k, v
-	} else {
+	case kv16:
 		a.K16, _ = guarded(len(k), off, uint16(0x7e00))
 		a.V16, _ = guarded(len(v), off, uint16(0x7e00))
 		f32ToF16(a.K16, k)
 		f32ToF16(a.V16, v)
+	case kv8: // any codes; scales from subnormal to large
+		a.K8, _ = guarded(len(k), off, int8(-128))
+		a.V8, _ = guarded(len(v), off, int8(-128))
+		n := a.scales()
+		a.KD, _ = guarded(n, off, uint16(0x7e00))
+		a.VD, _ = guarded(n, off, uint16(0x7e00))
+		a.D, checkD = guarded(2*n, off, float32(7))
+		for i := range k {
+			a.K8[i], a.V8[i] = int8(r.IntN(255)-127), int8(r.IntN(255)-127)
+		}
+		for i := range n {
+			// The key's element of a block is NaN where no query sees it.
+			d, j := i/PageKeys*32, i%PageKeys
+			a.KD[i] = F32ToF16(k[(j/16*hd+d)*16+j%16] * 0x1p-6)
+			a.VD[i] = F32ToF16(v[j*hd+d] * float32(math.Exp2(float64(-r.IntN(22)))))
+		}
 	}
 	return a, func(t *testing.T, what string) {
 		t.Helper()
 		checkOut(t, what)
 		checkP(t, what)
 		checkSums(t, what)
+		checkD(t, what)
 	}
 }
 
 func TestAttendPage(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
 		r := rand.New(rand.NewPCG(4, 4))
-		run := func(hd int, half bool, lo, hi []int32) {
+		run := func(hd int, kv kvType, lo, hi []int32) {
 			t.Helper()
-			what := fmt.Sprintf("headDim %d half %v lo %v hi %v", hd, half, lo, hi)
-			a, check := attnPage(r, hd, r.IntN(16), half, lo, hi)
+			what := fmt.Sprintf("headDim %d %v lo %v hi %v", hd, kv, lo, hi)
+			a, check := attnPage(r, hd, r.IntN(16), kv, lo, hi)
 			if r.IntN(4) == 0 {
 				a.Cap = 1 + 20*r.Float32()
 			}
@@ -71,12 +102,17 @@ func TestAttendPage(t *testing.T) {
 		one := func(lo, hi int32) ([]int32, []int32) { return []int32{lo}, []int32{hi} }
 		for n := range int32(PageKeys + 1) {
 			lo, hi := one(n*7%max(n, 1), n)
-			run(8, n%2 == 0, lo, hi)
+			run(8, kvType(n%2), lo, hi)
+			run(32, kv8, lo, hi)
 			lo, hi = one(n*5%(PageKeys-n+1), n*5%(PageKeys-n+1)+n)
-			run(8, n%2 == 1, lo, hi)
+			run(8, kvType(1-n%2), lo, hi)
+			run(32, kv8, lo, hi)
 		}
 		for hd := 8; hd <= 136; hd += 8 {
-			for _, half := range []bool{false, true} {
+			for kv := range kvTypes {
+				if kv == kv8 && hd%32 != 0 {
+					continue
+				}
 				for range 3 {
 					nq := 1 + r.IntN(17)
 					lo, hi := make([]int32, nq), make([]int32, nq)
@@ -85,7 +121,7 @@ func TestAttendPage(t *testing.T) {
 						hi[i] = at + int32(i/group) + 1
 						lo[i] = max(0, hi[i]-window)
 					}
-					run(hd, half, lo, hi)
+					run(hd, kv, lo, hi)
 				}
 			}
 		}
@@ -95,7 +131,8 @@ func TestAttendPage(t *testing.T) {
 			for i := range lo {
 				lo[i], hi[i] = int32(r.IntN(PageKeys+1)), int32(r.IntN(PageKeys+1))
 			}
-			run(8*(1+r.IntN(5)), r.IntN(2) == 0, lo, hi)
+			run(8*(1+r.IntN(5)), kvType(r.IntN(2)), lo, hi)
+			run(32*(1+r.IntN(3)), kv8, lo, hi)
 		}
 		full := func(nq int) ([]int32, []int32) {
 			hi := make([]int32, nq)
@@ -104,11 +141,75 @@ func TestAttendPage(t *testing.T) {
 			}
 			return make([]int32, nq), hi
 		}
-		lo, hi := full(29)
-		run(64, true, lo, hi)
-		lo, hi = full(3)
-		run(256, true, lo, hi)
+		for kv := range kvTypes {
+			lo, hi := full(29)
+			run(64, kv, lo, hi)
+			lo, hi = full(3)
+			run(256, kv, lo, hi)
+			for nq := range 9 { // each height of the tiles for few queries, and what is left after them
+				lo, hi = full(1 + nq)
+				run(96, kv, lo, hi)
+			}
+		}
 	})
+}
+
+// What is stored in a narrow type is attended to as the f32 numbers that it decodes to.
+func TestAttendPageTypes(t *testing.T) {
+	eachLevel(t, func(t *testing.T, l *Level) {
+		r := rand.New(rand.NewPCG(9, 9))
+		for n := range 60 {
+			hd, nq, kv := 32*(1+n%5), 1+r.IntN(20), kv16+kvType(n%2)
+			lo, hi := make([]int32, nq), make([]int32, nq)
+			for i := range lo {
+				hi[i] = 1 + int32(r.IntN(PageKeys))
+				lo[i] = int32(r.IntN(int(hi[i])))
+			}
+			a, _ := attnPage(r, hd, n%16, kv, lo, hi)
+			want := *a
+			want.K16, want.V16, want.K8, want.V8, want.KD, want.VD = nil, nil, nil, nil, nil, nil
+			want.K32, want.V32 = make([]float32, PageKeys*hd), make([]float32, PageKeys*hd)
+			for j := range PageKeys {
+				for d := range hd {
+					want.K32[(j/16*hd+d)*16+j%16], want.V32[j*hd+d] = a.key(j, d), a.value(j, d)
+				}
+			}
+			want.P, want.Out = make([]float32, len(a.P)), make([]float32, len(a.Out))
+			want.Max, want.Sum = make([]float32, a.NQ), make([]float32, a.NQ)
+			l.AttendPage(&want)
+			l.AttendPage(a)
+			what := fmt.Sprintf("headDim %d %v, %d queries", hd, kv, nq)
+			equalBits(t, what+" out", a.Out, want.Out)
+			equalBits(t, what+" max", a.Max, want.Max)
+			equalBits(t, what+" sum", a.Sum, want.Sum)
+		}
+	})
+}
+
+// Q8Head's parts are what AttnPage wants, and no two of them share memory.
+func TestQ8Head(t *testing.T) {
+	for _, hd := range []int{32, 64, 96, 256} {
+		words := make([]uint16, Q8HeadWords(hd))
+		kd, vd, k8, v8 := Q8Head(words, hd)
+		a := &AttnPage{HeadDim: hd}
+		if len(kd) != a.scales() || len(vd) != a.scales() || len(k8) != PageKeys*hd || len(v8) != PageKeys*hd {
+			t.Fatalf("headDim %d: %d, %d scales, %d, %d codes", hd, len(kd), len(vd), len(k8), len(v8))
+		}
+		for i := range kd {
+			kd[i], vd[i] = 0x0101, 0x0202
+		}
+		for i := range k8 {
+			k8[i], v8[i] = 3, 4
+		}
+		count := map[uint16]int{}
+		for _, w := range words {
+			count[w]++
+		}
+		n := PageKeys * hd / 2
+		if count[0x0101] != len(kd) || count[0x0202] != len(vd) || count[0x0303] != n || count[0x0404] != n {
+			t.Errorf("headDim %d: parts overlap or leave something out: %v", hd, count)
+		}
+	}
 }
 
 // Scores of zero with either sign, infinite and NaN keys, and scores far apart.
@@ -121,7 +222,7 @@ func TestAttendPageExtremes(t *testing.T) {
 			for i := range hi {
 				hi[i] = 1 + int32(r.IntN(PageKeys))
 			}
-			a, _ := attnPage(r, 8, n%16, false, lo, hi)
+			a, _ := attnPage(r, 8, n%16, kv32, lo, hi)
 			if n%4 == 0 { // every product underflows, to a zero of either sign
 				for i := range a.Q {
 					a.Q[i] *= 1e-30
@@ -198,18 +299,61 @@ func BenchmarkAttendPage(b *testing.B) {
 	for _, l := range Levels()[1:] {
 		for _, s := range []struct {
 			hd, nq int
-			half   bool
-		}{{64, 3, true}, {64, 16, true}, {64, 42, true}, {64, 42, false}, {128, 6, true}, {128, 42, true}} {
-			b.Run(fmt.Sprintf("%s/hd%d/nq%d/f16=%v", l.Name, s.hd, s.nq, s.half), func(b *testing.B) {
+			kv     kvType
+		}{{64, 3, kv16}, {64, 3, kv8}, {64, 16, kv16}, {64, 42, kv16}, {64, 42, kv8}, {64, 42, kv32}, {128, 6, kv16}, {128, 42, kv16}} {
+			b.Run(fmt.Sprintf("%s/hd%d/nq%d/%v", l.Name, s.hd, s.nq, s.kv), func(b *testing.B) {
 				lo, hi := make([]int32, s.nq), make([]int32, s.nq)
 				for i := range hi {
 					hi[i] = PageKeys
 				}
-				a, _ := attnPage(r, s.hd, 0, s.half, lo, hi)
+				a, _ := attnPage(r, s.hd, 0, s.kv, lo, hi)
 				for b.Loop() {
 					l.AttendPage(a)
 				}
 				b.ReportMetric(4*float64(s.nq*PageKeys*s.hd)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+			})
+		}
+	}
+}
+
+// BenchmarkAttendDecode walks pages of a KV cache that no cache of the CPU holds, head after head as they lie in it, for
+// the queries of one token.
+func BenchmarkAttendDecode(b *testing.B) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, l := range Levels()[1:] {
+		for _, s := range []struct {
+			hd, nq int
+			kv     kvType
+		}{{64, 1, kv16}, {64, 3, kv16}, {64, 3, kv8}, {64, 7, kv16}, {64, 7, kv8}, {128, 4, kv16}, {128, 4, kv8}, {256, 4, kv16}} {
+			b.Run(fmt.Sprintf("%s/hd%d/nq%d/%v", l.Name, s.hd, s.nq, s.kv), func(b *testing.B) {
+				lo, hi := make([]int32, s.nq), make([]int32, s.nq)
+				for i := range hi {
+					hi[i] = PageKeys
+				}
+				a, _ := attnPage(r, s.hd, 0, s.kv, lo, hi)
+				n := PageKeys * s.hd
+				size := 2 * n
+				if s.kv == kv8 {
+					size = Q8HeadWords(s.hd)
+				}
+				cache := make([]uint16, 100<<20/size*size)
+				for i := range cache {
+					cache[i] = uint16(i*7) & 0x3bff
+				}
+				at := 0
+				for b.Loop() {
+					x := cache[at : at+size]
+					if s.kv == kv8 {
+						a.KD, a.VD, a.K8, a.V8 = Q8Head(x, s.hd)
+					} else {
+						a.K16, a.V16 = x[:n], x[n:]
+					}
+					l.AttendPage(a)
+					if at += size; at == len(cache) {
+						at = 0
+					}
+				}
+				b.ReportMetric(float64(2*size)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GB/s")
 			})
 		}
 	}

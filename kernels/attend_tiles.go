@@ -11,9 +11,21 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 		attendPage(a)
 		return
 	}
+	if a.K8 != nil {
+		n := a.scales()
+		l.F16ToF32(a.D[:n], a.KD[:n])
+		l.F16ToF32(a.D[n:2*n], a.VD[:n])
+	}
+	few, most := t.few, t.rows
+	if a.NQ > fewQueries || a.K32 != nil {
+		few = nil
+	}
+	if few != nil {
+		most = fewRows
+	}
 	for i := 0; i < a.NQ; {
-		rows := split(a.NQ-i, t.rows)
-		t.attendScores(a, i, rows)
+		rows := split(a.NQ-i, most)
+		t.attendScores(few, a, i, rows)
 		for q := i; q < i+rows; q++ {
 			if lo, hi := int(a.Lo[q]), int(a.Hi[q]); lo < hi {
 				p, scale := a.P[q*PageKeys:(q+1)*PageKeys], a.Scale
@@ -26,42 +38,71 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 				a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0
 			}
 		}
-		t.attendValues(a, i, rows)
+		t.attendValues(few, a, i, rows)
 		i += rows
 	}
 }
 
 // attendScores writes the dots of queries i to i+rows with every block of keys that one of them sees.
-func (t *floatTiles) attendScores(a *AttnPage, i, rows int) {
+func (t *floatTiles) attendScores(few *fewTiles, a *AttnPage, i, rows int) {
 	lo, hi := PageKeys, 0
 	for q := i; q < i+rows; q++ {
 		if a.Lo[q] < a.Hi[q] {
 			lo, hi = min(lo, int(a.Lo[q])), max(hi, int(a.Hi[q]))
 		}
 	}
-	if lo >= hi {
-		return
-	}
-	hd := a.HeadDim
 	lo, hi = lo&^15, (hi+15)&^15
-	q, b1 := a.Q[i*hd:(i+rows)*hd], t.cols/2
+	for j := lo; j < hi; {
+		if few != nil && hi-j >= fewCols {
+			few.dots(a, i, rows, j)
+			j += fewCols
+		} else {
+			n := min(hi-j, t.cols)
+			t.dots(a, i, rows, j, n)
+			j += n
+		}
+	}
+}
+
+// dots writes the dots of queries i to i+rows with n keys from j.
+func (t *floatTiles) dots(a *AttnPage, i, rows, j, n int) {
+	hd := a.HeadDim
+	q, p := a.Q[i*hd:(i+rows)*hd], &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
+	b1 := t.cols / 2
 	if t.cols == 32 { // two blocks of keys, one in each vector
 		b1 = hd * 16
 	}
-	for j := lo; j < hi; j += t.cols {
-		p := &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
-		n := min(hi-j, t.cols)
-		if a.K32 != nil {
-			t.f32(p, PageKeys, &q[0], hd, 1, &a.K32[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
-		} else {
-			t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
+	switch {
+	case a.K32 != nil:
+		t.f32(p, PageKeys, &q[0], hd, 1, &a.K32[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
+	case a.K16 != nil:
+		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
+	default:
+		k := a.K8[j*hd : (j+n)*hd]
+		for d := 0; d < hd; d += 32 {
+			t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, b1, &a.D[d/32*PageKeys+j], rows, n, 32, d > 0)
 		}
+	}
+}
+
+// dots writes the dots of queries i to i+rows with fewCols keys from j, and asks for the keys that follow.
+func (t *fewTiles) dots(a *AttnPage, i, rows, j int) {
+	hd := a.HeadDim
+	q, p := a.Q[i*hd:(i+rows)*hd], &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
+	if a.K16 != nil {
+		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+fewCols)*hd][0], 16, hd*16, rows, hd, false, 2*fewCols*hd, 2*fewCols)
+		return
+	}
+	k := a.K8[j*hd : (j+fewCols)*hd]
+	for d := 0; d < hd; d += 32 {
+		next := fewCols*hd + d*fewCols - d*16
+		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, next, fewCols)
 	}
 }
 
 // attendValues: out = sum of p*v for queries i to i+rows. The keys fall into spans seen by the same queries (one span
 // but at a causal edge); within a span, neighbouring queries that see it share a tile.
-func (t *floatTiles) attendValues(a *AttnPage, i, rows int) {
+func (t *floatTiles) attendValues(few *fewTiles, a *AttnPage, i, rows int) {
 	hd := a.HeadDim
 	clear(a.Out[i*hd : (i+rows)*hd])
 	lo, hi := a.Lo[i:i+rows], a.Hi[i:i+rows]
@@ -81,7 +122,7 @@ func (t *floatTiles) attendValues(a *AttnPage, i, rows int) {
 				q++
 			}
 			if first < q {
-				t.weigh(a, i+first, q-first, int(j), int(next))
+				t.weigh(few, a, i+first, q-first, int(j), int(next))
 			}
 		}
 		j = next
@@ -89,34 +130,55 @@ func (t *floatTiles) attendValues(a *AttnPage, i, rows int) {
 }
 
 // weigh continues Out of queries i to i+rows with keys lo to hi, which all of them see.
-func (t *floatTiles) weigh(a *AttnPage, i, rows, lo, hi int) {
+func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 	hd := a.HeadDim
 	out, p := a.Out[i*hd:(i+rows)*hd], a.P[i*PageKeys+lo:(i+rows)*PageKeys]
-	for d := 0; d < hd; d += t.cols {
-		n := min(hd-d, t.cols)
-		if a.V32 != nil {
-			t.f32(&out[d], hd, &p[0], PageKeys, 1, &a.V32[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
-		} else {
-			t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
+	for d := 0; d < hd; {
+		if few != nil && hd-d >= fewCols {
+			few.weigh(a, out, p, d, rows, lo, hi)
+			d += fewCols
+			continue
 		}
+		n := min(hd-d, t.cols)
+		switch {
+		case a.V32 != nil:
+			t.f32(&out[d], hd, &p[0], PageKeys, 1, &a.V32[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
+		case a.V16 != nil:
+			t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
+		default:
+			s := &a.D[a.scales()+d/32*PageKeys+lo]
+			t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, t.cols/2, s, rows, n, hi-lo, true)
+		}
+		d += n
 	}
 }
 
-// attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two).
-func attendMergeBy(lanes int, f func(out, pout *float32, n int, a, b float32)) func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
+// weigh continues columns d to d+fewCols of rows of out with keys lo to hi, and asks for the values that follow.
+func (t *fewTiles) weigh(a *AttnPage, out, p []float32, d, rows, lo, hi int) {
+	const ahead = 4096 // values
+	hd := a.HeadDim
+	if a.V16 != nil {
+		t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, 16, rows, hi-lo, true, 2*ahead, 2*hd)
+		return
+	}
+	s := &a.D[a.scales()+d/32*PageKeys+lo]
+	t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, 16, s, rows, hi-lo, true, ahead, hd)
+}
+
+// attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two) that gives the
+// exponentials of down and pdown, which are no more than 0, and merges with them.
+func attendMergeBy(lanes int, f func(out, pout *float32, n int, down, pdown float32) (a, b float32)) func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
 	return func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32) {
-		if psum == 0 || sum == 0 {
+		n := len(out) &^ (lanes - 1)
+		if psum == 0 || sum == 0 || n == 0 {
 			return attendMerge(out, max, sum, pout, pmax, psum)
 		}
-		a, b, max, sum := mergeScales(max, sum, pmax, psum)
-		n := len(out) &^ (lanes - 1)
 		pout = pout[:len(out)]
-		if n > 0 {
-			f(&out[0], &pout[0], n, a, b)
-		}
+		m, down, pdown := mergeDown(max, pmax)
+		a, b := f(&out[0], &pout[0], n, down, pdown)
 		for d := n; d < len(out); d++ {
 			out[d] = FMA32(pout[d], b, float32(out[d]*a))
 		}
-		return max, sum
+		return m, FMA32(psum, b, float32(sum*a))
 	}
 }

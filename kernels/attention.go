@@ -1,23 +1,29 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // PageKeys is the number of keys in a page of the KV cache, aligned to the absolute position. It is also the unit of
 // cache sharing.
 const PageKeys = 256
 
 // AttnPage is the work of NQ queries against one page of one KV head. Queries may come from several tokens and from
-// the heads that share the KV head. Exactly one of K32/K16 and V32/V16 is set.
+// the heads that share the KV head. K and V are of one type, the fields of the other types are nil.
 type AttnPage struct {
-	HeadDim  int       // a multiple of 8
+	HeadDim  int       // a multiple of 8; of 32 for K8, V8
 	K32, V32 []float32 // K [PageKeys/16, HeadDim, 16]: 16 keys side by side; V [PageKeys, HeadDim]
 	K16, V16 []uint16  // the same in IEEE half precision
+	K8, V8   []int8    // the same as codes of q8_0: the value is code times scale, exact in f32
+	KD, VD   []uint16  // [HeadDim/32, PageKeys] scales of K8 and V8 in IEEE half precision, of 32 values of one key each
 	NQ       int
 	Q        []float32 // [NQ, HeadDim]
 	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]
 	Scale    float32
 	Cap      float32   // scores are capped to Cap*tanh(s/Cap), see SoftCap; 0 = not
 	P        []float32 // scratch [NQ, PageKeys]
+	D        []float32 // scratch [2, HeadDim/32, PageKeys] with K8, V8, else not used
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
 	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
 }
@@ -41,16 +47,9 @@ func attendPage(a *AttnPage) {
 			continue
 		}
 		for j := lo; j < hi; j++ {
-			base := (j/16)*hd*16 + j%16
 			var acc float32
 			for d := 0; d < hd; d++ {
-				var k float32
-				if a.K32 != nil {
-					k = a.K32[base+d*16]
-				} else {
-					k = F16ToF32(a.K16[base+d*16])
-				}
-				acc = FMA32(q[d], k, acc)
+				acc = FMA32(q[d], a.key(j, d), acc)
 			}
 			s := float32(acc * a.Scale)
 			if a.Cap > 0 {
@@ -71,16 +70,52 @@ func attendPage(a *AttnPage) {
 		}
 		for j := lo; j < hi; j++ {
 			for d := range out {
-				var v float32
-				if a.V32 != nil {
-					v = a.V32[j*hd+d]
-				} else {
-					v = F16ToF32(a.V16[j*hd+d])
-				}
-				out[d] = FMA32(p[j], v, out[d])
+				out[d] = FMA32(p[j], a.value(j, d), out[d])
 			}
 		}
 		a.Max[i], a.Sum[i] = max, tree16(&lanes)
+	}
+}
+
+// scales is the length of KD, and of VD.
+func (a *AttnPage) scales() int { return q8Scales(a.HeadDim) }
+
+func q8Scales(headDim int) int { return headDim / ActBlock * PageKeys }
+
+// Q8HeadWords is the length of what Q8Head divides.
+func Q8HeadWords(headDim int) int { return 2*q8Scales(headDim) + PageKeys*headDim }
+
+// Q8Head divides the memory of one KV head of a page in q8_0 into KD, VD, K8 and V8 of an AttnPage: in the order they are
+// read, so that asking for memory ahead of one finds the next. headDim is a multiple of 32.
+func Q8Head(words []uint16, headDim int) (kd, vd []uint16, k8, v8 []int8) {
+	n, values := q8Scales(headDim), PageKeys*headDim
+	codes := unsafe.Slice((*int8)(unsafe.Pointer(&words[2*n : Q8HeadWords(headDim)][0])), 2*values)
+	return words[:n], words[n : 2*n], codes[:values], codes[values:]
+}
+
+// key is element d of key j.
+func (a *AttnPage) key(j, d int) float32 {
+	at := (j/16*a.HeadDim+d)*16 + j%16
+	switch {
+	case a.K32 != nil:
+		return a.K32[at]
+	case a.K16 != nil:
+		return F16ToF32(a.K16[at])
+	default:
+		return float32(a.K8[at]) * F16ToF32(a.KD[d/32*PageKeys+j])
+	}
+}
+
+// value is element d of value j.
+func (a *AttnPage) value(j, d int) float32 {
+	at := j*a.HeadDim + d
+	switch {
+	case a.V32 != nil:
+		return a.V32[at]
+	case a.V16 != nil:
+		return F16ToF32(a.V16[at])
+	default:
+		return float32(a.V8[at]) * F16ToF32(a.VD[d/32*PageKeys+j])
 	}
 }
 
@@ -97,25 +132,25 @@ func attendMerge(out []float32, max, sum float32, pout []float32, pmax, psum flo
 		copy(out, pout)
 		return pmax, psum
 	}
-	a, b, m, s := mergeScales(max, sum, pmax, psum)
+	m, down, pdown := mergeDown(max, pmax)
+	a, b := Exp32(down), Exp32(pdown)
 	for d := range out {
 		out[d] = FMA32(pout[d], b, float32(out[d]*a))
 	}
-	return m, s
+	return m, FMA32(psum, b, float32(sum*a))
 }
 
-// mergeScales gives the factors of out and pout when both partials saw a key, the new max and the new sum.
-func mergeScales(max, sum, pmax, psum float32) (a, b, newMax, newSum float32) {
-	m := max
+// mergeDown gives the larger maximum and each one's distance to it, at most 0: 0 for the larger itself, also where it is infinite.
+func mergeDown(max, pmax float32) (m, down, pdown float32) {
+	m = max
 	if pmax > m {
 		m = pmax
 	}
-	a, b = 1, 1 // exp(0)
 	if max != m {
-		a = Exp32(max - m)
+		down = max - m
 	}
 	if pmax != m {
-		b = Exp32(pmax - m)
+		pdown = pmax - m
 	}
-	return a, b, m, FMA32(psum, b, float32(sum*a))
+	return m, down, pdown
 }

@@ -2,6 +2,8 @@
 
 package kernels
 
+import "github.com/klauspost/cpuid/v2"
+
 // avx512BF16Pack fills l with the conversions, which need no bf16 instruction.
 func avx512BF16Pack(l *Level) {
 	l.BF16Row = func(dst []uint16, src []float32) {
@@ -21,11 +23,12 @@ func avx512BF16Pack(l *Level) {
 // avx512BF16 adds the product on VDPBF16PS.
 func avx512BF16(l *Level) {
 	l.BF16Unit, l.GemmBF16 = "avx512_bf16", gemmBF16AVX512
+	l.FastBF16 = cpuid.CPU.VendorID == cpuid.AMD // Intel's does half the operations of its f32 unit (bench/LOG.md, 2026-11-22)
 }
 
 // amxBF16 adds the product on TDPBF16PS.
 func amxBF16(l *Level) {
-	l.BF16Unit, l.GemmBF16 = "amx_bf16", gemmBF16AMX
+	l.BF16Unit, l.GemmBF16, l.FastBF16 = "amx_bf16", gemmBF16AMX, true
 }
 
 // bf16Steps bounds k of one call: its part of B stays in the first-level cache for all rows.

@@ -53,3 +53,12 @@ const (
 	Q3_KOffsetScales = 96
 	Q3_KOffsetD      = 108
 )
+
+// ScaleQ3_K gives the signed 6-bit scale of group g (0..15) from the 12 packed bytes of Q3_K.
+//
+//	byte 0-7:  low nibble of sc[0..7], low nibble of sc[8..15] above it
+//	byte 8-11: bits 4-5 of sc[i], sc[i+4], sc[i+8], sc[i+12] upwards in byte 8+i
+func ScaleQ3_K(scales []byte, g int) int {
+	low := scales[g%8] >> (g / 8 * 4) & 15
+	return int(low|scales[8+g%4]>>(g/4*2)&3<<4) - 32
+}

@@ -141,3 +141,22 @@ TEXT ·chainsMinAVX2(SB), 0, $136-8
 	BEGIN
 	VBROADCASTI128 pairs<>(SB), Y13
 	CHAINS(CHAIN_MIN, 4, 4)
+
+// CHAIN_FLOAT: CHAIN_BIAS with scales of f32.
+#define CHAIN_FLOAT(j, a, b) \
+	VPBROADCASTD (4*j)(R13), Y0         \
+	VPMULLD      Y13, Y0, Y0            \
+	VPSUBD       Y0, a, a               \
+	VPSUBD       Y0, b, b               \
+	VBROADCASTSS (4*j)(DX), Y0          \
+	VMULPS       (64*j)(CX), Y0, Y1     \
+	VMULPS       (64*j+32)(CX), Y0, Y6  \
+	VCVTDQ2PS    a, a                   \
+	VCVTDQ2PS    b, b                   \
+	VFMADD231PS  Y1, a, Y14             \
+	VFMADD231PS  Y6, b, Y15
+
+// func chainsFloatAVX2(args *gemvArgsAVX2)
+TEXT ·chainsFloatAVX2(SB), 0, $136-8
+	BEGIN
+	CHAINS(CHAIN_FLOAT, 2, 4)

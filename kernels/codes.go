@@ -18,6 +18,11 @@ func init() {
 		{IntFormat{Q4_K, 32, true, Block256, Q4_KBytes}, codesQ4_K},
 		{IntFormat{Q5_K, 32, true, Block256, Q5_KBytes}, codesQ5_K},
 		{IntFormat{Q6_K, 16, false, Block256, Q6_KBytes}, codesQ6_K},
+		{IntFormat{Q2_K, 16, true, Block256, Q2_KBytes}, codesQ2_K},
+		{IntFormat{Q3_K, 16, false, Block256, Q3_KBytes}, codesQ3_K},
+		{IntFormat{IQ4_NL, 32, false, Block32, IQ4_NLBytes}, codesIQ4_NL},
+		{IntFormat{IQ4_XS, 32, false, Block256, IQ4_XSBytes}, codesIQ4_XS},
+		{IntFormat{MXFP4, 32, false, Block32, MXFP4Bytes}, codesMXFP4},
 	} {
 		f := f
 		IntFormats[f.Type] = &f.IntFormat

@@ -38,10 +38,26 @@ func codesQ5_KNEON(q *int8, sc, mn *float32, row *byte, nb int)
 //go:noescape
 func codesQ6_KNEON(q *int8, sc, mn *float32, row *byte, nb int)
 
+//go:noescape
+func codesQ2_KNEON(q *int8, sc, mn *float32, row *byte, nb int)
+
+//go:noescape
+func codesQ3_KNEON(q *int8, sc, mn *float32, row *byte, nb int)
+
+//go:noescape
+func codesIQ4_NLNEON(q *int8, sc, mn *float32, row *byte, nb int)
+
+//go:noescape
+func codesIQ4_XSNEON(q *int8, sc, mn *float32, row *byte, nb int)
+
+//go:noescape
+func codesMXFP4NEON(q *int8, sc, mn *float32, row *byte, nb int)
+
 // codesNEON enters the functions above into l.
 func codesNEON(l *Level) {
 	codesByBlocks(l, map[Type]codesFunc{
 		Q8_0: codesQ8_0NEON, Q4_0: codesQ4_0NEON, Q4_1: codesQ4_1NEON, Q5_0: codesQ5_0NEON, Q5_1: codesQ5_1NEON,
 		Q4_K: codesQ4_KNEON, Q5_K: codesQ5_KNEON, Q6_K: codesQ6_KNEON,
+		Q2_K: codesQ2_KNEON, Q3_K: codesQ3_KNEON, IQ4_NL: codesIQ4_NLNEON, IQ4_XS: codesIQ4_XSNEON, MXFP4: codesMXFP4NEON,
 	})
 }

@@ -25,6 +25,12 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 			gemmTileHalf8x256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, nil, acc)
 		}
 	},
+	q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, _, k int, acc bool) {
+		gemmTileQ8K256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, nil, acc, s)
+	},
+	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, _, k int, acc bool) {
+		gemmTileQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, nil, acc, s)
+	},
 }
 
 // gemmTile256 is the tile of floatTiles with 6 rows and 16 columns, all of which exist: m in 1..6, strides in bytes.
@@ -49,6 +55,16 @@ func gemmTileHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, l
 //go:noescape
 func gemmTileHalf8x256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask *int32, acc bool)
 
+// gemmTileQ8K256 is gemmTile256 for B in q8_0 with a scale for each column: b[p,j] = b(p,j)*s[j], exact.
+//
+//go:noescape
+func gemmTileQ8K256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask *int32, acc bool, s *float32)
+
+// gemmTileQ8V256 is gemmTile256 for B in q8_0 with a scale for each row: b[p,j] = b(p,j)*s[p], exact.
+//
+//go:noescape
+func gemmTileQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask *int32, acc bool, s *float32)
+
 // softmaxRow256: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
 //
@@ -58,7 +74,7 @@ func gemmTileHalf8x256(c *float32, ldc int, a *float32, sai, sap int, b *uint16,
 //go:noescape
 func softmaxRow256(p *float32, lo, hi int, scale float32) (max, sum float32)
 
-// attendMerge256: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
+// attendMerge256: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
 //
 //go:noescape
-func attendMerge256(out, pout *float32, n int, a, b float32)
+func attendMerge256(out, pout *float32, n int, down, pdown float32) (a, b float32)

@@ -17,6 +17,23 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		gemmTileHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, uint32(1<<n-1), acc)
 	},
+	q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool) {
+		gemmTileQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
+	},
+	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool) {
+		gemmTileQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
+	},
+	few: &fewTiles{
+		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int) {
+			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, ahead, step)
+		},
+		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
+			gemmFewQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		},
+		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
+			gemmFewQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		},
+	},
 	wide: func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool) {
 		gemmWide512(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, m, k, 1<<n-1, acc)
 	},
@@ -40,6 +57,32 @@ func gemmWide512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb,
 //go:noescape
 func gemmTileHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask uint32, acc bool)
 
+// gemmTileQ8K512 is gemmTile512 for B in q8_0 with a scale for each column: b[p,j] = b(p,j)*s[j], exact.
+//
+//go:noescape
+func gemmTileQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask uint32, acc bool, s *float32)
+
+// gemmTileQ8V512 is gemmTile512 for B in q8_0 with a scale for each row: b[p,j] = b(p,j)*s[p], exact.
+//
+//go:noescape
+func gemmTileQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask uint32, acc bool, s *float32)
+
+// gemmFewHalf512 is the tile of fewTiles for B in half precision: m in 1..4, k > 0, strides in bytes.
+//
+//go:noescape
+func gemmFewHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, ahead, step int)
+
+// gemmFewQ8K512 is gemmFewHalf512 for B in q8_0 with a scale for each column.
+//
+//go:noescape
+func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+
+// gemmFewQ8V512 is gemmFewHalf512 for B in q8_0 with a scale for each row: s[p] for columns 0 to 31, s[PageKeys+p] for
+// 32 to 63.
+//
+//go:noescape
+func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+
 // softmaxRow512: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
 //
@@ -49,7 +92,7 @@ func gemmTileHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, l
 //go:noescape
 func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
 
-// attendMerge512: for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
+// attendMerge512: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
 //
 //go:noescape
-func attendMerge512(out, pout *float32, n int, a, b float32)
+func attendMerge512(out, pout *float32, n int, down, pdown float32) (a, b float32)

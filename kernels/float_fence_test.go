@@ -18,6 +18,7 @@ func TestFloatFences(t *testing.T) {
 		all := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(buf[i]))), 2*len(buf[i]))
 		return all[len(all)-n:]
 	}
+	scratch := NewScratch(64)
 	eachLevel(t, func(t *testing.T, l *Level) {
 		for m := 1; m <= 15; m++ {
 			for n := 1; n <= 66; n++ {
@@ -29,6 +30,19 @@ func TestFloatFences(t *testing.T) {
 		for rows := range 34 {
 			for cols := range 40 {
 				l.Transpose(last(0, rows*cols), rows, last(1, rows*cols), cols, rows, cols)
+			}
+		}
+		for rows := 1; rows < 34; rows++ {
+			for k := 1; k < 40; k++ {
+				for _, typ := range floatTypes {
+					size := floatBytes(typ)
+					w := halves(0, rows*k*size/2)
+					b := unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), rows*k*size)
+					floatWeights(r, typ, b)
+					fillNormal(r, last(1, k), 1)
+					l.GemvFloat[typ](last(2, rows), b, last(1, k), scratch)
+					l.UnpackFloat[typ](last(3, rows*k), rows, b, k*size, rows, k)
+				}
 			}
 		}
 		for n := range 70 {

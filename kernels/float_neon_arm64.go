@@ -26,6 +26,12 @@ var tiles128 = floatTiles{rows: 6, cols: 16,
 			gemmTileHalf8x128(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, m, k, acc)
 		}
 	},
+	q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, _ int, s *float32, m, _, k int, acc bool) {
+		gemmTileQ8K128(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, m, k, acc, s)
+	},
+	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, _ int, s *float32, m, _, k int, acc bool) {
+		gemmTileQ8V128(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, m, k, acc, s)
+	},
 }
 
 // gemmCols128 is the tile of floatTiles: 16 columns at once, or the fewer there are by 8, 4 and 1.
@@ -83,6 +89,16 @@ func gemmTileHalf128(c *float32, ldc int, a *float32, sai, sap int, b *uint16, l
 //
 //go:noescape
 func gemmTileHalf8x128(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, m, k int, acc bool)
+
+// gemmTileQ8K128 is gemmTile128 for B in q8_0 with a scale for each column: b[p,j] = b(p,j)*s[j], exact.
+//
+//go:noescape
+func gemmTileQ8K128(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, m, k int, acc bool, s *float32)
+
+// gemmTileQ8V128 is gemmTile128 for B in q8_0 with a scale for each row: b[p,j] = b(p,j)*s[p], exact.
+//
+//go:noescape
+func gemmTileQ8V128(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, m, k int, acc bool, s *float32)
 
 // softmaxRowNEON: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written:

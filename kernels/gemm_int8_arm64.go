@@ -5,9 +5,7 @@ package kernels
 import "unsafe"
 
 // The tile of the arm64 levels: panels of 8 rows, W [TileRows/8, K/u, 8, u] of codes with u = 4 (neon, dotprod) or 8
-// (i8mm); S and M as in the portable tile. Groups of 16 with a minimum, which no format has today, keep the portable
-// tile and body.
-func plainTile(t *Tile) bool { return t.Rows == 0 || t.Group == 16 && t.HasMin }
+// (i8mm); S and M as in the portable tile.
 
 // panelRows is the rows that one call of a tile function computes, blockTokens the tokens.
 const panelRows, blockTokens = 8, 4
@@ -21,8 +19,7 @@ func packTileBy8(tile *Tile, q []int8, sc, mn []float32, rows int) {
 
 func packPanels(tile *Tile, q []int8, sc, mn []float32, rows int, pack func(dst []byte, q []int8, k, rows int)) {
 	tile.Rows = rows
-	if plainTile(tile) {
-		packTile(tile, q, sc, mn, rows)
+	if rows == 0 {
 		return
 	}
 	k, ng := tile.K, tile.K/tile.Group
@@ -60,8 +57,9 @@ type tileArgs128 struct {
 	out    *[blockTokens * panelRows]float32
 	w      *byte    // [K/u, 8, u]
 	s, m   *float32 // [groups, TileRows]; m nil = no minimum
-	q      *int8    // token 0; the next ones stride bytes on, their d and sx stride/8
+	q      *int8    // token 0; the next ones stride bytes on, their d and sx stride/8, sum16 stride/4
 	d, sx  *float32
+	sum16  *int32
 	stride int // K, or 0: all four tokens are the first
 	groups int
 	group  int // 16 or 32
@@ -72,7 +70,7 @@ type tileArgs128 struct {
 //	for g := range groups { for t := range 4 { for r := range 8 {
 //		isum := sum over group g of w*q[t]              // exact
 //		out[t][r] = fma(isum, s[g][r]*d[t][block], out[t][r])    // from +0
-//		if m != nil { out[t][r] = fma(m[g][r], sx[t][block], out[t][r]) }
+//		if m != nil { out[t][r] = fma(m[g][r], sx[t][block], out[t][r]) }    // groups of 16: sum16[t][g]*d
 //	}}}
 //
 //go:noescape
@@ -95,10 +93,6 @@ const (
 
 // gemm is Level.GemmInt8.
 func (by int8Kernel) gemm(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
-	if plainTile(tile) {
-		gemmInt8(dst, ldd, tile, a, t0, t1)
-		return
-	}
 	k, nb := tile.K, tile.K/ActBlock
 	var out [blockTokens * panelRows]float32
 	args := tileArgs128{out: &out, groups: k / tile.Group, group: tile.Group}
@@ -121,6 +115,7 @@ func (by int8Kernel) gemm(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 in
 				args.stride, n = 0, 1
 			}
 			args.q, args.d, args.sx = &a.Q[first*k], &a.D[first*nb], &a.SX[first*nb]
+			args.sum16 = &a.Sum16[2*first*nb]
 			switch by {
 			case byNEON:
 				tileNEON(&args)

@@ -8,7 +8,8 @@ package kernels
 //
 //	tile4Bit    groups of 32, codes 0..16: all 16 products of a 16-bit lane fit (16 * 16*127 < 2^15)
 //	tile5Bit    groups of 32, codes 0..32: 8 products fit
-//	tile6Bit    groups of 16, codes 0..64: 4 products fit
+//	tile6Bit    groups of 16 without minimum, codes 0..64: 4 products fit
+//	tile3Bit    groups of 16, codes 0..32: all 8 products fit
 //	tileSigned  groups of 32 without minimum, any codes: |w| times sign(w)*a, 2 products fit
 //	tileDot32, tileDot16   any codes by VPDPBUSD, which does not saturate (level avxvnni)
 //	tilePlain   anything else (no format today): the portable layout and body
@@ -17,6 +18,7 @@ const (
 	tile4Bit
 	tile5Bit
 	tile6Bit
+	tile3Bit
 	tileSigned
 	tileDot32
 	tileDot16
@@ -28,12 +30,14 @@ func tileKind(lo, hi, group int, hasMin, vnni bool) (kind, bias int) {
 	switch {
 	case vnni && group == 32:
 		return tileDot32, bias
-	case vnni && group == 16 && !hasMin:
+	case vnni && group == 16:
 		return tileDot16, bias
 	case group == 32 && top <= 16:
 		return tile4Bit, bias
 	case group == 32 && top <= 32:
 		return tile5Bit, bias
+	case group == 16 && top <= 32:
+		return tile3Bit, bias
 	case group == 16 && top <= 64 && !hasMin:
 		return tile6Bit, bias
 	case group == 32 && !hasMin:
@@ -120,7 +124,7 @@ type tileArgsAVX2 struct {
 //		isum := sum over group g of w*q[t]              // exact: see the kinds above
 //		isum -= bias*sum[t][g]
 //		out[t][r] = fma(isum, s[g][r]*d[t][g], out[t][r])
-//		if m != nil { out[t][r] = fma(m[g][r], sx[t][g], out[t][r]) }
+//		if m != nil { out[t][r] = fma(m[g][r], sx[t][g], out[t][r]) }    // groups of 16: sum[t][g]*d[t][g]
 //	}}}
 //
 //go:noescape
@@ -134,6 +138,9 @@ func tile5BitAVX2(args *tileArgsAVX2)
 
 //go:noescape
 func tile6BitAVX2(args *tileArgsAVX2)
+
+//go:noescape
+func tile3BitAVX2(args *tileArgsAVX2)
 
 func gemmInt8AVX2(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	kind, bias := tile.Corr[0], int(tile.Corr[1])
@@ -176,6 +183,8 @@ func gemmInt8AVX2(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 				tile5BitAVX2(&args)
 			case tile6Bit:
 				tile6BitAVX2(&args)
+			case tile3Bit:
+				tile3BitAVX2(&args)
 			case tileSigned:
 				tileSignedAVX2(&args)
 			case tileDot32:

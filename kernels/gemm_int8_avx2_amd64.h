@@ -96,4 +96,20 @@
 	VFMADD231PS  (DX), Y8, a     \
 	VFMADD231PS  32(DX), Y8, b
 
+// MINIMUM16: the same for groups of 16, whose sx is float(sum)*d.
+#define MINIMUM16(sum, d, a, b) \
+	VPBROADCASTD sum, Y8         \
+	VCVTDQ2PS    Y8, Y8          \
+	VBROADCASTSS d, Y9           \
+	VMULPS       Y9, Y8, Y8      \
+	VFMADD231PS  (DX), Y8, a     \
+	VFMADD231PS  32(DX), Y8, b
+
+// Sums of 16 lie twice as far apart as the scales of 32.
+#define MINIMUM16_ALL \
+	MINIMUM16((R12), (R10), Y0, Y1)               \
+	MINIMUM16((R12)(R13*2), (R10)(R13*1), Y2, Y3) \
+	MINIMUM16((R12)(R13*4), (R10)(R13*2), Y4, Y5) \
+	MINIMUM16((R12)(R14*2), (R10)(R14*1), Y6, Y7)
+
 #define STORE(i, y) VMOVUPS y, (32*i)(DI);

@@ -112,7 +112,6 @@ stored:
 	VZEROUPPER
 	RET
 
-// The sums of 16 lie twice as far apart as the scales of 32.
 #define UNBIAS16_ALL \
 	VPBROADCASTD tileArgsAVX2_bias(AX), Y8 \
 	UNBIAS((R12), Y0, Y1)        \
@@ -137,6 +136,39 @@ group:
 	EACH(STORE)
 	ADDQ $256, BX
 	ADDQ $128, CX
+	ADDQ $16, SI
+	ADDQ R11, R10
+	XORQ $4, R11
+	ADDQ $4, R12
+	DECQ R15
+	JNZ  group
+	VZEROUPPER
+	RET
+
+// func tile3BitAVX2(args *tileArgsAVX2)
+// Groups of 16; R11 as in tile6Bit.
+TEXT ·tile3BitAVX2(SB), 0, $136-8
+	BEGIN
+	XORL R11, R11
+group:
+	QUAD(0, SMALL0)
+	QUAD(1, SMALL)
+	QUAD(2, SMALL)
+	QUAD(3, SMALL)
+	EACH(WIDEN)
+	CMPQ tileArgsAVX2_bias(AX), $0
+	JEQ  unbiased
+	UNBIAS16_ALL
+unbiased:
+	CHAIN_ALL
+	CMPQ tileArgsAVX2_m(AX), $0
+	JEQ  stored
+	MINIMUM16_ALL
+stored:
+	EACH(STORE)
+	ADDQ $256, BX
+	ADDQ $128, CX
+	ADDQ $128, DX
 	ADDQ $16, SI
 	ADDQ R11, R10
 	XORQ $4, R11

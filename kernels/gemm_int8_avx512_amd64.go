@@ -77,7 +77,7 @@ type int8Args struct {
 	s, m      *float32
 	groups    int
 	quarters  int // of 16 weights in a group: 1 or 2
-	minTokens int // not 0: the format has a minimum
+	minimum   int // 0 = the format has none, 1 = by sx, 2 = of groups of 16, by sum and d
 	scaleStep int // toggled into the advance of d: 4 for groups of 16, else 0
 }
 
@@ -111,16 +111,12 @@ func gemmInt8AVX512(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	_, _, _ = a.Q[t1*k-1], a.D[t1*b-1], a.SX[t1*b-1]
 	p := int8Args{ldd: 4 * ldd, mask: 1<<tile.Rows - 1, w: &tile.W[0], panel: 16 * k, k: k,
 		corr: &tile.Corr[0], s: &tile.S[0], m: &tile.M[0], groups: k / tile.Group, quarters: 2}
-	switch {
-	case tile.Group == 16 && tile.HasMin:
-		panic("kernels: GemmInt8: no format has groups of 16 and a minimum")
-	case tile.Group == 16:
-		p.quarters, p.scaleStep = 1, 4
-	case tile.HasMin:
-		p.minTokens = 1
+	if tile.HasMin {
+		p.minimum = 32 / tile.Group
 	}
 	sum, per := a.Sum32, b
 	if tile.Group == 16 {
+		p.quarters, p.scaleStep = 1, 4
 		sum, per = a.Sum16, 2*b
 	}
 	p.sumStride = 4 * per

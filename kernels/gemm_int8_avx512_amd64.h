@@ -39,8 +39,8 @@
 	MOVQ R15, groups-8(SP)
 	MOVQ int8Args_quarters(AX), R15
 	MOVQ R15, quarters-16(SP)
-	MOVQ int8Args_minTokens(AX), R15
-	MOVQ R15, minTokens-24(SP)
+	MOVQ int8Args_minimum(AX), R15
+	MOVQ R15, minimum-24(SP)
 	MOVQ int8Args_scaleStep(AX), R15
 	MOVQ R15, toggle-32(SP)
 	MOVQ $4, advance-40(SP)
@@ -112,10 +112,11 @@ quarter:
 #ifdef N6
 	ADD((R11)(R14*1), Z10, Z11, Z22, Z23)
 #endif
-	CMPQ minTokens-24(SP), $0
-	JEQ  next
+	CMPQ minimum-24(SP), $1
+	JLT  next
 	VMOVUPS (DX), Z24
 	VMOVUPS 64(DX), Z25
+	JNE  minimum16
 	ADDMIN((AX), Z12, Z13)
 #ifdef N2
 	ADDMIN((AX)(R12*1), Z14, Z15)
@@ -133,6 +134,26 @@ quarter:
 	ADDMIN((AX)(R14*1), Z22, Z23)
 #endif
 	ADDQ $4, AX
+	ADDQ $128, DX
+	JMP  next
+minimum16:
+	VPXORD Z29, Z29, Z29
+	ADDMIN16((CX), (R11), Z12, Z13)
+#ifdef N2
+	ADDMIN16((CX)(R12*2), (R11)(R12*1), Z14, Z15)
+#endif
+#ifdef N3
+	ADDMIN16((CX)(R12*4), (R11)(R12*2), Z16, Z17)
+#endif
+#ifdef N4
+	ADDMIN16((CX)(R13*2), (R11)(R13*1), Z18, Z19)
+#endif
+#ifdef N5
+	ADDMIN16((CX)(R12*8), (R11)(R12*4), Z20, Z21)
+#endif
+#ifdef N6
+	ADDMIN16((CX)(R14*2), (R11)(R14*1), Z22, Z23)
+#endif
 	ADDQ $128, DX
 next:
 	MOVQ advance-40(SP), R15 // 4, or 0 and 4 in turn where two groups share a d

@@ -47,6 +47,17 @@
 	VFMADD231PS  Z26, Z24, acc0  \
 	VFMADD231PS  Z26, Z25, acc1
 
+// ADDMIN16 does so for groups of 16, whose sx = float(sum)*d: start is -128*sum, Z29 zero.
+#define ADDMIN16(start, d, acc0, acc1) \
+	VPBROADCASTD start, Z26       \
+	VPSRAD       $7, Z26, Z26     \
+	VPSUBD       Z26, Z29, Z26    \
+	VCVTDQ2PS    Z26, Z26         \
+	VBROADCASTSS d, Z27           \
+	VMULPS       Z27, Z26, Z26    \
+	VFMADD231PS  Z26, Z24, acc0   \
+	VFMADD231PS  Z26, Z25, acc1
+
 // FETCH asks for the two lines that STORE will write, by bytes: prefetchw (DI), prefetchw 64(DI). The results of each
 // token lie in another page, and waiting for their lines would cost a fifth of the time.
 #define FETCH \

@@ -90,9 +90,14 @@ group:
 	DOT_QUAD(3)
 	UNBIAS_ALL((R13*2), (R13*4), (R14*2))
 	CHAIN_ALL
+	CMPQ tileArgsAVX2_m(AX), $0
+	JEQ  stored
+	MINIMUM16_ALL
+stored:
 	EACH(STORE)
 	ADDQ $256, BX
 	ADDQ $128, CX
+	ADDQ $128, DX
 	ADDQ $16, SI
 	ADDQ R11, R10
 	XORQ $4, R11

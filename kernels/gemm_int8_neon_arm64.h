@@ -1,7 +1,7 @@
 // What the int8 tiles of arm64 share: 8 rows of a panel against 4 tokens. V(16+2t), V(17+2t) = the chains of token t.
 //
-// Registers: R1 = weights, R2, R3 = scales and minima of the group, R4 to R7 = the tokens' codes, R8, R9 = d and sx of
-// token 0, R10 = bytes from one token's d to the next, R11 = group, R12 = groups of one block of 32 less one, R13 =
+// Registers: R1 = weights, R2, R3 = scales and minima of the group, R4 to R7 = the tokens' codes, R8, R9 = d and sx (of
+// groups of 16 the sums) of token 0, R10 = bytes from one token's d to the next, R11 = group, R12 = groups of one block of 32 less one, R13 =
 // groups, R14 = steps in a group, R15 = steps left
 
 #define PROLOGUE(steps) \
@@ -23,6 +23,9 @@
 	LSR  $4, R14, R12; \
 	EOR  $3, R12; \
 	LSR  $1, R12; \
+	CBZ  R12, wide; \
+	MOVD tileArgs128_sum16(R0), R9; \
+wide: \
 	LSR  $steps, R14; \
 	VMOVI $0, V16.B16; \
 	VMOVI $0, V17.B16; \
@@ -52,6 +55,17 @@
 	FMLAE4S(0, 28, 24, c0); \
 	FMLAE4S(0, 28, 25, c1)
 
+// MINIMUM16 does so for groups of 16: sx = float(sum)*d; the sum at R20 and d at R21 step on.
+#define MINIMUM16(c0, c1) \
+	FMOVS (R20), F28; \
+	FMOVS (R21), F29; \
+	ADD   R10<<1, R20; \
+	ADD   R10, R21; \
+	SCVTF4S(28, 28); \
+	FMULE4S(0, 29, 28, 28); \
+	FMLAE4S(0, 28, 24, c0); \
+	FMLAE4S(0, 28, 25, c1)
+
 // EPILOGUE ends a group, whose integer sums are in i to i+7, and goes on with the next.
 #define EPILOGUE(i0, i1, i2, i3, i4, i5, i6, i7) \
 	VLD1 (R2), [V24.S4, V25.S4]; \
@@ -65,11 +79,20 @@
 	CBZ  R3, next; \
 	VLD1 (R3), [V24.S4, V25.S4]; \
 	ADD  $(4*32), R3; \
+	CBNZ R12, narrow; \
 	ADD  R19<<2, R9, R20; \
 	MINIMUM(16, 17); \
 	MINIMUM(18, 19); \
 	MINIMUM(20, 21); \
 	MINIMUM(22, 23); \
+	JMP  next; \
+narrow: \
+	ADD  R11<<2, R9, R20; \
+	ADD  R19<<2, R8, R21; \
+	MINIMUM16(16, 17); \
+	MINIMUM16(18, 19); \
+	MINIMUM16(20, 21); \
+	MINIMUM16(22, 23); \
 next: \
 	ADD  $1, R11; \
 	CMP  R13, R11; \

@@ -1,5 +1,5 @@
-// The body of the AVX2 tiles, which differ in LOADB (B's two vectors of one p into Y12 and Y13) and in LOADC and STOREC
-// (one row of C).
+// The body of the AVX2 tiles, which differ in LOADB (B's two vectors of one p into Y12 and Y13), in LOADC and STOREC
+// (one row of C) and in what SETUP, where there is one, puts into R14.
 //
 // Registers: Y(2i), Y(2i+1) = row i of C, 16 columns; Y14 = A(i,p) in all lanes.
 //   AX = &A(0,p); R8, R9, R10 = 1, 3, 5 rows of A; SI = A's step in p
@@ -41,6 +41,9 @@
 	MOVQ mask+80(FP), BX
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
+#ifdef SETUP
+	SETUP
+#endif
 
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1

@@ -1,5 +1,5 @@
 // The body of gemmTile512, gemmTileHalf512 and gemmBF16Tile512. They differ in LOADB: B's two vectors of one p into Z28
-// and Z29, K1 and K2 masking columns that do not exist; and in FMAROW.
+// and Z29, K1 and K2 masking columns that do not exist; in FMAROW; and in what SETUP, where there is one, puts into R14.
 //
 // Registers: Z(2i), Z(2i+1) = row i of C, 32 columns; Z30 = A(i,p) in all lanes.
 //   AX, BX = &A(0,p), &A(7,p); R8, R9, R10 = 1, 3, 5 rows of A; SI = A's step in p
@@ -51,6 +51,9 @@
 	LEAQ  (R8)(R8*4), R10
 	LEAQ  (AX)(R9*2), BX
 	ADDQ  R8, BX
+#ifdef SETUP
+	SETUP
+#endif
 
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1

@@ -1,5 +1,6 @@
-// The body of the NEON tiles, which differ in LOADB (B's vectors of one p into V24 to V27), FMAROW (one row of A times
-// them) and LOADC, STOREC (one row of C). Row i of C is V(4i) to V(4i+3).
+// The body of the NEON tiles, which differ in LOADB (B's vectors of one p into V24 to V27; V28 to V31 are free there),
+// FMAROW (one row of A times them), LOADC, STOREC (one row of C) and in what SETUP, where there is one, puts into R2.
+// Row i of C is V(4i) to V(4i+3).
 //
 // Registers:
 //   R0, R1 = row of C and its stride; R3 to R8 = rows of A, R9 = p times A's step R10; F28 to F31 = A(i,p)
@@ -38,6 +39,9 @@
 	ADD  R2, R6, R7
 	ADD  R2, R7, R8
 	MOVD $0, R9
+#ifdef SETUP
+	SETUP
+#endif
 
 	VMOVI $0, V0.B16
 	VMOVI $0, V1.B16

@@ -12,11 +12,27 @@ type floatTiles struct {
 	f32        func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1, m, n, k int, acc bool)
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool)
 
+	// q8k and q8v are tiles of K and V in q8_0: element (p, j) of B is code times scale, which is s[j] in q8k and s[p] in
+	// q8v. n is a multiple of 16.
+	q8k, q8v func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool)
+
+	few *fewTiles // nil = none
+
 	// wide is f32 with wideRows and wideCols, for a B whose rows lie in one piece; nil = f32 does all.
 	wide func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool)
 }
 
 const wideRows, wideCols = 9, 48
+
+// fewTiles are tiles of at most fewRows rows and just fewCols columns for the attention of few queries, k > 0. Row p of B
+// is four vectors of 16, b1 elements apart. The lines from ahead bytes after b are asked for, step bytes more for each p.
+type fewTiles struct {
+	f16      func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int)
+	q8k, q8v func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int)
+}
+
+// fewQueries is up to how many queries fewTiles are faster.
+const fewRows, fewCols, fewQueries = 4, 64, 8
 
 // gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix
 // has each row on a page of its own, and more rows would not fit the first-level TLB.

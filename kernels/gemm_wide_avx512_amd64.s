@@ -9,7 +9,7 @@
 //
 // Registers: Z(3i)..Z(3i+2) = row i of C, 48 columns; Z27..Z29 = row p of B; Z30 = A(i,p) in all lanes;
 //   K1..K3 mask columns that do not exist
-//   AX, BX = &A(0,p), &A(7,p); R8, R9, R10 = 1, 3, 5 rows of A; SI = A's step in p
+//   AX = &A(0,p); R8, R9, R10, BX = 1, 3, 5, 7 rows of A; SI = A's step in p
 //   CX, DX = row p of B and its step; R12 = steps of p left; R13 = rows; DI, R15 = row of C and its stride
 
 #define LOADB \
@@ -63,8 +63,7 @@ TEXT ·gemmWide512(SB), 0, $136-81
 	KMOVW R9, K3
 	LEAQ  (R8)(R8*2), R9
 	LEAQ  (R8)(R8*4), R10
-	LEAQ  (AX)(R9*2), BX
-	ADDQ  R8, BX
+	LEAQ  (R9)(R8*4), BX
 
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -122,10 +121,9 @@ all:
 	FMAROW((AX)(R8*4), Z12, Z13, Z14)
 	FMAROW((AX)(R10*1), Z15, Z16, Z17)
 	FMAROW((AX)(R9*2), Z18, Z19, Z20)
-	FMAROW((BX), Z21, Z22, Z23)
-	FMAROW((BX)(R8*1), Z24, Z25, Z26)
+	FMAROW((AX)(BX*1), Z21, Z22, Z23)
+	FMAROW((AX)(R8*8), Z24, Z25, Z26)
 	ADDQ SI, AX
-	ADDQ SI, BX
 	DECQ R12
 	JNE  all
 	JMP  done
@@ -140,10 +138,9 @@ some:
 	SOMEROW(4, (AX)(R8*4), Z12, Z13, Z14)
 	SOMEROW(5, (AX)(R10*1), Z15, Z16, Z17)
 	SOMEROW(6, (AX)(R9*2), Z18, Z19, Z20)
-	SOMEROW(7, (BX), Z21, Z22, Z23)
+	SOMEROW(7, (AX)(BX*1), Z21, Z22, Z23)
 somenext:
 	ADDQ SI, AX
-	ADDQ SI, BX
 	DECQ R12
 	JNE  some
 

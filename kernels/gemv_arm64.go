@@ -12,18 +12,19 @@ type rowsArgs128 struct {
 	q      *int8    // [4, stride] codes
 	s, m   *float32 // [groups, 4]; m nil = no minimum
 	x      *int8    // the token's codes
-	d, sx  *float32 // by blocks of 32
+	d      *float32 // by blocks of 32
+	sx     *float32 // by groups
 	out    *[dotRows]float32
 	stride int
 	groups int
 }
 
-// The dot functions, for groups of 32 or 16 (of those an even number, without minimum), for each of four rows r, over
+// The dot functions, for groups of 32 or 16 (of those an even number), for each of four rows r, over
 // rising groups g from acc = +0:
 //
 //	isum := sum over group g of q[r]*x                           // exact
 //	acc = fma(float32(isum), s[g][r]*d[block], acc)
-//	if m != nil { acc = fma(m[g][r], sx[block], acc) }
+//	if m != nil { acc = fma(m[g][r], sx[g], acc) }
 //	out[r] = acc
 //
 //go:noescape
@@ -42,7 +43,7 @@ func dotRows16DotProd(args *rowsArgs128)
 // Codes, in file order, and multiplied there.
 func gemvArm64(l *Level, by int8Kernel) {
 	for typ, f := range IntFormats {
-		if f == nil || f.Group == 16 && f.HasMin {
+		if f == nil {
 			continue
 		}
 		codes := l.Codes[typ]
@@ -63,6 +64,10 @@ func gemvRows(f *IntFormat, codes func(q []int8, sc, mn []float32, row []byte), 
 	args := rowsArgs128{q: &q[0], stride: k, s: &scT[0], x: &a.Q[t*k], d: &a.D[t*nb], sx: &a.SX[t*nb], groups: ng, out: &out}
 	if f.HasMin {
 		args.m = &mnT[0]
+		if f.Group == 16 {
+			a.sx16(s.mn, t)
+			args.sx = &s.mn[0]
+		}
 	}
 	for r := 0; r < len(dst); r += dotRows {
 		rows := min(dotRows, len(dst)-r)

@@ -13,19 +13,28 @@
 	MOVQ     gemvArgsAVX2_sums(BX), R8    \
 	MOVQ     gemvArgsAVX2_scales(BX), R9  \
 	MOVQ     gemvArgsAVX2_minima(BX), R10 \
-	LEAQ     AHEAD(SI), R12               \
+	MOVQ     gemvArgsAVX2_fetch+fetch_lead(BX), R12 \
+	ADDQ     SI, R12                      \
 	VPCMPEQW Y10, Y10, Y10                \
 	VPSRLW   $15, Y10, Y10
 
-// Memory is asked for this many bytes ahead, by a pointer of its own (R12) that touches each line once in the rows and
-// goes on through the chains, or memory would rest there. A prefetch past the end of the mapping is ignored.
-#define AHEAD 12288
+// Memory is asked for in time, by a pointer of its own (R12) that touches each line once in the rows and goes on through the
+// chains, or memory would rest there. A prefetch past the end of the mapping is ignored.
+
+// FETCHJUMP goes on at what is read after the weights, once; the label is one of the function's own.
+#define FETCHJUMP(near) \
+	CMPQ R12, gemvArgsAVX2_fetch+fetch_end(BX)  \
+	JCS  near                                   \
+	ADDQ gemvArgsAVX2_fetch+fetch_jump(BX), R12 \
+	MOVQ $-1, gemvArgsAVX2_fetch+fetch_end(BX)  \
+near:
 
 // ROWS loops over rows, steps of four blocks and the row's last blocks (up to 3). DOT(i, y): y = partial sums of block
 // i; SUM4 adds Y0-Y3 up to X0, SUM1 adds Y0 up to its first element; SCALE(i) moves the scales of block i. A step
 // touches ahead (64 or 128) bytes of the memory to come; pair is the bytes of a scale, or of scale and minimum.
 #define ROWS(bytes, ahead, pair, DOT, SUM4, SUM1, SCALE) \
 row:                                  \
+	FETCHJUMP(within)                   \
 	MOVQ    gemvArgsAVX2_q(BX), DI      \
 	MOVQ    gemvArgsAVX2_blocks(BX), CX \
 	MOVQ    R8, R14                     \
@@ -72,6 +81,7 @@ next:                                 \
 	LEAQ    pair(R15), R9               \
 	DECQ    R11                         \
 	JNE     row                         \
+	FETCHJUMP(beyond)                   \
 	MOVQ    R12, gemvArgsAVX2_ahead(BX) \
 	VZEROUPPER                          \
 	RET

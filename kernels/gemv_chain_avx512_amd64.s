@@ -69,14 +69,19 @@ done:
 	VZEROUPPER
 	RET
 
+// The even words of 16 dwords, then the odd ones; made of bytes, as the assembler has no larger constants.
+DATA evenodd<>+0(SB)/8, $0x0e0c0a0806040200
+DATA evenodd<>+8(SB)/8, $0x1e1c1a1816141210
+DATA evenodd<>+16(SB)/8, $0x0f0d0b0907050301
+DATA evenodd<>+24(SB)/8, $0x1f1d1b1917151311
+GLOBL evenodd<>(SB), RODATA|NOPTR, $32
+
 // GROUPMIN: acc = fma(float32(isum), s*d, acc); acc = fma(m, sx, acc)
 #define GROUPMIN(isum) \
-	VMOVDQU32        (R8), Z24          \
-	VPMOVDW          Z24, Y25           \
-	VPSRLD           $16, Z24, Z24      \
-	VPMOVDW          Z24, Y24           \
-	VCVTPH2PS        Y25, Z25           \
-	VCVTPH2PS        Y24, Z24           \
+	VPERMW           (R8), Z29, Z24     \
+	VEXTRACTI64X4    $1, Z24, Y26       \
+	VCVTPH2PS        Y24, Z25           \
+	VCVTPH2PS        Y26, Z24           \
 	VCVTDQ2PS        isum, isum         \
 	VMULPS.BCST      (R10), Z25, Z25    \
 	VFMADD231PS      Z25, isum, Z31     \
@@ -88,7 +93,8 @@ done:
 // As gemvChainAVX512 with scale and minimum in each dword of scales, no bias, and acc[r] = fma(m[g][r], sx[g], acc[r]).
 TEXT ·gemvChainMinAVX512(SB), 0, $136-64
 	ARGS
-	MOVQ sx+40(FP), R9
+	MOVQ      sx+40(FP), R9
+	VPMOVZXBW evenodd<>(SB), Z29
 
 	// Invariant: Z31 holds the chains of all groups before the one at R8, R9, R10; CX > 0 are left, their sums at SI.
 chunk:

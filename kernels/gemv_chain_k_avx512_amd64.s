@@ -2,42 +2,9 @@
 
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "turn_avx512_amd64.h"
 
 // Phase two of the Gemv of the K formats, see gemv_chain_avx512_amd64.s and gemv_k_avx512_amd64.s.
-
-// The transpose of 4 x 4, of bytes in a lane and of dwords in a register.
-DATA turn<>+0(SB)/8, $0x0d0905010c080400
-DATA turn<>+8(SB)/8, $0x0f0b07030e0a0602
-GLOBL turn<>(SB), RODATA|NOPTR, $16
-
-// TURNSCALES transposes 16 rows x 16 bytes at R8 to 16 columns x 16 rows in the frame.
-#define TURNSCALES \
-	VMOVDQU32       (R8), Z24       \
-	VMOVDQU32       64(R8), Z25     \
-	VMOVDQU32       128(R8), Z26    \
-	VMOVDQU32       192(R8), Z27    \
-	VBROADCASTI32X4 turn<>(SB), Z20 \
-	VPMOVZXBD       turn<>(SB), Z21 \
-	VPUNPCKLBW      Z25, Z24, Z16   \
-	VPUNPCKHBW      Z25, Z24, Z17   \
-	VPUNPCKLBW      Z27, Z26, Z18   \
-	VPUNPCKHBW      Z27, Z26, Z19   \
-	VPUNPCKLWD      Z18, Z16, Z24   \
-	VPUNPCKHWD      Z18, Z16, Z25   \
-	VPUNPCKLWD      Z19, Z17, Z26   \
-	VPUNPCKHWD      Z19, Z17, Z27   \
-	VPERMD          Z24, Z21, Z24   \
-	VPERMD          Z25, Z21, Z25   \
-	VPERMD          Z26, Z21, Z26   \
-	VPERMD          Z27, Z21, Z27   \
-	VPSHUFB         Z20, Z24, Z24   \
-	VPSHUFB         Z20, Z25, Z25   \
-	VPSHUFB         Z20, Z26, Z26   \
-	VPSHUFB         Z20, Z27, Z27   \
-	VMOVDQU32       Z24, turned-256(SP) \
-	VMOVDQU32       Z25, turned-192(SP) \
-	VMOVDQU32       Z26, turned-128(SP) \
-	VMOVDQU32       Z27, turned-64(SP)
 
 #define ARGS \
 	MOVQ dst+0(FP), DI     \
@@ -73,7 +40,7 @@ GLOBL turn<>(SB), RODATA|NOPTR, $16
 	VMULPS.BCST       (4*i)(R10), Z24, Z24 \
 	VFMADD231PS       Z24, isum, Z31    \
 	VFNMADD231PS.BCST (4*i)(R9), Z25, Z31 \
-	PREFETCHT0        (64*i)(R11)
+	PREFETCHT1        (64*i)(R11)
 
 #define HALF1(a, b, c, d) \
 	LANES4(a, b, c, d)                                     \
@@ -126,7 +93,7 @@ done:
 	VMULPS            Z29, Z25, Z25     \
 	VMULPS.BCST       (4*dx)(R10), Z25, Z25 \
 	VFMADD231PS       Z25, isum, Z31    \
-	PREFETCHT0        (64*i)(R11)
+	PREFETCHT1        (64*i)(R11)
 
 // func gemvChainQ6_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum16 *int32, blocks int, next uintptr)
 TEXT ·gemvChainQ6_KAVX512(SB), 0, $264-64

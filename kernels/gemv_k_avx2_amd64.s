@@ -15,6 +15,8 @@
 	MOVQ gemvArgsAVX2_sum16(BX), R13 \
 	MOVQ gemvArgsAVX2_blocks(BX), CX
 
+#define AHEAD 12288 // bytes; the chains ask for nothing
+
 #define PREFETCH_K \
 	PREFETCHT0 AHEAD(SI)      \
 	PREFETCHT0 (AHEAD+64)(SI) \

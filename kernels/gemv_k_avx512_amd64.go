@@ -5,13 +5,13 @@ package kernels
 import "unsafe"
 
 //go:noescape
-func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 
 //go:noescape
-func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 
 //go:noescape
-func gemvSumsQ6_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+func gemvSumsQ6_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 
 //go:noescape
 func gemvChainKAVX512(dst *float32, mask int, sums *int32, scales *byte, d, sx *float32, blocks int, next uintptr)
@@ -26,10 +26,11 @@ func gemvKMinAVX512(rows16 gemvSums, bytes int) func(dst []float32, w []byte, a 
 		rb := b * bytes
 		w = w[:len(dst)*rb]
 		sums, scales := gemvScratchK(s, (b+1)/2, b)
+		s.ahead(w, 64*g, leadAVX512)
 		x, d, sx := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
 		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 			n := min(16, len(dst))
-			next := rows16(sums, scales, &w[0], x, n, b)
+			next := rows16(sums, scales, &w[0], x, n, b, &s.fetch)
 			gemvChainKAVX512(&dst[0], 1<<n-1, sums, scales, d, sx, b, next)
 		}
 	}
@@ -40,10 +41,11 @@ func gemvQ6_KAVX512(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 	rb := b * Q6_KBytes
 	w = w[:len(dst)*rb]
 	sums, scales := gemvScratchK(s, b, b)
+	s.ahead(w, 64*2*g, leadAVX512)
 	x, d, sum := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.Sum16[2*t*g : 2*t*g+2*g][0]
 	for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
 		n := min(16, len(dst))
-		next := gemvSumsQ6_KAVX512(sums, scales, &w[0], x, n, b)
+		next := gemvSumsQ6_KAVX512(sums, scales, &w[0], x, n, b, &s.fetch)
 		gemvChainQ6_KAVX512(&dst[0], 1<<n-1, sums, scales, d, sum, b, next)
 	}
 }

@@ -1,14 +1,14 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "gemv_avx512_amd64.h"
 
 // Phase one of the Gemv of Q4_K and Q5_K. Scratch: sums [blocks/2, 16 rows, 16] int32, lanes of a quad in the group
 // order 0 2 1 3; scales [blocks] of 16 rows x 16 bytes (sc 0-3, mn 0-3, sc 4-7, mn 4-7), then 16 dwords (d, dmin).
 //
 //	SI block · R11 activations · R12 sums · R13, R9 scales and d of this row · R10 next line to prefetch · CX blocks left
-
-#define AHEAD 8192
 
 // SUBSCALES unpacks the 6-bit scales and minima, see ScaleMin, eight at a time, and copies d and dmin.
 #define SUBSCALES \
@@ -79,7 +79,7 @@
 	ADDQ $176, SI               \
 	ADDQ $256, R11
 
-#define ROWS(BLOCK) \
+#define ROWSK(BLOCK) \
 	MOVQ sums+0(FP), R12       \
 	MOVQ scales+8(FP), R13     \
 	MOVQ w+16(FP), SI          \
@@ -88,13 +88,14 @@
 	MOVQ R12, sumsRow-8(SP)    \
 	MOVQ R13, scalesRow-16(SP) \
 	MOVQ R9, dRow-24(SP)       \
-	MOVQ DX, left-32(SP)       \
-	LEAQ AHEAD(SI), R10        \
+	MOVQ DX, left-40(SP)       \
+	FETCHFIRST                 \
 	MOVQ $0x3f3f3f3f3f3f3f3f, R14 \
 	MOVQ $0x3030303030303030, R15 \
 	MOVQ $0x0f0f0f0f0f0f0f0f, R8  \
 	VPBROADCASTQ R8, Z31       \
 row:                           \
+	FETCHJUMP(within)          \
 	MOVQ x+24(FP), R11         \
 	MOVQ blocks+40(FP), CX     \
 	MOVQ sumsRow-8(SP), R12    \
@@ -115,15 +116,16 @@ store:                         \
 	ADDQ $64, sumsRow-8(SP)    \
 	ADDQ $16, scalesRow-16(SP) \
 	ADDQ $4, dRow-24(SP)       \
-	DECQ left-32(SP)           \
+	DECQ left-40(SP)           \
 	JNZ  row                   \
-	MOVQ R10, next+48(FP)      \
+	FETCHJUMP(done)            \
+	MOVQ R10, next+56(FP)      \
 	VZEROUPPER                 \
 	RET
 
-// func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
-TEXT ·gemvSumsQ4_KAVX512(SB), 0, $136-56
-	ROWS(BLOCK4)
+// func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ4_KAVX512(SB), 0, $136-64
+	ROWSK(BLOCK4)
 
 DATA bits5<>+0(SB)/8, $0x0404040401010101
 DATA bits5<>+8(SB)/8, $0x0808080802020202
@@ -136,12 +138,12 @@ GLOBL bits5<>(SB), RODATA|NOPTR, $32
 	VPBROADCASTD  bits5<>+(o+4)(SB), Y28 \
 	VINSERTI64X4  $1, Y28, z, z
 
-// func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
-TEXT ·gemvSumsQ5_KAVX512(SB), 0, $136-56
+// func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ5_KAVX512(SB), 0, $136-64
 	HALVES(0, Z24, Y24)
 	HALVES(8, Z25, Y25)
 	HALVES(16, Z26, Y26)
 	HALVES(24, Z27, Y27)
 	MOVL         $0x10101010, AX
 	VPBROADCASTD AX, Z30
-	ROWS(BLOCK5)
+	ROWSK(BLOCK5)

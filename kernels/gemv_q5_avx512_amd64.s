@@ -1,10 +1,9 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
 #include "gemv_avx512_amd64.h"
-
-#define AHEAD 8192
 
 // NIBBLES splits four blocks of 16 bytes into first halves Z6 and second halves Z7, lanes in the block order 0 2 1 3.
 #define NIBBLES(o0, B0, o1, B1, o2, B2, o3, B3) \
@@ -72,8 +71,8 @@
 	SCALE(o3, B3, so+3*SCALES)                      \
 	DOT(xo, acc)
 
-// func gemvSumsQ5_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
-TEXT ·gemvSumsQ5_0AVX512(SB), 0, $328-56
+// func gemvSumsQ5_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ5_0AVX512(SB), 0, $136-64
 	CONSTANTS
 	ROWS
 
@@ -106,7 +105,7 @@ TEXT ·gemvSumsQ5_0AVX512(SB), 0, $328-56
 	SCALE2(o3, B3, so+3*SCALES)                     \
 	DOT(xo, acc)
 
-// func gemvSumsQ5_1AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
-TEXT ·gemvSumsQ5_1AVX512(SB), 0, $328-56
+// func gemvSumsQ5_1AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ5_1AVX512(SB), 0, $136-64
 	CONSTANTS
 	ROWS

@@ -1,9 +1,9 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
-
-#define AHEAD 8192
+#include "gemv_avx512_amd64.h"
 
 // HALF multiplies 128 weights, codes + 32: ql at o, qh at h, activations at xo in file order. Each lane is a group.
 #define HALF(o, h, xo, a, b) \
@@ -21,13 +21,13 @@
 	VPDPBUSD        (xo)(R11), Z6, a  \
 	VPDPBUSD        (xo+64)(R11), Z7, b
 
-// func gemvSumsQ6_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int) (next uintptr)
+// func gemvSumsQ6_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 //
 // sums [blocks, 16 rows, 16] int32, scales [blocks] of 16 rows x 16 int8, then 16 dwords with d.
-TEXT ·gemvSumsQ6_KAVX512(SB), 0, $136-56
+TEXT ·gemvSumsQ6_KAVX512(SB), 0, $136-64
 	MOVQ w+16(FP), SI
 	MOVQ rows+32(FP), DX
-	LEAQ AHEAD(SI), R10
+	FETCHFIRST
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z31
 	MOVL $0x30303030, AX
@@ -43,6 +43,7 @@ TEXT ·gemvSumsQ6_KAVX512(SB), 0, $136-56
 
 	// Invariant: rows below R8 are done, row R8 starts at SI.
 row:
+	FETCHJUMP(within)
 	MOVQ x+24(FP), R11
 	MOVQ blocks+40(FP), CX
 	MOVQ R8, AX
@@ -77,6 +78,7 @@ block:
 	INCQ R8
 	CMPQ R8, DX
 	JLT  row
-	MOVQ R10, next+48(FP)
+	FETCHJUMP(done)
+	MOVQ R10, next+56(FP)
 	VZEROUPPER
 	RET

@@ -1,13 +1,12 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
 #include "gemv_avx512_amd64.h"
 
 #define BYTES 34
 #define SCALES 32
-#define AHEAD 8192
-
 // Of every 136 bytes, 16 are left to phase two to prefetch.
 #define FETCH \
 	PREFETCHT0 (R10)   \
@@ -37,8 +36,8 @@
 	VPDPBUSD     (xo)(R11), Z6, acc     \
 	VPDPBUSD     (xo+64)(R11), Z7, acc
 
-// func gemvSumsQ8_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int) (next uintptr)
-TEXT ·gemvSumsQ8_0AVX512(SB), 0, $328-56
+// func gemvSumsQ8_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+TEXT ·gemvSumsQ8_0AVX512(SB), 0, $136-64
 	MOVL         $0x80808080, AX
 	VPBROADCASTD AX, Z31
 	ROWS

@@ -21,6 +21,7 @@ func avx512Int(l *Level) {
 	l.Gemv[Q4_K] = gemvKMinAVX512(gemvSumsQ4_KAVX512, Q4_KBytes)
 	l.Gemv[Q5_K] = gemvKMinAVX512(gemvSumsQ5_KAVX512, Q5_KBytes)
 	l.Gemv[Q6_K] = gemvQ6_KAVX512
+	gemvSmallAVX512(l)
 	gemvFreeOrder(l)
 }
 

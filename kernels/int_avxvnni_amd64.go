@@ -21,7 +21,7 @@ func rowsQ8_0VNNI(args *gemvArgsAVX2)
 //go:noescape
 func tileDot32VNNI(args *tileArgsAVX2)
 
-// tileDot16VNNI is a tile function for groups of 16 without minimum and any bias.
+// tileDot16VNNI is a tile function for groups of 16 and any bias.
 //
 //go:noescape
 func tileDot16VNNI(args *tileArgsAVX2)

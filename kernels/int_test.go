@@ -13,10 +13,12 @@ import (
 // f16Fields gives the offsets of the f16 scales in a block: they must be finite for results to be comparable.
 var f16Fields = map[Type][]int{
 	Q8_0: {0}, Q4_0: {0}, Q4_1: {0, 2}, Q5_0: {0}, Q5_1: {0, 2}, Q4_K: {0, 2}, Q5_K: {0, 2}, Q6_K: {Q6_KOffsetD},
+	Q2_K: {Q2_KOffsetD, Q2_KOffsetDMin}, Q3_K: {Q3_KOffsetD}, IQ4_NL: {0}, IQ4_XS: {0},
 }
 
 var formatNames = map[Type]string{
 	Q8_0: "Q8_0", Q4_0: "Q4_0", Q4_1: "Q4_1", Q5_0: "Q5_0", Q5_1: "Q5_1", Q4_K: "Q4_K", Q5_K: "Q5_K", Q6_K: "Q6_K",
+	Q2_K: "Q2_K", Q3_K: "Q3_K", IQ4_NL: "IQ4_NL", IQ4_XS: "IQ4_XS", MXFP4: "MXFP4",
 }
 
 // randomRows fills w with whole blocks of f: any codes, runs of extreme ones, and finite scales of all kinds.
@@ -43,6 +45,12 @@ func randomRows(r *rand.Rand, f *IntFormat, w []byte) {
 				h = 0x7bff // 65504
 			}
 			binary.LittleEndian.PutUint16(w[b+o:], h|uint16(r.IntN(2))<<15)
+		}
+		if f.Type == MXFP4 { // any exponent that keeps products with the largest activations finite
+			w[b+MXFP4OffsetE] = byte(r.IntN(150))
+			if r.IntN(4) == 0 {
+				w[b+MXFP4OffsetE] = byte(r.IntN(4))
+			}
 		}
 	}
 }
@@ -261,6 +269,7 @@ func TestGemvLevels(t *testing.T) {
 				for _, rows := range rowLens {
 					first := 63 - rows // so that every case ends at the fence
 					got, check := guarded[float32](rows, r.IntN(5), -77)
+					s.Next = []*byte{nil, &all[0], &all[len(all)-1]}[r.IntN(3)]
 					gemv(got, all[first*rb:], la, tok, s)
 					what := fmt.Sprintf("k=%d rows=%d", k, rows)
 					check(t, what)

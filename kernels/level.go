@@ -42,6 +42,14 @@ type Level struct {
 	// GemmInt8: dst[(t-t0)*ldd + r] = <row r of tile, token t>, t0 <= t < t1, r < tile.Rows.
 	GemmInt8 func(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int)
 
+	// --- weights in F32, F16 and BF16; nil for other types
+
+	// GemvFloat: dst[i] = one chain of fma(w[i,p], x[p]) over rising p from +0; w holds len(dst) whole rows of len(x) values.
+	// Any len(dst); multiples of 16 are the fast case. At most about 100 µs of work a call.
+	GemvFloat [NumTypes]func(dst []float32, w []byte, x []float32, s *Scratch)
+	// UnpackFloat: dst[p*ldd + i] = w[i,p] decoded, i < rows, p < k; row i begins at w[i*stride].
+	UnpackFloat [NumTypes]func(dst []float32, ldd int, w []byte, stride, rows, k int)
+
 	// --- float matrix products
 
 	// GemmF32: C[i,j] = (acc ? C[i,j] : +0) then one chain of fma over rising p of A(i,p)*B[p,j];
@@ -52,6 +60,7 @@ type Level struct {
 	// k is a multiple of BF16Step.
 	GemmBF16  func(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool)
 	BF16Unit  string                                  // the instructions behind GemmBF16: "avx512_bf16", "amx_bf16"
+	FastBF16  bool                                    // GemmBF16 is faster than GemmF32
 	BF16Row   func(dst []uint16, src []float32)       // rounds to nearest even
 	BF16Pairs func(dst []uint16, even, odd []float32) // dst[2i], dst[2i+1] = even[i], odd[i] rounded
 	// Transpose: dst[j*ldd + i] = src[i*lds + j], i < rows, j < cols.

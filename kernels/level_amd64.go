@@ -14,6 +14,7 @@ func init() {
 	avx2.Name = "avx2"
 	avx2Int(&avx2)
 	avx2Float(&avx2)
+	avx2Weights(&avx2)
 	avx2Vector(&avx2)
 	levels = append(levels, &avx2)
 	if cpuid.CPU.Supports(cpuid.AVXVNNI) {
@@ -29,6 +30,7 @@ func init() {
 	avx512.Name = "avx512"
 	avx512Int(&avx512)
 	avx512Float(&avx512)
+	avx512Weights(&avx512)
 	avx512Vector(&avx512)
 	avx512BF16Pack(&avx512)
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {

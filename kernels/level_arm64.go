@@ -10,6 +10,7 @@ func init() {
 	neon.Name = "neon"
 	neonInt(&neon)
 	neonFloat(&neon)
+	neonWeights(&neon)
 	neonVector(&neon)
 	levels = append(levels, &neon)
 	if !cpuid.CPU.Supports(cpuid.ASIMDDP) {

@@ -42,6 +42,8 @@
 #define XTN8B(n, d) WORD $(0x0e212800 | (n)<<5 | (d))
 // upper d = int8 of int16 n
 #define XTN216B(n, d) WORD $(0x4e212800 | (n)<<5 | (d))
+// d = bytes n << m, to the right where m is negative
+#define USHL16B(m, n, d) WORD $(0x6e204400 | (m)<<16 | (n)<<5 | (d))
 // d = int16 of the lower int8 n
 #define SXTL8H(n, d) WORD $(0x0f08a400 | (n)<<5 | (d))
 // d = int16 of the upper int8 n

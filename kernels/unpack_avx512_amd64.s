@@ -2,104 +2,22 @@
 
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "unpack_avx512_amd64.h"
 
-// unpackX: 16 rows of a format to one panel of the level's tile. The packed bytes are transposed, so that each shuffle
-// moves two weights a byte, and decoded afterwards.
-//
-//	for g := range groups { for r := range 16 { w[g][i/4][r][i%4] = code(r, 32g+i) ^ flip; s[g][r], m[g][r] = scale(r, g), min(r, g) } }
-//
-// Loops prefetch the 16 rows that follow in the order of the file.
-
-// ARGS loads the arguments; Z31 = flip in all bytes.
-#define ARGS \
-	MOVQ w+0(FP), DI        \
-	MOVQ s+8(FP), SI        \
-	MOVQ m+16(FP), DX       \
-	MOVQ src+24(FP), R8     \
-	MOVQ rowBytes+32(FP), BX \
-	MOVQ groups+40(FP), CX  \
-	LEAQ (BX)(BX*2), R12    \
-	LEAQ (R8)(BX*4), R9     \
-	LEAQ (R8)(BX*8), R10    \
-	LEAQ (R9)(BX*8), R11    \
-	LEAQ (R10)(BX*8), R13   \
-	VPBROADCASTD flip+48(FP), Z31
-
-// LOAD loads 16 bytes at o of each row: row i+4L is lane L of Zi.
-#define LOAD(o) \
-	VMOVDQU      o(R8), X0                    \
-	VMOVDQU      o(R8)(BX*1), X1              \
-	VMOVDQU      o(R8)(BX*2), X2              \
-	VMOVDQU      o(R8)(R12*1), X3             \
-	VINSERTI32X4 $1, o(R9), Z0, Z0            \
-	VINSERTI32X4 $1, o(R9)(BX*1), Z1, Z1      \
-	VINSERTI32X4 $1, o(R9)(BX*2), Z2, Z2      \
-	VINSERTI32X4 $1, o(R9)(R12*1), Z3, Z3     \
-	VINSERTI32X4 $2, o(R10), Z0, Z0           \
-	VINSERTI32X4 $2, o(R10)(BX*1), Z1, Z1     \
-	VINSERTI32X4 $2, o(R10)(BX*2), Z2, Z2     \
-	VINSERTI32X4 $2, o(R10)(R12*1), Z3, Z3    \
-	VINSERTI32X4 $3, o(R11), Z0, Z0           \
-	VINSERTI32X4 $3, o(R11)(BX*1), Z1, Z1     \
-	VINSERTI32X4 $3, o(R11)(BX*2), Z2, Z2     \
-	VINSERTI32X4 $3, o(R11)(R12*1), Z3, Z3
-
-// COLUMNS loads 16 bytes at o of each row and leaves dword j of all rows in Zj.
-#define COLUMNS(o) \
-	LOAD(o) \
-	TRANSPOSE4(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
-
-// HEAD leaves the first two dwords of each row's block in Z8 and Z9.
-#define HEAD \
-	LOAD(0)                   \
-	VPUNPCKLDQ  Z1, Z0, Z4    \
-	VPUNPCKLDQ  Z3, Z2, Z5    \
-	VPUNPCKLQDQ Z5, Z4, Z8    \
-	VPUNPCKHQDQ Z5, Z4, Z9
-
-// SCALE stores the f16 in the lower half of Z8.
-#define SCALE(to) \
-	VPMOVDW   Z8, Y4     \
-	VCVTPH2PS Y4, Z4     \
-	VMOVUPS   Z4, (to)   \
-	ADDQ      $128, to
+// Unpack of the formats with blocks of 32, see unpack_avx512_amd64.h.
 
 // MINIMUM stores the f16 in its upper half.
 #define MINIMUM \
 	VPSRLD $16, Z8, Z8 \
 	SCALE(DX)
 
-#define NEXT(bytes) \
-	ADDQ $bytes, R8        \
-	ADDQ $bytes, R9        \
-	ADDQ $bytes, R10       \
-	ADDQ $bytes, R11       \
-	ADDQ $(16*bytes), R13  \
-	ADDQ $512, DI          \
-	DECQ CX                \
-	JNZ  loop              \
-	VZEROUPPER             \
-	RET
-
-#define FETCH5 \
-	PREFETCHT1 (R13)       \
-	PREFETCHT1 64(R13)     \
-	PREFETCHT1 128(R13)    \
-	PREFETCHT1 192(R13)    \
-	PREFETCHT1 256(R13)
-
-#define FETCH6 FETCH5; PREFETCHT1 320(R13)
-#define FETCH9 FETCH6; PREFETCHT1 384(R13); PREFETCHT1 448(R13); PREFETCHT1 512(R13)
-
-#define BROADCAST(x, to) \
-	MOVL         $x, AX  \
-	VPBROADCASTD AX, to
+#define FETCH9 FETCH7; PREFETCHT1 448(R13); PREFETCHT1 512(R13)
 
 #define FLIPPED(o, q) \
 	VPXORD    Z31, q, q \
 	VMOVDQU32 q, o(DI)
 
-// func unpackQ8_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+// func unpackQ8_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ8_0AVX512(SB), 0, $136-52
 	ARGS
 loop:
@@ -134,7 +52,7 @@ loop:
 	NIBBLES(128, Z2)  \
 	NIBBLES(192, Z3)
 
-// func unpackQ4_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+// func unpackQ4_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ4_0AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
@@ -148,7 +66,7 @@ loop:
 	ALLNIBBLES
 	NEXT(18)
 
-// func unpackQ4_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+// func unpackQ4_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ4_1AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
@@ -199,7 +117,7 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $64
 	FIVE(128, Z2, 8)  \
 	FIVE(192, Z3, 12)
 
-// func unpackQ5_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+// func unpackQ5_0AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ5_0AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)
@@ -217,7 +135,7 @@ loop:
 	ALLFIVE
 	NEXT(22)
 
-// func unpackQ5_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, groups int, flip uint32)
+// func unpackQ5_1AVX512(w *byte, s, m *float32, src *byte, rowBytes, blocks int, flip uint32)
 TEXT ·unpackQ5_1AVX512(SB), 0, $136-52
 	ARGS
 	BROADCAST(0x0f0f0f0f, Z30)

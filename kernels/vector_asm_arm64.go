@@ -30,10 +30,11 @@ func scale128(dst *float32, n int, a float32)
 //go:noescape
 func div128(dst *float32, n int, a float32)
 
-// out[d] = fma(pout[d], b, float32(out[d]*a))
+// attendMerge128: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive
+// multiple of 4.
 //
 //go:noescape
-func attendMerge128(out, pout *float32, n int, a, b float32)
+func attendMerge128(out, pout *float32, n int, down, pdown float32) (a, b float32)
 
 // dst[i] = F16ToF32(src[i])
 //

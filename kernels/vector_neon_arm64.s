@@ -2,6 +2,7 @@
 
 #include "textflag.h"
 #include "neon_arm64.h"
+#include "exp_neon_arm64.h"
 
 // func add128(dst, x *float32, n int)
 TEXT ·add128(SB), 0, $136-24
@@ -88,13 +89,18 @@ loop:
 	BGT    loop
 	RET
 
-// func attendMerge128(out, pout *float32, n int, a, b float32)
-TEXT ·attendMerge128(SB), 0, $136-32
+// func attendMerge128(out, pout *float32, n int, down, pdown float32) (a, b float32)
+TEXT ·attendMerge128(SB), 0, $136-40
 	MOVD  out+0(FP), R0
 	MOVD  pout+8(FP), R1
 	MOVD  n+16(FP), R2
-	FMOVS a+24(FP), F2
-	FMOVS b+28(FP), F3
+	FMOVS down+24(FP), F0
+	FMOVS pdown+28(FP), F1
+	LOADEXP(R3)
+	EXP(0, 2, 4, 5, 6)
+	EXP(1, 3, 4, 5, 6)
+	FMOVS F2, a+32(FP)
+	FMOVS F3, b+36(FP)
 
 	// invariant: the elements before R0 are done, R2 > 0 are left
 loop:

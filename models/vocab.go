@@ -33,7 +33,7 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 	var merges []string
 	var mergesErr error
 	var decoding sync.WaitGroup
-	if model == "gpt2" { // beside the tokens: these two are most of the metadata
+	if token.HasMerges(model) { // beside the tokens: these two are most of the metadata
 		decoding.Go(func() { merges, mergesErr = f.Strings(ns + "merges") })
 		defer decoding.Wait()
 	}
@@ -45,7 +45,7 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 		return v, vocabError(f, ns+"tokens", "an empty array", "one token at least")
 	}
 	if f.Has(ns + "scores") {
-		if v.Scores, err = f.Floats(ns + "scores"); err != nil {
+		if v.Scores, err = scores(f, ns+"scores"); err != nil {
 			return v, err
 		}
 		if len(v.Scores) != n {
@@ -82,13 +82,34 @@ func Vocabulary(f *gguf.File) (v token.Vocab, err error) {
 		to  *bool
 	}{
 		{ns + "add_bos_token", &v.AddBOS}, {ns + "add_eos_token", &v.AddEOS}, {ns + "add_space_prefix", &v.AddSpacePrefix},
+		{ns + "remove_extra_whitespaces", &v.MergeSpaces}, {ns + "normalizer.lowercase", &v.Lowercase},
 	} {
 		if *flag.to, err = f.BoolOr(flag.key, *flag.to); err != nil {
 			return v, err
 		}
 	}
+	if v.StripAccents, err = f.BoolOr(ns+"normalizer.strip_accents", v.Lowercase); err != nil {
+		return v, err
+	}
+	if v.Chars, err = charMap(f, ns+"precompiled_charsmap"); err != nil {
+		return v, err
+	}
 	token.DetectSpecial(&v)
 	return v, stripRules(f, &v)
+}
+
+// scores reads an array of f32, or of i32.
+func scores(f *gguf.File, key string) ([]float32, error) {
+	value, _ := f.Get(key)
+	whole, ok := value.Int32s()
+	if !ok {
+		return f.Floats(key)
+	}
+	list := make([]float32, len(whole))
+	for i, x := range whole {
+		list[i] = float32(x)
+	}
+	return list, nil
 }
 
 func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
@@ -106,22 +127,52 @@ func tokenTypes(f *gguf.File, key string, n int) ([]int32, error) {
 	return types, nil
 }
 
-// stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the model's name.
+// charMap reads an array of bytes.
+func charMap(f *gguf.File, key string) ([]byte, error) {
+	value, ok := f.Get(key)
+	if !ok {
+		return nil, nil
+	}
+	b, ok := value.Bytes()
+	if !ok {
+		return nil, vocabError(f, key, value.TypeName(), "an array of u8 or i8")
+	}
+	return b, nil
+}
+
+// stripRules sets which special tokens swallow white space. GGUF has no key for it; llama.cpp goes by the names of
+// pre-tokenizer, architecture and model, in this order.
 func stripRules(f *gguf.File, v *token.Vocab) error {
+	arch, err := f.StringOr("general.architecture", "")
+	if err != nil {
+		return err
+	}
 	name, err := f.StringOr("general.name", "")
 	if err != nil {
 		return err
 	}
 	name = strings.ToLower(name)
-	if !strings.Contains(name, "phi-3") && !strings.Contains(name, "phi3") {
-		return nil
+	contains := func(s string, any ...string) bool {
+		return slices.ContainsFunc(any, func(part string) bool { return strings.Contains(s, part) })
 	}
-	for id, t := range v.Types {
-		switch text := v.Tokens[id]; {
-		case text == "<unk>" || text == "<s>" || text == "<|endoftext|>":
-		case t == token.Unknown || t == token.Control || t == token.UserDefined || text == "</s>":
-			v.RStrip = append(v.RStrip, int32(id))
+	left := func(mask string) {
+		if id := slices.Index(v.Tokens, mask); id >= 0 {
+			v.LStrip = append(v.LStrip, int32(id))
 		}
+	}
+	switch {
+	case contains(v.Pre, "jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert") || contains(arch, "nomic-bert-moe", "jina-bert-v3"):
+		left("<mask>")
+	case contains(name, "phi-3", "phi3"):
+		for id, t := range v.Types {
+			switch text := v.Tokens[id]; {
+			case text == "<unk>" || text == "<s>" || text == "<|endoftext|>":
+			case t == token.Unknown || t == token.Control || t == token.UserDefined || text == "</s>":
+				v.RStrip = append(v.RStrip, int32(id))
+			}
+		}
+	case contains(name, "modern-bert"):
+		left("[MASK]")
 	}
 	return nil
 }

@@ -26,16 +26,7 @@ var (
 	_ = define(Format{Name: "NVFP4", Type: k.NVFP4, Block: 64, Bytes: k.NVFP4Bytes}, unpackNVFP4, packNVFP4)
 )
 
-// fp4Values are the E2M1 floats (1 sign, 2 exponent, 1 fraction bit) times two.
-var fp4Values = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
-
-// halfE8M0 is 2^(e-128), for small e a subnormal.
-func halfE8M0(e uint8) float32 {
-	if e < 2 {
-		return math.Float32frombits(0x200000 << e)
-	}
-	return math.Float32frombits(uint32(e-1) << 23)
-}
+var fp4Values = floats16(k.FP4Values)
 
 // halfE4M3 is half of an unsigned E4M3 float (4 exponent, 3 fraction bits).
 func halfE4M3(b uint8) float32 {
@@ -78,7 +69,7 @@ func nearestFP4(v, d float32) (code uint8) {
 func unpackMXFP4(dst []float32, src []byte) {
 	for len(dst) > 0 {
 		b, y := (*[k.MXFP4Bytes]byte)(src), (*[32]float32)(dst)
-		d := halfE8M0(b[k.MXFP4OffsetE])
+		d := k.HalfE8M0[b[k.MXFP4OffsetE]]
 		for i, c := range b[k.MXFP4OffsetQ:] {
 			y[i&15] = fp4Values[c&15] * d
 			y[i&15+16] = fp4Values[c>>4] * d
@@ -94,7 +85,7 @@ func packMXFP4(dst []byte, row, _ []float32) {
 		// The exponent that puts the greatest magnitude on 4, the top binade of E2M1.
 		_, amax := extreme(x)
 		e := uint8(max(0, int(math.Float32bits(amax)>>23)-2))
-		d := halfE8M0(e)
+		d := k.HalfE8M0[e]
 		b[k.MXFP4OffsetE] = e
 		for i, v := range x {
 			codes[i] = nearestFP4(v, d)

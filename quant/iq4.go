@@ -26,8 +26,14 @@ var (
 	_ = define(Format{Name: "IQ4_XS", Type: k.IQ4_XS, Block: k.Block256, Bytes: k.IQ4_XSBytes}, unpackIQ4_XS, packIQ4_XS)
 )
 
-// iq4Values are the 16 levels, denser near zero.
-var iq4Values = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+var iq4Values = floats16(k.IQ4Values)
+
+func floats16(v [16]int8) (f [16]float32) {
+	for i, c := range v {
+		f[i] = float32(c)
+	}
+	return f
+}
 
 func unpackIQ4(y *[32]float32, q *[16]byte, d float32) {
 	for i, c := range q {
@@ -50,8 +56,8 @@ func unpackIQ4_XS(dst []float32, src []byte) {
 		d := half(b[k.IQ4_XSOffsetD:])
 		sh := binary.LittleEndian.Uint16(b[k.IQ4_XSOffsetSH:])
 		for g := range 8 {
-			sc := int(b[k.IQ4_XSOffsetSL+g/2]>>(g%2*4)&15) | int(sh>>(2*g)&3)<<4
-			unpackIQ4((*[32]float32)(dst[32*g:]), (*[16]byte)(b[k.IQ4_XSOffsetQ+16*g:]), d*float32(sc-32))
+			sc := k.ScaleIQ4_XS(sh, b[k.IQ4_XSOffsetSL:], g)
+			unpackIQ4((*[32]float32)(dst[32*g:]), (*[16]byte)(b[k.IQ4_XSOffsetQ+16*g:]), d*float32(sc))
 		}
 		src, dst = src[k.IQ4_XSBytes:], dst[256:]
 	}

@@ -14,22 +14,15 @@ import k "github.com/freehold-slm/freehold/kernels"
 //	+-------------+----------------------------------+--------+----+
 //	                                                           f16
 //
-// sc: low nibbles of sc[0..7] in bytes 0-7, of sc[8..15] above them; bits 4-5 of
-// sc[i], sc[i+4], sc[i+8], sc[i+12] upwards in byte 8+i.
+// sc: see kernels.ScaleQ3_K.
 var _ = define(Format{Name: "Q3_K", Type: k.Q3_K, Block: k.Block256, Bytes: k.Q3_KBytes}, unpackQ3_K, packQ3_K)
-
-// scaleQ3_K is sc - 32 of group g.
-func scaleQ3_K(packed []byte, g int) int {
-	low := packed[g%8] >> (g / 8 * 4) & 15
-	return int(low|packed[8+g%4]>>(g/4*2)&3<<4) - 32
-}
 
 func unpackQ3_K(dst []float32, src []byte) {
 	for len(dst) > 0 {
 		b, y := (*[k.Q3_KBytes]byte)(src), (*[256]float32)(dst)
 		d := half(b[k.Q3_KOffsetD:])
 		for g := range 16 {
-			scale := d * float32(scaleQ3_K(b[k.Q3_KOffsetScales:], g))
+			scale := d * float32(k.ScaleQ3_K(b[k.Q3_KOffsetScales:], g))
 			q, shift := crumbs(b[k.Q3_KOffsetQ:], g)
 			high := (*[16]byte)(b[k.Q3_KOffsetHigh+g%2*16:])
 			yg := (*[16]float32)(y[16*g:])
@@ -83,7 +76,7 @@ func packBlockQ3_K(b *[k.Q3_KBytes]byte, x *[256]float32, importance []float32) 
 		packed[8+g%4] |= s >> 4 << (g / 4 * 2)
 	}
 	for g := range 16 {
-		scale := float32(d * float32(scaleQ3_K(packed, g)))
+		scale := float32(d * float32(k.ScaleQ3_K(packed, g)))
 		if scale == 0 {
 			continue
 		}

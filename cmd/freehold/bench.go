@@ -21,8 +21,9 @@ type benchCmd struct {
 }
 
 func (*benchCmd) Help() string {
-	return "Medians of repetitions, held against the memory bandwidth and arithmetic peaks measured in the same run. " +
+	return "Medians of repetitions, held against the memory bandwidth and arithmetic peaks measured between them (medians too). " +
 		"ppN = a prompt of N tokens, tgN = N tokens one by one; @ d2048 = after 2048 tokens, @ b4 = 4 sequences together. " +
+		"Four prompt lengths, or three depths or batches, give the law by which their time grows. " +
 		"The limit is the time to read every weight once a pass (and the cache, while generating) or to do all products, whichever is longer. " +
 		"compare holds two results against each other: ratios of medians with 95 % bootstrap intervals. They were not measured in turn, so a " +
 		"difference may be the machine's; exit code 8 where no test says anything."

@@ -10,8 +10,19 @@ import (
 	"github.com/freehold-slm/freehold/bench"
 )
 
+// numericText is the numeric mode and, of fast, what it comes to here.
+func numericText(r *bench.ModelResult) string {
+	switch {
+	case r.Numeric != "fast":
+		return r.Numeric
+	case r.FastUnit == "":
+		return "fast (the same as normal: this CPU level has nothing faster)"
+	}
+	return "fast (float weights by " + r.FastUnit + ")"
+}
+
 func benchTable(a *app, r *bench.ModelResult) {
-	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, r.Numeric, r.KV)
+	a.write("%s: %s, %s parameters, %s; %s, %d threads, %s, KV %s\n", r.Model, r.Arch, count(r.Parameters), size(r.Bytes), r.CPULevel, r.Threads, numericText(r), r.KV)
 	l := r.Limits
 	peak := func(name string, v float64) string {
 		if v == 0 {
@@ -19,8 +30,8 @@ func benchTable(a *app, r *bench.ModelResult) {
 		}
 		return fmt.Sprintf("%s %.0f G/s", name, v)
 	}
-	a.write("limits: read %.1f GB/s (%s of %s; plain %.1f, prefetching %.1f), %s, %s, %s\n", l.ReadGBs, size(int64(l.ReadBytes)), l.ReadFrom, l.PlainGBs,
-		l.FetchGBs, peak("int8", l.Int8Gops), peak("f32", l.F32Gflops), peak("bf16", l.BF16Gflops))
+	a.write("limits: read %.1f GB/s (%s of %s; plain %.1f, prefetching %.1f, at most %.1f), %s, %s, %s\n", l.ReadGBs, size(int64(l.ReadBytes)), l.ReadFrom, l.PlainGBs,
+		l.FetchGBs, l.ReadMost, peak("int8", l.Int8Gops), peak("f32", l.F32Gflops), peak("bf16", l.BF16Gflops))
 	if s := r.Startup; s != nil {
 		a.write("startup: ready %.1f ms, with tokenizer %.1f ms, first token %.1f ms\n", s.ReadyMS, s.TokenizerMS, s.FirstTokenMS)
 	}
@@ -44,6 +55,16 @@ func benchTable(a *app, r *bench.ModelResult) {
 			fmt.Sprintf("| %.0f %%", 100*t.Spread), rate, of})
 	}
 	a.columns(rows)
+	if len(r.Laws) > 0 {
+		a.write("\n")
+	}
+	for _, l := range r.Laws {
+		terms := fmt.Sprintf("%.3g ms + %.3g µs·n", 1e3*l.Terms[0], 1e6*l.Terms[1])
+		if len(l.Terms) > 2 {
+			terms += fmt.Sprintf(" + %.3g ns·n²", 1e9*l.Terms[2])
+		}
+		a.write("a %s takes %s, n = %s, %d to %d; off by at most %.0f %%\n", l.Of, terms, l.Over, l.From, l.To, 100*l.Error)
+	}
 	rows = [][]string{{"| test", "| against", "| tok/s", "| ratio [95 %] |"}, {"| ---", "| ---", "| ---:", "| --- |"}}
 	for _, t := range r.Tests {
 		for _, v := range t.Peers {

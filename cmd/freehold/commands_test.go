@@ -333,6 +333,21 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// Each type of KV cache is the one asked for, and f16 the one that is not.
+func TestKV(t *testing.T) {
+	model := fixture(t, "models/llama256.Q8_0.gguf")
+	for _, kv := range []string{"f16", "f32", "q8_0", ""} {
+		args := []string{"bench", "-q", "--json", model, "-p", "0", "-n", "4", "-r", "1", "--read-size=1"}
+		want := "f16"
+		if kv != "" {
+			args, want = append(args, "--kv="+kv), kv
+		}
+		if d := freehold(t, args...).must(t).document(t, "freehold/bench/1"); d["kv"] != want {
+			t.Errorf("--kv %q: the cache is %v", kv, d["kv"])
+		}
+	}
+}
+
 // quantize writes what can be opened, says what it did, and answers nearly like its source.
 func TestQuantize(t *testing.T) {
 	model, out := tiny(t), filepath.Join(t.TempDir(), "out.gguf")

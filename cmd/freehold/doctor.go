@@ -59,6 +59,11 @@ func (*doctorCmd) Run(a *app) error {
 	} else {
 		check("cpu level", true, "", "%s (this machine has: %s)", best.Name, strings.Join(d.Levels, " "))
 	}
+	if best != nil && best.FastBF16 {
+		check("numeric fast", true, "", "prompts of files in F32, F16 and BF16 by %s", best.BF16Unit)
+	} else if best != nil {
+		check("numeric fast", true, "", "the same as normal: this CPU level has nothing faster")
+	}
 	if best != nil && best.Name == "portable" && runtime.GOARCH == "amd64" {
 		check("speed", false, "use a CPU with AVX2, or pass the host's CPU flags on to the virtual machine", "no AVX2: models run slowly")
 	}

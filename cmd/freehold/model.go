@@ -38,8 +38,8 @@ func (f *computeFlags) level() (*kernels.Level, error) {
 type modelFlags struct {
 	computeFlags
 	Context int    `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
-	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations) or reference (f32 throughout)." enum:"normal,reference" default:"normal"`
-	KV      string `name:"kv" help:"KV cache: f16 or f32; reference mode always has f32." enum:",f16,f32" default:"" placeholder:"TYPE"`
+	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations), reference (f32 throughout) or fast (normal, float weights in bf16 where that gains; results are not the same everywhere)." enum:"normal,reference,fast" default:"normal"`
+	KV      string `name:"kv" help:"KV cache: f16, q8_0 (half the size) or f32; reference mode always has f32." enum:",f16,q8_0,f32" default:"" placeholder:"TYPE"`
 }
 
 // opened is a model and the file it reads.
@@ -97,12 +97,19 @@ func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
 		return nil, usagef("%s does not state its context length; give it with --context", name)
 	}
 	if flags.Numeric == "reference" {
-		if flags.KV == "f16" {
+		if flags.KV != "" && flags.KV != engine.KVF32.String() {
 			return nil, usagef("--numeric reference keeps its KV cache in f32; leave --kv out")
 		}
 		opts = append(opts, engine.WithNumeric(engine.Reference))
-	} else if flags.KV == "f32" {
-		opts = append(opts, engine.WithKV(engine.KVF32))
+	} else if flags.KV != "" {
+		kv, err := engine.ParseKV(flags.KV)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		opts = append(opts, engine.WithKV(kv))
+	}
+	if flags.Numeric == "fast" {
+		opts = append(opts, engine.WithNumeric(engine.Fast))
 	}
 	m, err := engine.New(f, opts...)
 	if err != nil {

@@ -79,6 +79,7 @@ var table = []instruction{
 	{"XTN8B", "xtn $d.8b, $n.8h", twoMisc(0, 0, 0, 0b10010), "lower d = int8 of int16 n"},
 	{"XTN216B", "xtn2 $d.16b, $n.8h", twoMisc(1, 0, 0, 0b10010), "upper d = int8 of int16 n"},
 
+	{"USHL16B", "ushl $d.16b, $n.16b, $m.16b", threeSame(1, 1, 0, 0b01000), "d = bytes n << m, to the right where m is negative"},
 	{"SXTL8H", "sxtl $d.8h, $n.8b", shiftImmediate(0, 0, 8, 0b10100), "d = int16 of the lower int8 n"},
 	{"SXTL28H", "sxtl2 $d.8h, $n.16b", shiftImmediate(1, 0, 8, 0b10100), "d = int16 of the upper int8 n"},
 	{"SXTL4S", "sxtl $d.4s, $n.4h", shiftImmediate(0, 0, 16, 0b10100), "d = int32 of the lower int16 n"},

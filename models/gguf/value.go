@@ -147,6 +147,14 @@ func (v Value) Ints() (list []int64, ok bool) {
 	return list, true
 }
 
+// Bytes returns an array of u8 or i8 as it is in the file.
+func (v Value) Bytes() (b []byte, ok bool) {
+	if v.Type != TypeArray || v.Elem != TypeUint8 && v.Elem != TypeInt8 {
+		return nil, false
+	}
+	return v.raw, true
+}
+
 // Int32s decodes an array of i32.
 func (v Value) Int32s() (list []int32, ok bool) {
 	if v.Type != TypeArray || v.Elem != TypeInt32 {

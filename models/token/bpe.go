@@ -8,12 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// bpe merges bytes by ranked pairs (Sennrich et al., arXiv:1508.07909; the byte alphabet is GPT-2's).
+// bpe merges by ranked pairs (Sennrich et al., arXiv:1508.07909): bytes, in GPT-2's spelling, or with pre.raw characters, where
+// <0x00> to <0xFF> spell what is no token.
 type bpe struct {
 	pre    *pre
 	texts  *index
 	tokens int32      // symbols from here on are no tokens
-	byteID [256]int32 // symbol of each byte
+	byteID [256]int32 // symbol of each byte; with pre.raw of the tokens <0x00> to <0xFF>, or -1
+	seams  seams      // with pre.raw: where text falls into pieces that no merge joins
 	merged []int32    // [merges] symbol that a merge of this rank makes
 	pairs  []uint64   // open addressing: left+1, right, rank; 0 = free
 	shift  uint       // 64 - log2(len(pairs))
@@ -39,7 +41,11 @@ func newBPE(v *Vocab, texts *index) (*bpe, error) {
 		return nil, err
 	}
 	for c := range b.byteID {
-		b.byteID[c] = texts.add(string(byteRune[c]))
+		if p.raw {
+			b.byteID[c] = texts.find(byteName(byte(c)))
+		} else {
+			b.byteID[c] = texts.add(string(byteRune[c]))
+		}
 	}
 	for rank, m := range v.Merges {
 		if keys[rank] != 0 {
@@ -55,6 +61,11 @@ func newBPE(v *Vocab, texts *index) (*bpe, error) {
 			return nil, fmt.Errorf("token: tokens and merges hold more than %d bytes of text", maxText)
 		}
 		keys[rank] = pairKey(left, right)
+	}
+	if p.raw {
+		for _, id := range b.merged {
+			b.seams.join(string(texts.text(id)))
+		}
 	}
 	b.pairs = make([]uint64, slotsFor(len(keys)))
 	b.shift = 64 - uint(bits.TrailingZeros(uint(len(b.pairs))))
@@ -140,6 +151,9 @@ func (b *bpe) rank(left, right int32) uint32 {
 
 // pair makes bpe a pairer.
 func (b *bpe) pair(left, right *link) (uint32, int32, bool) {
+	if left.id < 0 || right.id < 0 { // characters that no merge knows
+		return 0, 0, false
+	}
 	rank := b.rank(left.id, right.id)
 	if rank == noRank {
 		return 0, 0, false
@@ -147,8 +161,12 @@ func (b *bpe) pair(left, right *link) (uint32, int32, bool) {
 	return rank, b.merged[rank], true
 }
 
-// encode appends the tokens of text, which has gone through repair.
-func (b *bpe) encode(dst []int32, text string, s *scratch) []int32 {
+// encode appends the tokens of text.
+func (b *bpe) encode(dst []int32, text string, _ bool, s *scratch) []int32 {
+	text = repair(text)
+	if b.pre.marks {
+		text = strings.ReplaceAll(text, " ", spaceMark)
+	}
 	return b.cut(dst, text, b.pre.stages, s)
 }
 
@@ -156,11 +174,38 @@ func (b *bpe) cut(dst []int32, text string, stages []stage, s *scratch) []int32 
 	cut, deeper := stages[0], stages[1:]
 	for len(text) > 0 {
 		n := cut(text)
-		if len(deeper) > 0 {
+		switch {
+		case len(deeper) > 0:
 			dst = b.cut(dst, text[:n], deeper, s)
-		} else {
+		case b.pre.raw:
+			dst = b.line(dst, text[:n], s)
+		default:
 			dst = b.piece(dst, text[:n], s)
 		}
+		text = text[n:]
+	}
+	return dst
+}
+
+// line appends the tokens of a piece of raw text.
+func (b *bpe) line(dst []int32, text string, s *scratch) []int32 {
+	if text[0] == '\n' {
+		if b.pre.newlines {
+			if id := b.texts.find(text); id >= 0 && id < b.tokens {
+				return append(dst, id)
+			}
+		}
+	} else if b.pre.metaspace && !strings.HasPrefix(text, spaceMark) {
+		text = spaceMark + text
+	}
+	for len(text) > 0 {
+		n := b.seams.first(text)
+		if b.pre.metaspace && n > len(spaceMark) {
+			if next := strings.Index(text[1:n], spaceMark); next >= 0 {
+				n = next + 1
+			}
+		}
+		dst = b.piece(dst, text[:n], s)
 		text = text[n:]
 	}
 	return dst
@@ -191,16 +236,23 @@ func (b *bpe) pieceUncached(dst []int32, piece string, s *scratch) []int32 {
 			return append(dst, id)
 		}
 	}
-	if len(piece) == 1 {
-		return b.emit(dst, piece, b.byteID[piece[0]])
-	}
-	if len(piece) <= shortPiece {
-		return b.short(dst, piece)
-	}
 	c := &s.chain
 	c.reset()
-	for i := range len(piece) {
-		c.push(1, b.byteID[piece[i]])
+	switch {
+	case b.pre.raw:
+		for i := 0; i < len(piece); {
+			n := charLen(piece[i:])
+			c.push(n, b.texts.find(piece[i:i+n]))
+			i += n
+		}
+	case len(piece) == 1:
+		return b.emit(dst, piece, b.byteID[piece[0]])
+	case len(piece) <= shortPiece:
+		return b.short(dst, piece)
+	default:
+		for i := range len(piece) {
+			c.push(1, b.byteID[piece[i]])
+		}
 	}
 	c.merge(b)
 	for i := int32(0); i >= 0; i = c.syms[i].next {
@@ -252,13 +304,40 @@ func (b *bpe) short(dst []int32, piece string) []int32 {
 	return dst
 }
 
+// blankless drops white space and tokenizes what lies between, in lower case if asked to.
+type blankless struct {
+	*bpe
+	lower bool
+}
+
+func newBlankless(v *Vocab, texts *index) (encoder, error) {
+	b, err := newBPE(v, texts)
+	return &blankless{b, v.Lowercase}, err
+}
+
+func (b *blankless) encode(dst []int32, text string, start bool, s *scratch) []int32 {
+	text = repair(text)
+	if b.lower {
+		text = lowerText(text)
+	}
+	for len(text) > 0 {
+		text = text[runIn(text, 0, space):]
+		end := runOut(text, 0, space)
+		if end > 0 {
+			dst = b.bpe.encode(dst, text[:end], start, s)
+		}
+		text = text[end:]
+	}
+	return dst
+}
+
 // emit appends a symbol, or its bytes where it is no token. A byte that is no token is dropped, as in llama.cpp.
 func (b *bpe) emit(dst []int32, part string, id int32) []int32 {
-	if id < b.tokens {
+	if 0 <= id && id < b.tokens {
 		return append(dst, id)
 	}
 	for i := range len(part) {
-		if id := b.byteID[part[i]]; id < b.tokens {
+		if id := b.byteID[part[i]]; 0 <= id && id < b.tokens {
 			dst = append(dst, id)
 		}
 	}

@@ -4,6 +4,8 @@ package token
 type scratch struct {
 	chain   chain
 	spelled []byte
+	normal  []byte // normalised text
+	path    []best
 	words   wordCache
 	spm     spmPairer
 }

@@ -27,7 +27,7 @@ func TestWordCache(t *testing.T) {
 		if len(piece) <= maxCached && s.words.find(piece).n > 0 {
 			known++
 		}
-		got, want := tok.bpe.piece(nil, piece, s), tok.bpe.pieceUncached(nil, piece, plain)
+		got, want := tok.encoder.(*bpe).piece(nil, piece, s), tok.encoder.(*bpe).pieceUncached(nil, piece, plain)
 		if !slices.Equal(got, want) {
 			t.Fatalf("%q: %v, want %v", piece, got, want)
 		}

@@ -7,12 +7,13 @@ import (
 
 // Character classes of Unicode 15.1, which llama.cpp's tables hold.
 const (
-	letter uint8 = 1 << iota // \p{L}
-	number                   // \p{N}
-	space                    // \s: White_Space
-	punct                    // \p{P}
-	symb                     // \p{S}
-	mark                     // \p{M}
+	letter  uint8 = 1 << iota // \p{L}
+	number                    // \p{N}
+	space                     // \s: White_Space
+	punct                     // \p{P}
+	symb                      // \p{S}
+	mark                      // \p{M}
+	control                   // \p{C} that are assigned
 )
 
 var categories = []struct {
@@ -21,6 +22,7 @@ var categories = []struct {
 }{
 	{letter, unicode.L}, {number, unicode.N}, {space, unicode.White_Space},
 	{punct, unicode.P}, {symb, unicode.S}, {mark, unicode.M},
+	{control, unicode.Cc}, {control, unicode.Cf}, {control, unicode.Co}, {control, unicode.Cs},
 }
 
 // runeClasses is a two-stage table: page number by rune>>8, class by page and low byte.

@@ -7,20 +7,20 @@ import (
 
 // buildPieces decodes every token once; Piece then only cuts. No piece is longer than its token's text: each is put where
 // that begins.
-func (t *Tokenizer) buildPieces() {
+func (t *Tokenizer) buildPieces(normal func(dst, text []byte) []byte) {
 	start := t.texts.end
 	t.pieces, t.pieceEnd = make([]byte, start[t.size]), make([]uint32, t.size)
 	_ = ranges(t.size, func(from, to int) error { // no error to give
 		for id := int32(from); int(id) < to; id++ {
 			at, limit := start[id], start[id+1]
-			t.pieceEnd[id] = at + uint32(len(t.appendPiece(t.pieces[at:at:limit], id)))
+			t.pieceEnd[id] = at + uint32(len(t.appendPiece(t.pieces[at:at:limit], id, normal)))
 		}
 		return nil
 	})
 }
 
 // appendPiece appends what a token stands for. Unused and undefined tokens stand for nothing.
-func (t *Tokenizer) appendPiece(dst []byte, id int32) []byte {
+func (t *Tokenizer) appendPiece(dst []byte, id int32, normal func(dst, text []byte) []byte) []byte {
 	text := t.texts.text(id)
 	switch t.Type(id) {
 	case Unknown, Control, UserDefined:
@@ -29,10 +29,7 @@ func (t *Tokenizer) appendPiece(dst []byte, id int32) []byte {
 		b, _ := parseByte(string(text)) // New checked it
 		return append(dst, b)
 	case Normal:
-		if t.bpe != nil {
-			return appendUnspelled(dst, text)
-		}
-		return appendUnmarked(dst, text)
+		return normal(dst, text)
 	}
 	return dst
 }

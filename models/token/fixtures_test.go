@@ -167,13 +167,6 @@ func TestFixturesTokenizers(t *testing.T) {
 	for _, path := range files {
 		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		t.Run(name, func(t *testing.T) {
-			if name == "bert-bge" { // WordPiece: not built, and said so
-				_, err := models.Vocabulary(vocabFile(t, name))
-				if err == nil || !strings.Contains(err.Error(), `"bert"`) || !strings.Contains(err.Error(), "gpt2, llama") {
-					t.Fatalf("error is %v, want one that names bert and lists gpt2, llama", err)
-				}
-				return
-			}
 			var ref tokenVectors
 			readJSON(t, path, &ref)
 			compareVectors(t, fixtureTokenizer(t, name), &ref)
@@ -241,9 +234,6 @@ func TestFixturesUpstream(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join(fixtures(t, "tokenizers"), "*.inp"))
 	for _, path := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "ggml-vocab-"), ".gguf.inp")
-		if name == "bert-bge" {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			tok := fixtureTokenizer(t, name)
 			in, err := os.ReadFile(path)

@@ -16,22 +16,67 @@ type pre struct {
 	names        string // space-separated values of tokenizer.ggml.pre
 	stages       []stage
 	ignoreMerges bool // a piece that is a token is that token, whatever the merges say
+	raw          bool // tokens hold text as it is, not spelled byte by byte
+	marks        bool // with raw: a space is read as the mark of SentencePiece
+	newlines     bool // with raw: line ends that are a token are that token, whatever the merges say
+	metaspace    bool // with raw: each line begins with a mark, and each mark begins a piece
 	addBOS       bool // default of Vocab.AddBOS
+	keepBOS      bool // BOS is added even where the file says no
+	noBOS        bool // no default of Vocab.BOS
+	cased        bool // default of Vocab.Lowercase is false
 	cleanSpaces  bool // Vocab.CleanSpaces
 }
 
-// The pre-tokenizers: one line a name or group of names that llama.cpp treats alike.
+// The pre-tokenizers: one line a name or group of names that llama.cpp treats alike. Where its expression departs from
+// the one a model was published with, its own counts: a GGUF file's ids are what llama.cpp makes of it.
 var pres = []pre{
 	{names: "default", stages: []stage{cutPunctDefault, cutGPT2, cutNumbers, cutDigits3}, cleanSpaces: true},
-	{names: "gpt-2 phi-2 mpt olmo jais gigachat a.x-4.0 mellum exaone4", stages: []stage{cutGPT2}, cleanSpaces: true},
+	{names: "gpt-2 phi-2 mpt olmo jais gigachat a.x-4.0 mellum exaone4 modern-bert roberta-bpe jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code",
+		stages: []stage{cutGPT2}, cleanSpaces: true},
 	{names: "trillion granite-docling", stages: []stage{cutGPT2}},
 	{names: "falcon", stages: []stage{cutPunctFalcon, cutGPT2, cutDigits3}, cleanSpaces: true},
 	{names: "smollm command-r", stages: []stage{cutNumber1, cutGPT2}},
 	{names: "starcoder refact codeshell exaone minerva-7b mellum2", stages: []stage{cutNumber1, cutGPT2}, cleanSpaces: true},
-	{names: "qwen2 deepseek-r1-qwen kormo f2llmv2 hunyuan solar-open grok-2", stages: []stage{cutQwen2}},
-	{names: "stablelm2 megrez", stages: []stage{cutQwen2}, cleanSpaces: true},
-	{names: "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2", stages: []stage{cutLlama3}, ignoreMerges: true, addBOS: true, cleanSpaces: true},
-	{names: "dbrx smaug-bpe", stages: []stage{cutLlama3}, cleanSpaces: true},
+	{names: "chameleon", stages: []stage{isolate(sentinel), isolate(image), isolate(blank), cutNumber1, isolate(punctuation1), cutGPT2}, addBOS: true},
+
+	{names: "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
+		stages: []stage{llama3.cut}, ignoreMerges: true, addBOS: true, cleanSpaces: true},
+	{names: "dbrx smaug-bpe", stages: []stage{llama3.cut}, cleanSpaces: true},
+	{names: "chatglm-bpe", stages: []stage{llama3.cut}, noBOS: true, cleanSpaces: true},
+	{names: "glm4 glm5", stages: []stage{llama3.cut}, noBOS: true, ignoreMerges: true, cleanSpaces: true},
+	{names: "jais-2", stages: []stage{llama3.cut, cutSpaces512}, cleanSpaces: true},
+	{names: "minicpm5", stages: []stage{isolate(numbers3), llama3.cut}, ignoreMerges: true, cleanSpaces: true},
+	{names: "qwen2 deepseek-r1-qwen kormo f2llmv2 hunyuan solar-open grok-2 bailingmoe bailingmoe2 llada-moe", stages: []stage{qwen2.cut}},
+	{names: "stablelm2 megrez", stages: []stage{qwen2.cut}, cleanSpaces: true},
+	{names: "qwen35", stages: []stage{qwen35.cut}},
+	{names: "laguna", stages: []stage{cutLines, qwen2.cut}},
+	{names: "ufakzeka", stages: []stage{ufakzeka.cut}},
+	{names: "seed-coder", stages: []stage{seedCoder.cut}},
+	{names: "exaone-moe", stages: []stage{exaoneMoE.cut}, cleanSpaces: true},
+	{names: "k2-horizon", stages: []stage{k2Horizon.cut}},
+	{names: "kimi-k2", stages: []stage{kimiK2.cut}},
+
+	{names: "gpt-4o llama4 kanana2 talkie minimax-m2", stages: []stage{gpt4o.cut}},
+	{names: "granite-embed-multi-97m", stages: []stage{graniteEmbed.cut}, ignoreMerges: true},
+	{names: "tekken", stages: []stage{tekken.cut}, ignoreMerges: true, addBOS: true},
+	{names: "tiny_aya cohere2moe", stages: []stage{cutNumberTail, cutNumberThrees, tinyAya.cut}},
+	{names: "youtu", stages: []stage{isolate(youtuScripts), youtu.cut}, ignoreMerges: true},
+
+	{names: "deepseek-llm", stages: []stage{isolate(newline), isolate(casedWord), isolate(widePunctuation), cutTrailingSpace, isolate(eastAsian), cutNumbers}},
+	{names: "deepseek-coder", stages: []stage{isolate(newline), isolate(spaceLetters), isolate(spacePunctuation), isolate(eastAsian), cutNumber1}},
+	{names: "deepseek-v3 hunyuan-dense joyai-llm hy_v4", stages: []stage{isolate(numbers3), isolate(hanKana), isolate(deepseek3)}},
+	{names: "spark2_5", stages: []stage{isolate(numbers3), isolate(hanKana), isolate(spark), cutNumber1}},
+	{names: "afmoe", stages: []stage{cutNumberTail, cutNumberThrees, isolate(asianScripts), isolate(deepseek3)}},
+
+	{names: "bloom gpt3-finnish", stages: []stage{isolate(bloomWord)}, cleanSpaces: true},
+	{names: "poro-chat", stages: []stage{isolate(bloomWord)}},
+	{names: "viking", stages: []stage{isolate(bloomWord), cutNumber1}},
+	{names: "superbpe", stages: []stage{cutNumbers, cutBeforeThrees, cutThrees}},
+
+	{names: "gemma4 granite-embed-multi-311m", stages: []stage{cutLines}, raw: true, marks: true, newlines: true, keepBOS: true, cleanSpaces: true},
+	{names: "mmbert", stages: []stage{cutLines}, raw: true, marks: true, newlines: true, metaspace: true, cleanSpaces: true},
+	{names: "sarvam-moe", stages: []stage{cutLines}, raw: true, marks: true},
+	{names: "whitespace", stages: []stage{cutBlanks}, raw: true, cased: true, cleanSpaces: true},
 }
 
 // KnownPre lists the values of Vocab.Pre that New accepts, sorted.
@@ -51,86 +96,4 @@ func preTokenizer(name string) (*pre, error) {
 		}
 	}
 	return nil, fmt.Errorf("token: pre-tokenizer %q is not known (known: %s)", name, strings.Join(KnownPre(), ", "))
-}
-
-// The parts that the scanners share.
-
-// runIn returns the end of the run of runes from i on that have any class of mask.
-func runIn(s string, i int, mask uint8) int {
-	for i < len(s) {
-		if c := s[i]; c < 0x80 {
-			if asciiClass[c]&mask == 0 {
-				return i
-			}
-			i++
-			continue
-		}
-		r, n := decode(s[i:])
-		if class(r)&mask == 0 {
-			return i
-		}
-		i += n
-	}
-	return i
-}
-
-// runOut returns the end of the run of runes from i on that have no class of mask.
-func runOut(s string, i int, mask uint8) int {
-	for i < len(s) {
-		if c := s[i]; c < 0x80 {
-			if asciiClass[c]&mask != 0 {
-				return i
-			}
-			i++
-			continue
-		}
-		r, n := decode(s[i:])
-		if class(r)&mask != 0 {
-			return i
-		}
-		i += n
-	}
-	return i
-}
-
-// contraction returns the length of 's 't 'm 'd 're 've 'll at the start of s, or 0; fold also takes capitals.
-func contraction(s string, fold bool) int {
-	if len(s) < 2 || s[0] != '\'' {
-		return 0
-	}
-	at := func(i int) byte {
-		if c := s[i]; fold && 'A' <= c && c <= 'Z' {
-			return c + 'a' - 'A'
-		}
-		return s[i]
-	}
-	switch at(1) {
-	case 's', 't', 'm', 'd':
-		return 2
-	case 'r', 'v':
-		if len(s) >= 3 && at(2) == 'e' {
-			return 3
-		}
-	case 'l':
-		if len(s) >= 3 && at(2) == 'l' {
-			return 3
-		}
-	}
-	return 0
-}
-
-// spaces matches \s+(?!\S)|\s+ at the start of s: a run that something follows leaves its last rune to it.
-func spaces(s string) int {
-	end := runIn(s, 0, space)
-	if end == 0 || end == len(s) {
-		return end
-	}
-	last := end - 1
-	for s[last]&0xC0 == 0x80 {
-		last--
-	}
-	if last > 0 {
-		return last
-	}
-	return end
 }

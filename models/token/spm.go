@@ -12,14 +12,20 @@ type spm struct {
 	texts    *index
 	priority []uint32 // of each token, from its score: lower merges first
 	byteID   [256]int32
-	longest  int            // bytes of the longest token
-	joined   [1 << 13]uint8 // bit set: some token holds these two kinds of character side by side
+	longest  int // bytes of the longest token
+	seams    seams
+	prefix   bool // a space goes in front
 }
 
 const spaceMark = "▁"
 
+func spmDefaults(v *Vocab) {
+	v.BOS, v.EOS, v.UNK = 1, 2, 0
+	v.AddBOS, v.AddSpacePrefix = true, true
+}
+
 func newSPM(v *Vocab, texts *index) (*spm, error) {
-	m := &spm{texts: texts, priority: make([]uint32, len(v.Tokens))}
+	m := &spm{texts: texts, prefix: v.AddSpacePrefix, priority: make([]uint32, len(v.Tokens))}
 	for id, text := range v.Tokens {
 		score := float32(0)
 		if v.Scores != nil {
@@ -27,10 +33,10 @@ func newSPM(v *Vocab, texts *index) (*spm, error) {
 		}
 		m.priority[id] = priorityOf(score)
 		m.longest = max(m.longest, len(text))
-		m.join(text)
+		m.seams.join(text)
 	}
 	for c := range m.byteID {
-		id := texts.find(fmt.Sprintf("<0x%02X>", c))
+		id := texts.find(byteName(byte(c)))
 		if id < 0 {
 			id = texts.find(string([]byte{byte(c)}))
 		}
@@ -59,65 +65,16 @@ func priorityOf(score float32) uint32 {
 	return ^bits
 }
 
-// join records which neighbours occur inside a token. Two characters whose kinds occur side by side in no token can
-// never be merged, so text is cut there and merged in small pieces: in most vocabularies, before every space mark.
-func (m *spm) join(text string) {
-	n := charLen(text)
-	for len(text) > n {
-		pair := kinds(text, n)
-		m.joined[pair>>3] |= 1 << (pair & 7)
-		text = text[n:]
-		n = charLen(text)
-	}
-}
-
-// kinds classes two neighbouring characters of text by the last byte of the left, n bytes long, and the first byte of
-// the right; the space mark, which shares its first byte with other punctuation, counts as a space.
-func kinds(text string, n int) uint {
-	left, right := text[n-1], text[n]
-	if text[:n] == spaceMark {
-		left = ' '
-	}
-	if strings.HasPrefix(text[n:], spaceMark) {
-		right = ' '
-	}
-	return uint(left)<<8 | uint(right)
-}
-
-// charLen is the length of the first character by its first byte alone, as llama.cpp counts.
-func charLen(s string) int {
-	if s == "" {
-		return 0
-	}
-	n := 1
-	switch c := s[0]; {
-	case c >= 0xF0:
-		n = 4
-	case c >= 0xE0:
-		n = 3
-	case c >= 0xC0:
-		n = 2
-	}
-	return min(n, len(s))
-}
-
-// encode appends the tokens of text; prefix puts a space in front.
-func (m *spm) encode(dst []int32, text string, prefix bool, s *scratch) []int32 {
+// encode appends the tokens of text, before which goes a space at a start.
+func (m *spm) encode(dst []int32, text string, start bool, s *scratch) []int32 {
 	text = strings.ReplaceAll(text, " ", spaceMark)
-	if prefix {
+	if start && m.prefix {
 		text = spaceMark + text
 	}
 	for len(text) > 0 {
-		end := charLen(text)
-		for last := end; end < len(text); end += last {
-			pair := kinds(text[end-last:], last)
-			if m.joined[pair>>3]&(1<<(pair&7)) == 0 {
-				break
-			}
-			last = charLen(text[end:])
-		}
-		dst = m.piece(dst, text[:end], s)
-		text = text[end:]
+		n := m.seams.first(text)
+		dst = m.piece(dst, text[:n], s)
+		text = text[n:]
 	}
 	return dst
 }

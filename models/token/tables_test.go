@@ -62,10 +62,10 @@ func TestTables(t *testing.T) {
 				}
 				left, right, _ := strings.Cut(m, " ")
 				l, r := tok.texts.find(left), tok.texts.find(right)
-				if l < 0 || r < 0 || int(tok.bpe.rank(l, r)) != first[m] {
-					t.Fatalf("merge %d is %q: symbols %d and %d, rank %d, want %d", rank, m, l, r, tok.bpe.rank(l, r), first[m])
+				if l < 0 || r < 0 || int(tok.encoder.(*bpe).rank(l, r)) != first[m] {
+					t.Fatalf("merge %d is %q: symbols %d and %d, rank %d, want %d", rank, m, l, r, tok.encoder.(*bpe).rank(l, r), first[m])
 				}
-				made := tok.bpe.merged[rank]
+				made := tok.encoder.(*bpe).merged[rank]
 				if got := string(tok.texts.text(made)); got != left+right {
 					t.Fatalf("merge %d is %q and makes %q", rank, m, got)
 				}

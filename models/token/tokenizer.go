@@ -14,8 +14,7 @@ type Tokenizer struct {
 	size     int    // tokens
 	special  *specials
 	types    []int32 // nil = all Normal
-	bpe      *bpe    // one of the two is set
-	spm      *spm
+	encoder  encoder
 	pieces   []byte   // what each token decodes to, at the place of its text
 	pieceEnd []uint32 // [size] piece i is pieces[texts.end[i]:pieceEnd[i]]
 	scratch  sync.Pool
@@ -24,6 +23,7 @@ type Tokenizer struct {
 	bos, eos, eot, unk, pad int
 	eog                     []int
 	addBOS, addEOS          bool
+	front, end              int // what AddSpecial adds, or None
 	addSpacePrefix          bool
 	cleanSpaces             bool
 }
@@ -34,29 +34,25 @@ func New(v Vocab) (*Tokenizer, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
+	kind, err := kindOf(v.Model)
+	if err != nil {
+		return nil, err
+	}
 	t := &Tokenizer{
 		size: len(v.Tokens), types: slices.Clone(v.Types), model: v.Model, pre: v.Pre,
 		bos: v.BOS, eos: v.EOS, eot: v.EOT, unk: v.UNK, pad: v.PAD, eog: slices.Clone(v.EOG),
 		addBOS: v.AddBOS, addEOS: v.AddEOS, addSpacePrefix: v.AddSpacePrefix, cleanSpaces: v.CleanSpaces,
 	}
+	t.front, t.end = v.frame()
 	t.scratch.New = func() any { return &scratch{} }
-	var err error
 	if t.texts, err = newIndex(v.Tokens); err != nil {
 		return nil, err
 	}
 	t.special = newSpecials(&v)
-	switch v.Model {
-	case "gpt2":
-		t.bpe, err = newBPE(&v, t.texts)
-	case "llama":
-		t.spm, err = newSPM(&v, t.texts)
-	default:
-		err = unknownModel(v.Model)
-	}
-	if err != nil {
+	if t.encoder, err = kind.build(&v, t.texts); err != nil {
 		return nil, err
 	}
-	t.buildPieces()
+	t.buildPieces(kind.piece(t))
 	return t, nil
 }
 
@@ -66,30 +62,26 @@ type EncodeOptions struct {
 	ParseSpecial bool // a control token's text stands for the token; otherwise it is ordinary text
 }
 
-// Encode appends the token ids of text to dst. Any bytes are accepted; byte-level BPE reads what is not UTF-8 as
-// U+FFFD.
+// Encode appends the token ids of text to dst. Any bytes are accepted; all but "llama" read what is not UTF-8 as U+FFFD.
 func (t *Tokenizer) Encode(dst []int32, text string, opt EncodeOptions) []int32 {
-	if opt.AddSpecial && t.addBOS {
-		dst = append(dst, int32(t.bos))
+	if opt.AddSpecial && t.front != None {
+		dst = append(dst, int32(t.front))
 	}
 	if text != "" {
 		s := t.scratch.Get().(*scratch)
 		afterSpecial := true // the start of the text counts as one
 		for _, f := range t.special.partition(text, opt.ParseSpecial) {
-			switch {
-			case f.id >= 0:
+			if f.id >= 0 {
 				dst = append(dst, f.id)
-			case t.bpe != nil:
-				dst = t.bpe.encode(dst, repair(text[f.start:f.end]), s)
-			default:
-				dst = t.spm.encode(dst, text[f.start:f.end], t.addSpacePrefix && afterSpecial, s)
+			} else {
+				dst = t.encoder.encode(dst, text[f.start:f.end], afterSpecial, s)
 			}
 			afterSpecial = f.id >= 0
 		}
 		t.scratch.Put(s)
 	}
-	if opt.AddSpecial && t.addEOS {
-		dst = append(dst, int32(t.eos))
+	if opt.AddSpecial && t.end != None {
+		dst = append(dst, int32(t.end))
 	}
 	return dst
 }

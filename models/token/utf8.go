@@ -29,13 +29,17 @@ func repair(s string) string {
 	for i := 0; i < len(s); {
 		r, n := decodeLoose(s[i:])
 		i += n
-		if 0xD800 <= r && r <= 0xDFFF { // utf8.AppendRune would replace it
-			out = append(out, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
-			continue
-		}
-		out = utf8.AppendRune(out, r)
+		out = appendRune(out, r)
 	}
 	return string(out)
+}
+
+// appendRune is utf8.AppendRune that keeps surrogates.
+func appendRune(out []byte, r rune) []byte {
+	if 0xD800 <= r && r <= 0xDFFF {
+		return append(out, 0xE0|byte(r>>12), 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
+	}
+	return utf8.AppendRune(out, r)
 }
 
 // decodeLoose decodes one rune by its lead byte and continuation bytes alone, or gives U+FFFD and 1.

@@ -1,14 +1,14 @@
 // Package token turns text into token ids and back, as llama.cpp does for the same GGUF vocabulary.
 //
-// Two kinds of tokenizer are built in: byte-level BPE ("gpt2" in GGUF) with a pre-tokenizer per model family, and
-// SentencePiece unigram-scored merging ("llama"). A Tokenizer is immutable and may be shared by goroutines.
+// Built in are byte-level BPE ("gpt2" in GGUF) with a pre-tokenizer per model family, BPE over raw text ("gemma4" and some
+// pre-tokenizers), SentencePiece's merging by score ("llama") and Unigram ("t5"), and WordPiece ("bert"). A Tokenizer
+// is immutable and may be shared by goroutines.
 package token
 
 import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 )
 
 // Type says what a token is (tokenizer.ggml.token_type).
@@ -28,13 +28,14 @@ const None = -1
 // Vocab is what a Tokenizer is built from: the tokenizer.ggml.* keys of a GGUF file, defaults filled in.
 // Start from Default, which knows what llama.cpp assumes for the model kind and pre-tokenizer.
 type Vocab struct {
-	Model string // "gpt2" (byte-level BPE) or "llama" (SentencePiece)
-	Pre   string // pre-tokenizer of a "gpt2" vocabulary: see KnownPre
+	Model string // see KnownModels
+	Pre   string // pre-tokenizer of a vocabulary with merges: see KnownPre
 
 	Tokens []string  // text of each id, in the vocabulary's own spelling (Ġ or ▁ for a space)
-	Scores []float32 // "llama": merge priority, higher first; nil = all 0
+	Scores []float32 // "llama": merge priority, higher first; "t5": log-probability; nil = all 0
 	Types  []int32   // nil = all Normal
-	Merges []string  // "gpt2": "left right", best first
+	Merges []string  // see HasMerges: "left right", best first
+	Chars  []byte    // "t5": SentencePiece's precompiled character map; nil = text stays as it is
 
 	// Ids of tokens with a role; None where there is none.
 	BOS, EOS, EOT, EOM, UNK, SEP, PAD, MASK                  int
@@ -43,45 +44,13 @@ type Vocab struct {
 	EOG []int // tokens that end a generation; see DetectSpecial
 
 	AddBOS, AddEOS bool // what AddSpecial adds
-	AddSpacePrefix bool // "llama": a space goes before text at the start and after a special token
+	AddSpacePrefix bool // "llama", "t5": a space goes before text at the start and after a special token
+	MergeSpaces    bool // "t5": several spaces are read as one, none at the end
+	Lowercase      bool // "bert", "whitespace": text is read in lower case
+	StripAccents   bool // "bert": letters are read without their marks
 	CleanSpaces    bool // Decode removes the space before ? ! . , and in some contractions
 
 	LStrip, RStrip []int32 // special tokens that swallow the white space to their left, right
-}
-
-// KnownModels lists the values of Vocab.Model that New accepts.
-func KnownModels() []string { return []string{"gpt2", "llama"} }
-
-// Default returns an empty Vocab of the given model kind and pre-tokenizer with the special ids and flags that
-// llama.cpp assumes where a file is silent. An empty pre is read as "default", as llama.cpp does.
-// An unknown model or pre-tokenizer is an error that lists what is known.
-func Default(model, pre string) (Vocab, error) {
-	v := Vocab{Model: model, Pre: pre}
-	for _, id := range v.roles() {
-		*id.ID = None
-	}
-	switch model {
-	case "gpt2":
-		if v.Pre == "" {
-			v.Pre = "default"
-		}
-		p, err := preTokenizer(v.Pre)
-		if err != nil {
-			return Vocab{}, err
-		}
-		v.BOS, v.EOS = 11, 11
-		v.AddBOS, v.CleanSpaces = p.addBOS, p.cleanSpaces
-	case "llama":
-		v.BOS, v.EOS, v.UNK = 1, 2, 0
-		v.AddBOS, v.AddSpacePrefix = true, true
-	default:
-		return Vocab{}, unknownModel(model)
-	}
-	return v, nil
-}
-
-func unknownModel(model string) error {
-	return fmt.Errorf("token: tokenizer model %q is not known (known: %s)", model, strings.Join(KnownModels(), ", "))
 }
 
 // Role is a special token's place in the GGUF metadata: tokenizer.ggml.<Name>_token_id.
@@ -156,6 +125,22 @@ func (v *Vocab) check() error {
 	return nil
 }
 
+// frame returns what AddSpecial puts in front and at the end, or None: BOS and EOS as the vocabulary asks, and always
+// [CLS] and [SEP] in "bert".
+func (v *Vocab) frame() (front, end int) {
+	front, end = None, None
+	if v.Model == "bert" {
+		return v.BOS, v.SEP
+	}
+	if v.AddBOS {
+		front = v.BOS
+	}
+	if v.AddEOS {
+		end = v.EOS
+	}
+	return front, end
+}
+
 // typeOf returns the type of an id.
 func (v *Vocab) typeOf(id int) int32 {
 	if v.Types == nil {
@@ -163,6 +148,9 @@ func (v *Vocab) typeOf(id int) int32 {
 	}
 	return v.Types[id]
 }
+
+// byteName is the text of the token that spells a byte.
+func byteName(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 
 // parseByte reads <0xHH>.
 func parseByte(text string) (byte, bool) {

@@ -1,0 +1,9 @@
+package kernels
+
+// Ahead asks the memory for lines (of 64 bytes) that begin at p and does not wait for them: they go to the core's
+// second-level cache. It is a hint that changes nothing else, also where p is not mapped.
+func Ahead(p *byte, lines int) {
+	if lines > 0 {
+		ahead(p, lines)
+	}
+}

@@ -1,0 +1,24 @@
+//go:build !purego
+
+#include "textflag.h"
+
+#define SETUP MOVQ s+104(FP), R14
+
+#define LOADB \
+	PREFETCHT0 (R10);              \
+	VPMOVSXBD  (CX), Z20;          \
+	VPMOVSXBD  (CX)(R11*1), Z21;   \
+	VPMOVSXBD  (CX)(R11*2), Z22;   \
+	VPMOVSXBD  (CX)(BX*1), Z23;    \
+	VCVTDQ2PS  Z20, Z20;           \
+	VCVTDQ2PS  Z21, Z21;           \
+	VCVTDQ2PS  Z22, Z22;           \
+	VCVTDQ2PS  Z23, Z23;           \
+	VMULPS     (R14), Z20, Z20;     \
+	VMULPS     64(R14), Z21, Z21;   \
+	VMULPS     128(R14), Z22, Z22;  \
+	VMULPS     192(R14), Z23, Z23
+
+// func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+TEXT ·gemmFewQ8K512(SB), 0, $136-112
+#include "gemm_few_avx512_amd64.h"

@@ -1,0 +1,81 @@
+//go:build !purego
+
+package kernels
+
+import "github.com/klauspost/cpuid/v2"
+
+//go:noescape
+func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+
+//go:noescape
+func gemvSumsMXFP4AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
+
+//go:noescape
+func gemvSumsIQ4_XSAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+
+//go:noescape
+func gemvSumsQ2_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+
+//go:noescape
+func gemvSumsQ3_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+
+//go:noescape
+func gemvChainMXFP4AVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
+
+//go:noescape
+func gemvChainIQ4_XSAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
+
+//go:noescape
+func gemvChainQ2_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
+
+//go:noescape
+func gemvChainQ3_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
+
+type gemvChain func(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
+
+// gemvSmallAVX512 enters the Gemv of the formats that have neither the scales of the legacy formats nor those of Q4_K.
+func gemvSmallAVX512(l *Level) {
+	l.Gemv[IQ4_NL] = gemvPlainAVX512(gemvSumsIQ4_NLAVX512, IQ4_NLBytes, 7)
+	l.Gemv[MXFP4] = gemvMXFP4AVX512
+	if cpuid.CPU.Supports(cpuid.BMI2) { // PDEP
+		l.Gemv[IQ4_XS] = gemvSuperAVX512(gemvSumsIQ4_XSAVX512, gemvChainIQ4_XSAVX512, IntFormats[IQ4_XS], 8)
+	}
+	l.Gemv[Q2_K] = gemvSuperAVX512(gemvSumsQ2_KAVX512, gemvChainQ2_KAVX512, IntFormats[Q2_K], 8)
+	l.Gemv[Q3_K] = gemvSuperAVX512(gemvSumsQ3_KAVX512, gemvChainQ3_KAVX512, IntFormats[Q3_K], 16)
+}
+
+func gemvMXFP4AVX512(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	g := a.K / 32
+	rb := g * MXFP4Bytes
+	w = w[:len(dst)*rb]
+	sums, scales := gemvScratch(s, g)
+	s.ahead(w, 64*g, leadAVX512)
+	x, d, sum := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.Sum32[t*g : t*g+g][0]
+	for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
+		n := min(16, len(dst))
+		next := gemvSumsMXFP4AVX512(sums, scales, &w[0], x, n, g, &s.fetch)
+		gemvChainMXFP4AVX512(&dst[0], 1<<n-1, sums, scales, d, sum, g, next)
+	}
+}
+
+// gemvSuperAVX512 makes the Gemv of a format of super-blocks, for each of which the chains ask for so many lines of memory to
+// come. Sums of groups of 32 pair two blocks in 16 lanes and read Packed.
+func gemvSuperAVX512(rows16 gemvSums, chain gemvChain, f *IntFormat, lines int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	return func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+		k, b := a.K, a.K/Block256
+		rb, ng, tiles := b*f.Bytes, k/f.Group, b
+		w = w[:len(dst)*rb]
+		x, all := &a.Q[t*k : t*k+k][0], a.Sum16
+		if f.Group == 32 {
+			x, all, tiles = &a.Packed[t*packedStride(k)], a.Sum32, (b+1)/2
+		}
+		sums, scales := gemvScratchK(s, tiles, b)
+		s.ahead(w, 64*lines*b, leadAVX512)
+		d, sum := &a.D[t*(k/32) : (t+1)*(k/32)][0], &all[t*ng : t*ng+ng][0]
+		for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
+			n := min(16, len(dst))
+			next := rows16(sums, scales, &w[0], x, n, b, &s.fetch)
+			chain(&dst[0], 1<<n-1, sums, scales, d, sum, b, next)
+		}
+	}
+}
