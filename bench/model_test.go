@@ -90,6 +90,36 @@ func TestWork(t *testing.T) {
 	}
 }
 
+// Of a model's experts a token alone reads those it uses, and a prompt all.
+func TestWorkExperts(t *testing.T) {
+	m, err := engine.Open(filepath.Join("..", "testdata", "models", "llama-moe.Q4_0.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	experts := 0
+	for i := range m.File().Tensors {
+		if x := &m.File().Tensors[i]; len(x.Shape) == 3 {
+			experts += len(x.Data)
+		}
+	}
+	s := m.Spec
+	one, alone, all := newWork(m, shape{1, 1, 0, false}), newWork(m, shape{10, 1, 0, true}), newWork(m, shape{10, 1, 0, false})
+	unused := experts / s.Experts * (s.Experts - s.TopExperts) * (s.Layers - 1) / s.Layers // in the last layer only the last token goes on
+	if all.bytes-one.bytes != unused || unused == 0 {
+		t.Errorf("a prompt of 10 reads %d bytes, a token %d: want %d more", all.bytes, one.bytes, unused)
+	}
+	cache := int(float64(s.Layers) * 10 * 11 / 2 * float64(4*s.KVHeads*s.HeadDim))
+	if want := 10*(one.bytes) + cache; alone.bytes != want {
+		t.Errorf("10 alone read %d bytes, want %d", alone.bytes, want)
+	}
+	block := float64(s.TopExperts * 3 * s.Dim * s.ExpertFFN)
+	att := float64(s.Dim * (2*s.Heads*s.HeadDim + 2*s.KVHeads*s.HeadDim))
+	if want := 2 * (float64(s.Layers)*(block+att) + float64(s.Dim*s.Vocab)); one.ints != want {
+		t.Errorf("a token is %v integer operations, want %v", one.ints, want)
+	}
+}
+
 func TestHold(t *testing.T) {
 	l := Limits{ReadGBs: 10, Int8Gops: 1000, F32Gflops: 100}
 	memory := Test{shape: shape{Tokens: 1, Batch: 1}, TokS: 50}

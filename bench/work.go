@@ -55,7 +55,7 @@ func newWork(m *engine.Model, s shape) work {
 			if s.alone {
 				w.bytes += int(float64(s.Batch) * pairs * float64(2*spec.KVHeads*spec.HeadDim) * kvBytes[m.KV()])
 			}
-		case models.MatMul:
+		case models.MatMul, models.StackMatMul:
 			if op.Out == m.Program.Class {
 				continue
 			}
@@ -63,8 +63,16 @@ func newWork(m *engine.Model, s shape) work {
 			if !ok {
 				continue
 			}
-			weights += len(t.Data)
-			ops := 2 * float64(t.Elements()) * rows
+			// Of a stack a row reads Parts matrices. A pass reads as many as all its rows together have, if there are so many.
+			stack, parts, inPass := 1, 1, int(rows)
+			if op.Kind == models.StackMatMul {
+				stack, parts = op.Stack, op.Parts
+			}
+			if s.alone {
+				inPass = s.Batch
+			}
+			weights += len(t.Data) / stack * min(stack, parts*inPass)
+			ops := 2 * float64(t.Elements()/stack*parts) * rows
 			if f, ok := quant.ByType(t.Type); ok && !f.Float && m.Numeric() != engine.Reference {
 				w.ints += ops
 			} else {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models"
 )
 
 // attState is what one Attend op keeps for its backward: the softmax's maximum and sum, [rows, heads].
@@ -12,25 +13,25 @@ type attState struct{ max, sum []float32 }
 // attend runs causal attention of every sequence with the engine's own kernel and page order, so that the result
 // equals the engine's reference mode bit for bit. q [rows, heads*hd], k and v [rows, kvHeads*hd].
 // A query sees window keys, its own included; 0 = all.
-func (g *Graph) attend(st *attState, window int, out, q, k, v []float32) {
+func (g *Graph) attend(st *attState, o *models.Op, out, q, k, v []float32) {
 	spec, b := g.student.Spec, g.batch
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
 	st.max, st.sum = resize(st.max, len(b.Tokens)*nh), resize(st.sum, len(b.Tokens)*nh)
 	g.par(b.Seqs()*nkv, func(worker, i int) {
 		s, h := i/nkv, i%nkv
-		g.attendHead(g.scratch[worker], st, window, out, q, k, v, b.Start[s], b.Start[s+1], h, hd, nh, nkv)
+		g.attendHead(g.scratch[worker], st, o, out, q, k, v, b.Start[s], b.Start[s+1], h, hd, nh, nkv)
 	})
 }
 
 // queryBlock is the number of queries one AttendPage call takes.
 const queryBlock = 32
 
-func (g *Graph) attendHead(sc *scratch, st *attState, window int, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
+func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
 	const pk = kernels.PageKeys
-	group := nh / nkv
+	group, window, sinks := nh/nkv, op.Window, g.sinks(op).W
 	pages := (hi - lo + pk - 1) / pk
 	for i := range sc.s {
-		n := [...]int{pk * hd * pages, pk * hd * pages, queryBlock * hd, queryBlock * pk, queryBlock * hd, 2 * queryBlock}
+		n := [...]int{pk * hd * pages, pk * hd * pages, queryBlock * hd, queryBlock * pk, queryBlock * hd, 2 * queryBlock, hd}
 		if i < len(n) {
 			sc.s[i] = resize(sc.s[i], n[i])
 		}
@@ -78,11 +79,24 @@ func (g *Graph) attendHead(sc *scratch, st *attState, window int, out, q, k, v [
 		for i := 0; i < nq; i++ {
 			t, h := row(i)
 			at := t*nh + h
+			if sinks != nil { // a page of one key without a value
+				none := sc.s[6]
+				clear(none)
+				st.max[at], st.sum[at] = g.level.AttendMerge(out[at*hd:at*hd+hd], st.max[at], st.sum[at], none, sinks[h], 1)
+			}
 			for d, s := at*hd, st.sum[at]; d < at*hd+hd; d++ {
 				out[d] /= s
 			}
 		}
 	}
+}
+
+// sinks is the tensor of scores without a value; its slices are nil when there is none.
+func (g *Graph) sinks(o *models.Op) *Param {
+	if o.W == "" {
+		return &Param{}
+	}
+	return g.student.byName[o.W]
 }
 
 // firstKey is the first key that the query at a position sees.
@@ -100,12 +114,23 @@ func firstKey(pos, window int) int {
 // With capped scores, dS has the slope of the cap as another factor.
 //
 // A worker takes a whole KV head of a sequence, so sums over tokens and over the heads that share it keep one order.
-func (g *Graph) attendBack(st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32) {
+// A sink's share of the sum is p = exp(sink - max)/sum, and its value is 0: dsink -= p*D, a chain over the tokens.
+func (g *Graph) attendBack(st *attState, o *models.Op, dq, dk, dv, dout, out, q, k, v []float32) {
 	spec, b := g.student.Spec, g.batch
 	nkv := spec.KVHeads
 	g.par(b.Seqs()*nkv, func(worker, i int) {
-		g.attendBackHead(g.scratch[worker], st, window, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
+		g.attendBackHead(g.scratch[worker], st, o.Window, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
 	})
+	if sinks := g.sinks(o); sinks.G != nil {
+		hd, nh := spec.HeadDim, spec.Heads
+		for h := range nh {
+			for t := range b.Tokens {
+				at := t*nh + h
+				p := kernels.Exp32(sinks.W[h]-st.max[at]) / st.sum[at]
+				sinks.G[h] -= float32(p * g.level.Dot(dout[at*hd:at*hd+hd], out[at*hd:at*hd+hd]))
+			}
+		}
+	}
 }
 
 func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {

@@ -9,21 +9,28 @@ import (
 	"github.com/freehold-slm/freehold/models"
 )
 
-// Attention over several pages, with windows and caps, against its definition in float64.
+// Attention over several pages, with windows, caps and sinks, against its definition in float64.
 func TestAttention(t *testing.T) {
 	const hd, heads, kvHeads = 8, 2, 1
 	for _, c := range []struct {
 		lengths   []int
 		window    int
 		scoresCap float32
-	}{{[]int{5, 600}, 0, 0}, {[]int{600, 3}, 12, 0}, {[]int{700}, 300, 0}, {[]int{300}, 1, 2}, {[]int{520}, 256, 1.5}, {[]int{270}, 1000, 0.5}} {
-		t.Run(fmt.Sprintf("lengths %v window %d cap %g", c.lengths, c.window, c.scoresCap), func(t *testing.T) {
+		sinks     []float32
+	}{{[]int{5, 600}, 0, 0, nil}, {[]int{600, 3}, 12, 0, nil}, {[]int{700}, 300, 0, nil}, {[]int{300}, 1, 2, nil}, {[]int{520}, 256, 1.5, nil},
+		{[]int{270}, 1000, 0.5, nil}, {[]int{300, 7}, 0, 0, []float32{0.5, 6}}, {[]int{520}, 9, 1, []float32{-1, 0}}} {
+		t.Run(fmt.Sprintf("lengths %v window %d cap %g sinks %v", c.lengths, c.window, c.scoresCap, c.sinks), func(t *testing.T) {
 			spec := &models.Spec{HeadDim: hd, Heads: heads, KVHeads: kvHeads, AttnScale: 0.7, AttnCap: c.scoresCap}
 			b := &Batch{}
 			for _, n := range c.lengths {
 				b.Add(make([]int32, n))
 			}
-			g := &Graph{student: &Student{Spec: spec}, level: best(t), par: goParallel(2), scratch: []*scratch{{}, {}}, batch: b}
+			op := &models.Op{Window: c.window}
+			sinks := &Param{W: c.sinks, G: make([]float32, len(c.sinks))}
+			if c.sinks != nil {
+				op.W = "sinks"
+			}
+			g := &Graph{student: &Student{Spec: spec, byName: map[string]*Param{"sinks": sinks}}, level: best(t), par: goParallel(2), scratch: []*scratch{{}, {}}, batch: b}
 			r := rand.New(rand.NewPCG(41, 41))
 			n := len(b.Tokens)
 			random := func(width int) []float32 {
@@ -36,7 +43,7 @@ func TestAttention(t *testing.T) {
 			q, k, v, dout := random(heads*hd), random(kvHeads*hd), random(kvHeads*hd), random(heads*hd)
 			out := make([]float32, n*heads*hd)
 			var st attState
-			g.attend(&st, c.window, out, q, k, v)
+			g.attend(&st, op, out, q, k, v)
 
 			dot := func(x, y []float32) (s float64) {
 				for i := range x {
@@ -44,7 +51,7 @@ func TestAttention(t *testing.T) {
 				}
 				return s
 			}
-			dq, dk, dv := make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(v))
+			dq, dk, dv, dsinks := make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(v)), make([]float64, len(c.sinks))
 			worst := 0.0
 			for s := range b.Seqs() {
 				for i := b.Start[s]; i < b.Start[s+1]; i++ {
@@ -67,10 +74,16 @@ func TestAttention(t *testing.T) {
 							p, slope, dp = append(p, e), append(slope, sl), append(dp, dot(do, v[j*hd:j*hd+hd]))
 							sum += e
 						}
+						if c.sinks != nil {
+							sum += math.Exp(float64(c.sinks[h]))
+						}
 						want := make([]float64, hd)
 						for x := range p {
 							p[x] /= sum
 							mean += p[x] * dp[x]
+						}
+						if c.sinks != nil {
+							dsinks[h] -= math.Exp(float64(c.sinks[h])) / sum * mean
 						}
 						for x := range p {
 							j := first + x
@@ -92,12 +105,12 @@ func TestAttention(t *testing.T) {
 				t.Errorf("attention is off by %g", worst)
 			}
 			gq, gk, gv := make([]float32, len(q)), make([]float32, len(k)), make([]float32, len(v))
-			g.attendBack(&st, c.window, gq, gk, gv, dout, out, q, k, v)
+			g.attendBack(&st, op, gq, gk, gv, dout, out, q, k, v)
 			for _, grad := range []struct {
 				name string
 				got  []float32
 				want []float64
-			}{{"queries", gq, dq}, {"keys", gk, dk}, {"values", gv, dv}} {
+			}{{"queries", gq, dq}, {"keys", gk, dk}, {"values", gv, dv}, {"sinks", sinks.G, dsinks}} {
 				var diff, norm float64
 				for i, w := range grad.want {
 					diff += (float64(grad.got[i]) - w) * (float64(grad.got[i]) - w)

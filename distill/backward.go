@@ -48,6 +48,25 @@ func (g *Graph) Backward() {
 			if adapter != nil {
 				g.adaptedBack(i, adapter, g.grad[o.In[0]], dy, w, g.val[o.In[0]], in, n)
 			}
+		case models.StackMatMul:
+			var dx []float32
+			if g.learns[o.In[0]] {
+				dx = g.Grad(o.In[0])
+			}
+			g.stackBack(o, dx, dy, g.val[o.In[0]], n)
+		case models.Route:
+			g.routeBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], g.val[o.Out], n)
+		case models.Mix:
+			g.mixBack(o, g.Grad(o.In[0]), g.Grad(o.In[1]), dy, g.val[o.In[0]], g.val[o.In[1]], w, n)
+		case models.Gate:
+			g.gateBack(g.Grad(o.In[0]), g.Grad(o.In[1]), dy, g.val[o.In[0]], g.val[o.In[1]], w, n)
+		case models.ClampedSwiGLU:
+			gate, up := g.val[o.In[0]], g.val[o.In[1]]
+			dg, du := g.Grad(o.In[0]), g.Grad(o.In[1])
+			g.eachRowOn(n, 2*w, func(r int, tmp []float32) {
+				s := r * w
+				g.level.ClampedSwiGLUBack(dg[s:s+w], du[s:s+w], dy[s:s+w], gate[s:s+w], up[s:s+w], tmp)
+			})
 		case models.RMSNorm, models.LayerNorm:
 			g.normBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]])
 		case models.Rotate:
@@ -55,7 +74,7 @@ func (g *Graph) Backward() {
 			g.rotate(dy, w, o, true)
 			g.eachRow(n, func(r int) { g.level.Add(dx[r*w:r*w+w], dy[r*w:r*w+w]) })
 		case models.Attend:
-			g.attendBack(&g.att[i], o.Window, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.Out], g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]])
+			g.attendBack(&g.att[i], o, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.Out], g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]])
 		case models.SwiGLU:
 			// gate and up feed only this op, so their gradients are written, not added.
 			gate, up := g.val[o.In[0]], g.val[o.In[1]]
@@ -89,6 +108,8 @@ func (g *Graph) Backward() {
 			}
 		case models.Pool:
 			g.poolBack(g.Grad(o.In[0]), dy, w)
+		default:
+			panic("distill: op " + o.Kind.String() + " of the program is not known")
 		}
 	}
 }
@@ -106,8 +127,13 @@ func (g *Graph) normBack(o *models.Op, dx, dy, x []float32) {
 	if db == nil {
 		db = s.s[7][part : 2*part]
 	}
-	for at := 0; at < len(dy); at += part {
+	stride := part
+	if o.Cols > 0 {
+		stride = g.student.Program.Width[o.Out]
+	}
+	for at := 0; at < len(dy); at += stride {
 		to := at + part
+		g.level.Add(dx[to:at+stride], dy[to:at+stride])
 		if o.Kind == models.LayerNorm {
 			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], weight.W, eps, tmp)
 		} else {

@@ -102,6 +102,12 @@ func goParallel(workers int) Parallel {
 
 func openStudent(t *testing.T, path string) *Student {
 	t.Helper()
+	return openStudentAs(t, path, func(*models.Spec) {})
+}
+
+// openStudentAs opens a student whose Spec is changed first.
+func openStudentAs(t *testing.T, path string, change func(*models.Spec)) *Student {
+	t.Helper()
 	f, err := gguf.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +117,7 @@ func openStudent(t *testing.T, path string) *Student {
 	if err != nil {
 		t.Fatal(err)
 	}
+	change(spec)
 	s, err := NewStudent(spec, f)
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ type Graph struct {
 	bf16     bool       // products in bf16
 	packed   []float32  // product: panels of B
 	packed16 []uint16
+	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
 }
@@ -151,7 +152,23 @@ func (g *Graph) Forward(b *Batch) {
 			if a := g.student.adapters[o.W]; a != nil {
 				g.adapted(i, a, out, w, in, p.Width[o.In[0]], n)
 			}
+		case models.StackMatMul:
+			g.stackMatMul(o, out, in, n)
+		case models.Route:
+			g.route(o, out, in, n)
+		case models.Mix:
+			g.mix(o, out, in, in1, w, n)
+		case models.Gate:
+			g.gate(out, in, in1, w, n)
+		case models.ClampedSwiGLU:
+			g.eachRowOn(n, w, func(r int, tmp []float32) {
+				g.level.ClampedSwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w], tmp)
+			})
 		case models.RMSNorm:
+			if o.Cols > 0 {
+				g.normCols(o, out, in)
+				continue
+			}
 			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads), g.student.Spec.NormEps
 			g.eachRow(n, func(r int) {
 				for at := r * w; at < (r+1)*w; at += part {
@@ -169,7 +186,7 @@ func (g *Graph) Forward(b *Batch) {
 			copy(out, in)
 			g.rotate(out, w, o, false)
 		case models.Attend:
-			g.attend(&g.att[i], o.Window, out, in, in1, g.val[o.In[2]])
+			g.attend(&g.att[i], o, out, in, in1, g.val[o.In[2]])
 		case models.SwiGLU:
 			g.eachRow(n, func(r int) { g.level.SwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
 		case models.GeGLU:
@@ -188,8 +205,21 @@ func (g *Graph) Forward(b *Batch) {
 			}
 		case models.Pool:
 			g.pool(out, in, w)
+		default:
+			panic("distill: op " + o.Kind.String() + " of the program is not known")
 		}
 	}
+}
+
+// normCols norms the first Cols columns of every row and copies the rest.
+func (g *Graph) normCols(o *models.Op, out, in []float32) {
+	w := g.student.Program.Width[o.Out]
+	norm, eps := g.student.byName[o.W].W, g.student.Spec.NormEps
+	copy(out, in)
+	g.eachRow(len(in)/w, func(r int) {
+		x := out[r*w : r*w+o.Cols]
+		g.level.RMSNorm(x, x, norm, eps)
+	})
 }
 
 // weights gives the rows of its tensor, and of its bias, that a MatMul reads; bias nil = none.
@@ -274,7 +304,10 @@ type ropeTable struct {
 // rotate applies rotary embedding in place to every head of every row; inverse rotates back (the transpose).
 func (g *Graph) rotate(x []float32, w int, o *models.Op, inverse bool) {
 	t := g.ropes[g.student.Program.Rope(o.Layer)]
-	n, hd, heads := len(t.freqs), g.student.Spec.HeadDim, o.Heads
+	n, hd, heads, from := len(t.freqs), w/o.Heads, o.Heads, 0
+	if o.Tail > 0 {
+		from = hd - o.Tail
+	}
 	b := g.batch
 	sin := t.sin
 	if inverse {
@@ -288,7 +321,7 @@ func (g *Graph) rotate(x []float32, w int, o *models.Op, inverse bool) {
 			pos := r - b.Start[s]
 			for h := 0; h < heads; h++ {
 				at := r*w + h*hd
-				g.level.Rope(x[at:at+hd], t.cos[pos*n:pos*n+n], sin[pos*n:pos*n+n], t.neox)
+				g.level.Rope(x[at+from:at+hd], t.cos[pos*n:pos*n+n], sin[pos*n:pos*n+n], t.neox)
 			}
 		}
 	})

@@ -150,6 +150,9 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	if spec.Window > 0 {
 		w.Set(spec.Arch+".attention.sliding_window_pattern", uint32(spec.WindowPeriod))
 	}
+	if f.Has(spec.Arch + ".leading_dense_block_count") {
+		w.Set(spec.Arch+".leading_dense_block_count", uint32(spec.DenseLead))
+	}
 	if p.Vocab != nil {
 		w.Set(spec.Arch+".vocab_size", uint32(spec.Vocab))
 		ids := make([]int32, len(p.Vocab))

@@ -101,7 +101,7 @@ func TestFixturesExport(t *testing.T) {
 	level := best(t)
 	for _, path := range modelFiles(t) {
 		switch filepath.Base(path) {
-		case "qwen2.F32.gguf", "llama-gqa.F32.gguf", "llama256.F32.gguf":
+		case "qwen2.F32.gguf", "llama-gqa.F32.gguf", "llama256.F32.gguf", "qwen2moe.F32.gguf":
 		default:
 			continue
 		}
@@ -113,8 +113,8 @@ func TestFixturesExport(t *testing.T) {
 				s := openStudent(t, file)
 				for _, p := range b.Student.Params {
 					limit := tol
-					if len(p.Shape) < 2 || strings.HasPrefix(p.Name, "cls.") {
-						limit = 0
+					if len(p.Shape) < 2 || strings.HasPrefix(p.Name, "cls.") || strings.Contains(p.Name, "ffn_gate_inp") {
+						limit = 0 // vectors, heads and routers stay as they are
 					}
 					if d := relativeL2(s.Param(p.Name).W, p.W); !(d <= limit) || limit > 0 && d == 0 {
 						t.Errorf("%s is off by %.3g of its size, want at most %g and not 0", p.Name, d, limit)

@@ -46,6 +46,7 @@ type attendScratch struct {
 	pmax     []float32
 	psum     []float32
 	lo, hi   []int32
+	none     []float32 // [headDim] zeros: the value of a sink
 }
 
 func (a *attendScratch) init(headDim int) {
@@ -59,6 +60,7 @@ func (a *attendScratch) init(headDim int) {
 	a.q, a.out, a.pout = vec(), vec(), vec()
 	a.max, a.sum, a.pmax, a.psum = num(), num(), num(), num()
 	a.lo, a.hi = make([]int32, queryBlock), make([]int32, queryBlock)
+	a.none = make([]float32, headDim)
 }
 
 // maxPartials bounds the memory of the split form, in floats.
@@ -231,14 +233,18 @@ func (t *attendTask) merge(a *attendScratch, nq int, out, max, sum []float32) {
 	}
 }
 
-// finish divides by the sums and writes the group's rows.
+// finish merges the sinks, each a page of one key without a value, divides by the sums and writes the group's rows.
 func (t *attendTask) finish(a *attendScratch, g *attGroup, nq int) {
 	spec := t.r.m.Spec
 	hd, shared := spec.HeadDim, spec.Heads/spec.KVHeads
 	dst, width := t.r.buf[t.s.out], spec.Heads*hd
 	for i := 0; i < nq; i++ {
-		o := dst[(g.row+i/shared)*width+(g.kv*shared+i%shared)*hd:][:hd]
+		head := g.kv*shared + i%shared
+		o := dst[(g.row+i/shared)*width+head*hd:][:hd]
 		copy(o, a.out[i*hd:i*hd+hd])
+		if t.s.sinks != nil {
+			a.max[i], a.sum[i] = t.r.m.level.AttendMerge(o, a.max[i], a.sum[i], a.none, t.s.sinks[head], 1)
+		}
 		t.r.m.level.Div(o, a.sum[i])
 	}
 }

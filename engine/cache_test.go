@@ -96,8 +96,13 @@ func TestFixturesKVTypes(t *testing.T) {
 		for _, row := range at(t, newModel(t, f, WithKV(KVF32)), &ref) {
 			want = append(want, row)
 		}
-		half := compare(want, at(t, newModel(t, f), &ref))
-		q8 := compare(want, at(t, newModel(t, f, WithKV(KVQ8_0)), &ref))
+		m := newModel(t, f)
+		judge := compare
+		if m.Spec.Experts > 0 {
+			judge = medians // q8_0 moves a near-tie of a router as well
+		}
+		half := judge(want, at(t, m, &ref))
+		q8 := judge(want, at(t, newModel(t, f, WithKV(KVQ8_0)), &ref))
 		name := filepath.Base(path)
 		t.Logf("%-28s rms %.2g (f16 %.2g), mean KL %.2g (f16 %.2g)", name, q8.RMS, half.RMS, q8.MeanKL, half.MeanKL)
 		// A step is about 1/55 of a block's rms, so rounding to it moves numbers some 35 times as far as rounding to f16.

@@ -133,9 +133,10 @@ func eachKV(t *testing.T, f *gguf.File, run func(t *testing.T, kv KV, open func(
 }
 
 // The ops that llama has not, over several pages: windows that begin within a page, capped scores, norms of heads and
-// rows, positions, GELU, fused tensors, factors.
+// rows, positions, GELU, fused tensors, factors, experts, sinks, latent attention.
 func TestFixturesSameBitsArchitectures(t *testing.T) {
-	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0"} {
+	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0",
+		"llama-moe.Q4_0", "qwen2moe.Q8_0", "qwen3moe-256.Q4_K_M", "qwen3moe.F32", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "deepseek2-qlora.F32"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
 			if err != nil {

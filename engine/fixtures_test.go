@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,22 @@ func compare(ref []vectors, got [][]float32) (d differences) {
 	return d
 }
 
+// medians is compare of each row alone, and the median of each measure: a near-tie in a router moves single positions of a
+// quantised model by units, in llama.cpp as well, so the fixtures' README has such models judged by it.
+func medians(ref []vectors, got [][]float32) (d differences) {
+	var rms, kl []float64
+	for r := range ref {
+		one := compare(ref[r:r+1], got[r:r+1])
+		rms, kl = append(rms, one.RMS), append(kl, one.MeanKL)
+	}
+	median := func(x []float64) float64 {
+		slices.Sort(x)
+		return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+	}
+	d.RMS, d.MeanKL = median(rms), median(kl)
+	return d
+}
+
 // decodable tells why a file cannot be run: an architecture or a tensor format that is not known here.
 func decodable(f *gguf.File) (why string) {
 	arch, _ := f.String("general.architecture")
@@ -130,9 +147,6 @@ func decodable(f *gguf.File) (why string) {
 	}
 	if !known {
 		return arch
-	}
-	if f.Has(arch + ".expert_count") {
-		return "expert"
 	}
 	for i := range f.Tensors {
 		if q, ok := quant.ByType(f.Tensors[i].Type); !ok || !q.CanUnpack() {
@@ -238,7 +252,7 @@ func checkReference(t *testing.T, f *gguf.File, ref *tinyref) {
 		tol = 0.4
 	}
 	m := newModel(t, f, WithNumeric(Reference), WithContext(ref.NCtx))
-	if m.Spec.Act != models.SiLUGate {
+	if m.Spec.Act == models.GELUGate || m.Spec.Act == models.GELUOnly {
 		tol = max(tol, geluTable)
 	}
 	d := compare(want, at(t, m, ref))
@@ -254,7 +268,7 @@ func checkNormal(t *testing.T, f *gguf.File, ref *tinyref) {
 	got := at(t, m, ref)
 	if ref.Quant == "F32" {
 		tol := 1e-3
-		if m.Spec.Act != models.SiLUGate {
+		if m.Spec.Act == models.GELUGate || m.Spec.Act == models.GELUOnly {
 			tol = geluTable
 		}
 		d := compare(ref.Native, got)
@@ -266,7 +280,11 @@ func checkNormal(t *testing.T, f *gguf.File, ref *tinyref) {
 		return
 	}
 	spread := ref.Spread.NativeVsExact
-	exact, native := compare(ref.Exact, got), compare(ref.Native, got)
+	judge := compare
+	if m.Spec.Experts > 0 {
+		judge = medians
+	}
+	exact, native := judge(ref.Exact, got), judge(ref.Native, got)
 	n := greedySteps(t, m, ref, ref.GreedyExact, ref.GreedyExactMargin, spread.MaxAbs)
 	t.Logf("normal: rms %.3g of %.3g, mean KL %.3g of %.3g, rms to native %.3g, %d greedy steps", exact.RMS, spread.RMS, exact.MeanKL, spread.MeanKL, native.RMS, n)
 	// F16 and BF16 weights run with exact f32 activations here, which only brings the logits nearer.

@@ -18,7 +18,10 @@ type plan struct {
 	place   matrix // rows by position, where the model has learnt ones
 	maxK    int    // widest input of a matrix
 	maxInt  int    // widest input of a matrix on the integer path; 0 = none
-	acts    [2]int // widest values that each of the runner's activations holds; 0 = none
+	acts    [4]int // widest values that each of the runner's activations holds; 0 = none. The last two are in pairs; see groups
+	slots   int    // most parts of a row that stacks of matrices read
+	stacked int    // most matrices of a stack
+	experts int    // most logits of a router
 	hidden  int    // buffer of Program.Hidden
 	head    step
 	class   *matrix
@@ -39,6 +42,8 @@ const (
 	stepMat                    // mats read buffer in
 	stepAttend                 // queries in buffer in, out to buffer out
 	stepSelect                 // wanted rows of buffer in to buffer out
+	stepGather                 // pairs of buffer in, in the order of their matrices, to buffer out or the activations
+	stepStack                  // mats read pairs
 )
 
 type step struct {
@@ -48,7 +53,9 @@ type step struct {
 	rows    []rowOp
 	in, out int
 	width   int
-	window  int // stepAttend: keys a query sees; 0 = all
+	window  int       // stepAttend: keys a query sees; 0 = all
+	sinks   []float32 // stepAttend: [heads] scores without a value; nil = none
+	stack   *stack    // stepGather, stepStack
 	mats    []matrix
 	outs    []int // buffer of each matrix product, or of what they are joined to
 	acts    int   // which of the runner's activations the products read
@@ -64,18 +71,23 @@ type step struct {
 type rowKind uint8
 
 const (
-	rowEmbed     rowKind = iota
-	rowPosition          // out = the position's row of plan.place
-	rowAdd               // out = a + b
-	rowScale             // out = a * factor
-	rowNorm              // out = rmsnorm(a) * w
-	rowLayerNorm         // out = layernorm(a) * w + bias
-	rowRotate            // out = a rotated by rope, in place
-	rowSwiGLU            // out = silu(a) * b
-	rowGeGLU             // out = gelu(a) * b
-	rowGELU              // out = gelu(a)
-	rowQuantize          // acts = a
-	rowStore             // KV cache of layer += keys a, values b
+	rowEmbed         rowKind = iota
+	rowPosition              // out = the position's row of plan.place
+	rowAdd                   // out = a + b
+	rowScale                 // out = a * factor
+	rowNorm                  // out = rmsnorm(a) * w
+	rowLayerNorm             // out = layernorm(a) * w + bias
+	rowRotate                // out = a rotated by rope, in place
+	rowSwiGLU                // out = silu(a) * b
+	rowGeGLU                 // out = gelu(a) * b
+	rowGELU                  // out = gelu(a)
+	rowQuantize              // acts = a
+	rowStore                 // KV cache of layer += keys a, values b
+	rowClampedSwiGLU         // out = clampedswiglu(a, b); b is lost
+	rowGate                  // out = a * sigmoid(b)
+	rowRoute                 // out = experts and weights of logits a
+	rowMix                   // out = sum of the pairs a of a row by the weights of b
+	rowTail                  // what follows the columns that a stack reads of each part of a, behind its products in out
 )
 
 type rowOp struct {
@@ -89,6 +101,10 @@ type rowOp struct {
 	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
 	gemm32    bool   // rowQuantize: read by integer products with groups of 32 alone
+	cols      int    // norms: columns of a part that are normed; 0 = all
+	tail      int    // rowRotate: columns of a head that rotate, its last; 0 = its first
+	stack     *stack
+	router    *kernels.Router
 }
 
 // compiler holds what compile builds up.
@@ -139,6 +155,12 @@ func compile(m *Model) (*plan, error) {
 			}
 			c.p.class = &w
 			c.p.quantizes(&w)
+		case o.Kind == models.StackMatMul:
+			last, err := c.stacked(i)
+			if err != nil {
+				return nil, err
+			}
+			i = last
 		case o.Kind == models.MatMul:
 			// All products that follow one another and read the same value.
 			j := i + 1
@@ -192,6 +214,9 @@ func (p *plan) readers() {
 	var gemm32 [2]*bool // of what the activations hold
 	for i := range p.steps {
 		s := &p.steps[i]
+		if s.stack != nil {
+			continue
+		}
 		for j := range s.rows {
 			if o := &s.rows[j]; o.kind == rowQuantize {
 				o.gemm32 = true
@@ -294,7 +319,7 @@ func (c *compiler) joins(i, j int) (rowKind, bool) {
 	if j == len(ops) {
 		return 0, false
 	}
-	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU}[ops[j].Kind]
+	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU, models.ClampedSwiGLU: rowClampedSwiGLU}[ops[j].Kind]
 	if !ok || len(ops[j].In) != j-i {
 		return 0, false
 	}
@@ -364,7 +389,7 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.p.place = w
 		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
 	case models.RMSNorm, models.LayerNorm:
-		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W}
+		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols}
 		var err error
 		if r.w, err = c.m.vector(o.W); err != nil {
 			return err
@@ -385,7 +410,13 @@ func (c *compiler) op(o *models.Op, i int) error {
 			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
 		}
 		c.move(o.In[0], o.Out)
-		c.row(sp, rowOp{kind: rowRotate, out: c.at[o.Out], a: c.at[o.Out], width: width, heads: o.Heads, layer: o.Layer, rope: c.m.ropeOf(o.Layer)})
+		c.row(sp, rowOp{kind: rowRotate, out: c.at[o.Out], a: c.at[o.Out], width: width, heads: o.Heads, layer: o.Layer, rope: c.m.ropeOf(o.Layer), tail: o.Tail})
+	case models.Gate:
+		b := o.In[1]
+		c.inPlace(o, i, sp, rowOp{kind: rowGate, b: c.at[b], width: width, layer: o.Layer})
+		c.release(b, i)
+	case models.Route, models.Mix:
+		return c.routed(o, i, sp)
 	case models.Add, models.SwiGLU, models.GeGLU:
 		b := o.In[1]
 		r := rowOp{kind: rowAdd, b: c.at[b], width: width, layer: o.Layer}
@@ -404,6 +435,12 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(v, i)
 		c.flush()
 		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window}
+		if o.W != "" {
+			var err error
+			if s.sinks, err = c.m.vector(o.W); err != nil {
+				return err
+			}
+		}
 		s.out = c.buffer(o.Out, sp)
 		c.release(q, i)
 		c.emit(s)
@@ -459,9 +496,14 @@ func (c *compiler) emit(s step) {
 	c.dying = c.dying[:0]
 }
 
-// buffer gives a value a buffer: a free one of the best width, else a new one.
+// buffer gives a value a buffer.
 func (c *compiler) buffer(v models.Value, sp space) int {
-	w := c.m.Program.Width[v]
+	c.at[v], c.spaceOf[v] = c.room(c.m.Program.Width[v]), sp
+	return c.at[v]
+}
+
+// room takes a buffer for rows of width w: a free one of the best width, else a new one.
+func (c *compiler) room(w int) int {
 	best := -1
 	for i, b := range c.free {
 		if best < 0 || fit(c.p.buffers[b], w) < fit(c.p.buffers[c.free[best]], w) {
@@ -477,7 +519,6 @@ func (c *compiler) buffer(v models.Value, sp space) int {
 		b = len(c.p.buffers)
 		c.p.buffers = append(c.p.buffers, w)
 	}
-	c.at[v], c.spaceOf[v] = b, sp
 	return b
 }
 

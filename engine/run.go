@@ -13,7 +13,7 @@ type runner struct {
 	m    *Model
 	rows int              // room of buffers, in rows
 	buf  [][]float32      // [buffers][rows*width]
-	acts [2]*kernels.Acts // quantised: read by a region of products, and what it gives quantised
+	acts [4]*kernels.Acts // quantised: read by a region of products, and what it gives quantised; then the same in pairs
 
 	// The rows of the pass.
 	n      int // rows
@@ -35,6 +35,9 @@ type runner struct {
 	rowsT   rowsTask
 	matT    matTask
 	attT    attendTask
+	gatherT gatherTask
+	stackT  stackTask
+	groups  groups
 	roundT  roundTask
 
 	mu  sync.Mutex
@@ -56,6 +59,7 @@ type workerScratch struct {
 	join  []float32     // [products, tokens, rows] of a chunk of joined products
 	next  *byte         // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
 	asked int           // lines of it that were asked for while it waited
+	gate  []float32     // [2*experts] of a router
 	att   attendScratch
 }
 
@@ -67,11 +71,12 @@ func newRunner(m *Model) *runner {
 		w := &r.scratch[i]
 		w.s = kernels.NewScratch(k)
 		w.h = make([]uint16, m.Spec.HeadDim)
+		w.gate = make([]float32, max(1, 2*m.plan.experts))
 		if m.cfg.kv == KVQ8_0 {
 			w.kv = kernels.NewActs(1, m.Spec.KVHeads*m.Spec.HeadDim)
 		}
 	}
-	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r = r, r, r, r
+	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r, r.gatherT.r, r.stackT.r = r, r, r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
 	return r
 }
@@ -87,10 +92,14 @@ func (r *runner) grow(n int) {
 		r.buf[i] = make([]float32, n*w)
 	}
 	for i, k := range r.m.plan.acts {
-		if k > 0 {
+		switch {
+		case k > 0 && i < 2:
 			r.acts[i] = kernels.NewActs(n, k)
+		case k > 0:
+			r.acts[i] = kernels.NewActs(n*r.m.plan.slots, k)
 		}
 	}
+	r.groups.grow(n*r.m.plan.slots, r.m.plan.stacked)
 	r.tok, r.pos = make([]int32, n), make([]int32, n)
 	r.page = make([]*page, n)
 	r.wanted = make([]int32, 0, n)
@@ -159,6 +168,10 @@ func (r *runner) step(s *step) error {
 		err = r.matT.start(s, 0, n, nil)
 	case stepAttend:
 		err = r.attT.start(s)
+	case stepGather:
+		err = r.gatherT.start(s, n)
+	case stepStack:
+		err = r.stackT.start(s)
 	case stepSelect:
 		in, out, w := r.buf[s.in], r.buf[s.out], s.width
 		for i, t := range r.wanted {
@@ -245,6 +258,8 @@ func (k rowKind) activate(l *kernels.Level, dst, gate, up []float32) {
 		l.GeGLU(dst, gate, up)
 	case rowGELU:
 		l.GELU(dst, gate)
+	case rowClampedSwiGLU:
+		l.ClampedSwiGLU(dst, gate, up, up)
 	}
 }
 
@@ -264,6 +279,10 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		l.Add(at(o.out), at(o.b))
 	case rowNorm:
 		dst, x, n := at(o.out), at(o.a), w/o.heads
+		if o.cols > 0 {
+			copy(dst[o.cols:], x[o.cols:])
+			dst, x, w, n = dst[:o.cols], x[:o.cols], o.cols, o.cols
+		}
 		for h := 0; h < w; h += n {
 			l.RMSNorm(dst[h:h+n], x[h:h+n], o.w, r.m.Spec.NormEps)
 		}
@@ -283,10 +302,15 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		o.kind.activate(l, at(o.out), at(o.a), nil)
 	case rowRotate:
 		cos, sin := o.rope.at(int(r.pos[i]))
-		x, hd := at(o.out), r.m.Spec.HeadDim
-		for h := 0; h < o.heads; h++ {
-			l.Rope(x[h*hd:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
+		x, hd, from := at(o.out), w/o.heads, 0
+		if o.tail > 0 {
+			from = hd - o.tail
 		}
+		for h := 0; h < o.heads; h++ {
+			l.Rope(x[h*hd+from:h*hd+hd], cos, sin, r.m.Spec.Rope.Neox)
+		}
+	case rowGate, rowRoute, rowMix, rowTail:
+		t.stackRow(o, worker, i)
 	case rowStore:
 		if !r.m.store(r.page[i], o.layer, int(r.pos[i]), at(o.a), at(o.b), &r.scratch[worker]) {
 			what := "holds a NaN or an infinity; the file's weights are damaged"

@@ -31,7 +31,7 @@ type matrix struct {
 // format has codes and the mode is normal, else decoded to f32.
 func (m *Model) bind(o *models.Op) (matrix, error) {
 	name := o.W
-	t, err := m.tensor(name, 2)
+	t, err := m.tensor(name, 1) // a vector is a matrix of one row
 	if err != nil {
 		return matrix{}, err
 	}

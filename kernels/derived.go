@@ -52,6 +52,42 @@ func (l *Level) GELU(dst, x []float32) {
 	}
 }
 
+// clampedSwiGLU's constants are gpt-oss's.
+const (
+	clampLimit = 7
+	clampSlope = 1.702
+)
+
+// ClampedSwiGLU is a*sigmoid(slope*a) * (b+1), a = min(gate, limit), b = up within ±limit; dst may be gate, tmp may be up.
+//
+//	SwiGLU of float32(slope*a) and float32((b+1)/slope)
+func (l *Level) ClampedSwiGLU(dst, gate, up, tmp []float32) {
+	for i, g := range gate {
+		dst[i], tmp[i] = clampSlope*min(g, clampLimit), (min(max(up[i], -clampLimit), clampLimit)+1)/clampSlope
+	}
+	l.SwiGLU(dst, dst, tmp)
+}
+
+// ClampedSwiGLUBack writes (not adds) the gradients of gate and up; dgate and dup may be no source. tmp holds 2*len(dy).
+func (l *Level) ClampedSwiGLUBack(dgate, dup, dy, gate, up, tmp []float32) {
+	n := len(dy)
+	a, b := tmp[:n], tmp[n:2*n]
+	for i, g := range gate {
+		a[i], b[i] = clampSlope*min(g, clampLimit), (min(max(up[i], -clampLimit), clampLimit)+1)/clampSlope
+	}
+	l.SwiGLUBack(dgate, dup, dy, a, b)
+	for i, g := range gate {
+		dgate[i] *= clampSlope
+		if g >= clampLimit {
+			dgate[i] = 0
+		}
+		dup[i] /= clampSlope
+		if up[i] <= -clampLimit || up[i] >= clampLimit {
+			dup[i] = 0
+		}
+	}
+}
+
 // geluExp gives dst = exp(-2u), u = sqrt(2/pi)*(x + 0.044715 x³), the exponential inside gelu.
 func (l *Level) geluExp(dst, x []float32) {
 	for i, v := range x {

@@ -17,6 +17,19 @@ var derivedOps = []vectorOp{
 		l.GeGLUBack(s[0], s[1], s[2], s[3], s[4])
 		return nil
 	}},
+	{"ClampedSwiGLU", 4, func(l *Level, s [][]float32, a float32) []float32 {
+		l.ClampedSwiGLU(s[0], s[1], s[2], s[3])
+		return nil
+	}},
+	{"ClampedSwiGLU in place", 2, func(l *Level, s [][]float32, a float32) []float32 {
+		l.ClampedSwiGLU(s[0], s[0], s[1], s[1])
+		return nil
+	}},
+	{"ClampedSwiGLUBack", 5, func(l *Level, s [][]float32, a float32) []float32 {
+		l.ClampedSwiGLUBack(s[0], s[1], s[2], s[3], s[4], make([]float32, 2*len(s[0])))
+		return nil
+	}},
+	{"Sigmoid", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Sigmoid(s[0], s[1]); return nil }},
 	{"LayerNorm", 4, func(l *Level, s [][]float32, a float32) []float32 {
 		l.LayerNorm(s[0], s[1], s[2], s[3], a*1e-5)
 		return nil
@@ -109,5 +122,36 @@ func TestDerivedValues(t *testing.T) {
 		near("LayerNormBack dx", float64(i), float64(dx[i]), slope, 1e-5)
 		near("LayerNormBack dw", float64(i), float64(dw[i]), float64(dy[i])*(want-float64(b[i]))/float64(w[i]), 1e-4)
 		near("LayerNormBack db", float64(i), float64(db[i]), float64(dy[i]), 0)
+	}
+}
+
+// gpt-oss's activation against its definition in float64, on both sides of both limits, and the gradients against the slopes.
+func TestClampedSwiGLU(t *testing.T) {
+	l := &portable
+	f := func(g, u float64) float64 {
+		g, u = math.Min(g, 7), math.Max(-7, math.Min(u, 7))
+		return g / (1 + math.Exp(-1.702*g)) * (u + 1)
+	}
+	const h, dy = 1e-5, 3
+	for g := -9.97; g < 9; g += 0.71 {
+		for u := -9.95; u < 9; u += 0.83 {
+			gate, up := []float32{float32(g)}, []float32{float32(u)}
+			g, u := float64(gate[0]), float64(up[0])
+			y, dg, du := []float32{0}, []float32{0}, []float32{0}
+			l.ClampedSwiGLU(y, gate, up, []float32{0})
+			l.ClampedSwiGLUBack(dg, du, []float32{dy}, gate, up, make([]float32, 2))
+			for _, c := range []struct {
+				what      string
+				got, want float64
+			}{
+				{"value", float64(y[0]), f(g, u)},
+				{"gradient of gate", float64(dg[0]), dy * (f(g+h, u) - f(g-h, u)) / (2 * h)},
+				{"gradient of up", float64(du[0]), dy * (f(g, u+h) - f(g, u-h)) / (2 * h)},
+			} {
+				if !(math.Abs(c.got-c.want) <= 2e-6*math.Max(10, math.Abs(c.want))) {
+					t.Errorf("ClampedSwiGLU(%g, %g): %s is %g, want %g", g, u, c.what, c.got, c.want)
+				}
+			}
+		}
 	}
 }

@@ -65,6 +65,12 @@ func (s *Spec) Keep(layers []int) (*Spec, error) {
 	if !small.setWindows(func(l int) bool { return s.Windowed(layers[l]) }) {
 		return nil, fmt.Errorf("student layers %v: of these, layers with a window of %d and without follow in no period (each %d-th of the model has none); choose layers so that each n-th has none", layers, s.Window, s.WindowPeriod)
 	}
+	small.DenseLead = 0
+	for _, from := range layers { // they rise, so those without experts come first
+		if s.Experts > 0 && !s.Sparse(from) {
+			small.DenseLead++
+		}
+	}
 	for l, from := range layers {
 		if small.Rotates(l) != s.Rotates(from) {
 			return nil, fmt.Errorf("student layers %v: each %d-th layer of %s does without rotary embedding, so layer %d cannot become layer %d", layers, s.NoRope, s.Arch, from, l)

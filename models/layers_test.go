@@ -12,6 +12,12 @@ import (
 // withKeys reads the Spec of a fixture model of which some keys are set anew, nil = left out.
 func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 	t.Helper()
+	return edited(t, name, keys, func(name string) []string { return []string{name} })
+}
+
+// edited is withKeys of a model whose tensors are written under other names, each under all that names gives it.
+func edited(t *testing.T, name string, keys map[string]any, names func(string) []string) (*Spec, error) {
+	t.Helper()
 	f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +36,9 @@ func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 	}
 	for i := range f.Tensors {
 		x := &f.Tensors[i]
-		w.AddTensor(x.Name, x.Type, x.Shape, x.Data)
+		for _, n := range names(x.Name) {
+			w.AddTensor(n, x.Type, x.Shape, x.Data)
+		}
 	}
 	path := filepath.Join(t.TempDir(), "edited.gguf")
 	if err := w.WriteTo(path); err != nil {
@@ -111,6 +119,7 @@ func TestKeepLayers(t *testing.T) {
 	gemma := &Spec{Arch: "gemma3", Layers: 18, Window: 512, WindowPeriod: 6}
 	smol := &Spec{Arch: "smollm3", Layers: 36, NoRope: 4, Rope: Rope{Dims: 8}}
 	plain := &Spec{Arch: "llama", Layers: 9}
+	lead := &Spec{Arch: "deepseek2", Layers: 5, Experts: 8, DenseLead: 2}
 	for _, c := range []struct {
 		s      *Spec
 		layers []int
@@ -126,6 +135,10 @@ func TestKeepLayers(t *testing.T) {
 		{smol, []int{0, 1, 2, 7, 8}, true},
 		{smol, []int{0, 3}, false},
 		{plain, []int{0, 8}, true},
+		{lead, []int{0, 1, 4}, true},
+		{lead, []int{1, 2}, true},
+		{lead, []int{2, 4}, true},
+		{lead, []int{0, 1}, true},
 	} {
 		small, err := c.s.Keep(c.layers)
 		if (err == nil) != c.fine {
@@ -139,7 +152,7 @@ func TestKeepLayers(t *testing.T) {
 			continue
 		}
 		for i, l := range c.layers {
-			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) {
+			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) || small.Sparse(i) != c.s.Sparse(l) {
 				t.Errorf("%s, layers %v: layer %d is not what %d was", c.s.Arch, c.layers, i, l)
 			}
 		}

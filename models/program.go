@@ -3,6 +3,8 @@ package models
 import (
 	"fmt"
 	"strings"
+
+	"github.com/freehold-slm/freehold/kernels"
 )
 
 // Kind is a kind of op. Every op reads values [rows, width] and writes one new value (static single assignment), so
@@ -10,25 +12,30 @@ import (
 type Kind uint8
 
 const (
-	Embed     Kind = iota // out[r] = row of W for token r
-	Position              // out[r] = row of W for row r's position
-	MatMul                // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
-	RMSNorm               // out = in0 / rms(in0) * W
-	LayerNorm             // out = (in0 - mean(in0)) / std(in0) * W + B
-	Rotate                // out = in0 with rotary embedding on Heads heads of HeadDim, by the layer's Rope
-	Attend                // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
-	SwiGLU                // out = silu(in0) * in1
-	GeGLU                 // out = gelu(in0) * in1
-	GELU                  // out = gelu(in0), in its tanh form
-	Add                   // out = in0 + in1
-	Scale                 // out = in0 * Factor
-	SoftCap               // out = Factor * tanh(in0 / Factor)
-	Select                // out = the rows of in0 whose result is wanted (all of them when states are pooled)
-	Pool                  // out = one row a sequence: mean or last row of in0
+	Embed         Kind = iota // out[r] = row of W for token r
+	Position                  // out[r] = row of W for row r's position
+	MatMul                    // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
+	StackMatMul               // the same for each of Parts parts of a row, by one of the Stack matrices of W; see Op
+	Route                     // out = the Parts experts that the logits in0 choose, rising, and then their weights; see Router
+	Mix                       // out = sum of the Parts parts of in0, each times its weight of in1, a Route, in that order
+	RMSNorm                   // out = in0 / rms(in0) * W
+	LayerNorm                 // out = (in0 - mean(in0)) / std(in0) * W + B
+	Rotate                    // out = in0 with rotary embedding on its Heads heads, by the layer's Rope
+	Attend                    // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
+	SwiGLU                    // out = silu(in0) * in1
+	ClampedSwiGLU             // out = a*sigmoid(1.702a) * (b+1), a = min(in0, 7), b = in1 within ±7
+	GeGLU                     // out = gelu(in0) * in1
+	GELU                      // out = gelu(in0), in its tanh form
+	Gate                      // out = in0 * sigmoid(in1), in1 one number a row
+	Add                       // out = in0 + in1
+	Scale                     // out = in0 * Factor
+	SoftCap                   // out = Factor * tanh(in0 / Factor)
+	Select                    // out = the rows of in0 whose result is wanted (all of them when states are pooled)
+	Pool                      // out = one row a sequence: mean or last row of in0
 )
 
-var kindNames = [...]string{"embed", "position", "matmul", "rmsnorm", "layernorm", "rotate", "attend", "swiglu", "geglu",
-	"gelu", "add", "scale", "softcap", "select", "pool"}
+var kindNames = [...]string{"embed", "position", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
+	"swiglu", "clampedswiglu", "geglu", "gelu", "gate", "add", "scale", "softcap", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -47,6 +54,15 @@ type Op struct {
 	Heads  int // Rotate: heads in the row; Attend: query heads; norms: parts of the row that are normed alone, 0 = one
 	Window int // Attend: keys a query sees, its own included; 0 = all
 	Factor float32
+
+	// StackMatMul: W is [Cols, rows, Stack]. Part s of out is, with in1 a Route, the matrix of the expert s of the row, else
+	// (Stack = Parts) matrix s, times the first Cols columns of part s of in0, or with Shared of all of in0. Tail columns
+	// that follow them in in0 are copied behind the product. B is [rows, Stack].
+	Parts, Stack int
+	Cols, Tail   int // RMSNorm: the first Cols columns are normed and the rest copied, 0 = all; Rotate: the last Tail of a head rotate, 0 = the first
+	Shared       bool
+
+	Router *kernels.Router // Route: how; B is added to what experts are chosen by
 }
 
 // Program is a model as a flat list of ops. The output head, from Hidden to Logits, is a MatMul and what follows it one
@@ -180,6 +196,9 @@ func (b builder) block(x Value, l int) Value {
 
 func (b builder) attention(h Value, l int, name func(string) string) Value {
 	s := b.p.Spec
+	if s.KVRank > 0 {
+		return b.latent(h, l, name)
+	}
 	qDim, kvDim := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	part := func(n string, row, width int) Value {
 		o := Op{W: name(n) + ".weight", Layer: l}
@@ -201,28 +220,44 @@ func (b builder) attention(h Value, l int, name func(string) string) Value {
 		q = b.op(Op{Kind: Rotate, Layer: l, Heads: s.Heads}, qDim, q)
 		k = b.op(Op{Kind: Rotate, Layer: l, Heads: s.KVHeads}, kvDim, k)
 	}
+	return b.attend(l, name, q, k, v)
+}
+
+func (b builder) attend(l int, name func(string) string, q, k, v Value) Value {
+	s := b.p.Spec
 	o := Op{Kind: Attend, Layer: l, Heads: s.Heads}
 	if s.Windowed(l) {
 		o.Window = s.Window
 	}
-	return b.op(o, qDim, q, k, v)
+	if s.Sinks {
+		o.W = name("attn_sinks") + ".weight"
+	}
+	return b.op(o, b.p.Width[q], q, k, v)
 }
 
 func (b builder) feedForward(h Value, l int, name func(string) string) Value {
 	s := b.p.Spec
-	gate := Op{W: name("ffn_gate") + ".weight", Layer: l}
-	up := Op{W: name("ffn_up") + ".weight", Layer: l}
+	if s.Sparse(l) {
+		return b.experts(h, l, name)
+	}
+	return b.dense(h, l, name, "", s.FFN)
+}
+
+// dense writes a feed-forward block of the given width; its tensors' names end in suffix.
+func (b builder) dense(h Value, l int, name func(string) string, suffix string, width int) Value {
+	s := b.p.Spec
+	gate := Op{W: name("ffn_gate"+suffix) + ".weight", Layer: l}
+	up := Op{W: name("ffn_up"+suffix) + ".weight", Layer: l}
 	if s.FFNFused {
-		gate.W, gate.Rows, up.Rows, up.Row = up.W, 2*s.FFN, 2*s.FFN, s.FFN
+		gate.W, gate.Rows, up.Rows, up.Row = up.W, 2*width, 2*width, width
 	}
 	var in []Value
-	if s.Act != GELUOnly {
-		in = append(in, b.matmul(h, s.FFN, gate, s.FFNBias))
+	if s.Act.gated() {
+		in = append(in, b.matmul(h, width, gate, s.FFNBias))
 	}
-	in = append(in, b.matmul(h, s.FFN, up, s.FFNBias))
-	act := [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU}[s.Act]
-	v := b.op(Op{Kind: act, Layer: l}, s.FFN, in...)
-	return b.matmul(v, s.Dim, Op{W: name("ffn_down") + ".weight", Layer: l}, s.FFNBias)
+	in = append(in, b.matmul(h, width, up, s.FFNBias))
+	v := b.op(Op{Kind: s.Act.kind(), Layer: l}, width, in...)
+	return b.matmul(v, s.Dim, Op{W: name("ffn_down"+suffix) + ".weight", Layer: l}, s.FFNBias)
 }
 
 // InHead tells whether v is a value of the output head.
@@ -257,9 +292,21 @@ func (p *Program) Tensors() []TensorSpec {
 			rows := max(w, o.Rows)
 			add(o.W, p.Width[o.In[0]], rows)
 			add(o.B, rows)
+		case StackMatMul:
+			rows := w/o.Parts - o.Tail
+			add(o.W, o.Cols, rows, o.Stack)
+			add(o.B, rows, o.Stack)
+		case Route:
+			add(o.B, p.Width[o.In[0]])
+		case Attend:
+			add(o.W, o.Heads)
 		case RMSNorm, LayerNorm:
-			add(o.W, w/max(1, o.Heads))
-			add(o.B, w/max(1, o.Heads))
+			n := w / max(1, o.Heads)
+			if o.Cols > 0 {
+				n = o.Cols
+			}
+			add(o.W, n)
+			add(o.B, n)
 		}
 	}
 	return list

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -39,6 +40,14 @@ type Spec struct {
 	NoRope     int   // every so many-th layer does not rotate; 0 = all rotate
 	Positions  bool  // learnt positions are added to the embedding, one row of position_embd for each of Context
 
+	// Attention over a latent state (DeepSeek's MLA): a head's query of KVRank+Rope.Dims columns meets the one key and value
+	// of all heads, from which LatentDim columns a head are computed. 0 = not.
+	KVRank, LatentDim int
+	QRank             int // queries go through so many columns first; 0 = not
+	NopeDim           int // columns of a head of wq that do not rotate
+
+	Sinks bool // each head has a score to which no value belongs
+
 	AttnScale    float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
 	AttnCap      float32 // scores are capped to cap*tanh(s/cap); 0 = not
 	Window       int     // a query sees so many keys, its own included; 0 = all
@@ -50,12 +59,23 @@ type Spec struct {
 	FFNFused bool // gate and up are one tensor, in this order of rows
 	QKVBias  bool // wq, wk, wv have a bias
 	OutBias  bool // wo has a bias
-	FFNBias  bool // gate, up and down have a bias
+	FFNBias  bool // gate, up and down have a bias, of experts too
 	HeadBias bool // the output head has a bias
 	Tied     bool // the output head is the token embedding
 
 	// Factors; 0 = 1.
 	EmbedScale, ResidualScale, LogitScale float32
+
+	// Experts in place of the feed-forward block, from layer DenseLead on; Experts 0 = none.
+	Experts    int
+	TopExperts int  // of which a token has so many
+	ExpertFFN  int  // width of one
+	SharedFFN  int  // width of the block that every token has beside them; 0 = none
+	SharedGate bool // its result is gated by a sigmoid
+	DenseLead  int
+	Router     kernels.Router
+	RouterBias bool // the router's logits have a bias
+	ChoiceBias bool // what experts are chosen by has a bias, their weights have not
 
 	LogitCap float32 // logits are capped to cap*tanh(l/cap); 0 = not
 
@@ -93,10 +113,18 @@ const (
 type Act uint8
 
 const (
-	SiLUGate Act = iota // silu(gate)*up
-	GELUGate            // gelu(gate)*up
-	GELUOnly            // gelu(up); no gate
+	SiLUGate    Act = iota // silu(gate)*up
+	GELUGate               // gelu(gate)*up
+	GELUOnly               // gelu(up); no gate
+	ClampedGate            // gpt-oss's SwiGLU
 )
+
+// gated tells whether there is a gate beside up.
+func (a Act) gated() bool { return a != GELUOnly }
+
+func (a Act) kind() Kind {
+	return [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU, ClampedGate: ClampedSwiGLU}[a]
+}
 
 // Pooling says how a sequence's states become one, by llama.cpp's <arch>.pooling_type.
 type Pooling int
@@ -146,6 +174,7 @@ func NewSpec(f *gguf.File) (*Spec, error) {
 	r.common(s)
 	if r.err == nil {
 		arch(r, s)
+		r.noExperts(s)
 		s.NormEps = float32(r.float(s.Norm.epsKey()))
 	}
 	r.classifier(s)
@@ -261,16 +290,8 @@ func (r *reader) common(s *Spec) {
 		return
 	}
 	s.HeadDim = r.sizeOr("attention.key_length", s.Dim/s.Heads, 1<<14)
-	if v := r.sizeOr("attention.value_length", s.HeadDim, 1<<14); v != s.HeadDim {
+	if v := r.sizeOr("attention.value_length", s.HeadDim, 1<<14); v != s.HeadDim && !r.has("attention.kv_lora_rank") {
 		r.note(fmt.Errorf("%s: %s is %d, want the key length %d; other value lengths are not supported", r.f.Name, r.key("attention.value_length"), v, s.HeadDim))
-	}
-	for _, k := range []string{"expert_count", "expert_used_count"} {
-		if r.has(k) {
-			if n, err := r.f.Uint(r.key(k)); err != nil || n > 0 {
-				r.note(err)
-				r.note(fmt.Errorf("%s: %s is %d; mixture-of-experts models are not supported", r.f.Name, r.key(k), n))
-			}
-		}
 	}
 	t, ok := r.f.Tensor("token_embd.weight")
 	if !ok || len(t.Shape) != 2 {
@@ -304,7 +325,8 @@ func (r *reader) tensor(name string) bool {
 func (r *reader) biases(s *Spec) {
 	s.QKVBias = r.tensor("blk.0.attn_q.bias") || r.tensor("blk.0.attn_qkv.bias")
 	s.OutBias = r.tensor("blk.0.attn_output.bias")
-	s.FFNBias = r.tensor("blk.0.ffn_up.bias")
+	s.FFNBias = r.tensor("blk.0.ffn_up.bias") || r.tensor("blk.0.ffn_up_exps.bias")
+	s.RouterBias = r.tensor("blk.0.ffn_gate_inp.bias")
 	s.HeadBias = r.tensor("output.bias")
 }
 
@@ -336,9 +358,9 @@ func (s *Spec) check(file string) error {
 	case s.HeadDim%8 != 0:
 		return bad("attention.key_length", s.HeadDim, "a multiple of 8")
 	}
-	for _, x := range []float32{s.EmbedScale, s.ResidualScale, s.LogitScale} {
+	for _, x := range []float32{s.EmbedScale, s.ResidualScale, s.LogitScale, s.Router.Scale} {
 		if x != 0 && !positive(x) {
-			return fmt.Errorf("%s: one of %s.embedding_scale, residual_scale and logit_scale gives the factor %v, want a positive number", file, s.Arch, x)
+			return fmt.Errorf("%s: one of %s.embedding_scale, residual_scale, logit_scale and expert_weights_scale gives the factor %v, want a positive number", file, s.Arch, x)
 		}
 	}
 	if s.WindowRope != nil {

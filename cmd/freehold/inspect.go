@@ -76,9 +76,16 @@ type specRow struct {
 	KVHeads int      `json:"kv_heads"`
 	HeadDim int      `json:"head_dim"`
 	FFN     int      `json:"ffn"`
+	Experts *experts `json:"experts,omitempty"`
 	Rope    string   `json:"rope_scaling"`
 	Tied    bool     `json:"tied"`
 	Labels  []string `json:"labels,omitempty"`
+}
+
+type experts struct {
+	Count int `json:"count"`
+	Used  int `json:"used"` // by a token
+	FFN   int `json:"ffn"`
 }
 
 type tokenizerRow struct {
@@ -107,7 +114,10 @@ func (c *inspectCmd) Run(a *app) error {
 		problems = append(problems, err)
 	} else {
 		d.Spec = &specRow{spec.Arch, spec.Name, spec.Vocab, spec.Context, spec.Layers, spec.Dim, spec.Heads, spec.KVHeads,
-			spec.HeadDim, spec.FFN, spec.Rope.Scaling, spec.Tied, spec.Labels}
+			spec.HeadDim, spec.FFN, nil, spec.Rope.Scaling, spec.Tied, spec.Labels}
+		if spec.Experts > 0 {
+			d.Spec.Experts = &experts{spec.Experts, spec.TopExperts, spec.ExpertFFN}
+		}
 	}
 	if c.Full {
 		d.Full = true
@@ -270,6 +280,9 @@ func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 			[]string{"model", fmt.Sprintf("%s (%s), %s parameters", printable(s.Name), s.Arch, count(d.Parameters))},
 			[]string{"shape", fmt.Sprintf("%d layers, width %d, %d heads (%d kv) of %d, ffn %d, vocabulary %d, context %d",
 				s.Layers, s.Dim, s.Heads, s.KVHeads, s.HeadDim, s.FFN, s.Vocab, s.Context)})
+		if e := s.Experts; e != nil {
+			rows = append(rows, []string{"experts", fmt.Sprintf("%d, of which a token uses %d, ffn %d", e.Count, e.Used, e.FFN)})
+		}
 		if len(s.Labels) > 0 {
 			rows = append(rows, []string{"labels", printable(strings.Join(s.Labels, ", "))})
 		}
