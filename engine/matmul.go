@@ -13,7 +13,8 @@ type matTask struct {
 	s      *step
 	t0, t1 int       // rows of the pass
 	out    []float32 // instead of the step's buffer (one matrix only); row t0 first
-	cut
+	*cut
+	own cut // for more tokens than one
 }
 
 // cut is how a region of products is cut into chunks.
@@ -22,6 +23,14 @@ type cut struct {
 	parts int // pieces the tokens are cut into
 	each  int // chunks of a part
 	ends  [maxMats]int
+	rows  [maxMats]int // of a chunk
+}
+
+// oneCut is how a region is cut for one token, and what is read when.
+type oneCut struct {
+	cut
+	from []int   // [threads + 1] the first chunk of each worker's share
+	at   []*byte // [threads] its weights
 }
 
 // maxMats bounds the products of one region; more of them run in several.
@@ -70,8 +79,9 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 			return err
 		}
 	}
-	if t.cut = s.one; n != 1 || s.then == nil {
-		t.cut = s.cut(n, t.r.m.pool.threads())
+	if t.cut = &s.one.cut; n != 1 || s.then == nil {
+		t.own = s.cut(n, t.r.m.pool.threads())
+		t.cut = &t.own
 	}
 	return t.r.m.pool.run(t, t.each*t.parts)
 }
@@ -103,7 +113,7 @@ func (s *step) cut(n, threads int) cut {
 	}
 	for i := range mats {
 		c.each += s.chunks(&mats[i], n, c.bytes)
-		c.ends[i] = c.each
+		c.ends[i], c.rows[i] = c.each, s.chunkRows(&mats[i], n, c.bytes)
 	}
 	return c
 }
@@ -143,35 +153,45 @@ func (s *step) chunks(w *matrix, n, bytes int) int {
 }
 
 // chunk tells the matrix of a chunk of a part, and its rows.
-func (s *step) chunk(c *cut, n, chunk int) (i, row0, row1 int) {
+func (s *step) chunk(c *cut, chunk int) (i, row0, row1 int) {
 	first := 0
 	for chunk >= c.ends[i] {
 		first = c.ends[i]
 		i++
 	}
-	w := &s.mats[i]
-	rows := s.chunkRows(w, n, c.bytes)
-	row0 = (chunk - first) * rows
-	return i, row0, min(w.rows, row0+rows)
+	row0 = (chunk - first) * c.rows[i]
+	return i, row0, min(s.mats[i].rows, row0+c.rows[i])
+}
+
+// chunkAt is where the weights of a chunk begin.
+func (s *step) chunkAt(c *cut, chunk int) *byte {
+	i, row0, _ := s.chunk(c, chunk)
+	return &s.mats[i].data[row0*s.mats[i].rowBytes]
+}
+
+// cutOne cuts the region for one token.
+func (s *step) cutOne(threads int) {
+	o := &s.one
+	*o = oneCut{cut: s.cut(1, threads), from: make([]int, threads+1), at: make([]*byte, threads)}
+	for i := range o.from {
+		o.from[i] = i * o.each / threads
+	}
+	for i := range o.at {
+		o.at[i] = s.chunkAt(&o.cut, min(o.from[i], o.each-1))
+	}
 }
 
 // upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
-// follows. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+// follows; nil = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
 func (t *matTask) upcoming(worker, chunk int) *byte {
-	threads := t.r.m.pool.threads()
-	s, c := t.s, &t.cut
-	if first, end := worker*c.each/threads, (worker+1)*c.each/threads; first <= chunk && chunk+1 < end {
-		chunk++
-	} else {
-		if s = s.then; s == nil {
-			return nil
-		}
-		c = &s.one
-		chunk = min(worker*c.each/threads, c.each-1)
+	s := t.s
+	if s.then == nil {
+		return nil
 	}
-	i, row0, _ := s.chunk(c, 1, chunk)
-	w := &s.mats[i]
-	return &w.data[row0*w.rowBytes]
+	if from := s.one.from; from[worker] <= chunk && chunk+1 < from[worker+1] {
+		return s.chunkAt(t.cut, chunk+1)
+	}
+	return s.then.one.at[worker]
 }
 
 func (t *matTask) run(worker, chunk int) {
@@ -180,7 +200,7 @@ func (t *matTask) run(worker, chunk int) {
 		ws.next = t.upcoming(worker, chunk)
 	}
 	part, chunk := chunk/t.each, chunk%t.each
-	i, row0, row1 := t.s.chunk(&t.cut, n, chunk)
+	i, row0, row1 := t.s.chunk(t.cut, chunk)
 	w := &t.s.mats[i]
 	per := ((n+t.parts-1)/t.parts + 15) &^ 15 // whole blocks of tokens
 	ta, tb := min(t.t1, t.t0+part*per), min(t.t1, t.t0+(part+1)*per)
@@ -258,21 +278,26 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 // gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
 // later ones find the rows in L1.
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
-	per := 16
-	ws.s.Next = nil
 	if tb-ta == 1 {
-		per, ws.s.Next = row1-row0, ws.next
+		ws.s.Next = ws.next
+		t.gemv(w, ws, dst[:row1-row0], row0, row1, ta)
+		return
 	}
-	for r := row0; r < row1; r += per {
-		e := min(row1, r+per)
-		rows := w.data[r*w.rowBytes : e*w.rowBytes]
+	ws.s.Next = nil
+	for r := row0; r < row1; r += 16 {
+		e := min(row1, r+16)
 		for i := ta; i < tb; i++ {
-			if out := dst[(i-ta)*ldd+r-row0:][:e-r]; w.ints != nil {
-				w.gemv(out, rows, t.r.acts[t.s.acts], i, ws.s)
-			} else {
-				w.dot(out, rows, t.r.buf[t.s.in][i*w.k:i*w.k+w.k], ws.s)
-			}
+			t.gemv(w, ws, dst[(i-ta)*ldd+r-row0:][:e-r], r, e, i)
 		}
+	}
+}
+
+// gemv multiplies rows with one token.
+func (t *matTask) gemv(w *matrix, ws *workerScratch, dst []float32, row0, row1, token int) {
+	if rows := w.data[row0*w.rowBytes : row1*w.rowBytes]; w.ints != nil {
+		w.gemv(dst, rows, t.r.acts[t.s.acts], token, ws.s)
+	} else {
+		w.dot(dst, rows, t.r.buf[t.s.in][token*w.k:token*w.k+w.k], ws.s)
 	}
 }
 

@@ -64,7 +64,7 @@ type step struct {
 	codes   bool   // of that only the other activations are wanted, not a buffer
 	gemm32  bool   // those are read by integer products with groups of 32 alone
 	name    string // of the tensor that reads them, for errors
-	one     cut    // stepMat: for one token
+	one     oneCut // stepMat: for one token
 	then    *step  // stepMat: the next products of a token that is decoded
 }
 
@@ -202,7 +202,7 @@ func (p *plan) follow(threads int) {
 	}
 	last.then = &p.head
 	for s := p.head.then; ; s = s.then {
-		s.one = s.cut(1, threads)
+		s.cutOne(threads)
 		if s == &p.head {
 			break
 		}

@@ -17,7 +17,7 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 		l.F16ToF32(a.D[n:2*n], a.VD[:n])
 	}
 	few, most := t.few, t.rows
-	if a.NQ > fewQueries || a.K32 != nil {
+	if a.NQ > fewQueries || a.NQ*a.HeadDim > fewValues || a.K32 != nil {
 		few = nil
 	}
 	if few != nil {

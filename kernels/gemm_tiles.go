@@ -31,8 +31,8 @@ type fewTiles struct {
 	q8k, q8v func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int)
 }
 
-// fewQueries is up to how many queries fewTiles are faster.
-const fewRows, fewCols, fewQueries = 4, 64, 8
+// fewQueries and fewValues are up to how many queries, and values of theirs together, fewTiles are faster (7 of 64 are, 6 of 128 are not).
+const fewRows, fewCols, fewQueries, fewValues = 4, 64, 8, 512
 
 // gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix
 // has each row on a page of its own, and more rows would not fit the first-level TLB.
