@@ -54,6 +54,10 @@ func TestErrors(t *testing.T) {
 	short := truncated(t, "models/llama256.Q8_0.gguf", 300_000)
 	magic := file(t, "magic.gguf", "NOPE and more that is no model at all")
 	empty := file(t, "empty.gguf", "")
+	damaged := hfFolder(t)
+	if err := os.WriteFile(filepath.Join(damaged, "model.safetensors"), []byte("no safetensors at all"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	emptyRows := recipe(t, model)
 	if err := os.WriteFile(filepath.Join(filepath.Dir(emptyRows), "train.jsonl"), nil, 0o666); err != nil {
 		t.Fatal(err)
@@ -112,6 +116,14 @@ func TestErrors(t *testing.T) {
 		{"output is input", []string{"quantize", model, model, "--format=q4_0"}, "", 2, []string{"is the input itself"}},
 		{"output is there", []string{"quantize", model, plain, "--format=q4_0"}, "", 2, []string{"--force"}},
 		{"output folder missing", []string{"quantize", model, "/no/such/folder/x.gguf", "--format=q4_0"}, "", 3, []string{"/no/such/folder"}},
+		{"convert to nowhere", []string{"convert", filepath.Dir(model)}, "", 2, []string{"--out is missing"}},
+		{"convert to another type", []string{"convert", hfFolder(t), "-o", "out.gguf", "--type=q4_0"}, "", 2, []string{"q4_0", "bf16", "freehold quantize"}},
+		{"convert a file", []string{"convert", model, "-o", "out.gguf"}, "", 3, []string{"is a file", "config.json"}},
+		{"convert a folder without a model", []string{"convert", filepath.Dir(model), "-o", "out.gguf"}, "", 3, []string{"config.json", "no such file"}},
+		{"convert over a file", []string{"convert", hfFolder(t), "-o", plain}, "", 2, []string{"--force"}},
+		{"convert an unknown architecture", []string{"convert", hfFolder(t, "LlamaForCausalLM", "HyenaForCausalLM"), "-o", "out.gguf"}, "", 3,
+			[]string{"config.json", "architectures", "HyenaForCausalLM", "LlamaForCausalLM"}},
+		{"convert damaged weights", []string{"convert", damaged, "-o", "out.gguf"}, "", 3, []string{"model.safetensors", "header length"}},
 		{"bench too long", []string{"bench", model, "-p", "4096"}, "", 2, []string{"4096", "512"}},
 		{"pull nothing", []string{"pull"}, "", 2, []string{"--all"}},
 		{"pull unknown", []string{"pull", "nosuch"}, "", 3, []string{"nosuch", "known"}},

@@ -32,24 +32,29 @@ type FSFile interface {
 // WriteTo writes the file at path: see WriteToFS.
 func (w *Writer) WriteTo(path string) error { return w.WriteToFS(OS{}, path) }
 
-// WriteToFS writes path+".tmp", syncs it, renames it to path and syncs the folder, so that at any moment path is the
+// WriteToFS writes the file at path by [Publish].
+func (w *Writer) WriteToFS(fsys FS, path string) error {
+	if w.err != nil {
+		return fmt.Errorf("writing %s: %w", path, w.err)
+	}
+	return Publish(fsys, path, w.Encode)
+}
+
+// Publish writes path+".tmp" by encode, syncs it, renames it to path and syncs the folder, so that at any moment path is the
 // whole old file or the whole new one. On failure the temporary file is removed and path stays as it was, unless only
 // the folder's sync failed. Two writers of one path at the same time are the caller's mistake.
-func (w *Writer) WriteToFS(fsys FS, path string) (err error) {
+func Publish(fsys FS, path string, encode func(io.Writer) error) (err error) {
 	tmp := path + ".tmp"
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
-	if w.err != nil {
-		return w.err
-	}
 	file, err := fsys.Create(tmp)
 	if err != nil {
 		return err
 	}
-	err = w.Encode(file)
+	err = encode(file)
 	if err == nil {
 		err = file.Sync()
 	}

@@ -45,6 +45,26 @@ func (c Case) Path() string { return filepath.Join(c.Dir, c.File) }
 // skipped, or fails where the environment says CI=true.
 func Make(t testing.TB, base string, only ...string) []Case {
 	t.Helper()
+	from := Folder(t)
+	args := []string{filepath.Join(from, "make_bad_gguf.py"), filepath.Join(from, "base", base)}
+	want := 276
+	var more []string
+	if len(only) > 0 {
+		want = len(only)
+		more = []string{"--only", "^(" + strings.Join(only, "|") + ")$"}
+	}
+	return run(t, want, args, more...)
+}
+
+// MakeSafetensors writes the corpus of malformed safetensors files, indices and tokenizer files, as Make does.
+func MakeSafetensors(t testing.TB) []Case {
+	t.Helper()
+	return run(t, 86, []string{filepath.Join(Folder(t), "make_bad_safetensors.py")})
+}
+
+// run lets a maker write want cases into a new folder, whose name goes between args and more.
+func run(t testing.TB, want int, args []string, more ...string) []Case {
+	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -52,13 +72,8 @@ func Make(t testing.TB, base string, only ...string) []Case {
 		}
 		t.Skipf("NOT TESTED: python3 is needed to make the hostile corpus: %v", err)
 	}
-	from, dir := Folder(t), t.TempDir()
-	args := []string{filepath.Join(from, "make_bad_gguf.py"), filepath.Join(from, "base", base), dir}
-	want := 276
-	if len(only) > 0 {
-		want = len(only)
-		args = append(args, "--only", "^("+strings.Join(only, "|")+")$")
-	}
+	dir := t.TempDir()
+	args = append(append(args, dir), more...)
 	out, err := exec.Command(python, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("making the hostile corpus: %v\n%s", err, out)
@@ -75,7 +90,7 @@ func Make(t testing.TB, base string, only ...string) []Case {
 		t.Fatal(err)
 	}
 	if len(manifest.Cases) != want || len(manifest.Skipped) > 0 {
-		t.Fatalf("%s: %d cases and %d skipped, want %d and none", base, len(manifest.Cases), len(manifest.Skipped), want)
+		t.Fatalf("%s: %d cases and %d skipped, want %d and none", args[0], len(manifest.Cases), len(manifest.Skipped), want)
 	}
 	for i := range manifest.Cases {
 		manifest.Cases[i].Dir = dir

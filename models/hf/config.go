@@ -1,0 +1,127 @@
+package hf
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// config reads config.json and keeps the first error. A null counts as absent.
+type config struct {
+	file   string
+	prefix string // of fields in errors
+	fields map[string]any
+	err    error
+}
+
+func (c *config) fail(field, got, want string) {
+	if c.err == nil {
+		c.err = &Error{c.file, c.prefix + field, got, want}
+	}
+}
+
+func (c *config) has(field string) bool { return c.fields[field] != nil }
+
+// size reads a count from 1 to max.
+func (c *config) size(field string, max int64) int {
+	n, ok := c.fields[field].(json.Number)
+	v, err := n.Int64()
+	if !ok || err != nil || v < 1 || v > max {
+		c.fail(field, shown(c.fields[field]), fmt.Sprintf("a whole number from 1 to %d", max))
+		return 1
+	}
+	return int(v)
+}
+
+func (c *config) sizeOr(field string, def int, max int64) int {
+	if !c.has(field) {
+		return def
+	}
+	return c.size(field, max)
+}
+
+// positive reads a positive number that an f32 can hold.
+func (c *config) positive(field string) float32 {
+	n, ok := c.fields[field].(json.Number)
+	v, err := n.Float64()
+	f := float32(v)
+	if !ok || err != nil || !(f > 0) || math.IsInf(float64(f), 0) {
+		c.fail(field, shown(c.fields[field]), "a positive number")
+		return 1
+	}
+	return f
+}
+
+func (c *config) positiveOr(field string, def float32) float32 {
+	if !c.has(field) {
+		return def
+	}
+	return c.positive(field)
+}
+
+func (c *config) flag(field string, def bool) bool {
+	if !c.has(field) {
+		return def
+	}
+	b, ok := c.fields[field].(bool)
+	if !ok {
+		c.fail(field, shown(c.fields[field]), "true or false")
+	}
+	return b
+}
+
+func (c *config) text(field, def string) string {
+	if !c.has(field) {
+		return def
+	}
+	s, ok := c.fields[field].(string)
+	if !ok {
+		c.fail(field, shown(c.fields[field]), "a string")
+	}
+	return s
+}
+
+// object reads an object; false where there is none.
+func (c *config) object(field string) (*config, bool) {
+	if !c.has(field) {
+		return nil, false
+	}
+	m, ok := c.fields[field].(map[string]any)
+	if !ok {
+		c.fail(field, shown(c.fields[field]), "an object")
+		return nil, false
+	}
+	return &config{file: c.file, prefix: c.prefix + field + ".", fields: m}, true
+}
+
+// oneOf refuses a text that is none of the given, the first being the default of an absent field.
+func (c *config) oneOf(field string, allowed ...string) {
+	got := c.text(field, allowed[0])
+	for _, a := range allowed {
+		if got == a {
+			return
+		}
+	}
+	c.fail(field, quote(got), "one of: "+strings.Join(allowed, ", "))
+}
+
+// absent refuses fields that change what the model computes in a way that is not known here.
+func (c *config) absent(fields ...string) {
+	for _, f := range fields {
+		if v := c.fields[f]; v != nil && v != false {
+			c.fail(f, shown(v), "none; models that have it cannot be converted")
+		}
+	}
+}
+
+// shown is a value for an error.
+func shown(v any) string {
+	if v == nil {
+		return "nothing"
+	}
+	if b, err := json.Marshal(v); err == nil {
+		return quote(string(b))
+	}
+	return fmt.Sprintf("%T", v)
+}

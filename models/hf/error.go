@@ -1,0 +1,53 @@
+// Package hf turns a model folder as Hugging Face transformers writes it (config.json, tokenizer.json, safetensors) into a
+// GGUF file, as llama.cpp's convert_hf_to_gguf.py does. One file an architecture; what is not known is refused by name.
+package hf
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// Error says what of a model folder cannot be converted: which file, which field, what it holds and what it should hold.
+type Error struct {
+	File  string
+	Field string
+	Got   string // already quoted where it is the file's text
+	Want  string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s: got %s, want %s", e.File, e.Field, e.Got, e.Want)
+}
+
+func quote(s string) string { return gguf.Quote(s) }
+
+// maxJSON bounds a JSON file, in bytes; the largest known tokenizer.json has 35 MB.
+const maxJSON = 128 << 20
+
+// readJSON decodes the file at path into to.
+func readJSON(path string, to any) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxJSON {
+		return &Error{path, "file", fmt.Sprintf("%v of %d bytes", info.Mode().Type(), info.Size()), fmt.Sprintf("a regular file of at most %d bytes", maxJSON)}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(to); err != nil {
+		return &Error{path, "JSON", quote(err.Error()), "valid JSON of a model folder"}
+	}
+	if d.More() {
+		return &Error{path, "JSON", "more after its end", "one value"}
+	}
+	return nil
+}

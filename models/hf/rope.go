@@ -1,0 +1,74 @@
+package hf
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+
+	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// rope writes the keys of the rotary embedding: rope_theta and rope_scaling, or both in rope_parameters (transformers 5).
+func rope(c *config, arch string, d dims, w *gguf.Writer) {
+	from := c
+	scaling, scaled := c.object("rope_scaling")
+	if p, ok := c.object("rope_parameters"); ok {
+		from, scaling, scaled = p, p, true
+	}
+	theta := from.positive("rope_theta")
+	w.Set(arch+".rope.freq_base", theta)
+	if scaled {
+		kind := scaling.text("rope_type", scaling.text("type", "default"))
+		switch kind {
+		case "default":
+		case "linear":
+			w.Set(arch+".rope.scaling.type", "linear")
+			w.Set(arch+".rope.scaling.factor", scaling.positive("factor"))
+		case "yarn":
+			scaling.absent("attention_factor", "mscale", "mscale_all_dim")
+			w.Set(arch+".rope.scaling.type", "yarn")
+			w.Set(arch+".rope.scaling.factor", scaling.positive("factor"))
+			w.Set(arch+".rope.scaling.original_context_length", uint32(scaling.size("original_max_position_embeddings", 1<<31)))
+			w.Set(arch+".rope.scaling.yarn_beta_fast", scaling.positiveOr("beta_fast", 32))
+			w.Set(arch+".rope.scaling.yarn_beta_slow", scaling.positiveOr("beta_slow", 1))
+		case "llama3":
+			factors := llama3Factors(d.headDim, float64(theta), float64(scaling.positive("factor")), float64(scaling.positive("low_freq_factor")),
+				float64(scaling.positive("high_freq_factor")), float64(scaling.size("original_max_position_embeddings", 1<<31)))
+			w.AddTensorFunc("rope_freqs.weight", kernels.F32, []int{len(factors)}, func(out io.Writer) error {
+				b := make([]byte, 0, 4*len(factors))
+				for _, f := range factors {
+					b = binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
+				}
+				_, err := out.Write(b)
+				return err
+			})
+		default:
+			scaling.fail("rope_type", quote(kind), "one of: default, linear, yarn, llama3")
+		}
+	}
+	for _, sub := range []*config{from, scaling} {
+		if sub != nil && c.err == nil {
+			c.err = sub.err
+		}
+	}
+}
+
+// llama3Factors are Llama 3.1's divisors of the frequencies, one a pair: 1 for short waves, factor for long ones, and a
+// blend between (transformers, _compute_llama3_parameters).
+func llama3Factors(headDim int, base, factor, low, high, context float64) []float32 {
+	list := make([]float32, headDim/2)
+	for i := range list {
+		wave := 2 * math.Pi * kernels.Pow(base, 2*float64(i)/float64(headDim))
+		switch {
+		case wave < context/high:
+			list[i] = 1
+		case wave > context/low:
+			list[i] = float32(factor)
+		default:
+			smooth := (context/wave - low) / (high - low)
+			list[i] = float32(1 / (float64((1-smooth)/factor) + smooth))
+		}
+	}
+	return list
+}
