@@ -41,8 +41,13 @@ func (c *convertCmd) Run(a *app) error {
 	} else if !info.IsDir() {
 		return inputf("%s: is a file, want a model folder with config.json", c.Folder)
 	}
-	if _, err := os.Stat(c.Out); err == nil && !c.Force {
-		return usagef("%s is there already; --force overwrites it", c.Out)
+	if there, err := os.Stat(c.Out); err == nil {
+		if !c.Force {
+			return usagef("%s is there already; --force overwrites it", c.Out)
+		}
+		if own, err := os.Stat(filepath.Join(c.Folder, filepath.Base(c.Out))); err == nil && os.SameFile(own, there) && !strings.EqualFold(filepath.Ext(c.Out), ".gguf") {
+			return usagef("%s is a file of the model folder; want a name that ends in .gguf", c.Out)
+		}
 	}
 	if _, err := os.Stat(filepath.Dir(c.Out)); err != nil {
 		return asInput(err)

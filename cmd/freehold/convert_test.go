@@ -95,4 +95,7 @@ func TestConvert(t *testing.T) {
 	if large.Size() < small.Size()+4096*2 {
 		t.Errorf("%d bytes in F32, %d in BF16", large.Size(), small.Size())
 	}
+	if r := freehold(t, "convert", folder, "-o", filepath.Join(folder, "model.safetensors"), "--force"); r.code != 2 || !strings.Contains(r.err, "a file of the model folder") {
+		t.Errorf("over the weights: exit %d, %q", r.code, r.err)
+	}
 }
