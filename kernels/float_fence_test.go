@@ -74,5 +74,5 @@ func TestFloatFences(t *testing.T) {
 				l.AttendPage(a)
 			}
 		}
-	})
+	}, floatEntries()...)
 }

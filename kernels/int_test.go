@@ -167,7 +167,7 @@ func TestQuantizeLevels(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, "Quantize")
 }
 
 // quantizePieces quantises xs [n, a.K] in pieces of some tokens and columns, the last ones first, each copied to end at a fence.
@@ -208,7 +208,7 @@ func TestQuantizeManyRefuses(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, "Quantize")
 }
 
 func TestCodesLevels(t *testing.T) {
@@ -235,7 +235,7 @@ func TestCodesLevels(t *testing.T) {
 				}
 			}
 		})
-	})
+	}, "Codes")
 }
 
 func TestGemvLevels(t *testing.T) {
@@ -277,7 +277,7 @@ func TestGemvLevels(t *testing.T) {
 				}
 			}
 		})
-	})
+	}, "Gemv", "Quantize")
 }
 
 // TestGemmInt8Levels runs each format through its own Codes, then PackTile and GemmInt8.
