@@ -234,8 +234,9 @@ func checkPages(t *testing.T, spec func(opts ...Option) *Model) {
 		prompt[i] = int32((i*i*31 + 7*i) % 320)
 	}
 	levels := kernels.Levels()
+	native := levels[min(1, len(levels)-1):]
 	var combos []combo
-	for _, l := range levels[min(1, len(levels)-1):] {
+	for _, l := range native {
 		for _, n := range []int{1, 3} {
 			for _, th := range []int{1, 2, 8} {
 				for _, ch := range []int{17, 512} {
@@ -243,6 +244,11 @@ func checkPages(t *testing.T, spec func(opts ...Option) *Model) {
 				}
 			}
 		}
+	}
+	if testing.Short() { // every pair of settings
+		combos = cover([]int{2, 3, 2, 2, len(native)}, 0, func(v []int) combo {
+			return combo{[]int{1, 3}[v[0]], []int{1, 2, 8}[v[1]], []int{17, 512}[v[2]], v[3] == 1, native[v[4]]}
+		})
 	}
 	checkCombos(t, spec, combos, prompt, 3)
 }
