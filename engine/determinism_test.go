@@ -160,7 +160,8 @@ func TestFixturesSameBitsArchitectures(t *testing.T) {
 	}
 }
 
-// The same logits, bit for bit, however they are computed: the full grid on small models.
+// The same logits, bit for bit, however they are computed: the full grid on small models; with -short one and two
+// sequences, and every pair of settings.
 func TestFixturesSameBits(t *testing.T) {
 	for _, name := range []string{"llama-gqa.F32", "llama256.Q4_K_M", "llama-gqa.Q8_0", "llama256.Q4_1", "qwen2.Q8_0", "llama256.Q5_0"} {
 		path := filepath.Join(fixtures(t), "models", name+".gguf")
@@ -183,7 +184,7 @@ func TestFixturesSameBits(t *testing.T) {
 				var combos []combo
 				for _, l := range kernels.Levels() {
 					for _, n := range counts {
-						if l.Name == "portable" && (n > 7 || kv != KVF16 && n > 1) || testing.Short() && n > 2 {
+						if l.Name == "portable" && (n > 7 || kv != KVF16 && n > 1) {
 							continue
 						}
 						for _, th := range threads {
@@ -192,6 +193,12 @@ func TestFixturesSameBits(t *testing.T) {
 							}
 						}
 					}
+				}
+				if testing.Short() { // every pair of settings
+					levels := kernels.Levels()
+					combos = cover([]int{2, len(threads), len(chunks), 2, len(levels)}, 0, func(v []int) combo {
+						return combo{1 + v[0], threads[v[1]], chunks[v[2]], v[3] == 1, levels[v[4]]}
+					})
 				}
 				checkCombos(t, open, combos, ref.Tokens[:35], 2)
 			})
@@ -228,8 +235,9 @@ func checkPages(t *testing.T, spec func(opts ...Option) *Model) {
 		prompt[i] = int32((i*i*31 + 7*i) % 320)
 	}
 	levels := kernels.Levels()
+	native := levels[min(1, len(levels)-1):]
 	var combos []combo
-	for _, l := range levels[min(1, len(levels)-1):] {
+	for _, l := range native {
 		for _, n := range []int{1, 3} {
 			for _, th := range []int{1, 2, 8} {
 				for _, ch := range []int{17, 512} {
@@ -237,6 +245,11 @@ func checkPages(t *testing.T, spec func(opts ...Option) *Model) {
 				}
 			}
 		}
+	}
+	if testing.Short() { // every pair of settings
+		combos = cover([]int{2, 3, 2, 2, len(native)}, 0, func(v []int) combo {
+			return combo{[]int{1, 3}[v[0]], []int{1, 2, 8}[v[1]], []int{17, 512}[v[2]], v[3] == 1, native[v[4]]}
+		})
 	}
 	checkCombos(t, spec, combos, prompt, 3)
 }
@@ -272,7 +285,8 @@ func TestRealSameBits(t *testing.T) {
 }
 
 // cover returns n different combinations of settings with the given numbers of values, such that every pair of values
-// of two settings occurs: greedily, the one that covers most pairs not covered yet, over and over.
+// of two settings occurs: greedily, the one that covers most pairs not covered yet, over and over. With n = 0 it stops
+// when all pairs are covered.
 func cover(sizes []int, n int, make func([]int) combo) []combo {
 	type pair struct{ i, a, j, b int }
 	seen := map[pair]bool{}
@@ -292,7 +306,7 @@ func cover(sizes []int, n int, make func([]int) combo) []combo {
 		return count
 	}
 	var out []combo
-	for len(out) < n {
+	for n == 0 || len(out) < n {
 		var best []int
 		most := -1
 		v := append([]int(nil), sizes...)
@@ -310,7 +324,7 @@ func cover(sizes []int, n int, make func([]int) combo) []combo {
 		}
 		walk(0)
 		if most <= 0 {
-			if best == nil {
+			if best == nil || n == 0 {
 				break
 			}
 			clear(seen) // all pairs are covered: cover them again

@@ -121,5 +121,5 @@ func TestFloatKernelsDoNotAllocate(t *testing.T) {
 		}); got != 0 {
 			t.Errorf("%g allocations", got)
 		}
-	})
+	}, floatEntries()...)
 }

@@ -151,7 +151,7 @@ func TestAttendPage(t *testing.T) {
 				run(96, kv, lo, hi)
 			}
 		}
-	})
+	}, "AttendPage")
 }
 
 // What is stored in a narrow type is attended to as the f32 numbers that it decodes to.
@@ -183,7 +183,7 @@ func TestAttendPageTypes(t *testing.T) {
 			equalBits(t, what+" max", a.Max, want.Max)
 			equalBits(t, what+" sum", a.Sum, want.Sum)
 		}
-	})
+	}, "AttendPage")
 }
 
 // Q8Head's parts are what AttnPage wants, and no two of them share memory.
@@ -252,7 +252,7 @@ func TestAttendPageExtremes(t *testing.T) {
 			equalOrNaN(t, what+" max", a.Max, want.Max)
 			equalOrNaN(t, what+" sum", a.Sum, want.Sum)
 		}
-	})
+	}, "AttendPage")
 }
 
 func TestAttendMerge(t *testing.T) {
@@ -280,7 +280,7 @@ func TestAttendMerge(t *testing.T) {
 			equalBits(t, what+" max, sum", []float32{gm, gs}, []float32{wm, ws})
 			check(t, what)
 		}
-	})
+	}, "AttendMerge")
 }
 
 // equalOrNaN is equalBits but takes every NaN for the same: payload and sign of a NaN are no part of the specification.

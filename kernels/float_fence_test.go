@@ -8,7 +8,7 @@ import (
 
 // TestFloatFences runs the float and vector groups with every slice ending where memory ends.
 func TestFloatFences(t *testing.T) {
-	var buf [6][]float32
+	var buf [9][]float32
 	for i := range buf {
 		buf[i] = fencedFloats(t, 1<<16)
 	}
@@ -16,6 +16,10 @@ func TestFloatFences(t *testing.T) {
 	last := func(i, n int) []float32 { return buf[i][len(buf[i])-n:] }
 	halves := func(i, n int) []uint16 {
 		all := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(buf[i]))), 2*len(buf[i]))
+		return all[len(all)-n:]
+	}
+	codes := func(i, n int) []int8 {
+		all := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(buf[i]))), 4*len(buf[i]))
 		return all[len(all)-n:]
 	}
 	scratch := NewScratch(64)
@@ -72,7 +76,12 @@ func TestFloatFences(t *testing.T) {
 				l.AttendPage(a)
 				a.K32, a.V32, a.K16, a.V16 = nil, nil, halves(4, PageKeys*hd), halves(5, PageKeys*hd)
 				l.AttendPage(a)
+				if hd%ActBlock == 0 {
+					a.K16, a.V16, a.K8, a.V8 = nil, nil, codes(4, PageKeys*hd), codes(5, PageKeys*hd)
+					a.KD, a.VD, a.D = halves(6, a.scales()), halves(7, a.scales()), last(8, 2*a.scales())
+					l.AttendPage(a)
+				}
 			}
 		}
-	})
+	}, floatEntries()...)
 }

@@ -66,7 +66,7 @@ func TestGemmF32(t *testing.T) {
 		}
 		gemmCase(t, l, r, 16, 33, 2*128+1, 0, false, false)
 		gemmCase(t, l, r, 65, 97, 130, 5, true, true)
-	})
+	}, "GemmF32")
 }
 
 func BenchmarkGemmF32(b *testing.B) {

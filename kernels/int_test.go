@@ -167,7 +167,7 @@ func TestQuantizeLevels(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, "Quantize")
 }
 
 // quantizePieces quantises xs [n, a.K] in pieces of some tokens and columns, the last ones first, each copied to end at a fence.
@@ -199,16 +199,20 @@ func TestQuantizeManyRefuses(t *testing.T) {
 		const n, k = 35, 64
 		a, x := NewActs(n, k), make([]float32, n*k)
 		a.SetK(k, true)
-		for i := range x {
+		fillNormal(r, x, 1)
+		for i, keep := range x {
 			for _, bad := range []uint32{0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001} {
-				fillNormal(r, x, 1)
 				x[i] = math.Float32frombits(bad)
 				if l.Quantize(a, 0, n, 0, x) {
 					t.Fatalf("%g at column %d of token %d is not refused", x[i], i%k, i/k)
 				}
 			}
+			x[i] = keep
 		}
-	})
+		if !l.Quantize(a, 0, n, 0, x) {
+			t.Fatal("finite values are refused")
+		}
+	}, "Quantize")
 }
 
 func TestCodesLevels(t *testing.T) {
@@ -235,7 +239,7 @@ func TestCodesLevels(t *testing.T) {
 				}
 			}
 		})
-	})
+	}, "Codes")
 }
 
 func TestGemvLevels(t *testing.T) {
@@ -277,7 +281,7 @@ func TestGemvLevels(t *testing.T) {
 				}
 			}
 		})
-	})
+	}, "Gemv", "Quantize")
 }
 
 // TestGemmInt8Levels runs each format through its own Codes, then PackTile and GemmInt8.

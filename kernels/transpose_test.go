@@ -35,7 +35,7 @@ func TestTranspose(t *testing.T) {
 			run(n%40, n, n%16)
 		}
 		run(32, 3*4096+11, 0)
-	})
+	}, "Transpose")
 }
 
 func BenchmarkTranspose(b *testing.B) {

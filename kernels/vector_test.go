@@ -144,7 +144,7 @@ func TestVectors(t *testing.T) {
 				run(vectorSpanForTest+37, 2)
 			})
 		}
-	})
+	}, floatEntries()...)
 }
 
 const vectorSpanForTest = 1 << 14 // of amd64; any other number is as right
@@ -176,7 +176,7 @@ func TestAllFiniteAndMaxPositions(t *testing.T) {
 				x[i] = keep
 			}
 		}
-	})
+	}, "AllFinite", "Max")
 }
 
 // A chain may end in -0 (products that underflow), which missing elements must not turn into +0; the largest of zeros is
@@ -195,7 +195,7 @@ func TestZeroSigns(t *testing.T) {
 			}
 			equalBits(t, fmt.Sprintf("Max of length %d", n), []float32{l.Max(x)}, []float32{0})
 		}
-	})
+	}, "Dot", "Max")
 }
 
 func TestExpEverywhere(t *testing.T) {
@@ -267,7 +267,7 @@ func TestConversions(t *testing.T) {
 			}
 			check(t, fmt.Sprintf("F32ToF16, length %d", n))
 		}
-	})
+	}, "F16ToF32", "F32ToF16", "BF16ToF32")
 }
 
 func BenchmarkVectors(b *testing.B) {

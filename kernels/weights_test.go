@@ -56,7 +56,7 @@ func TestGemvFloat(t *testing.T) {
 				check(t, what)
 			})
 		}
-	})
+	}, "GemvFloat")
 }
 
 // Codes of all kinds: NaN, infinities, subnormals, zeros of both signs.
@@ -85,7 +85,7 @@ func TestUnpackFloat(t *testing.T) {
 				check(t, what)
 			})
 		}
-	})
+	}, "UnpackFloat")
 }
 
 func BenchmarkFloatWeights(b *testing.B) {
