@@ -48,6 +48,10 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	if layers == 0 || layers > maxLayers {
 		return nil, nil, fmt.Errorf("%s: %s.block_count is %d, want 1 to %d", f.Name, arch, layers, maxLayers)
 	}
+	shared, err := queriesPerKV(f, arch)
+	if err != nil {
+		return nil, nil, err
+	}
 	_, untied := f.Tensor("output.weight")
 	w = gguf.NewWriter()
 	for _, kv := range f.KV {
@@ -70,7 +74,7 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 		}
 		shape := slices.Clone(t.Shape)
 		slices.Reverse(shape)
-		to, note, err := mix.Pick(quant.MixTensor{Name: t.Name, Shape: shape, Layers: int(layers), Tied: !untied})
+		to, note, err := mix.Pick(quant.MixTensor{Name: t.Name, Shape: shape, Layers: int(layers), Tied: !untied, QueriesPerKV: shared})
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -101,6 +105,39 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 		}
 	}
 	return w, notes, nil
+}
+
+// queriesPerKV is how many query heads share a key-value head, in the first layer where layers differ; 0 for a model
+// without heads.
+func queriesPerKV(f *gguf.File, arch string) (int, error) {
+	var heads [2]int64
+	for i, key := range []string{arch + ".attention.head_count", arch + ".attention.head_count_kv"} {
+		switch v, ok := f.Get(key); {
+		case !ok:
+			heads[i] = heads[0] // as many as queries
+		case v.Type == gguf.TypeArray:
+			list, err := f.Ints(key)
+			if err != nil {
+				return 0, err
+			}
+			if len(list) == 0 {
+				return 0, fmt.Errorf("%s: key %s is empty, want a number a layer", f.Name, key)
+			}
+			heads[i] = list[0]
+		default:
+			var err error
+			if heads[i], err = f.Int(key); err != nil {
+				return 0, err
+			}
+		}
+		if heads[i] < 0 {
+			return 0, fmt.Errorf("%s: key %s is %d, want 0 or more", f.Name, key, heads[i])
+		}
+	}
+	if heads[1] == 0 {
+		return 0, nil
+	}
+	return int(heads[0] / heads[1]), nil
 }
 
 func isInteger(t kernels.Type) bool {
