@@ -146,7 +146,7 @@ func (m *Mix) Pick(t MixTensor) (f *Format, note string, err error) {
 	if len(t.Shape) == 0 {
 		return nil, "", fmt.Errorf("quant: tensor %q has no shape", t.Name)
 	}
-	if !quantisable(&t) {
+	if !t.Quantisable() {
 		return byType[k.F32], "", nil
 	}
 	f, note, err = m.choose(&t)
@@ -217,9 +217,9 @@ var keptWhole = []string{
 	"_norm.weight", "ffn_gate_inp.weight", "position_embd", "token_types", "rope_freqs", "ssm_conv1d", "shortconv.conv",
 }
 
-// quantisable tells whether a tensor is a matrix (or a stack of them) that the
+// Quantisable tells whether a tensor is a matrix (or a stack of them) that the
 // mixes apply to.
-func quantisable(t *MixTensor) bool {
+func (t *MixTensor) Quantisable() bool {
 	if !strings.HasSuffix(t.Name, "weight") {
 		return false
 	}
