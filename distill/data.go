@@ -108,6 +108,19 @@ type jsonRow struct {
 // maxLine bounds a line of a data file, in bytes.
 const maxLine = 16 << 20
 
+// ReadTexts reads the texts of a data file, in the shapes a recipe's data may have; labels may be any, or missing.
+func ReadTexts(path string) ([]string, error) {
+	rows, err := readJSONL(path, "", nil, false)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(rows))
+	for i, r := range rows {
+		texts[i] = r.Text
+	}
+	return texts, nil
+}
+
 // readJSONL reads rows of text/label, prompt/completion or messages.
 func readJSONL(path, split string, labels []string, needGold bool) ([]Row, error) {
 	f, err := os.Open(path)
@@ -147,12 +160,16 @@ func readJSONL(path, split string, labels []string, needGold bool) ([]Row, error
 		return nil, &DataError{File: path, Msg: "cannot be read: " + errText(err)}
 	}
 	if len(rows) == 0 {
-		return nil, &DataError{File: path, Msg: "holds no rows", Fix: "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + labels[0] + "\"}"}
+		label := "..."
+		if labels != nil {
+			label = labels[0]
+		}
+		return nil, &DataError{File: path, Msg: "holds no rows", Fix: "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + label + "\"}"}
 	}
 	return rows, nil
 }
 
-// parseRow reads one line; without an id of its own the row's ID is "".
+// parseRow reads one line; nil labels let any pass, unread. Without an id of its own the row's ID is "".
 func parseRow(b []byte, labels []string) (Row, error) {
 	row := Row{Gold: -1}
 	if !utf8.Valid(b) {
@@ -190,7 +207,7 @@ func parseRow(b []byte, labels []string) (Row, error) {
 	if row.Text == "" {
 		return row, errors.New("the row has no text; want \"text\", \"prompt\" or \"messages\"")
 	}
-	if label != nil {
+	if label != nil && labels != nil {
 		if row.Gold = slices.Index(labels, *label); row.Gold < 0 {
 			return row, errors.New(unknown("label", *label, "the row", labels))
 		}

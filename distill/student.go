@@ -272,7 +272,7 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 		}
 		shape := slices.Clone(p.Shape)
 		slices.Reverse(shape)
-		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied})
+		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied, QueriesPerKV: spec.Heads / spec.KVHeads})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -31,6 +31,8 @@ type runner struct {
 	quantizeHidden [1]rowOp
 	classStep      step
 
+	watch func(name string, x []float32, width int) // sees the input x [rows, width] of each matrix; nil = nobody
+
 	scratch []workerScratch
 	rowsT   rowsTask
 	matT    matTask
@@ -165,6 +167,9 @@ func (r *runner) step(s *step) error {
 	case stepRows:
 		err = r.runRows(s.rows, n)
 	case stepMat:
+		if r.watch != nil {
+			r.show(s, n)
+		}
 		err = r.matT.start(s, 0, n, nil)
 	case stepAttend:
 		err = r.attT.start(s)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,39 @@ type RequantizeOptions struct {
 	Parallel func(n int, fn func(i int))
 	// Progress hears bytes read of all tensor bytes; an error from it ends the writing.
 	Progress func(done, total int64) error
+	// Importance weighs the columns of each matrix in packing; nil = all alike.
+	Importance *Importance
+	// Overrides give matrices a format of their own; the first whose pattern is found in the tensor's name counts.
+	Overrides []Override
+}
+
+// Override is a format for the matrices whose name a pattern is found in.
+type Override struct {
+	Pattern *regexp.Regexp
+	Format  *quant.Format
+}
+
+// ParseOverride reads REGEX=TYPE, such as "ffn_down=q6_k".
+func ParseOverride(text string) (Override, error) {
+	i := strings.LastIndexByte(text, '=')
+	if i <= 0 {
+		return Override{}, fmt.Errorf("%s: want REGEX=TYPE, such as ffn_down=q6_k", gguf.Quote(text))
+	}
+	pattern, err := regexp.Compile(text[:i])
+	if err != nil {
+		return Override{}, fmt.Errorf("%s: %w", gguf.Quote(text), err)
+	}
+	f, err := quant.ByName(text[i+1:])
+	if err == nil && f.CanPack() && (f.Float || f.Block > 1) {
+		return Override{pattern, f}, nil
+	}
+	var known []string
+	for _, f := range quant.Formats() {
+		if f.CanPack() && (f.Float || f.Block > 1) {
+			known = append(known, strings.ToLower(f.Name))
+		}
+	}
+	return Override{}, fmt.Errorf("%s: weights cannot be written as %s; known: %s", gguf.Quote(text), gguf.Quote(text[i+1:]), strings.Join(known, " "))
 }
 
 // quantizationVersion is ggml's GGML_QNT_VERSION, which the block layouts of package quant are.
@@ -48,6 +82,10 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	if layers == 0 || layers > maxLayers {
 		return nil, nil, fmt.Errorf("%s: %s.block_count is %d, want 1 to %d", f.Name, arch, layers, maxLayers)
 	}
+	shared, err := queriesPerKV(f, arch)
+	if err != nil {
+		return nil, nil, err
+	}
 	_, untied := f.Tensor("output.weight")
 	w = gguf.NewWriter()
 	for _, kv := range f.KV {
@@ -56,7 +94,7 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	w.Set("general.file_type", mix.FileType)
 	w.Set("general.quantization_version", quantizationVersion)
 
-	r := &requantizer{RequantizeOptions: o, f: f}
+	r := &requantizer{RequantizeOptions: o, f: f, matched: make([]bool, len(o.Overrides))}
 	twice, why, reasons := map[string]int{}, map[string][]string{}, []string(nil)
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
@@ -70,7 +108,15 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 		}
 		shape := slices.Clone(t.Shape)
 		slices.Reverse(shape)
-		to, note, err := mix.Pick(quant.MixTensor{Name: t.Name, Shape: shape, Layers: int(layers), Tied: !untied})
+		about := quant.MixTensor{Name: t.Name, Shape: shape, Layers: int(layers), Tied: !untied, QueriesPerKV: shared, Importance: o.Importance != nil}
+		if about.Quantisable() {
+			about.Override = r.override(t.Name)
+		}
+		to, note, err := mix.Pick(about)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		weights, err := r.weights(t)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -85,7 +131,14 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 			twice[from.Name]++
 		}
 		r.total += int64(len(t.Data))
-		w.AddTensorFunc(t.Name, to.Type, t.Shape, func(out io.Writer) error { return r.write(out, t, from, to) })
+		w.AddTensorFunc(t.Name, to.Type, t.Shape, func(out io.Writer) error { return r.write(out, t, from, to, weights) })
+	}
+	if err := r.unused(); err != nil {
+		return nil, nil, err
+	}
+	if o.Importance != nil {
+		w.Set("quantize.imatrix.entries_count", uint32(o.Importance.Len()))
+		w.Set("quantize.imatrix.chunks_count", o.Importance.Chunks)
 	}
 	for _, reason := range reasons {
 		names := why[reason]
@@ -103,6 +156,39 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	return w, notes, nil
 }
 
+// queriesPerKV is how many query heads share a key-value head, in the first layer where layers differ; 0 for a model
+// without heads.
+func queriesPerKV(f *gguf.File, arch string) (int, error) {
+	var heads [2]int64
+	for i, key := range []string{arch + ".attention.head_count", arch + ".attention.head_count_kv"} {
+		switch v, ok := f.Get(key); {
+		case !ok:
+			heads[i] = heads[0] // as many as queries
+		case v.Type == gguf.TypeArray:
+			list, err := f.Ints(key)
+			if err != nil {
+				return 0, err
+			}
+			if len(list) == 0 {
+				return 0, fmt.Errorf("%s: key %s is empty, want a number a layer", f.Name, key)
+			}
+			heads[i] = list[0]
+		default:
+			var err error
+			if heads[i], err = f.Int(key); err != nil {
+				return 0, err
+			}
+		}
+		if heads[i] < 0 {
+			return 0, fmt.Errorf("%s: key %s is %d, want 0 or more", f.Name, key, heads[i])
+		}
+	}
+	if heads[1] == 0 {
+		return 0, nil
+	}
+	return int(heads[0] / heads[1]), nil
+}
+
 func isInteger(t kernels.Type) bool {
 	return t == kernels.I8 || t == kernels.I16 || t == kernels.I32 || t == kernels.I64
 }
@@ -112,6 +198,47 @@ type requantizer struct {
 	RequantizeOptions
 	f           *gguf.File
 	done, total int64
+	matched     []bool // overrides that a matrix was found for
+	weighed     int    // matrices that importances were found for
+}
+
+// override finds the user's format for a matrix; nil = none.
+func (r *requantizer) override(name string) *quant.Format {
+	var first *quant.Format
+	for i, o := range r.Overrides {
+		if o.Pattern.MatchString(name) {
+			r.matched[i] = true
+			if first == nil {
+				first = o.Format
+			}
+		}
+	}
+	return first
+}
+
+// weights finds the importances of a tensor's columns; nil = none.
+func (r *requantizer) weights(t *gguf.Tensor) ([]float32, error) {
+	if r.Importance == nil || len(t.Shape) == 0 {
+		return nil, nil
+	}
+	v, err := r.Importance.Columns(t.Name, t.Shape[0])
+	if v != nil {
+		r.weighed++
+	}
+	return v, err
+}
+
+// unused refuses overrides and importances that nothing in the file answers to.
+func (r *requantizer) unused() error {
+	for i, ok := range r.matched {
+		if !ok {
+			return fmt.Errorf("%s: no matrix has a name in which %s is found", r.f.Name, gguf.Quote(r.Overrides[i].Pattern.String()))
+		}
+	}
+	if r.Importance != nil && r.weighed == 0 {
+		return fmt.Errorf("%s: none of its tensors is among the %d of the importances, which are of another model: %w", r.f.Name, r.Importance.Len(), ErrImportance)
+	}
+	return nil
 }
 
 // Sizes of the work: values decoded at a time by one worker, and pieces given to the workers together.
@@ -120,8 +247,8 @@ const (
 	requantPieces = 16
 )
 
-// write packs one tensor, some rows at a time.
-func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Format) error {
+// write packs one tensor, some rows at a time; weights are its columns' importances, nil = alike.
+func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Format, weights []float32) error {
 	if from == to && !from.Float { // every bit pattern of a float format may be copied only after a look
 		if err := r.f.Guard(func() error { _, err := out.Write(t.Data); return err }); err != nil {
 			return err
@@ -158,7 +285,7 @@ func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Forma
 				failed[i] = r.finite(t, v, first)
 			}
 			if failed[i] == nil {
-				to.Pack(packed[i][:count*toRow], v, nil, width)
+				to.Pack(packed[i][:count*toRow], v, weights, width)
 			}
 		})
 		read := 0

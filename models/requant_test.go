@@ -155,6 +155,48 @@ func TestRequantizeNotes(t *testing.T) {
 	}
 }
 
+// Four query heads on a key-value head: q2_k keeps more of attn_v. Head counts may differ by layer; the first tells.
+func TestRequantizeHeads(t *testing.T) {
+	for _, c := range []struct {
+		heads, kv any
+		want      kernels.Type
+		fail      string
+	}{
+		{uint32(32), uint32(8), kernels.Q4_K, ""},
+		{uint32(32), uint32(16), kernels.Q3_K, ""},
+		{uint32(32), nil, kernels.Q3_K, ""},
+		{nil, nil, kernels.Q3_K, ""},
+		{[]int32{32, 8}, []int32{8, 8}, kernels.Q4_K, ""},
+		{[]int32{}, nil, 0, "head_count is empty"},
+		{"many", nil, 0, "head_count"},
+		{int32(-4), nil, 0, "want 0 or more"},
+	} {
+		w := gguf.NewWriter()
+		w.Set("general.architecture", "llama")
+		w.Set("llama.block_count", uint32(1))
+		if c.heads != nil {
+			w.Set("llama.attention.head_count", c.heads)
+		}
+		if c.kv != nil {
+			w.Set("llama.attention.head_count_kv", c.kv)
+		}
+		w.AddTensor("blk.0.attn_v.weight", kernels.F32, []int{256, 2}, make([]byte, 4*512))
+		out, _, err := Requantize(encoded(t, w), mixOf(t, "q2_k"), RequantizeOptions{})
+		if c.fail != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fail) {
+				t.Errorf("heads %v, %v: error %v, want one with %q", c.heads, c.kv, err, c.fail)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := encoded(t, out).Tensors[0].Type; got != c.want {
+			t.Errorf("heads %v, %v: %v, want %v", c.heads, c.kv, got, c.want)
+		}
+	}
+}
+
 // A bad weight, a full disk and a user who has had enough end the writing, and the old file stays.
 func TestRequantizeFails(t *testing.T) {
 	for _, poison := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {

@@ -1,5 +1,7 @@
 package quant
 
+import "math"
+
 // Searches for the scale (and minimum) of one group of values. They follow
 // ggml's make_qx_quants, make_qkx2/3_quants and make_qp_quants operation by
 // operation, in f32 with every product rounded, so that packing gives its bytes.
@@ -63,6 +65,7 @@ type affineSearch struct {
 // fitAffine finds d >= 0, low >= 0 and codes in [0, top] so that d*code - low
 // approximates x with the least weighted error. trial is scratch of len(x).
 func fitAffine(codes, trial []uint8, x, weights []float32, s affineSearch) (d, low float32) {
+	codes, trial, weights = codes[:len(x)], trial[:len(x)], weights[:len(x)]
 	minimum, maximum := x[0], x[0]
 	sumW := weights[0]
 	sumX := float32(sumW * x[0])
@@ -82,18 +85,25 @@ func fitAffine(codes, trial []uint8, x, weights []float32, s affineSearch) (d, l
 	for i, v := range x {
 		codes[i] = uint8(clamp(nearest(iscale*(v-minimum)), 0, s.top))
 	}
-	best := affineError(codes, x, weights, d, minimum, s.absolute)
+	best := affineError(codes, x, weights, d, minimum, float32(math.NaN()), s.absolute) // NaN: to the end
 	for i := 0; i <= s.steps; i++ {
 		// minimum is the best so far; it may have come near maximum.
 		iscale = (s.first + float32(s.step*float32(i)) + top) / (maximum - minimum)
-		var sumL, sumL2, sumXL float32
+		changed := uint8(0)
 		for j, v := range x {
 			c := 0
 			if q := iscale * (v - minimum); q > 0 {
 				c = nearest(min(q, top))
 			}
+			changed |= trial[j] ^ uint8(c)
 			trial[j] = uint8(c)
-			l, w := float32(c), weights[j]
+		}
+		if changed == 0 && i > 0 {
+			continue // the codes of the trial before: what they give is known, and not better than best
+		}
+		var sumL, sumL2, sumXL float32
+		for j, v := range x {
+			l, w := float32(trial[j]), weights[j]
 			wl := float32(w * l)
 			sumL += wl
 			sumL2 += float32(wl * l)
@@ -109,7 +119,7 @@ func fitAffine(codes, trial []uint8, x, weights []float32, s affineSearch) (d, l
 			trialMin = 0
 			trialD = sumXL / sumL2
 		}
-		if e := affineError(trial, x, weights, trialD, trialMin, s.absolute); e < best {
+		if e := affineError(trial, x, weights, trialD, trialMin, best, s.absolute); e < best {
 			copy(codes, trial)
 			best, d, minimum = e, trialD, trialMin
 		}
@@ -117,16 +127,23 @@ func fitAffine(codes, trial []uint8, x, weights []float32, s affineSearch) (d, l
 	return d, -minimum
 }
 
-// affineError is the weighted error of d*code + minimum against x.
-func affineError(codes []uint8, x, weights []float32, d, minimum float32, absolute bool) (sum float32) {
-	for i, v := range x {
-		diff := float32(d*float32(codes[i])) + minimum - v
-		if absolute {
-			diff = abs(diff)
-		} else {
-			diff = float32(diff * diff)
+// affineError is the weighted error of d*code + minimum against x; once it has
+// reached enough, any value from there on (no term is negative).
+func affineError(codes []uint8, x, weights []float32, d, minimum, enough float32, absolute bool) (sum float32) {
+	codes, weights = codes[:len(x)], weights[:len(x)]
+	for i := 0; i < len(x); {
+		for end := min(i+8, len(x)); i < end; i++ {
+			diff := float32(d*float32(codes[i])) + minimum - x[i]
+			if absolute {
+				diff = abs(diff)
+			} else {
+				diff = float32(diff * diff)
+			}
+			sum += float32(weights[i] * diff)
 		}
-		sum += float32(weights[i] * diff)
+		if sum >= enough {
+			break
+		}
 	}
 	return sum
 }

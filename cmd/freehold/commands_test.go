@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
@@ -345,6 +346,54 @@ func TestKV(t *testing.T) {
 		}
 		if d := freehold(t, args...).must(t).document(t, "freehold/bench/1"); d["kv"] != want {
 			t.Errorf("--kv %q: the cache is %v", kv, d["kv"])
+		}
+	}
+}
+
+// The importance matrix that was gathered gives the same file when it is read back; it and --tensor change the file.
+func TestQuantizeImportance(t *testing.T) {
+	model, dir := tiny(t), t.TempDir()
+	data, im := filepath.Join(dir, "data.jsonl"), filepath.Join(dir, "im.gguf")
+	if err := os.WriteFile(data, []byte("{\"text\": \"a good film\", \"label\": \"any\"}\n{\"prompt\": \"a bad one\", \"completion\": \"no\"}\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, args ...string) []byte {
+		out := filepath.Join(dir, name)
+		freehold(t, append([]string{"quantize", "-q", model, out, "-f", "q4_0"}, args...)...).must(t)
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	plain := write("plain.gguf")
+	gathered := write("gathered.gguf", "--imatrix-from", data, "--imatrix-out", im)
+	if bytes.Equal(plain, gathered) {
+		t.Error("the importances change nothing")
+	}
+	if !bytes.Equal(gathered, write("read.gguf", "--imatrix", im)) {
+		t.Error("the importances read back give another file")
+	}
+	write("some.gguf", "--tensor", "attn_[qk]=q8_0", "--tensor", "ffn_up=f16")
+	d := freehold(t, "inspect", "--json", filepath.Join(dir, "some.gguf")).must(t).document(t, "freehold/inspect/1")
+	if types := d["types"].(map[string]any); types["Q8_0"] == nil || types["F16"] == nil || types["Q4_0"] == nil {
+		t.Errorf("types: %v", types)
+	}
+	for want, args := range map[string][]string{
+		"keep one":         {"--imatrix", im, "--imatrix-from", data},
+		"is missing":       {"--imatrix-out", filepath.Join(dir, "x.gguf")},
+		"is there already": {"--imatrix-from", data, "--imatrix-out", im},
+		`"nothing_like"`:   {"--tensor", "nothing_like=q8_0"},
+		"want REGEX=TYPE":  {"--tensor", "ffn_up"},
+		"general.type":     {"--imatrix", model},
+		"nosuch.jsonl":     {"--imatrix-from", filepath.Join(dir, "nosuch.jsonl")},
+	} {
+		r := freehold(t, append([]string{"quantize", model, filepath.Join(dir, "bad.gguf"), "-f", "q4_0"}, args...)...)
+		if r.code == 0 || !strings.Contains(r.err, want) {
+			t.Errorf("%v: code %d, %q; want an error with %q", args, r.code, r.err, want)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "bad.gguf")); err == nil {
+			t.Fatalf("%v: a file appeared", args)
 		}
 	}
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/quant"
 )
 
@@ -16,6 +19,12 @@ type quantizeCmd struct {
 	Out    string `arg:"" optional:"" help:"File to write."`
 	Format string `short:"f" help:"Number format: ${mixes}." placeholder:"FORMAT"`
 	Force  bool   `help:"Overwrite OUT."`
+
+	Tensor []string `sep:"none" help:"Give the matrices whose name REGEX is found in a format of their own; may be repeated, the first that fits counts." placeholder:"REGEX=TYPE"`
+
+	Imatrix     string `help:"Importance matrix (a GGUF file of llama.cpp's llama-imatrix or of --imatrix-out): columns that see large activations are packed more exactly." placeholder:"FILE"`
+	ImatrixFrom string `help:"Gather the importance matrix by running IN on the texts of task data." placeholder:"DATA.jsonl"`
+	ImatrixOut  string `help:"Also write what --imatrix-from gathered." placeholder:"FILE"`
 	jobFlags
 }
 
@@ -33,6 +42,8 @@ type quantized struct {
 func (c *quantizeCmd) Run(a *app) error {
 	if c.Out == "" {
 		switch {
+		case c.Tensor != nil || c.Imatrix != "" || c.ImatrixFrom != "" || c.ImatrixOut != "":
+			return usagef("--tensor and --imatrix need IN and OUT files")
 		case c.Format != "":
 			return usagef("--format needs IN and OUT files; the recipe's stage takes its formats from the recipe")
 		case c.In == "":
@@ -47,7 +58,12 @@ func (c *quantizeCmd) Run(a *app) error {
 	if err != nil {
 		return usagef("%s", errorText(err))
 	}
-	if _, err := c.level(); err != nil {
+	level, err := c.level()
+	if err != nil {
+		return err
+	}
+	overrides, err := c.overrides()
+	if err != nil {
 		return err
 	}
 	f, err := openFile(c.In)
@@ -74,6 +90,15 @@ func (c *quantizeCmd) Run(a *app) error {
 	if threads == 0 {
 		threads = defaultThreads()
 	}
+	if c.ImatrixFrom != "" { // what is wrong with the rest is told before the gathering
+		if _, _, err := models.Requantize(f, mix, models.RequantizeOptions{Overrides: overrides}); err != nil {
+			return asInput(err)
+		}
+	}
+	importance, err := c.importance(a, f, level, threads)
+	if err != nil {
+		return err
+	}
 	pool := engine.NewPool(threads)
 	defer pool.Close()
 	rate := newRate()
@@ -83,6 +108,8 @@ func (c *quantizeCmd) Run(a *app) error {
 			a.progress.show(rate.line("quantizing", done, total, 0), false)
 			return a.ctx.Err()
 		},
+		Importance: importance,
+		Overrides:  overrides,
 	})
 	if err != nil {
 		return asInput(err)
@@ -105,4 +132,62 @@ func (c *quantizeCmd) Run(a *app) error {
 	}
 	a.write("%s\t%s\t%s -> %s\n", c.Out, mix.Name, size(f.Size), size(st.Size()))
 	return nil
+}
+
+func (c *quantizeCmd) overrides() ([]models.Override, error) {
+	var all []models.Override
+	for _, text := range c.Tensor {
+		o, err := models.ParseOverride(text)
+		if err != nil {
+			return nil, usagef("--tensor %v", err)
+		}
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// importance reads or gathers the importance matrix; nil where none is asked for.
+func (c *quantizeCmd) importance(a *app, f *gguf.File, level *kernels.Level, threads int) (*models.Importance, error) {
+	switch {
+	case c.Imatrix != "" && c.ImatrixFrom != "":
+		return nil, usagef("--imatrix and --imatrix-from are both given; keep one")
+	case c.ImatrixOut != "" && c.ImatrixFrom == "":
+		return nil, usagef("--imatrix-out writes what --imatrix-from gathers, which is missing")
+	case c.Imatrix != "":
+		file, err := gguf.Open(c.Imatrix)
+		if err != nil {
+			return nil, asInput(err)
+		}
+		defer file.Close() //nolint:errcheck // read-only
+		p, err := models.ReadImportance(file)
+		return p, asInput(err)
+	case c.ImatrixFrom == "":
+		return nil, nil
+	}
+	if c.ImatrixOut != "" && !c.Force {
+		if _, err := os.Stat(c.ImatrixOut); err == nil {
+			return nil, usagef("%s is there already; --force overwrites it", c.ImatrixOut)
+		}
+	}
+	texts, err := distill.ReadTexts(c.ImatrixFrom)
+	if err != nil {
+		return nil, err
+	}
+	m, err := engine.New(f, engine.WithLevel(level), engine.WithThreads(threads), engine.WithNumeric(engine.Reference))
+	if err != nil {
+		return nil, asInput(err)
+	}
+	defer m.Close() //nolint:errcheck // read-only
+	p, err := m.Importance(a.ctx, texts, func(done, total int) error {
+		a.progress.show(fmt.Sprintf("gathering importances  %d of %d texts", done, total), false)
+		return a.ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Datasets = []string{filepath.Base(c.ImatrixFrom)}
+	if c.ImatrixOut != "" {
+		return p, p.Writer().WriteTo(c.ImatrixOut)
+	}
+	return p, nil
 }
