@@ -33,7 +33,7 @@ type shardHeader struct {
 	SHA256 string `json:"sha256"`
 }
 
-const shardSchema = "freehold/labels/1"
+const shardSchema = "freehold/labels/2"
 
 // labelLine is one row of a shard.
 type labelLine struct {
