@@ -16,7 +16,7 @@ import (
 // changes what is chosen.
 func TestFixturesChoiceBias(t *testing.T) {
 	level := best(t)
-	f := openFile(t, filepath.Join(fixtures(t), "models", "deepseek2-lite.F32.gguf"))
+	f := openFile(t, fixture(t, "deepseek2-lite.F32.gguf"))
 	write := func(bias []float32) string {
 		w := gguf.NewWriter()
 		for _, kv := range f.KV {

@@ -37,6 +37,21 @@ func fixtures(t testing.TB) string {
 	return filepath.Join(root, "testdata")
 }
 
+// fixture returns the path of a reference model's file: of the reference data, else of testdata, which holds some of it. A
+// test of a model that neither has is left out, and says so.
+func fixture(t testing.TB, file string) string {
+	t.Helper()
+	for _, dir := range []string{fixtures(t), filepath.Join("..", "testdata")} {
+		if path := filepath.Join(dir, "models", file); fileExists(path) {
+			return path
+		}
+	}
+	t.Skipf("NOT TESTED: %s is neither in %s nor in testdata", file, fixtures(t))
+	return ""
+}
+
+func fileExists(path string) bool { _, err := os.Stat(path); return err == nil }
+
 // trainCase is fixtures/train/*/case.json.
 type trainCase struct {
 	Loss struct {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -138,7 +137,7 @@ func TestFixturesSameBitsArchitectures(t *testing.T) {
 	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0",
 		"llama-moe.Q4_0", "qwen2moe.Q8_0", "qwen3moe-256.Q4_K_M", "qwen3moe.F32", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "deepseek2-qlora.F32"} {
 		t.Run(name, func(t *testing.T) {
-			f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+			f, err := gguf.Open(fixture(t, name+".gguf"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +163,7 @@ func TestFixturesSameBitsArchitectures(t *testing.T) {
 // sequences, and every pair of settings.
 func TestFixturesSameBits(t *testing.T) {
 	for _, name := range []string{"llama-gqa.F32", "llama256.Q4_K_M", "llama-gqa.Q8_0", "llama256.Q4_1", "qwen2.Q8_0", "llama256.Q5_0"} {
-		path := filepath.Join(fixtures(t), "models", name+".gguf")
+		path := fixture(t, name+".gguf")
 		if _, err := os.Stat(path); err != nil {
 			continue
 		}
@@ -175,7 +174,7 @@ func TestFixturesSameBits(t *testing.T) {
 			}
 			defer f.Close()
 			var ref tinyref
-			readJSON(t, filepath.Join(fixtures(t), "models", name+".json"), &ref)
+			readJSON(t, fixture(t, name+".json"), &ref)
 			eachKV(t, f, func(t *testing.T, kv KV, open func(opts ...Option) *Model) {
 				counts, threads, chunks := []int{1, 2, 7, 32}, []int{1, 2, 8}, []int{1, 17, 512}
 				if kv != KVF16 { // the same code but for the kernels
@@ -209,7 +208,7 @@ func TestFixturesSameBits(t *testing.T) {
 // A context that spans pages: forks in the middle of a page, copies on write, pages computed by several workers.
 func TestFixturesSamePages(t *testing.T) {
 	for _, name := range []string{"llama-gqa.Q8_0", "llama256.Q4_1"} {
-		f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+		f, err := gguf.Open(fixture(t, name+".gguf"))
 		if err != nil {
 			t.Fatal(err)
 		}

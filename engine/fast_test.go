@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math"
-	"path/filepath"
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -14,13 +13,13 @@ import (
 // same on all levels.
 func TestFixturesFast(t *testing.T) {
 	for _, name := range []string{"llama256.F16", "olmo2.BF16", "llama-gqa.F32", "llama-gqa.Q8_0"} {
-		f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+		f, err := gguf.Open(fixture(t, name+".gguf"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
 		var ref tinyref
-		readJSON(t, filepath.Join(fixtures(t), "models", name+".json"), &ref)
+		readJSON(t, fixture(t, name+".json"), &ref)
 		prompt := ref.Tokens[:35]
 		var first [][]float32
 		for _, l := range kernels.Levels() {

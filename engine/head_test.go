@@ -17,7 +17,7 @@ import (
 // [2, dim] and bias [2].
 func withHead(t *testing.T, name string, pooling models.Pooling) (path string, w, b []float32) {
 	t.Helper()
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+	f, err := gguf.Open(fixture(t, name+".gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}

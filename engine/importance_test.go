@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,7 +12,7 @@ import (
 
 func watchedModel(t *testing.T, name string, opts ...Option) *Model {
 	t.Helper()
-	m, err := Open(filepath.Join(fixtures(t), "models", name), append([]Option{WithNumeric(Reference)}, opts...)...)
+	m, err := Open(fixture(t, name), append([]Option{WithNumeric(Reference)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +135,7 @@ func TestFixturesImportanceInvariant(t *testing.T) {
 
 func TestFixturesImportanceRefuses(t *testing.T) {
 	ctx := context.Background()
-	path := filepath.Join(fixtures(t), "models", "llama-gqa.F32.gguf")
+	path := fixture(t, "llama-gqa.F32.gguf")
 	normal, err := Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func changed(t *testing.T, tensor string, at int, value float32, opts ...Option)
 
 func changedIn(t *testing.T, model, tensor string, at int, value float32, opts ...Option) (*Model, error) {
 	t.Helper()
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", model+".gguf"))
+	f, err := gguf.Open(fixture(t, model+".gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}

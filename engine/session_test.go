@@ -16,7 +16,7 @@ import (
 // small opens a fixture model.
 func small(t testing.TB, name string, opts ...Option) *Model {
 	t.Helper()
-	m, err := Open(filepath.Join(fixtures(t), "models", name+".gguf"), opts...)
+	m, err := Open(fixture(t, name+".gguf"), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestFixturesNoAllocs(t *testing.T) {
 
 // A file that is cut short while it is mapped gives an error, in the caller and in workers.
 func TestFixturesTruncatedUnderUse(t *testing.T) {
-	src, err := os.Open(filepath.Join(fixtures(t), "models", "llama256.Q8_0.gguf"))
+	src, err := os.Open(fixture(t, "llama256.Q8_0.gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 // names that names gives them.
 func asArch(t *testing.T, arch, name string, names func(string) []string) (*Spec, error) {
 	t.Helper()
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+	f, err := gguf.Open(fixture(t, name+".gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func withKeys(t *testing.T, name string, keys map[string]any) (*Spec, error) {
 // edited is withKeys of a model whose tensors are written under other names, each under all that names gives it.
 func edited(t *testing.T, name string, keys map[string]any, names func(string) []string) (*Spec, error) {
 	t.Helper()
-	f, err := gguf.Open(filepath.Join(fixtures(t), "models", name+".gguf"))
+	f, err := gguf.Open(fixture(t, name+".gguf"))
 	if err != nil {
 		t.Fatal(err)
 	}

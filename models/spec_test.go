@@ -11,7 +11,7 @@ import (
 
 // fixtures returns the reference data folder: FREEHOLD_FIXTURES (relative to the module root), else a sibling
 // checkout's shared data, else testdata.
-func fixtures(t *testing.T) string {
+func fixtures(t testing.TB) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -30,6 +30,21 @@ func fixtures(t *testing.T) string {
 }
 
 func dirExists(d string) bool { st, err := os.Stat(d); return err == nil && st.IsDir() }
+
+// fixture returns the path of a reference model's file: of the reference data, else of testdata, which holds some of it. A
+// test of a model that neither has is left out, and says so.
+func fixture(t testing.TB, file string) string {
+	t.Helper()
+	for _, dir := range []string{fixtures(t), filepath.Join("..", "testdata")} {
+		if path := filepath.Join(dir, "models", file); fileExists(path) {
+			return path
+		}
+	}
+	t.Skipf("NOT TESTED: %s is neither in %s nor in testdata", file, fixtures(t))
+	return ""
+}
+
+func fileExists(path string) bool { _, err := os.Stat(path); return err == nil }
 
 // Every model file either has a known architecture and passes every check, or is refused by an error that names it.
 func TestFixturesSpecs(t *testing.T) {
