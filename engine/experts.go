@@ -272,14 +272,6 @@ func (t *gatherTask) run(worker, chunk int) {
 	}
 }
 
-// room is n values of the memory of joined products.
-func (w *workerScratch) room(n int) []float32 {
-	if cap(w.join) < n {
-		w.join = make([]float32, n)
-	}
-	return w.join[:n]
-}
-
 // stackTask is the region of products of pairs: chunk = rows of one matrix, for all its pairs.
 type stackTask struct {
 	r    *runner

@@ -219,17 +219,15 @@ func (t *matTask) run(worker, chunk int) {
 func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	s, l, width := t.s, t.r.m.level, row1-row0
 	size := (tb - ta) * width
-	if n := len(s.mats) * size; cap(ws.join) < n {
-		ws.join = make([]float32, n)
-	}
+	values := ws.room(len(s.mats) * size)
 	next := ws.next
 	for i := range s.mats {
 		if ws.next = next; i+1 < len(s.mats) {
 			ws.next = &s.mats[i+1].data[row0*s.mats[i+1].rowBytes]
 		}
-		t.product(&s.mats[i], ws, ws.join[i*size:(i+1)*size], width, row0, row1, ta, tb)
+		t.product(&s.mats[i], ws, values[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
-	x, up := ws.join[:size], ws.join[size:len(s.mats)*size]
+	x, up := values[:size], values[size:]
 	if s.codes {
 		s.act.activate(l, x, x, up)
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {

@@ -83,6 +83,14 @@ func newRunner(m *Model) *runner {
 	return r
 }
 
+// room is n values of the memory of joined products.
+func (w *workerScratch) room(n int) []float32 {
+	if cap(w.join) < n {
+		w.join = make([]float32, n)
+	}
+	return w.join[:n]
+}
+
 // grow makes room for n rows.
 func (r *runner) grow(n int) {
 	if n <= r.rows {

@@ -12,11 +12,14 @@ func TestGemvFetch(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
 		switch l.Name {
 		case "avx2":
-			testFetchAVX2(t)
+			testFetchAVX2(t, map[Type]func(*gemvArgsAVX2){Q8_0: rowsQ8_0AVX2, Q4_0: rowsQ4_0AVX2, Q4_1: rowsQ4_1AVX2, Q5_0: rowsQ5_0AVX2, Q5_1: rowsQ5_1AVX2})
+			return
+		case "avxvnni":
+			testFetchAVX2(t, map[Type]func(*gemvArgsAVX2){Q8_0: rowsQ8_0VNNI})
 			return
 		case "avx512":
 		default:
-			t.Skip("the level's one-token kernels are another's, or ask for nothing ahead")
+			t.Fatalf("level %s has one-token kernels of its own, and nothing here tests what they ask ahead", l.Name)
 		}
 		for typ, rows16 := range map[Type]gemvSums{Q8_0: gemvSumsQ8_0AVX512, Q4_0: gemvSumsQ4_0AVX512, Q4_1: gemvSumsQ4_1AVX512,
 			Q5_0: gemvSumsQ5_0AVX512, Q5_1: gemvSumsQ5_1AVX512, Q4_K: gemvSumsQ4_KAVX512, Q5_K: gemvSumsQ5_KAVX512, Q6_K: gemvSumsQ6_KAVX512} {
@@ -40,11 +43,11 @@ func TestGemvFetch(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, "Gemv")
 }
 
-func testFetchAVX2(t *testing.T) {
-	for typ, rows16 := range map[Type]func(*gemvArgsAVX2){Q8_0: rowsQ8_0AVX2, Q4_0: rowsQ4_0AVX2, Q4_1: rowsQ4_1AVX2, Q5_0: rowsQ5_0AVX2, Q5_1: rowsQ5_1AVX2} {
+func testFetchAVX2(t *testing.T, formats map[Type]func(*gemvArgsAVX2)) {
+	for typ, rows16 := range formats {
 		for _, k := range []int{512, 2560, 8960} {
 			f := IntFormats[typ]
 			groups := k / ActBlock
