@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	mathbits "math/bits"
 
 	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/models/token"
@@ -44,12 +45,10 @@ func (c *constraint) restrict(logits []float32) error {
 	}
 	never := float32(math.Inf(-1))
 	for w, bits := range mask {
-		if bits == math.MaxUint64 {
-			continue
-		}
-		for id := w * 64; id < min(len(logits), w*64+64); id++ {
-			if bits>>(id%64)&1 == 0 {
-				logits[id] = never
+		part := logits[w*64 : min(len(logits), w*64+64)]
+		for not := ^bits; not != 0; not &= not - 1 {
+			if i := mathbits.TrailingZeros64(not); i < len(part) {
+				part[i] = never
 			}
 		}
 	}

@@ -41,7 +41,8 @@ type Matcher struct {
 	key   []byte
 	found []config
 
-	masks masks
+	mask Mask
+	way  []step
 }
 
 // maxStates bounds a matcher's tables; beyond it, they are begun anew.
@@ -139,6 +140,10 @@ func (m *Matcher) close() int32 {
 			}
 			m.round(n, frame{c.frame, c.node, 0})
 		case opAgain:
+			if c.frame == 0 { // a view's world ends within the loop
+				m.found = append(m.found, config{-1, 0})
+				continue
+			}
 			f, loop := m.frames[c.frame], &m.g.nodes[n.next]
 			f.count++
 			if loop.max < 0 { // without end: more rounds than wanted are all alike
@@ -161,6 +166,7 @@ func (m *Matcher) close() int32 {
 		}
 		return int(a.frame) - int(b.frame)
 	})
+	m.found = slices.Compact(m.found)
 	m.key = m.key[:0]
 	for _, c := range m.found {
 		m.key = binary.LittleEndian.AppendUint32(m.key, uint32(c.node))
