@@ -84,6 +84,14 @@ func newStudent(spec *models.Spec) *Student {
 // Param returns the named tensor, nil when the program has none of that name.
 func (s *Student) Param(name string) *Param { return s.byName[name] }
 
+// weightOf is the weight of an op; its slices are nil when there is none.
+func (s *Student) weightOf(o *models.Op) *Param {
+	if o.W == "" {
+		return &Param{}
+	}
+	return s.byName[o.W]
+}
+
 // biasOf is the bias of an op; its slices are nil when there is none.
 func (s *Student) biasOf(o *models.Op) *Param {
 	if o.B == "" {

@@ -169,7 +169,7 @@ func (c *compiler) joins(i, j int) (rowKind, bool) {
 	if j == len(ops) {
 		return 0, false
 	}
-	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU, models.ClampedSwiGLU: rowClampedSwiGLU}[ops[j].Kind]
+	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU, models.ReLU2: rowReLU2, models.ClampedSwiGLU: rowClampedSwiGLU}[ops[j].Kind]
 	if !ok || len(ops[j].In) != j-i {
 		return 0, false
 	}
@@ -239,13 +239,17 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.p.place = w
 		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
 	case models.RMSNorm, models.LayerNorm:
-		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols}
-		var err error
-		if r.w, err = c.m.vector(o.W); err != nil {
-			return err
-		}
+		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols, each: o.Each}
 		if o.Kind == models.LayerNorm {
 			r.kind = rowLayerNorm
+		}
+		var err error
+		if o.W != "" {
+			if r.w, err = c.m.vector(o.W); err != nil {
+				return err
+			}
+		}
+		if o.B != "" {
 			if r.bias, err = c.m.vector(o.B); err != nil {
 				return err
 			}
@@ -255,6 +259,10 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.inPlace(o, i, sp, rowOp{kind: rowScale, width: width, layer: o.Layer, factor: o.Factor})
 	case models.GELU:
 		c.inPlace(o, i, sp, rowOp{kind: rowGELU, width: width, layer: o.Layer})
+	case models.ReLU2:
+		c.inPlace(o, i, sp, rowOp{kind: rowReLU2, width: width, layer: o.Layer})
+	case models.Clamp:
+		c.inPlace(o, i, sp, rowOp{kind: rowClamp, width: width, layer: o.Layer, factor: o.Factor})
 	case models.Rotate:
 		if c.lastUse[o.In[0]] != i {
 			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
@@ -284,7 +292,7 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(k, i)
 		c.release(v, i)
 		c.flush()
-		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window}
+		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window, slopes: c.m.Spec.Slopes()}
 		if o.W != "" {
 			var err error
 			if s.sinks, err = c.m.vector(o.W); err != nil {

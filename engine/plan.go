@@ -49,6 +49,7 @@ type step struct {
 	width   int
 	window  int       // stepAttend: keys a query sees; 0 = all
 	sinks   []float32 // stepAttend: [heads] scores without a value; nil = none
+	slopes  []float32 // stepAttend: [heads] of ALiBi; nil = none
 	stack   *stack    // stepGather, stepStack
 	mats    []matrix
 	outs    []int // buffer of each matrix product, or of what they are joined to
@@ -75,6 +76,8 @@ const (
 	rowSwiGLU                // out = silu(a) * b
 	rowGeGLU                 // out = gelu(a) * b
 	rowGELU                  // out = gelu(a)
+	rowReLU2                 // out = relu(a)²
+	rowClamp                 // out = a within ±factor
 	rowQuantize              // acts = a
 	rowStore                 // KV cache of layer += keys a, values b
 	rowClampedSwiGLU         // out = clampedswiglu(a, b); b is lost
@@ -88,13 +91,14 @@ type rowOp struct {
 	kind      rowKind
 	out, a, b int // buffers
 	width     int
-	w, bias   []float32
+	w, bias   []float32 // of norms; nil = ones, zeros
 	layer     int
 	heads     int // rotated; of norms: parts of the row that are normed alone
 	factor    float32
 	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
 	gemm32    bool   // rowQuantize: read by integer products with groups of 32 alone
+	each      bool   // norms: w has a row for each part
 	cols      int    // norms: columns of a part that are normed; 0 = all
 	tail      int    // rowRotate: columns of a head that rotate, its last; 0 = its first
 	stack     *stack

@@ -19,13 +19,15 @@ const (
 	Route                     // out = the Parts experts that the logits in0 choose, rising, and then their weights; see Router
 	Mix                       // out = sum of the Parts parts of in0, each times its weight of in1, a Route, in that order
 	RMSNorm                   // out = in0 / rms(in0) * W
-	LayerNorm                 // out = (in0 - mean(in0)) / std(in0) * W + B
+	LayerNorm                 // out = (in0 - mean(in0)) / std(in0) * W + B; without them where they are ""
 	Rotate                    // out = in0 with rotary embedding on its Heads heads, by the layer's Rope
 	Attend                    // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
 	SwiGLU                    // out = silu(in0) * in1
 	ClampedSwiGLU             // out = a*sigmoid(1.702a) * (b+1), a = min(in0, 7), b = in1 within ±7
 	GeGLU                     // out = gelu(in0) * in1
 	GELU                      // out = gelu(in0), in its tanh form
+	ReLU2                     // out = relu(in0)²
+	Clamp                     // out = in0 within ±Factor
 	Gate                      // out = in0 * sigmoid(in1), in1 one number a row
 	Add                       // out = in0 + in1
 	Scale                     // out = in0 * Factor
@@ -35,7 +37,7 @@ const (
 )
 
 var kindNames = [...]string{"embed", "position", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
-	"swiglu", "clampedswiglu", "geglu", "gelu", "gate", "add", "scale", "softcap", "select", "pool"}
+	"swiglu", "clampedswiglu", "geglu", "gelu", "relu2", "clamp", "gate", "add", "scale", "softcap", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -54,6 +56,7 @@ type Op struct {
 	Heads  int // Rotate: heads in the row; Attend: query heads; norms: parts of the row that are normed alone, 0 = one
 	Window int // Attend: keys a query sees, its own included; 0 = all
 	Factor float32
+	Each   bool // norms of several parts: each part has a row of its own in W
 
 	// StackMatMul: W is [Cols, rows, Stack]. Part s of out is, with in1 a Route, the matrix of the expert s of the row, else
 	// (Stack = Parts) matrix s, times the first Cols columns of part s of in0, or with Shared of all of in0. Tail columns
@@ -105,10 +108,24 @@ func (b builder) norm(x Value, layer int, name string, heads int) Value {
 		return x
 	}
 	o := Op{Kind: RMSNorm, W: name + ".weight", Layer: layer, Heads: heads}
-	if b.p.Spec.Norm == Layer {
-		o.Kind, o.B = LayerNorm, name+".bias"
+	if b.p.Spec.Norm != RMS {
+		o.Kind = LayerNorm
+	}
+	switch b.p.Spec.Norm {
+	case Layer:
+		o.B = name + ".bias"
+	case LayerPlain:
+		o.W = ""
 	}
 	return b.op(o, b.p.Width[x], x)
+}
+
+// normEach norms heads parts of the row alone, each by a weight of its own.
+func (b builder) normEach(x Value, layer int, name string, heads int) Value {
+	x = b.norm(x, layer, name, heads)
+	o := &b.p.Ops[len(b.p.Ops)-1]
+	o.B, o.Each = "", true
+	return x
 }
 
 // scale multiplies by a factor; 0 = 1.
@@ -138,7 +155,7 @@ func lower(s *Spec) *Program {
 	if s.Positions {
 		x = b.add(0, x, b.op(Op{Kind: Position, W: "position_embd.weight"}, s.Dim))
 	}
-	x = b.scale(x, 0, s.EmbedScale)
+	x = b.norm(b.scale(x, 0, s.EmbedScale), 0, s.EmbNorm, 0)
 	for l := 0; l < s.Layers; l++ {
 		x = b.block(x, l)
 	}
@@ -210,17 +227,35 @@ func (b builder) attention(h Value, l int, name func(string) string) Value {
 	q := part("attn_q", 0, qDim)
 	k := part("attn_k", qDim, kvDim)
 	v := part("attn_v", qDim+kvDim, kvDim)
-	switch s.QKNorm {
-	case QKHead:
-		q, k = b.norm(q, l, name("attn_q_norm"), s.Heads), b.norm(k, l, name("attn_k_norm"), s.KVHeads)
-	case QKRow:
-		q, k = b.norm(q, l, name("attn_q_norm"), 0), b.norm(k, l, name("attn_k_norm"), 0)
+	if s.QKVClamp > 0 {
+		for _, x := range []*Value{&q, &k, &v} {
+			*x = b.op(Op{Kind: Clamp, Layer: l, Factor: s.QKVClamp}, b.p.Width[*x], *x)
+		}
+	}
+	if !s.QKLast {
+		q, k = b.qkNorm(q, k, l, name)
 	}
 	if s.Rotates(l) {
 		q = b.op(Op{Kind: Rotate, Layer: l, Heads: s.Heads}, qDim, q)
 		k = b.op(Op{Kind: Rotate, Layer: l, Heads: s.KVHeads}, kvDim, k)
 	}
+	if s.QKLast {
+		q, k = b.qkNorm(q, k, l, name)
+	}
 	return b.attend(l, name, q, k, v)
+}
+
+func (b builder) qkNorm(q, k Value, l int, name func(string) string) (Value, Value) {
+	s := b.p.Spec
+	switch s.QKNorm {
+	case QKHead:
+		return b.norm(q, l, name("attn_q_norm"), s.Heads), b.norm(k, l, name("attn_k_norm"), s.KVHeads)
+	case QKRow:
+		return b.norm(q, l, name("attn_q_norm"), 0), b.norm(k, l, name("attn_k_norm"), 0)
+	case QKEach:
+		return b.normEach(q, l, name("attn_q_norm"), s.Heads), b.normEach(k, l, name("attn_k_norm"), s.KVHeads)
+	}
+	return q, k
 }
 
 func (b builder) attend(l int, name func(string) string, q, k, v Value) Value {
@@ -304,6 +339,10 @@ func (p *Program) Tensors() []TensorSpec {
 			n := w / max(1, o.Heads)
 			if o.Cols > 0 {
 				n = o.Cols
+			}
+			if o.Each {
+				add(o.W, n, o.Heads)
+				continue
 			}
 			add(o.W, n)
 			add(o.B, n)

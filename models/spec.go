@@ -33,11 +33,14 @@ type Spec struct {
 	FFNNorm  string // before the feed-forward block; with Parallel it may be AttnNorm's, then it is computed once
 	AttnPost string // on what attention adds
 	FFNPost  string // on what the feed-forward block adds
-	QKNorm   QKNorm // on queries and keys, before they rotate
+	QKNorm   QKNorm // on queries and keys
+	QKLast   bool   // after they rotate, not before
+	EmbNorm  string // on the embedding
 
 	Rope       Rope
 	WindowRope *Rope // of layers with a window; nil = Rope
 	NoRope     int   // every so many-th layer does not rotate; 0 = all rotate
+	NearRope   bool  // only layers with a window rotate
 	Positions  bool  // learnt positions are added to the embedding, one row of position_embd for each of Context
 
 	// Attention over a latent state (DeepSeek's MLA): a head's query of KVRank+Rope.Dims columns meets the one key and value
@@ -50,6 +53,8 @@ type Spec struct {
 
 	AttnScale    float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
 	AttnCap      float32 // scores are capped to cap*tanh(s/cap); 0 = not
+	MaxALiBi     float32 // the steepest head's slope is 2^(-MaxALiBi/heads), see Slopes; 0 = scores know no distance
+	QKVClamp     float32 // queries, keys and values are kept within ± it; 0 = not
 	Window       int     // a query sees so many keys, its own included; 0 = all
 	WindowPeriod int     // every so many-th layer has no window; 0 = all have one
 
@@ -88,13 +93,15 @@ type Spec struct {
 type Norm uint8
 
 const (
-	RMS   Norm = iota // Zhang and Sennrich, arXiv:1910.07467
-	Layer             // Ba et al., arXiv:1607.06450, with weight and bias
+	RMS        Norm = iota // Zhang and Sennrich, arXiv:1910.07467
+	Layer                  // Ba et al., arXiv:1607.06450, with weight and bias
+	LayerScale             // the same without bias
+	LayerPlain             // the same without weight and bias
 )
 
 // epsKey is the metadata key of a norm's epsilon.
 func (n Norm) epsKey() string {
-	if n == Layer {
+	if n != RMS {
 		return "attention.layer_norm_epsilon"
 	}
 	return "attention.layer_norm_rms_epsilon"
@@ -107,6 +114,7 @@ const (
 	QKNone QKNorm = iota
 	QKHead        // each head alone, by one weight [HeadDim]
 	QKRow         // all heads together
+	QKEach        // each head alone, by a weight of its own [HeadDim, heads], and never a bias
 )
 
 // Act is the feed-forward block's activation.
@@ -117,13 +125,14 @@ const (
 	GELUGate               // gelu(gate)*up
 	GELUOnly               // gelu(up); no gate
 	ClampedGate            // gpt-oss's SwiGLU
+	ReLU2Only              // relu(up)²; no gate
 )
 
 // gated tells whether there is a gate beside up.
-func (a Act) gated() bool { return a != GELUOnly }
+func (a Act) gated() bool { return a != GELUOnly && a != ReLU2Only }
 
 func (a Act) kind() Kind {
-	return [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU, ClampedGate: ClampedSwiGLU}[a]
+	return [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU, ClampedGate: ClampedSwiGLU, ReLU2Only: ReLU2}[a]
 }
 
 // Pooling says how a sequence's states become one, by llama.cpp's <arch>.pooling_type.
@@ -353,6 +362,10 @@ func (s *Spec) check(file string) error {
 		return bad("attn_logit_softcapping", s.AttnCap, "a positive number, or 0")
 	case s.LogitCap != 0 && !positive(s.LogitCap):
 		return bad("final_logit_softcapping", s.LogitCap, "a positive number, or 0")
+	case s.MaxALiBi != 0 && !positive(s.MaxALiBi):
+		return bad("attention.max_alibi_bias", s.MaxALiBi, "a positive number, or 0")
+	case s.QKVClamp != 0 && !positive(s.QKVClamp):
+		return bad("attention.clamp_kqv", s.QKVClamp, "a positive number, or 0")
 	case s.Positions && s.Context == 0:
 		return bad("context_length", s.Context, "the number of learnt positions")
 	case s.HeadDim%8 != 0:
