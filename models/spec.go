@@ -171,9 +171,9 @@ func NewSpec(f *gguf.File) (*Spec, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: general.architecture is %.64q, want one of: %s", f.Name, name, strings.Join(Architectures(), ", "))
 	}
-	if f.Has("split.count") {
+	if f.Has("split.count") { // gguf.Open joins parts
 		if n, err := f.Uint("split.count"); err != nil || n > 1 {
-			return nil, fmt.Errorf("%s: split.count is %d; split files are not supported, merge them first", f.Name, n)
+			return nil, fmt.Errorf("%s: split.count is %d: this is a part of a model; open its first part by its path", f.Name, n)
 		}
 	}
 	r := &reader{f: f, arch: name}

@@ -34,7 +34,7 @@ type Model struct {
 }
 
 // base is the sizes of a model.
-var base = map[string]int{"D": 64, "F": 96, "N": 4, "M": 2, "H": 16, "C": 128, "L": 3}
+var base = map[string]int{"D": 64, "F": 96, "N": 4, "M": 2, "H": 16, "C": 320, "L": 3}
 
 // Size is one of a model's sizes; L is the number of layers.
 func (m *Model) Size(letter string) int {
@@ -78,6 +78,15 @@ var Vocabulary, merges = func() (tokens, merges []string) {
 	}
 	return append(tokens, "<|endoftext|>"), merges
 }()
+
+// ByName is a model of the table; a name that is not there is the caller's mistake.
+func ByName(name string) *Model {
+	i := slices.IndexFunc(Models, func(m Model) bool { return m.Name == name })
+	if i < 0 {
+		panic("tiny: no model " + name)
+	}
+	return &Models[i]
+}
 
 // Files writes every model of the table into dir, as NAME.F32.gguf, and returns their paths.
 func Files(dir string) (paths []string, err error) {
