@@ -257,6 +257,11 @@ func (r *runner) heads(ctx context.Context, seqs []Seq, to sink) error {
 			return err
 		}
 	}
+	if low := &m.plan.lows; low.mats != nil {
+		if err := r.matT.start(low, 0, n, nil); err != nil {
+			return err
+		}
+	}
 	block := min(n, max(1, headBytes/(4*vocab)))
 	part, row := 0, 0 // which part the next wanted row is of
 	for at := 0; at < n; at += block {

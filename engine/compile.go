@@ -96,8 +96,11 @@ func compile(m *Model) (*plan, error) {
 func (c *compiler) head(o *models.Op) error {
 	if o.Kind == models.MatMul && o.In[0] == c.m.Program.Hidden {
 		w, err := c.matrix(o)
-		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
+		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, in: c.at[o.In[0]], width: w.k, mats: []matrix{w}}
 		c.p.quantizes(&w)
+		if err == nil && len(c.m.adapters[o.W]) > 0 {
+			c.p.lows = c.lows([]models.Op{*o}, &c.p.head)
+		}
 		return err
 	}
 	if len(c.p.head.mats) == 0 {
@@ -146,6 +149,7 @@ func (c *compiler) products(ops []models.Op) (step, error) {
 	}
 	s.acts = c.actsAt
 	c.flush()
+	c.adapted(ops, &s)
 	return s, nil
 }
 
@@ -197,7 +201,7 @@ func (c *compiler) joined(i, j int, act rowKind) error {
 		if err != nil {
 			return err
 		}
-		if w.ints == nil {
+		if w.ints == nil || len(c.m.adapters[ops[next].W]) > 0 { // adapters read f32
 			break
 		}
 		next++

@@ -66,6 +66,7 @@ type config struct {
 	kv                      KV
 	kvSet                   bool
 	log                     *slog.Logger
+	lora                    []loraFile
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -157,6 +158,7 @@ type Model struct {
 	rope       ropeTables
 	windowRope ropeTables // of layers with a window, where they have one of their own
 	pages      pageStore
+	adapters   map[string][]adapter // by the tensor they change
 
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
 	runner *runner       // scratch of the running evaluation
@@ -243,6 +245,9 @@ func (m *Model) prepare() error {
 	m.rope.init(&spec.Rope, m.cfg.context)
 	if spec.WindowRope != nil {
 		m.windowRope.init(spec.WindowRope, m.cfg.context)
+	}
+	if err := m.loadLoRA(); err != nil {
+		return err
 	}
 	m.plan, err = compile(m)
 	return err

@@ -17,6 +17,7 @@ type plan struct {
 	stacked int    // most matrices of a stack
 	experts int    // most logits of a router
 	hidden  int    // buffer of Program.Hidden
+	lows    step   // of head, before it; no matrices = none
 	head    step
 	class   *matrix
 }
@@ -54,6 +55,7 @@ type step struct {
 	mats    []matrix
 	outs    []int // buffer of each matrix product, or of what they are joined to
 	acts    int   // which of the runner's activations the products read
+	low     bool  // the products are by adapters' A
 	join    bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
 	act     rowKind
 	codes   bool   // of that only the other activations are wanted, not a buffer

@@ -175,7 +175,7 @@ func (r *runner) step(s *step) error {
 	case stepRows:
 		err = r.runRows(s.rows, n)
 	case stepMat:
-		if r.watch != nil {
+		if r.watch != nil && !s.low {
 			r.show(s, n)
 		}
 		err = r.matT.start(s, 0, n, nil)

@@ -140,4 +140,6 @@ func (f *File) sameModel(part *File, no int) error {
 }
 
 // equal tells whether two values have the same type and the same bytes.
-func (v Value) equal(w Value) bool { return slices.Equal(v.append(nil), w.append(nil)) && v.Type == w.Type }
+func (v Value) equal(w Value) bool {
+	return slices.Equal(v.append(nil), w.append(nil)) && v.Type == w.Type
+}

@@ -79,6 +79,31 @@ var Vocabulary, merges = func() (tokens, merges []string) {
 	return append(tokens, "<|endoftext|>"), merges
 }()
 
+// Adapter holds a LoRA adapter of the given rank with random weights for m's matrices of the given names.
+func (m *Model) Adapter(rank int, alpha float32, names ...string) *gguf.Writer {
+	w := gguf.NewWriter()
+	w.Set("general.type", "adapter")
+	w.Set("general.architecture", m.Arch)
+	w.Set("adapter.type", "lora")
+	w.Set("adapter.lora.alpha", alpha)
+	r := rand.New(rand.NewPCG(uint64(rank), 2))
+	all := m.Tensors
+	for l := range m.Size("L") {
+		for _, t := range strings.Split(m.Block, ",") {
+			if t = strings.TrimSpace(t); t != "" {
+				all += fmt.Sprintf(", blk.%d.%s", l, t)
+			}
+		}
+	}
+	for _, t := range strings.Split(all, ",") {
+		if f := strings.Fields(t); len(f) == 3 && slices.Contains(names, f[0]) {
+			m.tensor(w, r, fmt.Sprintf("%s.lora_a %s %d", f[0], f[1], rank), "")
+			m.tensor(w, r, fmt.Sprintf("%s.lora_b %d %s", f[0], rank, f[2]), "")
+		}
+	}
+	return w
+}
+
 // ByName is a model of the table; a name that is not there is the caller's mistake.
 func ByName(name string) *Model {
 	i := slices.IndexFunc(Models, func(m Model) bool { return m.Name == name })
