@@ -14,6 +14,7 @@ type attGroup struct {
 	session *Session
 	row, n  int // rows of the pass
 	kv      int // KV head
+	keys    int // that every query sees; 0 = those up to its own
 	page    int // the first page one of them sees
 	pages   int // pages from there to the last
 	first   int // index of its first page in the split form; the next is kvHeads later
@@ -100,7 +101,11 @@ func (t *attendTask) group(window int) {
 			for h := 0; h < spec.KVHeads; h++ {
 				g := &t.groups[i]
 				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks+h
-				g.page = 0
+				g.page, g.keys = 0, 0
+				if spec.Encoder {
+					g.keys = p.n // the whole sequence is in the pass
+					last = p.n - 1
+				}
 				if window > 0 {
 					g.page = max(0, int(t.r.pos[row])+1-window) / kernels.PageKeys
 				}
@@ -205,7 +210,11 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 	shared := m.Spec.Heads / m.Spec.KVHeads
 	for i := 0; i < nq; i++ {
 		end := t.r.pos[g.row+i/shared] + 1 - int32((g.page+page)*kernels.PageKeys)
-		a.lo[i], a.hi[i], a.own[i] = 0, min(kernels.PageKeys, end), end-1
+		a.lo[i], a.own[i] = 0, end-1
+		if g.keys > 0 {
+			end = int32(g.keys - page*kernels.PageKeys)
+		}
+		a.hi[i] = min(kernels.PageKeys, end)
 		if t.window > 0 {
 			if a.lo[i] = end - int32(t.window); a.lo[i] < 0 {
 				a.lo[i] = 0

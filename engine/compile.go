@@ -85,8 +85,8 @@ func compile(m *Model) (*plan, error) {
 	c.flush()
 	c.p.readers()
 	c.p.hidden = c.at[m.Program.Hidden]
-	if c.p.head.mats == nil || c.p.hidden < 0 {
-		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
+	if c.p.hidden < 0 || (c.p.head.mats == nil) != m.Spec.Encoder {
+		return nil, fmt.Errorf("%s: the program has no result", m.file.Name)
 	}
 	c.p.follow(m.cfg.threads)
 	return c.p, nil
@@ -242,6 +242,17 @@ func (c *compiler) op(o *models.Op, i int) error {
 		}
 		c.p.place = w
 		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
+	case models.Row:
+		w, err := c.m.bind(o)
+		if err != nil {
+			return err
+		}
+		r := rowOp{kind: rowRow, width: width, w: make([]float32, width)}
+		w.row(r.w, 0)
+		if !c.m.level.AllFinite(r.w) {
+			return &NumberError{c.m.file.Name, fmt.Sprintf("tensor %q", o.W), "holds a NaN or an infinity; the file is damaged, pull it again"}
+		}
+		c.inPlace(o, i, sp, r)
 	case models.RMSNorm, models.LayerNorm:
 		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols, each: o.Each}
 		if o.Kind == models.LayerNorm {

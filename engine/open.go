@@ -242,6 +242,12 @@ func (m *Model) prepare() error {
 	if m.cfg.kv == KVQ8_0 && spec.HeadDim%kernels.ActBlock != 0 {
 		return fmt.Errorf("%s: heads have %d elements, and a q8_0 KV cache wants a multiple of %d; use f16 or f32 KV", m.file.Name, spec.HeadDim, kernels.ActBlock)
 	}
+	if spec.Encoder {
+		m.cfg.chunk = max(m.cfg.chunk, m.cfg.context) // a text is evaluated in one pass
+		if !m.cfg.kvSet {
+			m.cfg.kv = KVF32 // nothing is kept
+		}
+	}
 	m.rope.init(&spec.Rope, m.cfg.context)
 	if spec.WindowRope != nil {
 		m.windowRope.init(spec.WindowRope, m.cfg.context)

@@ -70,6 +70,7 @@ type rowKind uint8
 const (
 	rowEmbed         rowKind = iota
 	rowPosition              // out = the position's row of plan.place
+	rowRow                   // out = a + w
 	rowAdd                   // out = a + b
 	rowScale                 // out = a * factor
 	rowNorm                  // out = rmsnorm(a) * w
@@ -107,20 +108,20 @@ type rowOp struct {
 	router    *kernels.Router
 }
 
-// follow cuts the regions of products for one token and tells which follows which; the first follows the head.
+// follow cuts the regions of products for one token and tells which follows which; the first follows the last, the head.
 func (p *plan) follow(threads int) {
-	last := &p.head
+	var all []*step
 	for i := range p.steps {
 		if s := &p.steps[i]; s.kind == stepMat {
-			last.then, last = s, s
+			all = append(all, s)
 		}
 	}
-	last.then = &p.head
-	for s := p.head.then; ; s = s.then {
+	if p.head.mats != nil {
+		all = append(all, &p.head)
+	}
+	for i, s := range all {
+		s.then = all[(i+1)%len(all)]
 		s.cutOne(threads)
-		if s == &p.head {
-			break
-		}
 	}
 }
 

@@ -295,6 +295,11 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		r.m.plan.embed.row(at(o.out), int(r.tok[i]))
 	case rowPosition:
 		r.m.plan.place.row(at(o.out), int(r.pos[i]))
+	case rowRow:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Add(at(o.out), o.w)
 	case rowAdd:
 		if o.out != o.a {
 			copy(at(o.out), at(o.a))

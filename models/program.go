@@ -14,6 +14,7 @@ type Kind uint8
 const (
 	Embed         Kind = iota // out[r] = row of W for token r
 	Position                  // out[r] = row of W for row r's position
+	Row                       // out = in0 + the first row of W [width, Rows]
 	MatMul                    // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
 	StackMatMul               // the same for each of Parts parts of a row, by one of the Stack matrices of W; see Op
 	Route                     // out = the Parts experts that the logits in0 choose, rising, and then their weights; see Router
@@ -36,7 +37,7 @@ const (
 	Pool                      // out = one row a sequence: mean or last row of in0
 )
 
-var kindNames = [...]string{"embed", "position", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
+var kindNames = [...]string{"embed", "position", "row", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
 	"swiglu", "clampedswiglu", "geglu", "gelu", "relu2", "clamp", "gate", "add", "scale", "softcap", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
@@ -74,7 +75,7 @@ type Program struct {
 	Spec   *Spec
 	Ops    []Op
 	Width  []int // [values] width of a row
-	Logits Value // [wanted rows, Vocab]
+	Logits Value // [wanted rows, Vocab]; -1 for an encoder
 	Hidden Value // [wanted rows, Dim] after the final norm
 	Class  Value // [sequences, labels]; -1 when the model has no classification head
 }
@@ -147,17 +148,24 @@ func (b builder) add(layer int, x, y Value) Value {
 //	x += down·(act(gate·norm(x)) * up·norm(x))
 //	logits = head·norm(x)
 //
-// with what the Spec adds to it or leaves out. After the last attention only the wanted rows go on.
+// with what the Spec adds to it or leaves out; an encoder ends with the last layer. After the last attention only the wanted rows go on.
 func lower(s *Spec) *Program {
-	p := &Program{Spec: s, Class: -1}
+	p := &Program{Spec: s, Logits: -1, Class: -1}
 	b := builder{p}
 	x := b.op(Op{Kind: Embed, W: "token_embd.weight"}, s.Dim)
+	if s.Types > 0 {
+		x = b.op(Op{Kind: Row, W: "token_types.weight", Rows: s.Types}, s.Dim, x)
+	}
 	if s.Positions {
 		x = b.add(0, x, b.op(Op{Kind: Position, W: "position_embd.weight"}, s.Dim))
 	}
 	x = b.norm(b.scale(x, 0, s.EmbedScale), 0, s.EmbNorm, 0)
 	for l := 0; l < s.Layers; l++ {
 		x = b.block(x, l)
+	}
+	if s.Encoder {
+		p.Hidden = x
+		return p
 	}
 	p.Hidden = b.norm(x, s.Layers, "output_norm", 0)
 	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
@@ -202,13 +210,13 @@ func (b builder) block(x Value, l int) Value {
 	if s.Parallel && s.FFNNorm != s.AttnNorm {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
-	x = b.add(l, x, out)
+	x = b.norm(b.add(l, x, out), l, name(s.AttnSum), 0)
 	if !s.Parallel {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
 	ffn := b.feedForward(h, l, name)
 	ffn = b.scale(b.norm(ffn, l, name(s.FFNPost), 0), l, s.ResidualScale)
-	return b.add(l, x, ffn)
+	return b.norm(b.add(l, x, ffn), l, name(s.FFNSum), 0)
 }
 
 func (b builder) attention(h Value, l int, name func(string) string) Value {
@@ -323,6 +331,8 @@ func (p *Program) Tensors() []TensorSpec {
 			add(o.W, w, p.Spec.Vocab)
 		case Position:
 			add(o.W, w, p.Spec.Context)
+		case Row:
+			add(o.W, w, o.Rows)
 		case MatMul:
 			rows := max(w, o.Rows)
 			add(o.W, p.Width[o.In[0]], rows)

@@ -6,6 +6,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -36,6 +37,8 @@ type Spec struct {
 	QKNorm   QKNorm // on queries and keys
 	QKLast   bool   // after they rotate, not before
 	EmbNorm  string // on the embedding
+	AttnSum  string // on x when attention is added
+	FFNSum   string // on x when the feed-forward block is added
 
 	Rope       Rope
 	WindowRope *Rope // of layers with a window; nil = Rope
@@ -48,6 +51,9 @@ type Spec struct {
 	KVRank, LatentDim int
 	QRank             int // queries go through so many columns first; 0 = not
 	NopeDim           int // columns of a head of wq that do not rotate
+
+	Encoder bool // every token sees every other, and states are pooled: no logits
+	Types   int  // kinds of token, of whose embeddings that of the first is added to all; 0 = none
 
 	Sinks bool // each head has a score to which no value belongs
 
@@ -86,7 +92,7 @@ type Spec struct {
 
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
 	Labels  []string
-	Pooling Pooling
+	Pooling Pooling // of that, or of embeddings
 }
 
 // Norm is a kind of normalisation.
@@ -141,8 +147,21 @@ type Pooling int
 const (
 	PoolNone Pooling = 0
 	PoolMean Pooling = 1
+	PoolCLS  Pooling = 2 // the first token's
 	PoolLast Pooling = 3
 )
+
+var poolings = [...]string{PoolNone: "none", PoolMean: "mean", PoolCLS: "cls", PoolLast: "last"}
+
+func (p Pooling) String() string { return poolings[p] }
+
+// ParsePooling returns the pooling of a name: mean, cls or last.
+func ParsePooling(name string) (Pooling, error) {
+	if i := slices.Index(poolings[:], name); i > 0 {
+		return Pooling(i), nil
+	}
+	return 0, fmt.Errorf("pooling %q is not known (known: mean, cls, last)", name)
+}
 
 // architecture fills s from the keys that differ between architectures; the common ones are read already.
 type architecture func(r *reader, s *Spec)
@@ -416,7 +435,7 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		n := f.Tensors[i].Name
-		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd")) {
+		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd") || strings.HasPrefix(n, "token_types")) {
 			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
 		}
 	}

@@ -95,10 +95,17 @@ func packages(t *testing.T) (python, dir string) {
 
 // settings are those of llama.cpp that change its speed, or what it computes.
 type settings struct {
-	Threads int  `json:"threads"`
-	Repack  bool `json:"repack"`
-	Flash   bool `json:"flash"`
-	Exact   bool `json:"exact"` // F32 KV cache
+	Threads int    `json:"threads"`
+	Repack  bool   `json:"repack"`
+	Flash   bool   `json:"flash"`
+	Exact   bool   `json:"exact"` // F32 KV cache
+	LoRA    []lora `json:"lora"`
+}
+
+// lora is an adapter file and its scale.
+type lora struct {
+	Path  string  `json:"path"`
+	Scale float64 `json:"scale"`
 }
 
 func (s settings) String() string {
