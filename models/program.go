@@ -14,7 +14,7 @@ type Kind uint8
 const (
 	Embed         Kind = iota // out[r] = row of W for token r
 	Position                  // out[r] = row of W for row r's position
-	Row                       // out = in0 + the first row of W [width, Rows]
+	Row                       // out = in0 + the first row of W [width, Stack]
 	MatMul                    // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
 	StackMatMul               // the same for each of Parts parts of a row, by one of the Stack matrices of W; see Op
 	Route                     // out = the Parts experts that the logits in0 choose, rising, and then their weights; see Router
@@ -154,7 +154,7 @@ func lower(s *Spec) *Program {
 	b := builder{p}
 	x := b.op(Op{Kind: Embed, W: "token_embd.weight"}, s.Dim)
 	if s.Types > 0 {
-		x = b.op(Op{Kind: Row, W: "token_types.weight", Rows: s.Types}, s.Dim, x)
+		x = b.op(Op{Kind: Row, W: "token_types.weight", Stack: s.Types}, s.Dim, x)
 	}
 	if s.Positions {
 		x = b.add(0, x, b.op(Op{Kind: Position, W: "position_embd.weight"}, s.Dim))
@@ -332,7 +332,7 @@ func (p *Program) Tensors() []TensorSpec {
 		case Position:
 			add(o.W, w, p.Spec.Context)
 		case Row:
-			add(o.W, w, o.Rows)
+			add(o.W, w, o.Stack)
 		case MatMul:
 			rows := max(w, o.Rows)
 			add(o.W, p.Width[o.In[0]], rows)

@@ -23,6 +23,9 @@ p.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED if want["flash"] else fl
 if want["exact"]:
     p.cache_type_k = p.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     p.warmup = p.fit_params = False
+if want["pooling"]:
+    p.embedding = True
+    p.pooling_type = getattr(xllamacpp.llama_pooling_type, "LLAMA_POOLING_TYPE_" + want["pooling"])
 if want["lora"]:
     p.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(a["path"], a["scale"]) for a in want["lora"]]
 p.n_gpu_layers = 0

@@ -100,6 +100,7 @@ type settings struct {
 	Flash   bool   `json:"flash"`
 	Exact   bool   `json:"exact"` // F32 KV cache
 	LoRA    []lora `json:"lora"`
+	Pooling string `json:"pooling"` // of embeddings: MEAN, CLS, LAST, or UNSPECIFIED for the file's; "" = logits
 }
 
 // lora is an adapter file and its scale.
@@ -247,6 +248,17 @@ func (l *llama) logProbs(prompt []int32, n int) []float64 {
 		all[t.ID] = t.LogProb
 	}
 	return all
+}
+
+// embed returns the embedding of a text, of length 1.
+func (l *llama) embed(text string) []float64 {
+	l.t.Helper()
+	var out []struct{ Embedding [][]float64 }
+	l.post("/embedding", object{"content": text}, &out)
+	if len(out) != 1 || len(out[0].Embedding) != 1 {
+		l.t.Fatalf("llama.cpp gave no embedding: %+v", out)
+	}
+	return out[0].Embedding[0]
 }
 
 // top returns the most likely next token and its lead over the second, in nats; 0 where llama.cpp tells no

@@ -104,13 +104,16 @@ func (m *Model) Adapter(rank int, alpha float32, names ...string) *gguf.Writer {
 	return w
 }
 
-// ByName is a model of the table; a name that is not there is the caller's mistake.
+// ByName is a model of the tables; a name that is not there is the caller's mistake.
 func ByName(name string) *Model {
-	i := slices.IndexFunc(Models, func(m Model) bool { return m.Name == name })
-	if i < 0 {
-		panic("tiny: no model " + name)
+	for _, table := range [][]Model{Models, Encoders} {
+		for i := range table {
+			if table[i].Name == name {
+				return &table[i]
+			}
+		}
 	}
-	return &Models[i]
+	panic("tiny: no model " + name)
 }
 
 // Files writes every model of the table into dir, as NAME.F32.gguf, and returns their paths.

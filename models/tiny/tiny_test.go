@@ -2,6 +2,7 @@ package tiny
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/freehold-slm/freehold/models"
@@ -10,8 +11,9 @@ import (
 
 // Every model of the table is one that is known, and has the same bytes each time.
 func TestModels(t *testing.T) {
-	for i := range Models {
-		m := &Models[i]
+	all := append(slices.Clone(Models), Encoders...)
+	for i := range all {
+		m := &all[i]
 		t.Run(m.Name, func(t *testing.T) {
 			var a, b bytes.Buffer
 			for _, out := range []*bytes.Buffer{&a, &b} {
