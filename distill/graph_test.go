@@ -27,7 +27,7 @@ func best(t testing.TB) *kernels.Level {
 	return l
 }
 
-// modelFiles lists the unquantised fixture models that models knows, and the tiny ones of other architectures; what is not known is
+// modelFiles lists the unquantised fixture models that models knows, and tiny ones for the ops of other architectures; what is not known is
 // named in the log.
 func modelFiles(t *testing.T) []string {
 	t.Helper()
@@ -35,7 +35,7 @@ func modelFiles(t *testing.T) []string {
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no fixture models (%v)", err)
 	}
-	made, err := tiny.Files(t.TempDir())
+	made, err := tiny.Files(t.TempDir(), "olmo", "command-r", "cohere2", "exaone4", "nemotron", "hunyuan-dense", "mpt", "bloom", "stablelm-norms")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,6 +187,9 @@ func checkModel(path string) (spec *models.Spec, err error) {
 	defer f.Close()
 	spec, err = models.NewSpec(f)
 	if err == nil {
+		err = learnable(path, spec)
+	}
+	if err == nil {
 		_, err = models.Vocabulary(f)
 	}
 	var known *gguf.Error

@@ -51,6 +51,9 @@ type Student struct {
 
 // NewStudent unpacks the tensors that spec's program reads from f to f32. All learn until Freeze says otherwise.
 func NewStudent(spec *models.Spec, f *gguf.File) (*Student, error) {
+	if err := learnable(f.Name, spec); err != nil {
+		return nil, err
+	}
 	s := newStudent(spec)
 	for _, p := range s.Params {
 		t, ok := models.Tensor(f, p.Name)

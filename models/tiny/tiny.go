@@ -116,11 +116,11 @@ func ByName(name string) *Model {
 	panic("tiny: no model " + name)
 }
 
-// Files writes every model of the table into dir, as NAME.F32.gguf, and returns their paths.
-func Files(dir string) (paths []string, err error) {
-	for i := range Models {
-		path := filepath.Join(dir, Models[i].Name+".F32.gguf")
-		if err := Models[i].Writer().WriteTo(path); err != nil {
+// Files writes the models of the given names into dir, as NAME.F32.gguf, and returns their paths.
+func Files(dir string, names ...string) (paths []string, err error) {
+	for _, name := range names {
+		path := filepath.Join(dir, name+".F32.gguf")
+		if err := ByName(name).Writer().WriteTo(path); err != nil {
 			return nil, err
 		}
 		paths = append(paths, path)
