@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -86,7 +85,7 @@ func (m *Model) Adapter(rank int, alpha float32, names ...string) *gguf.Writer {
 	w.Set("general.architecture", m.Arch)
 	w.Set("adapter.type", "lora")
 	w.Set("adapter.lora.alpha", alpha)
-	r := rand.New(rand.NewPCG(uint64(rank), 2))
+	r := &random{seed: uint64(rank)}
 	all := m.Tensors
 	for l := range m.Size("L") {
 		for _, t := range strings.Split(m.Block, ",") {
@@ -146,7 +145,7 @@ func (m *Model) Writer() *gguf.Writer {
 	}
 	h := fnv.New64a()
 	h.Write([]byte(m.Name)) //nolint:errcheck // never fails
-	r := rand.New(rand.NewPCG(h.Sum64(), 1))
+	r := &random{seed: h.Sum64()}
 	for _, t := range strings.Split(m.Tensors, ",") {
 		m.tensor(w, r, t, "")
 	}
@@ -156,6 +155,21 @@ func (m *Model) Writer() *gguf.Writer {
 		}
 	}
 	return w
+}
+
+// random gives numbers of mean 0 and variance 1, nearly normal.
+type random struct {
+	seed uint64
+	n    uint32
+}
+
+func (r *random) next() float64 {
+	sum := 0.0
+	for _, u := range kernels.Philox(r.seed, [4]uint32{r.n}) {
+		sum += float64(u) / (1 << 32)
+	}
+	r.n++
+	return (sum - 2) * math.Sqrt(3)
 }
 
 // tokenizer is byte-level BPE, but for those who bring their own in Meta.
@@ -179,7 +193,7 @@ func (m *Model) tokenizer(w *gguf.Writer) {
 }
 
 // tensor adds one: weights of norms near 1, biases small, matrices of a spread that keeps the size of what they read.
-func (m *Model) tensor(w *gguf.Writer, r *rand.Rand, spec, prefix string) {
+func (m *Model) tensor(w *gguf.Writer, r *random, spec, prefix string) {
 	fields := strings.Fields(spec)
 	if len(fields) == 0 {
 		return
@@ -201,7 +215,7 @@ func (m *Model) tensor(w *gguf.Writer, r *rand.Rand, spec, prefix string) {
 	}
 	data := make([]byte, 0, 4*elements)
 	for range elements {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(middle+spread*r.NormFloat64())))
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(middle+spread*r.next())))
 	}
 	w.AddTensor(name, kernels.F32, shape, data)
 }
