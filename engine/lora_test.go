@@ -188,6 +188,32 @@ func TestLoRASameBits(t *testing.T) {
 	}
 }
 
+// Nothing is allocated per decoded token, with adapters on integer and float products too.
+func TestLoRANoAllocs(t *testing.T) {
+	path, adapters := writeTiny(t, "internlm2", "q8_0")
+	for _, threads := range []int{1, 2} {
+		m, err := Open(path, WithThreads(threads), WithLoRA(adapters[0], 1), WithLoRA(adapters[1], 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		s, tokens := m.NewSession(), make([]int32, 1, 128)
+		step := func() {
+			l, err := s.Eval(context.Background(), tokens)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, argmax(l))
+		}
+		for range 10 {
+			step()
+		}
+		if n := testing.AllocsPerRun(80, step); n != 0 {
+			t.Errorf("%d threads: %v allocations a token", threads, n)
+		}
+	}
+}
+
 func TestLoRARefused(t *testing.T) {
 	path, adapters := writeTiny(t, "internlm2", "f32")
 	for _, c := range []struct {
