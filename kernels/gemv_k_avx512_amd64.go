@@ -5,6 +5,9 @@ package kernels
 import "unsafe"
 
 //go:noescape
+func gemvQ4_KAVX512(dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch)
+
+//go:noescape
 func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 
 //go:noescape
@@ -55,4 +58,28 @@ func gemvScratchK(s *Scratch, tiles, blocks int) (sums *int32, scales *byte) {
 	i := int(-uintptr(unsafe.Pointer(&s.sums[0]))%64) / 4
 	_ = s.sums[i+256*tiles+80*blocks-1]
 	return &s.sums[i], (*byte)(unsafe.Pointer(&s.sums[i+256*tiles]))
+}
+
+// gemvRowsAVX512 makes the Gemv of a format of super-blocks whose kernel takes 16 rows a block at a time.
+func gemvRowsAVX512(rows16 func(dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch), bytes int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+	return func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+		b, g := a.K/Block256, a.K/32
+		rb := b * bytes
+		w = w[:len(dst)*rb]
+		s.fetch = fetch{lead: uintptr(16*rb + leadAVX512), end: uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))}
+		if s.Next != nil {
+			s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - s.fetch.end
+		}
+		q, d, sx := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
+		if len(dst) < 16 {
+			for r := range dst { // all lanes one row
+				rows16(&dst[r], 1, &w[r*rb], 0, q, d, sx, b, &s.fetch)
+			}
+			return
+		}
+		for r := 0; r < len(dst); r += 16 {
+			at := min(r, len(dst)-16) // the last tile may take rows of the one before again
+			rows16(&dst[at], 0xffff, &w[at*rb], rb, q, d, sx, b, &s.fetch)
+		}
+	}
 }

@@ -1,0 +1,107 @@
+// Gemv of 16 rows of super-blocks that takes one block of all rows at a time: the rows were asked for a tile ahead, in file
+// order, so they are in the caches whatever order they are read in. Four rows are reduced together, which gives the sums of a
+// group as lanes; nothing goes through scratch.
+//
+//	SI R8 R9 R12 this block of rows 0, 4, 8, 12 · AX bytes of a row, BX of three · R11 activations · R13 d, R14 sx (or sum16)
+//	CX blocks left · R10 next line to prefetch · Z30 chains · Z0-Z7 temporaries
+
+// LOADARGS of func (dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch)
+#define LOADARGS \
+	MOVQ mask+8(FP), AX        \
+	KMOVW AX, K1               \
+	MOVQ w+16(FP), SI          \
+	MOVQ stride+24(FP), AX     \
+	LEAQ (AX)(AX*2), BX        \
+	LEAQ (SI)(AX*4), R8        \
+	LEAQ (R8)(AX*4), R9        \
+	LEAQ (R9)(AX*4), R12       \
+	MOVQ q+32(FP), R11         \
+	MOVQ d+40(FP), R13         \
+	MOVQ sx+48(FP), R14        \
+	MOVQ blocks+56(FP), CX     \
+	MOVQ fetch+64(FP), DX      \
+	MOVQ fetch_lead(DX), R10   \
+	ADDQ SI, R10               \
+	MOVQ fetch_end(DX), DI     \
+	VPXORD Z30, Z30, Z30
+
+// ASKJUMP goes on at what is read after the weights, once.
+#define ASKJUMP(near) \
+	CMPQ R10, DI             \
+	JCS  near                \
+	ADDQ fetch_jump(DX), R10 \
+	MOVQ $-1, DI             \
+near:
+
+#define ASK(line) PREFETCHT0 (64*(line))(R10)
+
+#define ASK4 \
+	ASK(0)         \
+	ASK(1)         \
+	ASK(2)         \
+	ASK(3)         \
+	ADDQ $256, R10
+
+// HEADS: 16 bytes at o of each row as Z0-Z3 = dwords 0-3 of all rows.
+#define HEADS(o) \
+	VMOVDQU      o(SI), X0                      \
+	VMOVDQU      o(SI)(AX*1), X1                \
+	VMOVDQU      o(SI)(AX*2), X2                \
+	VMOVDQU      o(SI)(BX*1), X3                \
+	HEADS4(o, R8, $1)                           \
+	HEADS4(o, R9, $2)                           \
+	HEADS4(o, R12, $3)                          \
+	TRANSPOSE4(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+
+#define HEADS4(o, B, lane) \
+	VINSERTI32X4 lane, o(B), Z0, Z0       \
+	VINSERTI32X4 lane, o(B)(AX*1), Z1, Z1 \
+	VINSERTI32X4 lane, o(B)(AX*2), Z2, Z2 \
+	VINSERTI32X4 lane, o(B)(BX*1), Z3, Z3
+
+// ROWS4: T = sums of the four groups of a half, dword i of lane g = row i of B, for a ROW that leaves partial sums.
+#define ROWS4(o, B, ROW, T) \
+	ROW(o(B), Z0)                   \
+	ROW(o(B)(AX*1), Z1)             \
+	ROW(o(B)(AX*2), Z2)             \
+	ROW(o(B)(BX*1), Z3)             \
+	ASK4                            \
+	REDUCE                          \
+	VMOVDQA32 Z0, T
+
+// BYGROUP: Z20-Z23 = sums of groups 0-3 of 16 rows, from Z16-Z19.
+#define BYGROUP \
+	VSHUFI32X4 $0x44, Z17, Z16, Z4  \
+	VSHUFI32X4 $0xee, Z17, Z16, Z5  \
+	VSHUFI32X4 $0x44, Z19, Z18, Z6  \
+	VSHUFI32X4 $0xee, Z19, Z18, Z7  \
+	VSHUFI32X4 $0x88, Z6, Z4, Z20   \
+	VSHUFI32X4 $0xdd, Z6, Z4, Z21   \
+	VSHUFI32X4 $0x88, Z7, Z5, Z22   \
+	VSHUFI32X4 $0xdd, Z7, Z5, Z23
+
+// The bytes 0, 1, 2, 3 of every dword, in turn.
+DATA pick<>+0(SB)/4, $0x80808000
+DATA pick<>+4(SB)/4, $0x80808004
+DATA pick<>+8(SB)/4, $0x80808008
+DATA pick<>+12(SB)/4, $0x8080800c
+DATA pick<>+16(SB)/4, $0x80808001
+DATA pick<>+20(SB)/4, $0x80808005
+DATA pick<>+24(SB)/4, $0x80808009
+DATA pick<>+28(SB)/4, $0x8080800d
+DATA pick<>+32(SB)/4, $0x80808002
+DATA pick<>+36(SB)/4, $0x80808006
+DATA pick<>+40(SB)/4, $0x8080800a
+DATA pick<>+44(SB)/4, $0x8080800e
+DATA pick<>+48(SB)/4, $0x80808003
+DATA pick<>+52(SB)/4, $0x80808007
+DATA pick<>+56(SB)/4, $0x8080800b
+DATA pick<>+60(SB)/4, $0x8080800f
+GLOBL pick<>(SB), RODATA|NOPTR, $64
+
+// PICKS: Z12-Z15 take byte 0-3 of dwords.
+#define PICKS \
+	VBROADCASTI32X4 pick<>+0(SB), Z12  \
+	VBROADCASTI32X4 pick<>+16(SB), Z13 \
+	VBROADCASTI32X4 pick<>+32(SB), Z14 \
+	VBROADCASTI32X4 pick<>+48(SB), Z15
