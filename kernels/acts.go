@@ -134,10 +134,14 @@ type Scratch struct {
 	sums   []int32   // group sums of 16 rows, level-private
 	f      []float32 // [16, floatPart] float weights left over, level-private
 	fetch  fetch
+	asks   asks
 
 	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
 	// what lies behind them. It is a hint: nothing depends on it.
 	Next *byte
+
+	// NextStep is how many bytes apart the 16 runs of rows lie that are read from Next on together; 0 = it is read in order.
+	NextStep int
 }
 
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.

@@ -5,7 +5,7 @@ package kernels
 import "unsafe"
 
 //go:noescape
-func gemvQ4_KAVX512(dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch)
+func gemvQ4_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks)
 
 //go:noescape
 func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
@@ -60,26 +60,53 @@ func gemvScratchK(s *Scratch, tiles, blocks int) (sums *int32, scales *byte) {
 	return &s.sums[i], (*byte)(unsafe.Pointer(&s.sums[i+256*tiles]))
 }
 
-// gemvRowsAVX512 makes the Gemv of a format of super-blocks whose kernel takes 16 rows a block at a time.
-func gemvRowsAVX512(rows16 func(dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch), bytes int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+// gemvRuns is the Gemv of 16 rows, stride bytes apart, a super-block of each at a time: dst[i*step] = row i.
+type gemvRuns func(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks)
+
+// asks tells it what to ask memory for: with the first block of rows a block of 16 rows that begin at from, step bytes apart, then
+// the next block of these; and after left blocks those that begin at then.
+type asks struct {
+	from, step, left, then, thenStep uintptr
+}
+
+// askAhead is about how many bytes of each of 16 rows are asked for ahead.
+const askAhead = 512
+
+// gemvRunsAVX512 makes the Gemv of a format of super-blocks. It reads 16 runs of rows at once, for the prefetchers of
+// the CPU follow a run in each page of 4 KiB, and one alone reaches less than the memory gives.
+func gemvRunsAVX512(rows16 gemvRuns, bytes int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 	return func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 		b, g := a.K/Block256, a.K/32
 		rb := b * bytes
 		w = w[:len(dst)*rb]
-		s.fetch = fetch{lead: uintptr(16*rb + leadAVX512), end: uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))}
-		if s.Next != nil {
-			s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - s.fetch.end
-		}
 		q, d, sx := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
-		if len(dst) < 16 {
-			for r := range dst { // all lanes one row
-				rows16(&dst[r], 1, &w[r*rb], 0, q, d, sx, b, &s.fetch)
+		n := len(dst) / 16 // rows of a run
+		run := n * rb
+		ahead := min(n*b, (askAhead+bytes-1)/bytes)
+		at := uintptr(unsafe.Pointer(unsafe.SliceData(w)))
+		next, nextStep := at+uintptr(len(w)), uintptr(run)
+		if s.Next != nil {
+			next, nextStep = uintptr(unsafe.Pointer(s.Next)), uintptr(s.NextStep)
+			if nextStep == 0 {
+				nextStep = uintptr(ahead * bytes)
 			}
-			return
 		}
-		for r := 0; r < len(dst); r += 16 {
-			at := min(r, len(dst)-16) // the last tile may take rows of the one before again
-			rows16(&dst[at], 0xffff, &w[at*rb], rb, q, d, sx, b, &s.fetch)
+		for r := range n {
+			s.asks = asks{from: at + uintptr(r*rb+ahead*bytes), step: uintptr(run), left: uintptr(1 + n*b - ahead - r*b), then: next, thenStep: nextStep}
+			if past := r*b + ahead - n*b; past >= 0 {
+				s.asks = asks{from: next + uintptr(past*bytes), step: nextStep}
+			}
+			rows16(&dst[r], n, &w[r*rb], run, q, d, sx, b, &s.asks)
+		}
+		if left := len(dst) % 16; left > 0 && n > 0 { // the last 16 rows, some of them again
+			r := len(dst) - 16
+			s.asks = asks{from: next, step: nextStep}
+			rows16(&dst[r], 1, &w[r*rb], rb, q, d, sx, b, &s.asks)
+		} else if left > 0 {
+			for r := range dst { // all lanes one row
+				s.asks = asks{from: next, step: nextStep}
+				rows16(&dst[r], 0, &w[r*rb], 0, q, d, sx, b, &s.asks)
+			}
 		}
 	}
 }

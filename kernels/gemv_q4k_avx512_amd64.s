@@ -68,9 +68,6 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $12
 	ROWS4(o, R8, ROW, Z17)             \
 	ROWS4(o, R9, ROW, Z18)             \
 	ROWS4(o, R12, ROW, Z19)            \
-	ASK(0)                             \
-	ASK(1)                             \
-	ADDQ   $128, R10                   \
 	BYGROUP                            \
 	VPSRAD $4, Z21, Z21                \
 	VPSRAD $4, Z23, Z23                \
@@ -79,33 +76,26 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $12
 	GROUP(Z22, scales, minima, Z14, i+2) \
 	GROUP(Z23, scales, minima, Z15, i+3)
 
-// func gemvQ4_KAVX512(dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch)
+// func gemvQ4_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks)
 TEXT ·gemvQ4_KAVX512(SB), 0, $136-72
-	LOADARGS
+	MOVQ $0xf0f0f0f0f0f0f0f0, AX
+	VPBROADCASTQ AX, Z31
+	MOVL $0x33, AX
+	KMOVW AX, K2
+	VPSRLQ $4, Z31, K2, Z31
 	PICKS
-	MOVQ $0x0f0f0f0f0f0f0f0f, R15
-	VPBROADCASTQ R15, Z31
-	MOVL $0xcc, R15
-	KMOVW R15, K2
-	VPSLLD $4, Z31, Z4
-	VMOVDQA64 Z4, K2, Z31
+	LOADARGS(144)
 
 	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
 block:
-	ASKJUMP(near)
+	ASKTURN(144, ask)
 	SUBSCALES
 	HALF(16, 0, Z8, Z9, 0)
 	HALF(80, 128, Z10, Z11, 4)
-	ADDQ $144, SI
-	ADDQ $144, R8
-	ADDQ $144, R9
-	ADDQ $144, R12
-	ADDQ $256, R11
-	ADDQ $32, R13
+	NEXTBLOCK(144)
 	ADDQ $32, R14
 	DECQ CX
 	JNZ  block
-	MOVQ dst+0(FP), DI
-	VMOVUPS Z30, K1, (DI)
+	STORELANES
 	VZEROUPPER
 	RET

@@ -1,14 +1,12 @@
-// Gemv of 16 rows of super-blocks that takes one block of all rows at a time: the rows were asked for a tile ahead, in file
-// order, so they are in the caches whatever order they are read in. Four rows are reduced together, which gives the sums of a
-// group as lanes; nothing goes through scratch.
+// Gemv of 16 rows of super-blocks that takes one block of all rows at a time. Four rows are reduced together, which gives the sums
+// of a group as lanes, so nothing goes through scratch, and the chains run while the next block is multiplied.
 //
-//	SI R8 R9 R12 this block of rows 0, 4, 8, 12 · AX bytes of a row, BX of three · R11 activations · R13 d, R14 sx (or sum16)
-//	CX blocks left · R10 next line to prefetch · Z30 chains · Z0-Z7 temporaries
+//	SI R8 R9 R12 this block of rows 0, 4, 8, 12 · AX bytes from row to row, BX thrice that · R11 activations · R13 d, R14 sx (or sum16)
+//	CX blocks left · R10 what to ask for next, R15 on to the next row's, DX back to the first row's · DI blocks up to the turn of asks
+//	Z30 chains · Z0-Z7 temporaries
 
-// LOADARGS of func (dst *float32, mask int, w *byte, stride int, q *int8, d, sx *float32, blocks int, fetch *fetch)
-#define LOADARGS \
-	MOVQ mask+8(FP), AX        \
-	KMOVW AX, K1               \
+// LOADARGS of func (dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks); bytes of a block.
+#define LOADARGS(bytes) \
 	MOVQ w+16(FP), SI          \
 	MOVQ stride+24(FP), AX     \
 	LEAQ (AX)(AX*2), BX        \
@@ -19,28 +17,72 @@
 	MOVQ d+40(FP), R13         \
 	MOVQ sx+48(FP), R14        \
 	MOVQ blocks+56(FP), CX     \
-	MOVQ fetch+64(FP), DX      \
-	MOVQ fetch_lead(DX), R10   \
-	ADDQ SI, R10               \
-	MOVQ fetch_end(DX), DI     \
+	MOVQ asks+64(FP), DI       \
+	MOVQ asks_from(DI), R10    \
+	MOVQ asks_step(DI), R15    \
+	MOVQ asks_left(DI), DI     \
+	BACK(bytes)                \
 	VPXORD Z30, Z30, Z30
 
-// ASKJUMP goes on at what is read after the weights, once.
-#define ASKJUMP(near) \
-	CMPQ R10, DI             \
-	JCS  near                \
-	ADDQ fetch_jump(DX), R10 \
-	MOVQ $-1, DI             \
+#define BACK(bytes) \
+	MOVQ R15, DX     \
+	SHLQ $4, DX      \
+	NEGQ DX          \
+	ADDQ $bytes, DX
+
+// ASKTURN: from here on, what is read after the rows is asked for.
+#define ASKTURN(bytes, near) \
+	DECQ DI                    \
+	JNE  near                  \
+	MOVQ asks+64(FP), DI       \
+	MOVQ asks_then(DI), R10    \
+	MOVQ asks_thenStep(DI), R15 \
+	XORL DI, DI                \
+	BACK(bytes)                \
 near:
 
-#define ASK(line) PREFETCHT0 (64*(line))(R10)
+// ASK3: the lines of the next block of one row; ASK4 those of a longer one.
+#define ASK3 \
+	PREFETCHT0 (R10)    \
+	PREFETCHT0 64(R10)  \
+	PREFETCHT0 128(R10) \
+	ADDQ R15, R10
 
 #define ASK4 \
-	ASK(0)         \
-	ASK(1)         \
-	ASK(2)         \
-	ASK(3)         \
-	ADDQ $256, R10
+	PREFETCHT0 (R10)    \
+	PREFETCHT0 64(R10)  \
+	PREFETCHT0 128(R10) \
+	PREFETCHT0 192(R10) \
+	ADDQ R15, R10
+
+// NEXTBLOCK steps to the next block.
+#define NEXTBLOCK(bytes) \
+	ADDQ $bytes, SI  \
+	ADDQ $bytes, R8  \
+	ADDQ $bytes, R9  \
+	ADDQ $bytes, R12 \
+	ADDQ $256, R11   \
+	ADDQ $32, R13    \
+	ADDQ DX, R10
+
+// STORELANES: dst[i*step] = lane i of Z30.
+#define STORELANES \
+	MOVQ         dst+0(FP), DI         \
+	MOVQ         step+8(FP), AX        \
+	VPBROADCASTD AX, Z0                \
+	VPMULLD      lanes<>(SB), Z0, Z0   \
+	KXNORW       K1, K1, K1            \
+	VSCATTERDPS  Z30, K1, (DI)(Z0*4)
+
+DATA lanes<>+0(SB)/8, $0x0000000100000000
+DATA lanes<>+8(SB)/8, $0x0000000300000002
+DATA lanes<>+16(SB)/8, $0x0000000500000004
+DATA lanes<>+24(SB)/8, $0x0000000700000006
+DATA lanes<>+32(SB)/8, $0x0000000900000008
+DATA lanes<>+40(SB)/8, $0x0000000b0000000a
+DATA lanes<>+48(SB)/8, $0x0000000d0000000c
+DATA lanes<>+56(SB)/8, $0x0000000f0000000e
+GLOBL lanes<>(SB), RODATA|NOPTR, $64
 
 // HEADS: 16 bytes at o of each row as Z0-Z3 = dwords 0-3 of all rows.
 #define HEADS(o) \
@@ -65,7 +107,8 @@ near:
 	ROW(o(B)(AX*1), Z1)             \
 	ROW(o(B)(AX*2), Z2)             \
 	ROW(o(B)(BX*1), Z3)             \
-	ASK4                            \
+	ASK3                            \
+	ASK3                            \
 	REDUCE                          \
 	VMOVDQA32 Z0, T
 
