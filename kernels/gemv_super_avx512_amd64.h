@@ -2,10 +2,10 @@
 // of a group as lanes, so nothing goes through scratch, and the chains run while the next block is multiplied.
 //
 //	SI R8 R9 R12 this block of rows 0, 4, 8, 12 · AX bytes from row to row, BX thrice that · R11 activations · R13 d, R14 sx (or sum16)
-//	CX blocks left · R10 what to ask for next, R15 on to the next row's, DX back to the first row's · DI blocks up to the turn of asks
+//	CX blocks left · R10 what to ask for next, R15 on to the next row's, DX back to the first row's · DI scratch
 //	Z30 chains · Z0-Z7 temporaries
 
-// LOADARGS of func (dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks); bytes of a block.
+// LOADARGS of func (dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr); bytes of a block.
 #define LOADARGS(bytes) \
 	MOVQ w+16(FP), SI          \
 	MOVQ stride+24(FP), AX     \
@@ -21,6 +21,7 @@
 	MOVQ asks_from(DI), R10    \
 	MOVQ asks_step(DI), R15    \
 	MOVQ asks_left(DI), DI     \
+	MOVQ DI, turn-8(SP)        \
 	BACK(bytes)                \
 	VPXORD Z30, Z30, Z30
 
@@ -32,12 +33,11 @@
 
 // ASKTURN: from here on, what is read after the rows is asked for.
 #define ASKTURN(bytes, near) \
-	DECQ DI                    \
+	DECQ turn-8(SP)            \
 	JNE  near                  \
 	MOVQ asks+64(FP), DI       \
 	MOVQ asks_then(DI), R10    \
 	MOVQ asks_thenStep(DI), R15 \
-	XORL DI, DI                \
 	BACK(bytes)                \
 near:
 
@@ -101,50 +101,25 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 	VINSERTI32X4 lane, o(B)(AX*2), Z2, Z2 \
 	VINSERTI32X4 lane, o(B)(BX*1), Z3, Z3
 
-// ROWS4: T = sums of the four groups of a half, dword i of lane g = row i of B, for a ROW that leaves partial sums.
-#define ROWS4(o, B, ROW, T) \
-	ROW(o(B), Z0)                   \
-	ROW(o(B)(AX*1), Z1)             \
-	ROW(o(B)(AX*2), Z2)             \
-	ROW(o(B)(BX*1), Z3)             \
-	ASK3                            \
-	ASK3                            \
-	REDUCE                          \
+// ROWS4: T = sums of the four groups of a half, dword i of lane g = row i of B, for a ROW that leaves partial sums of what lies at
+// o and h.
+#define ROWS4(o, h, B, ROW, T) \
+	ROW(o(B), h(B), Z0)                             \
+	ROW(o(B)(AX*1), h(B)(AX*1), Z1)                 \
+	ROW(o(B)(AX*2), h(B)(AX*2), Z2)                 \
+	ROW(o(B)(BX*1), h(B)(BX*1), Z3)                 \
+	ASK3                                            \
+	ASK3                                            \
+	REDUCE4(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)         \
 	VMOVDQA32 Z0, T
 
-// BYGROUP: Z20-Z23 = sums of groups 0-3 of 16 rows, from Z16-Z19.
-#define BYGROUP \
-	VSHUFI32X4 $0x44, Z17, Z16, Z4  \
-	VSHUFI32X4 $0xee, Z17, Z16, Z5  \
-	VSHUFI32X4 $0x44, Z19, Z18, Z6  \
-	VSHUFI32X4 $0xee, Z19, Z18, Z7  \
-	VSHUFI32X4 $0x88, Z6, Z4, Z20   \
-	VSHUFI32X4 $0xdd, Z6, Z4, Z21   \
-	VSHUFI32X4 $0x88, Z7, Z5, Z22   \
-	VSHUFI32X4 $0xdd, Z7, Z5, Z23
-
-// The bytes 0, 1, 2, 3 of every dword, in turn.
-DATA pick<>+0(SB)/4, $0x80808000
-DATA pick<>+4(SB)/4, $0x80808004
-DATA pick<>+8(SB)/4, $0x80808008
-DATA pick<>+12(SB)/4, $0x8080800c
-DATA pick<>+16(SB)/4, $0x80808001
-DATA pick<>+20(SB)/4, $0x80808005
-DATA pick<>+24(SB)/4, $0x80808009
-DATA pick<>+28(SB)/4, $0x8080800d
-DATA pick<>+32(SB)/4, $0x80808002
-DATA pick<>+36(SB)/4, $0x80808006
-DATA pick<>+40(SB)/4, $0x8080800a
-DATA pick<>+44(SB)/4, $0x8080800e
-DATA pick<>+48(SB)/4, $0x80808003
-DATA pick<>+52(SB)/4, $0x80808007
-DATA pick<>+56(SB)/4, $0x8080800b
-DATA pick<>+60(SB)/4, $0x8080800f
-GLOBL pick<>(SB), RODATA|NOPTR, $64
-
-// PICKS: Z12-Z15 take byte 0-3 of dwords.
-#define PICKS \
-	VBROADCASTI32X4 pick<>+0(SB), Z12  \
-	VBROADCASTI32X4 pick<>+16(SB), Z13 \
-	VBROADCASTI32X4 pick<>+32(SB), Z14 \
-	VBROADCASTI32X4 pick<>+48(SB), Z15
+// BYGROUP: p, q, r, s = sums of groups 0-3 of 16 rows, from a, b, c, d as ROWS4 leaves them.
+#define BYGROUP(a, b, c, d, p, q, r, s) \
+	VSHUFI32X4 $0x44, b, a, Z4   \
+	VSHUFI32X4 $0xee, b, a, Z5   \
+	VSHUFI32X4 $0x44, d, c, Z6   \
+	VSHUFI32X4 $0xee, d, c, Z7   \
+	VSHUFI32X4 $0x88, Z6, Z4, p  \
+	VSHUFI32X4 $0xdd, Z6, Z4, q  \
+	VSHUFI32X4 $0x88, Z7, Z5, r  \
+	VSHUFI32X4 $0xdd, Z7, Z5, s

@@ -19,8 +19,8 @@ func avx512Int(l *Level) {
 		l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
 	}
 	l.Gemv[Q4_K] = gemvRunsAVX512(gemvQ4_KAVX512, Q4_KBytes)
-	l.Gemv[Q5_K] = gemvKMinAVX512(gemvSumsQ5_KAVX512, Q5_KBytes)
-	l.Gemv[Q6_K] = gemvQ6_KAVX512
+	l.Gemv[Q5_K] = gemvRunsAVX512(gemvQ5_KAVX512, Q5_KBytes)
+	l.Gemv[Q6_K] = gemvRunsAVX512(gemvQ6_KAVX512, Q6_KBytes)
 	gemvSmallAVX512(l)
 	gemvFreeOrder(l)
 }
