@@ -20,7 +20,7 @@ func TestFixturesAhead(t *testing.T) {
 				gemv := w.gemv
 				w.gemv = func(dst []float32, data []byte, a *kernels.Acts, tok int, s *kernels.Scratch) {
 					m.runner.mu.Lock()
-					calls = append(calls, call{&data[0], s.Next})
+					calls = append(calls, call{&data[0], s.Next.At})
 					m.runner.mu.Unlock()
 					gemv(dst, data, a, tok, s)
 				}

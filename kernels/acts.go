@@ -138,10 +138,13 @@ type Scratch struct {
 
 	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
 	// what lies behind them. It is a hint: nothing depends on it.
-	Next *byte
+	Next Next
+}
 
-	// NextStep is how many bytes apart the 16 runs of rows lie that are read from Next on together; 0 = it is read in order.
-	NextStep int
+// Next is where weights begin that are read soon.
+type Next struct {
+	At   *byte
+	Step int // bytes from each of the 16 runs of rows to the next where they are read together, see Level.Runs; 0 = read in order
 }
 
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
@@ -153,8 +156,8 @@ func (s *Scratch) ahead(w []byte, left, lead int) {
 	spare := lead / 2
 	end := uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))
 	s.fetch = fetch{lead: uintptr(lead + max(0, left-spare)), end: end}
-	if s.Next != nil {
-		s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - end
+	if s.Next.At != nil {
+		s.fetch.jump = uintptr(unsafe.Pointer(s.Next.At)) - end
 	}
 }
 

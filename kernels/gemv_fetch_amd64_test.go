@@ -35,7 +35,7 @@ func TestGemvFetch(t *testing.T) {
 				if want := 16*rb - 64*groups + int(s.fetch.lead); straight > want || straight < want-16*64 {
 					t.Errorf("%s K=%d: %d bytes were asked for from the rows on, want about %d", formatNames[typ], k, straight, want)
 				}
-				s.Next = &next[0]
+				s.Next = Next{At: &next[0]}
 				s.ahead(w, 64*groups, leadAVX512)
 				if got := int(rows16(sums, scales, &w[0], &x[0], 16, blocks, &s.fetch)) - at(next); got != straight-len(w) {
 					t.Errorf("%s K=%d: %d bytes of what is read next were asked for, want %d", formatNames[typ], k, got, straight-len(w))
@@ -65,7 +65,7 @@ func TestGemvAsks(t *testing.T) {
 					got, ends = append(got, *a), append(ends, int(end))
 					return end
 				}, f.Bytes)
-				s.Next, s.NextStep = &next[0], runs*rb
+				s.Next = Next{&next[0], runs * rb}
 				gemv(make([]float32, rows), w, a, 0, s)
 				lead := min(runs*b, (askAhead+f.Bytes-1)/f.Bytes) * f.Bytes
 				if len(got) != runs || int(got[0].from) != at(w)+lead && int(got[0].from) != at(next) || int(got[0].step) != runs*rb {
@@ -104,7 +104,7 @@ func testFetchAVX2(t *testing.T, formats map[Type]func(*gemvArgsAVX2)) {
 			if straight < len(w) {
 				t.Errorf("%s K=%d: %d bytes were asked for from the rows on, which hold %d", formatNames[typ], k, straight, len(w))
 			}
-			s.Next = &next[0]
+			s.Next = Next{At: &next[0]}
 			if got := ahead(next); got != straight-len(w) {
 				t.Errorf("%s K=%d: %d bytes of what is read next were asked for, want %d", formatNames[typ], k, got, straight-len(w))
 			}

@@ -41,8 +41,8 @@ func gemvRunsAVX512(rows16 gemvRuns, bytes int) func(dst []float32, w []byte, a 
 		ahead := min(n*b, (askAhead+bytes-1)/bytes)
 		at := uintptr(unsafe.Pointer(unsafe.SliceData(w)))
 		next, nextStep := at+uintptr(len(w)), uintptr(run)
-		if s.Next != nil {
-			next, nextStep = uintptr(unsafe.Pointer(s.Next)), uintptr(s.NextStep)
+		if s.Next.At != nil {
+			next, nextStep = uintptr(unsafe.Pointer(s.Next.At)), uintptr(s.Next.Step)
 			if nextStep == 0 {
 				nextStep = uintptr(ahead * bytes)
 			}
