@@ -150,6 +150,10 @@ type Next struct {
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
 type fetch struct{ lead, end, jump uintptr }
 
+// asks tells a Gemv that reads 16 runs of rows which bytes to ask memory for: with its first block a block of 16 rows that begin at
+// from, step bytes apart, with each later one the next block of these, and from the left-th on those that begin at then.
+type asks struct{ from, step, left, then, thenStep uintptr }
+
 // ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
 // while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
 func (s *Scratch) ahead(w []byte, left, lead int) {

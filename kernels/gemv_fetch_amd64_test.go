@@ -64,7 +64,7 @@ func TestGemvAsks(t *testing.T) {
 					end := rows16(dst, step, w, stride, q, d, sx, blocks, a)
 					got, ends = append(got, *a), append(ends, int(end))
 					return end
-				}, f.Bytes)
+				}, f)
 				s.Next = Next{&next[0], runs * rb}
 				gemv(make([]float32, rows), w, a, 0, s)
 				lead := min(runs*b, (askAhead+f.Bytes-1)/f.Bytes) * f.Bytes

@@ -16,24 +16,18 @@ func gemvQ6_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sum
 // gemvRuns is the Gemv of 16 rows, stride bytes apart, a super-block of each at a time: dst[i*step] = row i.
 type gemvRuns func(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr)
 
-// asks tells it what to ask memory for: with the first block of rows a block of 16 rows that begin at from, step bytes apart, then
-// the next block of these; and after left blocks those that begin at then.
-type asks struct {
-	from, step, left, then, thenStep uintptr
-}
-
 // askAhead is about how many bytes of each of 16 rows are asked for ahead.
-const askAhead = 512
+const askAhead = 1024
 
 // gemvRunsAVX512 makes the Gemv of a format of super-blocks. It reads 16 runs of rows at once, for the prefetchers of
 // the CPU follow a run in each page of 4 KiB, and one alone reaches less than the memory gives.
-func gemvRunsAVX512(rows16 gemvRuns, bytes int) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
+func gemvRunsAVX512(rows16 gemvRuns, f *IntFormat) func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 	return func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
-		b, g := a.K/Block256, a.K/32
+		b, g, bytes := a.K/Block256, a.K/32, f.Bytes
 		rb := b * bytes
 		w = w[:len(dst)*rb]
 		q, d, sx := &a.Q[t*a.K : t*a.K+a.K][0], &a.D[t*g : t*g+g][0], &a.SX[t*g : t*g+g][0]
-		if bytes == Q6_KBytes {
+		if f.Group == 16 {
 			sx = (*float32)(unsafe.Pointer(&a.Sum16[2*t*g : 2*t*g+2*g][0]))
 		}
 		n := len(dst) / 16 // rows of a run
