@@ -144,7 +144,18 @@ func (s *step) chunkRows(w *matrix, n, bytes int) int {
 	} else if w.byGemv(n) {
 		unit = 16
 	}
-	return max(unit, bytes/w.rowBytes/unit*unit)
+	rows := max(unit, bytes/w.rowBytes/unit*unit)
+	if rows > unit && w.runs && w.byGemv(n) && aliased(rows/16*w.rowBytes) {
+		rows -= unit
+	}
+	return rows
+}
+
+// aliased tells whether 16 runs of rows, so many bytes apart, meet in the same few sets of a nearest cache, which holds 8 or 12 lines a set
+// of 4 KiB: they would drive one another out before they are read.
+func aliased(step int) bool {
+	off := (step + 2048) % 4096
+	return 2048-256 < off && off < 2048+256
 }
 
 func (s *step) chunks(w *matrix, n, bytes int) int {
