@@ -20,6 +20,7 @@ type Limits struct {
 	ReadGBs    float64 `json:"read_gb_s"`         // 10⁹ bytes a second, the best reader's
 	PlainGBs   float64 `json:"read_plain_gb_s"`   // a reader that leaves fetching ahead to the processor
 	FetchGBs   float64 `json:"read_fetch_gb_s"`   // a reader that asks for lines ahead
+	RunsGBs    float64 `json:"read_runs_gb_s"`    // one that does so in 16 places at once
 	Int8Gops   float64 `json:"int8_gops"`         // 10⁹ operations a second; a multiply and an add are two
 	F32Gflops  float64 `json:"f32_gflops"`
 	BF16Gflops float64 `json:"bf16_gflops"` // of our own product on operands in the nearest caches; training only
@@ -43,7 +44,7 @@ type prober struct {
 	bf16    []bf16Operands // one a thread; none where there is no unit
 	what    Limits         // what is read, and from where
 
-	fetch, plain, int8s, f32s, bf16s []float64 // of each round
+	fetch, plain, runs, int8s, f32s, bf16s []float64 // of each round
 }
 
 // bf16Operands are a product that stays in the nearest caches.
@@ -84,6 +85,7 @@ func (p *prober) close() { p.unmap() }
 // round measures each limit once.
 func (p *prober) round() {
 	p.fetch = append(p.fetch, p.read(kernels.PeakRead))
+	p.runs = append(p.runs, p.read(kernels.PeakReadRuns))
 	p.plain = append(p.plain, p.read(func(b []byte) {
 		p.level.AllFinite(unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)) // the bytes are chosen to be finite
 	}))
@@ -103,12 +105,12 @@ func (p *prober) round() {
 // limits sums the rounds up.
 func (p *prober) limits() Limits {
 	l := p.what
-	l.FetchGBs, l.PlainGBs = stats.Median(p.fetch), stats.Median(p.plain)
-	best := p.fetch
-	if l.PlainGBs > l.FetchGBs {
-		best = p.plain
+	l.FetchGBs, l.PlainGBs, l.RunsGBs = stats.Median(p.fetch), stats.Median(p.plain), stats.Median(p.runs)
+	for _, reader := range [][]float64{p.fetch, p.plain, p.runs} {
+		if m := stats.Median(reader); m > l.ReadGBs {
+			l.ReadGBs, l.ReadMost = m, slices.Max(reader)
+		}
 	}
-	l.ReadGBs, l.ReadMost = stats.Median(best), slices.Max(best)
 	l.Int8Gops, l.Int8Most = stats.Median(p.int8s), slices.Max(p.int8s)
 	l.F32Gflops = stats.Median(p.f32s)
 	if len(p.bf16s) > 0 {

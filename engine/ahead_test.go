@@ -20,7 +20,7 @@ func TestFixturesAhead(t *testing.T) {
 				gemv := w.gemv
 				w.gemv = func(dst []float32, data []byte, a *kernels.Acts, tok int, s *kernels.Scratch) {
 					m.runner.mu.Lock()
-					calls = append(calls, call{&data[0], s.Next})
+					calls = append(calls, call{&data[0], s.Next.At})
 					m.runner.mu.Unlock()
 					gemv(dst, data, a, tok, s)
 				}
@@ -53,5 +53,26 @@ func TestFixturesAhead(t *testing.T) {
 				t.Errorf("%d threads: product %d was told of weights that nobody reads", threads, i)
 			}
 		}
+	}
+}
+
+// A product that reads 16 runs of rows is told how far apart the next ones lie, and its chunks are cut so that their runs do not meet in
+// the same sets of a cache.
+func TestRunsOfChunks(t *testing.T) {
+	w := matrix{rows: 4096, rowBytes: 1260, data: make([]byte, 4096*1260), runs: true, ints: kernels.IntFormats[kernels.Q6_K],
+		gemv: func([]float32, []byte, *kernels.Acts, int, *kernels.Scratch) {}}
+	s := step{mats: []matrix{w}}
+	if got := s.chunkRows(&w, 1, chunkBytes); got != 192 { // 208 are 16 runs 16380 bytes apart
+		t.Errorf("chunks of %d rows, want 192", got)
+	}
+	if next := w.at(192, 384); next.At != &w.data[192*1260] || next.Step != 12*1260 {
+		t.Errorf("the second chunk's runs are %d bytes apart, want %d", next.Step, 12*1260)
+	}
+	w.runs = false
+	if got := s.chunkRows(&w, 1, chunkBytes); got != 208 {
+		t.Errorf("chunks of %d rows in order, want 208", got)
+	}
+	if next := w.at(192, 384); next.Step != 0 {
+		t.Errorf("rows in order are told as runs %d bytes apart", next.Step)
 	}
 }

@@ -307,7 +307,7 @@ func (t *stackTask) run(worker, chunk int) {
 	// The pairs of a matrix are the tokens of a dense product.
 	mat := matTask{r: r, s: s, t0: in, t1: in + n}
 	ws, all := &r.scratch[worker], s.mats[0].rows
-	ws.next, ws.asked = nil, 0
+	ws.next.At, ws.asked = nil, 0
 	row1 := min(all, row0+t.rows)
 	width := row1 - row0
 	if !s.join {

@@ -29,8 +29,8 @@ type cut struct {
 // oneCut is how a region is cut for one token, and what is read when.
 type oneCut struct {
 	cut
-	from []int   // [threads + 1] the first chunk of each worker's share
-	at   []*byte // [threads] its weights
+	from []int          // [threads + 1] the first chunk of each worker's share
+	at   []kernels.Next // [threads] its weights
 }
 
 // maxMats bounds the products of one region; more of them run in several.
@@ -144,7 +144,18 @@ func (s *step) chunkRows(w *matrix, n, bytes int) int {
 	} else if w.byGemv(n) {
 		unit = 16
 	}
-	return max(unit, bytes/w.rowBytes/unit*unit)
+	rows := max(unit, bytes/w.rowBytes/unit*unit)
+	if rows > unit && w.runs && w.byGemv(n) && aliased(rows/16*w.rowBytes) {
+		rows -= unit
+	}
+	return rows
+}
+
+// aliased tells whether 16 runs of rows, so many bytes apart, meet in the same few sets of a nearest cache, which holds 8 or 12 lines a set
+// of 4 KiB: they would drive one another out before they are read.
+func aliased(step int) bool {
+	off := (step + 2048) % 4096
+	return 2048-256 < off && off < 2048+256
 }
 
 func (s *step) chunks(w *matrix, n, bytes int) int {
@@ -164,15 +175,24 @@ func (s *step) chunk(c *cut, chunk int) (i, row0, row1 int) {
 }
 
 // chunkAt is where the weights of a chunk begin.
-func (s *step) chunkAt(c *cut, chunk int) *byte {
-	i, row0, _ := s.chunk(c, chunk)
-	return &s.mats[i].data[row0*s.mats[i].rowBytes]
+func (s *step) chunkAt(c *cut, chunk int) kernels.Next {
+	i, row0, row1 := s.chunk(c, chunk)
+	return s.mats[i].at(row0, row1)
+}
+
+// at is where some rows begin for a one-token product.
+func (w *matrix) at(row0, row1 int) kernels.Next {
+	next := kernels.Next{At: &w.data[row0*w.rowBytes]}
+	if w.runs {
+		next.Step = (row1 - row0) / 16 * w.rowBytes
+	}
+	return next
 }
 
 // cutOne cuts the region for one token.
 func (s *step) cutOne(threads int) {
 	o := &s.one
-	*o = oneCut{cut: s.cut(1, threads), from: make([]int, threads+1), at: make([]*byte, threads)}
+	*o = oneCut{cut: s.cut(1, threads), from: make([]int, threads+1), at: make([]kernels.Next, threads)}
 	for i := range o.from {
 		o.from[i] = i * o.each / threads
 	}
@@ -182,11 +202,11 @@ func (s *step) cutOne(threads int) {
 }
 
 // upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
-// follows; nil = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
-func (t *matTask) upcoming(worker, chunk int) *byte {
+// follows; none = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 	s := t.s
 	if s.then == nil {
-		return nil
+		return kernels.Next{}
 	}
 	if from := s.one.from; from[worker] <= chunk && chunk+1 < from[worker+1] {
 		return s.chunkAt(t.cut, chunk+1)
@@ -196,7 +216,7 @@ func (t *matTask) upcoming(worker, chunk int) *byte {
 
 func (t *matTask) run(worker, chunk int) {
 	ws, n := &t.r.scratch[worker], t.t1-t.t0
-	if ws.next, ws.asked = nil, 0; n == 1 {
+	if ws.next, ws.asked = (kernels.Next{}), 0; n == 1 {
 		ws.next = t.upcoming(worker, chunk)
 	}
 	part, chunk := chunk/t.each, chunk%t.each
@@ -223,7 +243,7 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	next := ws.next
 	for i := range s.mats {
 		if ws.next = next; i+1 < len(s.mats) {
-			ws.next = &s.mats[i+1].data[row0*s.mats[i+1].rowBytes]
+			ws.next = s.mats[i+1].at(row0, row1)
 		}
 		t.product(&s.mats[i], ws, values[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
@@ -284,7 +304,7 @@ func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row
 		t.gemv(w, ws, dst[:row1-row0], row0, row1, ta)
 		return
 	}
-	ws.s.Next = nil
+	ws.s.Next = kernels.Next{}
 	for r := row0; r < row1; r += 16 {
 		e := min(row1, r+16)
 		for i := ta; i < tb; i++ {
@@ -354,8 +374,13 @@ const (
 // rest is what a worker does that waits while one token is decoded: it asks for what it will read next, so that the memory
 // does not rest with it.
 func (r *runner) rest(worker int) {
-	if ws := &r.scratch[worker]; ws.next != nil && ws.asked < restMost {
-		kernels.Ahead((*byte)(unsafe.Add(unsafe.Pointer(ws.next), ws.asked*64)), restLines)
+	if ws := &r.scratch[worker]; ws.next.At != nil && ws.asked < restMost {
+		line, run := ws.asked, 0
+		if ws.next.Step > 0 { // of each run in turn
+			turn := ws.asked / restLines
+			line, run = turn/16*restLines, turn%16
+		}
+		kernels.Ahead((*byte)(unsafe.Add(unsafe.Pointer(ws.next.At), run*ws.next.Step+line*64)), restLines)
 		ws.asked += restLines
 	}
 }

@@ -59,7 +59,7 @@ type workerScratch struct {
 	kv    *kernels.Acts // one row of keys or values, for a q8_0 cache
 	panel []uint16      // [k/2, BF16Cols, 2] weights in bf16
 	join  []float32     // [products, tokens, rows] of a chunk of joined products
-	next  *byte         // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
+	next  kernels.Next  // what this worker reads after the weights at hand, while one token is decoded; nil = unknown
 	asked int           // lines of it that were asked for while it waited
 	gate  []float32     // [2*experts] of a router
 	att   attendScratch

@@ -20,6 +20,7 @@ type matrix struct {
 	floats   func(dst []float32, ldd int, w []byte, stride, rows, k int)    // to a tile
 	ints     *kernels.IntFormat                                             // nil: the float path
 	gemv     func(dst []float32, w []byte, a *kernels.Acts, t int, s *kernels.Scratch)
+	runs     bool // gemv reads 16 runs of rows at once
 	codes    func(q []int8, sc, mn []float32, row []byte)
 	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
 	fast     bool                                  // bf16 products of more than a few tokens
@@ -56,7 +57,8 @@ func (m *Model) bind(o *models.Op) (matrix, error) {
 	w.fast = m.FastUnit() != "" && w.floats != nil && w.k%kernels.BF16Step == 0
 	if m.cfg.numeric != Reference && int(t.Type) < kernels.NumTypes && kernels.IntFormats[t.Type] != nil && w.k%kernels.ActBlock == 0 {
 		w.ints = kernels.IntFormats[t.Type]
-		w.gemv, w.codes, w.unpack = m.level.Gemv[t.Type], m.level.Codes[t.Type], m.level.Unpack[t.Type]
+		w.gemv, w.runs = m.level.Gemv[t.Type], m.level.Runs[t.Type]
+		w.codes, w.unpack = m.level.Codes[t.Type], m.level.Unpack[t.Type]
 	}
 	if o.B != "" {
 		if w.bias, err = m.vector(o.B); err != nil {

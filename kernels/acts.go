@@ -134,14 +134,25 @@ type Scratch struct {
 	sums   []int32   // group sums of 16 rows, level-private
 	f      []float32 // [16, floatPart] float weights left over, level-private
 	fetch  fetch
+	asks   asks
 
 	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
 	// what lies behind them. It is a hint: nothing depends on it.
-	Next *byte
+	Next Next
+}
+
+// Next is where weights begin that are read soon.
+type Next struct {
+	At   *byte
+	Step int // bytes from each of the 16 runs of rows to the next where they are read together, see Level.Runs; 0 = read in order
 }
 
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
 type fetch struct{ lead, end, jump uintptr }
+
+// asks tells a Gemv that reads 16 runs of rows which bytes to ask memory for: with its first block a block of 16 rows that begin at
+// from, step bytes apart, with each later one the next block of these, and from the left-th on those that begin at then.
+type asks struct{ from, step, left, then, thenStep uintptr }
 
 // ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
 // while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.
@@ -149,8 +160,8 @@ func (s *Scratch) ahead(w []byte, left, lead int) {
 	spare := lead / 2
 	end := uintptr(unsafe.Pointer(unsafe.SliceData(w))) + uintptr(len(w))
 	s.fetch = fetch{lead: uintptr(lead + max(0, left-spare)), end: end}
-	if s.Next != nil {
-		s.fetch.jump = uintptr(unsafe.Pointer(s.Next)) - end
+	if s.Next.At != nil {
+		s.fetch.jump = uintptr(unsafe.Pointer(s.Next.At)) - end
 	}
 }
 

@@ -3,147 +3,175 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
-#include "gemv_avx512_amd64.h"
+#include "gemv_super_avx512_amd64.h"
 
-// Phase one of the Gemv of Q4_K and Q5_K. Scratch: sums [blocks/2, 16 rows, 16] int32, lanes of a quad in the group
-// order 0 2 1 3; scales [blocks] of 16 rows x 16 bytes (sc 0-3, mn 0-3, sc 4-7, mn 4-7), then 16 dwords (d, dmin).
+// Gemv of Q4_K and Q5_K. The lower nibbles of 32 bytes are an even group, the upper ones the odd group after it.
 //
-//	SI block · R11 activations · R12 sums · R13, R9 scales and d of this row · R10 next line to prefetch · CX blocks left
+//	Z8 Z10 sub-scales of groups 0-3, 4-7, Z9 Z11 sub-minima, a byte each · Z12-Z15 take byte 0-3 of dwords · Z16-Z19 sums of a half
+//	Z26 d · Z27 dmin · Z28 Z29 activations of a half, lanes 0 3 4 7 and 1 2 5 6 of 16 · Z31 nibbles of even and odd groups, in turns
 
-// SUBSCALES unpacks the 6-bit scales and minima, see ScaleMin, eight at a time, and copies d and dmin.
+DATA pick<>+0(SB)/8, $0x8080800480808000
+DATA pick<>+8(SB)/8, $0x8080800c80808008
+DATA pick<>+16(SB)/8, $0x8080800580808001
+DATA pick<>+24(SB)/8, $0x8080800d80808009
+DATA pick<>+32(SB)/8, $0x8080800680808002
+DATA pick<>+40(SB)/8, $0x8080800e8080800a
+DATA pick<>+48(SB)/8, $0x8080800780808003
+DATA pick<>+56(SB)/8, $0x8080800f8080800b
+GLOBL pick<>(SB), RODATA|NOPTR, $64
+
+#define PICKS \
+	VBROADCASTI32X4 pick<>+0(SB), Z12  \
+	VBROADCASTI32X4 pick<>+16(SB), Z13 \
+	VBROADCASTI32X4 pick<>+32(SB), Z14 \
+	VBROADCASTI32X4 pick<>+48(SB), Z15
+
+DATA bytes<>+0(SB)/4, $0x3f3f3f3f
+DATA bytes<>+4(SB)/4, $0x30303030
+DATA bytes<>+8(SB)/4, $0x0f0f0f0f
+GLOBL bytes<>(SB), RODATA|NOPTR, $12
+
+// SUBSCALES unpacks the 6-bit scales and minima of 16 rows, see ScaleMin.
 #define SUBSCALES \
-	MOVQ 4(SI), AX   \
-	MOVL 12(SI), BX  \
-	MOVQ AX, DX      \
-	ANDQ R14, DX     \
-	MOVQ DX, (R13)   \
-	SHRQ $2, AX      \
-	ANDQ R15, AX     \
-	MOVQ BX, DX      \
-	SHLQ $28, DX     \
-	ORQ  BX, DX      \
-	ANDQ R8, DX      \
-	ORQ  DX, AX      \
-	MOVQ AX, 8(R13)  \
-	MOVL (SI), AX    \
-	MOVL AX, (R9)    \
-	ADDQ $320, R13   \
-	ADDQ $320, R9
+	HEADS(0)                                       \
+	VPMOVDW         Z0, Y4                         \
+	VPSRLD          $16, Z0, Z0                    \
+	VPMOVDW         Z0, Y5                         \
+	VCVTPH2PS       Y4, Z26                        \
+	VCVTPH2PS       Y5, Z27                        \
+	VPANDD.BCST     bytes<>+0(SB), Z1, Z8          \
+	VPANDD.BCST     bytes<>+0(SB), Z2, Z9          \
+	VPSRLD          $2, Z1, Z10                    \
+	VPSRLD          $2, Z2, Z11                    \
+	VPSRLD          $4, Z3, Z4                     \
+	VPANDD.BCST     bytes<>+4(SB), Z10, Z10        \
+	VPANDD.BCST     bytes<>+4(SB), Z11, Z11        \
+	VPTERNLOGD.BCST $0xf8, bytes<>+8(SB), Z3, Z10  \
+	VPTERNLOGD.BCST $0xf8, bytes<>+8(SB), Z4, Z11
 
-#define NIBBLES(o) \
-	VMOVDQU32 o(SI), Z4    \
-	VPSRLW    $4, Z4, Z5   \
-	VPANDD    Z31, Z4, Z4  \
-	VPANDD    Z31, Z5, Z5
+// ACTS: Z28, Z29 = the 128 activations at o in the order of ROW's codes.
+#define ACTS(o) \
+	VMOVDQU32  o(R11), Z4           \
+	VMOVDQU32  (o+64)(R11), Z5      \
+	VSHUFI64X2 $0xcc, Z5, Z4, Z28   \
+	VSHUFI64X2 $0x99, Z5, Z4, Z29
 
-// DOT: Z4 holds groups 0 and 2, Z5 groups 1 and 3 of a quad.
-#define DOT(xo, acc) \
-	VSHUFI64X2 $0x88, Z5, Z4, Z6  \
-	VSHUFI64X2 $0xdd, Z5, Z4, Z7  \
+// ROW4 takes upper nibbles where they stand: sums of odd groups come 16 times too large, see UNSHIFT.
+#define ROW4(codes, none, acc) \
+	VMOVDQU32  codes, Z4          \
+	VSHUFI64X2 $0xb1, Z4, Z4, Z5  \
+	VPANDD     Z31, Z4, Z4        \
+	VPANDD     Z31, Z5, Z5        \
 	VPXORD     acc, acc, acc      \
-	VPDPBUSD   (xo)(R11), Z6, acc \
-	VPDPBUSD   (xo+64)(R11), Z7, acc
+	VPDPBUSD   Z28, Z4, acc       \
+	VPDPBUSD   Z29, Z5, acc
 
-#define BLOCK4(a, b) \
-	SUBSCALES          \
-	NIBBLES(16)        \
-	DOT(0, a)          \
-	NIBBLES(80)        \
-	DOT(128, b)        \
-	PREFETCHT0 (R10)   \
-	PREFETCHT0 64(R10) \
-	ADDQ $112, R10     \
-	ADDQ $144, SI      \
-	ADDQ $256, R11
+// GROUP: acc = fma(float32(isum), (d*sc)*dx, acc); acc = fma(-(dmin*mn), sx, acc)
+#define GROUP(isum, scales, minima, pick, i) \
+	VPSHUFB           pick, scales, Z4       \
+	VPSHUFB           pick, minima, Z5       \
+	VCVTDQ2PS         Z4, Z4                 \
+	VCVTDQ2PS         Z5, Z5                 \
+	VCVTDQ2PS         isum, isum             \
+	VMULPS            Z26, Z4, Z4            \
+	VMULPS            Z27, Z5, Z5            \
+	VMULPS.BCST       (4*(i))(R13), Z4, Z4     \
+	VFMADD231PS       Z4, isum, Z30          \
+	VFNMADD231PS.BCST (4*(i))(R14), Z5, Z30
 
-// Masks of the bits of qh that belong to Z4 and Z5 of the first and the second quad.
-#define BLOCK5(a, b) \
-	SUBSCALES                   \
-	VBROADCASTI64X4 16(SI), Z8  \
-	VPTESTMB Z24, Z8, K1        \
-	VPTESTMB Z25, Z8, K2        \
-	VPTESTMB Z26, Z8, K3        \
-	VPTESTMB Z27, Z8, K4        \
-	NIBBLES(48)                 \
-	VPADDB Z30, Z4, K1, Z4      \
-	VPADDB Z30, Z5, K2, Z5      \
-	DOT(0, a)                   \
-	NIBBLES(112)                \
-	VPADDB Z30, Z4, K3, Z4      \
-	VPADDB Z30, Z5, K4, Z5      \
-	DOT(128, b)                 \
-	PREFETCHT0 (R10)            \
-	PREFETCHT0 64(R10)          \
-	PREFETCHT0 128(R10)         \
-	ADDQ $144, R10              \
-	ADDQ $176, SI               \
-	ADDQ $256, R11
+#define UNSHIFT \
+	VPSRAD $4, Z17, Z17 \
+	VPSRAD $4, Z19, Z19
 
-#define ROWSK(BLOCK) \
-	MOVQ sums+0(FP), R12       \
-	MOVQ scales+8(FP), R13     \
-	MOVQ w+16(FP), SI          \
-	MOVQ rows+32(FP), DX       \
-	LEAQ 256(R13), R9          \
-	MOVQ R12, sumsRow-8(SP)    \
-	MOVQ R13, scalesRow-16(SP) \
-	MOVQ R9, dRow-24(SP)       \
-	MOVQ DX, left-40(SP)       \
-	FETCHFIRST                 \
-	MOVQ $0x3f3f3f3f3f3f3f3f, R14 \
-	MOVQ $0x3030303030303030, R15 \
-	MOVQ $0x0f0f0f0f0f0f0f0f, R8  \
-	VPBROADCASTQ R8, Z31       \
-row:                           \
-	FETCHJUMP(within)          \
-	MOVQ x+24(FP), R11         \
-	MOVQ blocks+40(FP), CX     \
-	MOVQ sumsRow-8(SP), R12    \
-	MOVQ scalesRow-16(SP), R13 \
-	MOVQ dRow-24(SP), R9       \
-pair:                          \
-	BLOCK(Z0, Z1)              \
-	DECQ CX                    \
-	JEQ  store                 \
-	BLOCK(Z2, Z3)              \
-	DECQ CX                    \
-store:                         \
-	REDUCE                     \
-	VMOVDQU32 Z0, (R12)        \
-	ADDQ $1024, R12            \
-	TESTQ CX, CX               \
-	JNE  pair                  \
-	ADDQ $64, sumsRow-8(SP)    \
-	ADDQ $16, scalesRow-16(SP) \
-	ADDQ $4, dRow-24(SP)       \
-	DECQ left-40(SP)           \
-	JNZ  row                   \
-	FETCHJUMP(done)            \
-	MOVQ R10, next+56(FP)      \
-	VZEROUPPER                 \
+#define HALF(o, h, xo, ROW, AFTER, scales, minima, i) \
+	ACTS(xo)                                                \
+	ROWS4(o, h, SI, ROW, Z16)                               \
+	ROWS4(o, h, R8, ROW, Z17)                               \
+	ROWS4(o, h, R9, ROW, Z18)                               \
+	ROWS4(o, h, R12, ROW, Z19)                              \
+	BYGROUP(Z16, Z17, Z18, Z19, Z16, Z17, Z18, Z19)         \
+	AFTER                                                   \
+	GROUP(Z16, scales, minima, Z12, i)                      \
+	GROUP(Z17, scales, minima, Z13, i+1)                    \
+	GROUP(Z18, scales, minima, Z14, i+2)                    \
+	GROUP(Z19, scales, minima, Z15, i+3)
+
+// func gemvQ4_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr)
+TEXT ·gemvQ4_KAVX512(SB), 0, $136-80
+	MOVQ $0xf0f0f0f0f0f0f0f0, AX
+	VPBROADCASTQ AX, Z31
+	MOVL $0x33, AX
+	KMOVW AX, K2
+	VPSRLQ $4, Z31, K2, Z31
+	PICKS
+	LOADARGS(144)
+
+	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
+block:
+	ASKTURN(144, ask)
+	SUBSCALES
+	HALF(16, 0, 0, ROW4, UNSHIFT, Z8, Z9, 0)
+	HALF(80, 0, 128, ROW4, UNSHIFT, Z10, Z11, 4)
+	NEXTBLOCK(144)
+	ADDQ $32, R14
+	DECQ CX
+	JNZ  block
+	STORELANES
+	MOVQ R10, ahead+72(FP)
+	VZEROUPPER
 	RET
 
-// func gemvSumsQ4_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsQ4_KAVX512(SB), 0, $136-64
-	ROWSK(BLOCK4)
+// ROW5 also takes the fifth bits, which SHIFT with Z21 brings to bit 4.
+#define ROW5(codes, bits, acc, SHIFT) \
+	VMOVDQU32       codes, Z4          \
+	VBROADCASTI64X4 bits, Z6           \
+	VSHUFI64X2      $0xb1, Z4, Z4, Z5  \
+	VSHUFI64X2      $0xb1, Z6, Z6, Z7  \
+	VPSRLVQ         Z20, Z4, Z4        \
+	VPSRLVQ         Z20, Z5, Z5        \
+	SHIFT           Z21, Z6, Z6        \
+	SHIFT           Z21, Z7, Z7        \
+	VPANDD          Z31, Z4, Z4        \
+	VPANDD          Z31, Z5, Z5        \
+	VPTERNLOGD      $0xf8, Z23, Z6, Z4 \
+	VPTERNLOGD      $0xf8, Z23, Z7, Z5 \
+	VPXORD          acc, acc, acc      \
+	VPDPBUSD        Z28, Z4, acc       \
+	VPDPBUSD        Z29, Z5, acc
 
-DATA bits5<>+0(SB)/8, $0x0404040401010101
-DATA bits5<>+8(SB)/8, $0x0808080802020202
-DATA bits5<>+16(SB)/8, $0x4040404010101010
-DATA bits5<>+24(SB)/8, $0x8080808020202020
-GLOBL bits5<>(SB), RODATA|NOPTR, $32
+#define ROW5LEFT(codes, bits, acc) ROW5(codes, bits, acc, VPSLLVQ)
+#define ROW5RIGHT(codes, bits, acc) ROW5(codes, bits, acc, VPSRLVQ)
+#define NOTHING
 
-#define HALVES(o, z, y) \
-	VPBROADCASTD  bits5<>+(o)(SB), y   \
-	VPBROADCASTD  bits5<>+(o+4)(SB), Y28 \
-	VINSERTI64X4  $1, Y28, z, z
+// Shifts for each eight bytes: nibbles to the right, fifth bits of the first half to the left, of the second to the right.
+DATA shifts<>+0(SB)/8, $0x0404000004040000
+DATA shifts<>+8(SB)/8, $0x0101020203030404
+DATA shifts<>+16(SB)/8, $0x0303020201010000
+GLOBL shifts<>(SB), RODATA|NOPTR, $24
 
-// func gemvSumsQ5_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsQ5_KAVX512(SB), 0, $136-64
-	HALVES(0, Z24, Y24)
-	HALVES(8, Z25, Y25)
-	HALVES(16, Z26, Y26)
-	HALVES(24, Z27, Y27)
-	MOVL         $0x10101010, AX
-	VPBROADCASTD AX, Z30
-	ROWSK(BLOCK5)
+// func gemvQ5_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr)
+TEXT ·gemvQ5_KAVX512(SB), 0, $136-80
+	MOVQ $0x0f0f0f0f0f0f0f0f, AX
+	VPBROADCASTQ AX, Z31
+	MOVQ $0x1010101010101010, AX
+	VPBROADCASTQ AX, Z23
+	VPMOVZXBQ shifts<>+0(SB), Z20
+	PICKS
+	LOADARGS(176)
+
+	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
+block:
+	ASKTURN(176, ask)
+	SUBSCALES
+	VPMOVZXBQ shifts<>+8(SB), Z21
+	HALF(48, 16, 0, ROW5LEFT, NOTHING, Z8, Z9, 0)
+	VPMOVZXBQ shifts<>+16(SB), Z21
+	HALF(112, 16, 128, ROW5RIGHT, NOTHING, Z10, Z11, 4)
+	NEXTBLOCK(176)
+	ADDQ $32, R14
+	DECQ CX
+	JNZ  block
+	STORELANES
+	MOVQ R10, ahead+72(FP)
+	VZEROUPPER
+	RET

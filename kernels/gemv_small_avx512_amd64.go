@@ -2,7 +2,11 @@
 
 package kernels
 
-import "github.com/klauspost/cpuid/v2"
+import (
+	"unsafe"
+
+	"github.com/klauspost/cpuid/v2"
+)
 
 //go:noescape
 func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
@@ -78,4 +82,11 @@ func gemvSuperAVX512(rows16 gemvSums, chain gemvChain, f *IntFormat, lines int) 
 			chain(&dst[0], 1<<n-1, sums, scales, d, sum, b, next)
 		}
 	}
+}
+
+// gemvScratchK splits s into sums [tiles, 16, 16] and scales [blocks, 80] dwords, both at cache lines.
+func gemvScratchK(s *Scratch, tiles, blocks int) (sums *int32, scales *byte) {
+	i := int(-uintptr(unsafe.Pointer(&s.sums[0]))%64) / 4
+	_ = s.sums[i+256*tiles+80*blocks-1]
+	return &s.sums[i], (*byte)(unsafe.Pointer(&s.sums[i+256*tiles]))
 }

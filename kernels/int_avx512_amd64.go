@@ -18,9 +18,9 @@ func avx512Int(l *Level) {
 		l.Gemv[Q5_0] = gemvPlainAVX512(gemvSumsQ5_0AVX512, Q5_0Bytes, 4)
 		l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
 	}
-	l.Gemv[Q4_K] = gemvKMinAVX512(gemvSumsQ4_KAVX512, Q4_KBytes)
-	l.Gemv[Q5_K] = gemvKMinAVX512(gemvSumsQ5_KAVX512, Q5_KBytes)
-	l.Gemv[Q6_K] = gemvQ6_KAVX512
+	l.Gemv[Q4_K], l.Runs[Q4_K] = gemvRunsAVX512(gemvQ4_KAVX512, IntFormats[Q4_K]), true
+	l.Gemv[Q5_K], l.Runs[Q5_K] = gemvRunsAVX512(gemvQ5_KAVX512, IntFormats[Q5_K]), true
+	l.Gemv[Q6_K], l.Runs[Q6_K] = gemvRunsAVX512(gemvQ6_KAVX512, IntFormats[Q6_K]), true
 	gemvSmallAVX512(l)
 	gemvFreeOrder(l)
 }

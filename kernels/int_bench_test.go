@@ -30,15 +30,17 @@ func slices(b *testing.B, n int, f func(i int)) float64 {
 func fastest(b *testing.B, f func()) float64 { return slices(b, 1, func(int) { f() }) }
 
 func BenchmarkPeak(b *testing.B) {
-	for _, size := range []int{1 << 20, 192 << 20} {
-		b.Run(fmt.Sprintf("read/%dMiB", size>>20), func(b *testing.B) {
-			buf := make([]byte, size)
-			for i := range buf {
-				buf[i] = byte(i)
-			}
-			ns := slices(b, size/PeakReadBytes, func(i int) { PeakRead(buf[i*PeakReadBytes : (i+1)*PeakReadBytes]) })
-			b.ReportMetric(PeakReadBytes/ns, "GB/s")
-		})
+	for name, read := range map[string]func([]byte){"read": PeakRead, "runs": PeakReadRuns} {
+		for _, size := range []int{1 << 20, 192 << 20} {
+			b.Run(fmt.Sprintf("%s/%dMiB", name, size>>20), func(b *testing.B) {
+				buf := make([]byte, size)
+				for i := range buf {
+					buf[i] = byte(i)
+				}
+				ns := slices(b, size/PeakReadBytes, func(i int) { read(buf[i*PeakReadBytes : (i+1)*PeakReadBytes]) })
+				b.ReportMetric(PeakReadBytes/ns, "GB/s")
+			})
+		}
 	}
 	for name, probe := range map[string]func(int) int{"int8": PeakInt8, "f32": PeakF32} {
 		b.Run(name, func(b *testing.B) {

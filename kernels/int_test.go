@@ -273,7 +273,7 @@ func TestGemvLevels(t *testing.T) {
 				for _, rows := range rowLens {
 					first := 63 - rows // so that every case ends at the fence
 					got, check := guarded[float32](rows, r.IntN(5), -77)
-					s.Next = []*byte{nil, &all[0], &all[len(all)-1]}[r.IntN(3)]
+					s.Next = []Next{{}, {&all[0], 16 * rb}, {At: &all[len(all)-1]}}[r.IntN(3)]
 					gemv(got, all[first*rb:], la, tok, s)
 					what := fmt.Sprintf("k=%d rows=%d", k, rows)
 					check(t, what)

@@ -31,6 +31,8 @@ type Level struct {
 	// Gemv: dst[i] = <row i of w, token t of a>; w holds len(dst) whole rows of the format, in file order.
 	// Any len(dst); multiples of 16 are the fast case. At most about 100 µs of work a call.
 	Gemv [NumTypes]func(dst []float32, w []byte, a *Acts, t int, s *Scratch)
+	// Runs: Gemv of the format reads 16 runs of len(dst)/16 rows at once, see Scratch.Next.
+	Runs [NumTypes]bool
 	// Codes decodes one row of k weights to signed codes q [k], group scales sc [k/Group] and, for formats with a
 	// minimum, signed minima mn [k/Group] (else mn is not touched). See IntFormats.
 	Codes [NumTypes]func(q []int8, sc, mn []float32, row []byte)

@@ -15,6 +15,10 @@ const PeakIterations = 4096
 // PeakRead reads b once, in order, and keeps nothing: its rate is the bandwidth of the memory that b lies in.
 func PeakRead(b []byte) { peakRead(b) }
 
+// PeakReadRuns reads b once, in 16 runs at a time: the prefetchers of some CPUs follow a run in each page, and one run alone
+// does not reach what the memory gives.
+func PeakReadRuns(b []byte) { peakReadRuns(b) }
+
 // PeakInt8 runs independent chains of int8 dot products in registers and returns the operations done, a multiply and
 // an add each counting as one.
 func PeakInt8(iterations int) (ops int) { return peakInt8(iterations) }

@@ -16,6 +16,11 @@ func peakF32AVX512(iterations int)
 //go:noescape
 func peakReadAVX2(p *byte, n int)
 
+// peakReadRunsAVX2 reads n bytes, a positive multiple of 2048.
+//
+//go:noescape
+func peakReadRunsAVX2(p *byte, n int)
+
 //go:noescape
 func peakF32AVX2(iterations int)
 
@@ -35,6 +40,15 @@ func peakRead(b []byte) {
 	default:
 		peakReadGo(b)
 	}
+}
+
+func peakReadRuns(b []byte) {
+	n := len(b) &^ 2047
+	if peak256 && n > 0 {
+		peakReadRunsAVX2(&b[0], n)
+		b = b[n:]
+	}
+	peakRead(b)
 }
 
 func peakInt8(iterations int) int {

@@ -28,6 +28,8 @@ func peakRead(b []byte) {
 	peakReadGo(b[n:])
 }
 
+func peakReadRuns(b []byte) { peakRead(b) }
+
 func peakInt8(iterations int) int {
 	switch {
 	case cpuid.CPU.Supports(cpuid.I8MM):

@@ -3,5 +3,6 @@
 package kernels
 
 func peakRead(b []byte)           { peakReadGo(b) }
+func peakReadRuns(b []byte)       { peakReadGo(b) }
 func peakInt8(iterations int) int { return 0 }
 func peakF32(iterations int) int  { return 0 }

@@ -51,14 +51,16 @@
 	ADDQ      $1024, SI     \
 	TRANSPOSE16
 
-// REDUCE adds the four dwords of each group: Z0 holds, in dword 4L+i, the sum of lane L of quad i.
-#define REDUCE \
-	VPUNPCKLDQ  Z1, Z0, Z4 \
-	VPUNPCKHDQ  Z1, Z0, Z5 \
-	VPADDD      Z5, Z4, Z4 \
-	VPUNPCKLDQ  Z3, Z2, Z6 \
-	VPUNPCKHDQ  Z3, Z2, Z7 \
-	VPADDD      Z7, Z6, Z6 \
-	VPUNPCKLQDQ Z6, Z4, Z0 \
-	VPUNPCKHQDQ Z6, Z4, Z1 \
-	VPADDD      Z1, Z0, Z0
+// REDUCE4 adds the four dwords of each lane: a holds, in dword 4L+i, the sum of lane L of register i. t0-t3 are scratch.
+#define REDUCE4(a, b, c, d, t0, t1, t2, t3) \
+	VPUNPCKLDQ  b, a, t0   \
+	VPUNPCKHDQ  b, a, t1   \
+	VPADDD      t1, t0, t0 \
+	VPUNPCKLDQ  d, c, t2   \
+	VPUNPCKHDQ  d, c, t3   \
+	VPADDD      t3, t2, t2 \
+	VPUNPCKLQDQ t2, t0, a  \
+	VPUNPCKHQDQ t2, t0, b  \
+	VPADDD      b, a, a
+
+#define REDUCE REDUCE4(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)

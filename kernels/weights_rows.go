@@ -28,8 +28,8 @@ func (f floatRows) enter(l *Level, typ Type) {
 			if n == 16 && whole > 0 {
 				at := &w[r*stride]
 				next := uintptr(unsafe.Pointer(at)) + uintptr(16*stride)
-				if r+16 >= len(dst) && s.Next != nil {
-					next = uintptr(unsafe.Pointer(s.Next))
+				if r+16 >= len(dst) && s.Next.At != nil {
+					next = uintptr(unsafe.Pointer(s.Next.At))
 				}
 				f.dot(&dst[r], at, stride, &x[0], whole/f.cols, next)
 				from = whole

@@ -30,8 +30,8 @@ func benchTable(a *app, r *bench.ModelResult) {
 		}
 		return fmt.Sprintf("%s %.0f G/s", name, v)
 	}
-	a.write("limits: read %.1f GB/s (%s of %s; plain %.1f, prefetching %.1f, at most %.1f), %s, %s, %s\n", l.ReadGBs, size(int64(l.ReadBytes)), l.ReadFrom, l.PlainGBs,
-		l.FetchGBs, l.ReadMost, peak("int8", l.Int8Gops), peak("f32", l.F32Gflops), peak("bf16", l.BF16Gflops))
+	a.write("limits: read %.1f GB/s (%s of %s; plain %.1f, prefetching %.1f, in 16 places %.1f, at most %.1f), %s, %s, %s\n", l.ReadGBs, size(int64(l.ReadBytes)), l.ReadFrom, l.PlainGBs,
+		l.FetchGBs, l.RunsGBs, l.ReadMost, peak("int8", l.Int8Gops), peak("f32", l.F32Gflops), peak("bf16", l.BF16Gflops))
 	if s := r.Startup; s != nil {
 		a.write("startup: ready %.1f ms, with tokenizer %.1f ms, first token %.1f ms\n", s.ReadyMS, s.TokenizerMS, s.FirstTokenMS)
 	}
