@@ -72,7 +72,7 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
 	n := t1 - t0
 	if s.codes {
-		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
+		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemmOnly && n > chunkTokens)
 	}
 	if t.rounds() {
 		if err := t.r.roundT.start(s.in, s.mats[0].k, t0, t1); err != nil {
