@@ -351,8 +351,8 @@ func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, ro
 	}
 }
 
-// ahead asks for the weights of rows row0+from..row0+to that floatTile decodes next: steps from p on, or after the last those at the start of
-// the rows that follow.
+// ahead asks for what floatTile decodes after steps up to p: of rows row0+from..row0+to the steps from p on; after the last steps, the first
+// of as many rows behind row1.
 func (w *matrix) ahead(row0, row1, p, from, to int) {
 	if p == w.k {
 		row0, row1, p = row1, min(w.rows, 2*row1-row0), 0

@@ -27,8 +27,8 @@
 	STORED(t, slot)      \
 	ZERO(t)
 
-// PRODUCT starts c += a*b and clears a and b: where another thread shares the core there seem to be hardly more registers for tiles than names,
-// and a load waits for one unless a tilezero has set it free (measured: a quarter of the loop).
+// PRODUCT starts c += a*b and clears a and b: where another thread shares the core, loads of tiles seem to wait for registers,
+// which a tilezero sets free (measured: 8 % of the loop there, nothing alone).
 #define PRODUCT(c, a, b) \
 	TDPBSSD(c, a, b)     \
 	ZERO(a)              \
