@@ -257,12 +257,11 @@ func (t *attendTask) finish(a *attendScratch, g *attGroup, nq int) {
 	hd, shared := spec.HeadDim, spec.Heads/spec.KVHeads
 	dst, width := t.r.buf[t.s.out], spec.Heads*hd
 	for i := 0; i < nq; i++ {
-		head := g.kv*shared + i%shared
-		o := dst[(g.row+i/shared)*width+head*hd:][:hd]
-		copy(o, a.out[i*hd:i*hd+hd])
+		head, o := g.kv*shared+i%shared, a.out[i*hd:i*hd+hd]
 		if t.s.sinks != nil {
 			a.max[i], a.sum[i] = t.r.m.level.AttendMerge(o, a.max[i], a.sum[i], a.none, t.s.sinks[head], 1)
 		}
-		t.r.m.level.Div(o, a.sum[i])
+		t.r.m.level.Div(o, a.sum[i]) // before the copy: what was just copied there would have to reach the cache first
+		copy(dst[(g.row+i/shared)*width+head*hd:], o)
 	}
 }

@@ -83,7 +83,7 @@ func compile(m *Model) (*plan, error) {
 		}
 	}
 	c.flush()
-	c.p.readers()
+	c.p.readers(m.level)
 	c.p.hidden = c.at[m.Program.Hidden]
 	if c.p.hidden < 0 || (c.p.head.mats == nil) != m.Spec.Encoder {
 		return nil, fmt.Errorf("%s: the program has no result", m.file.Name)

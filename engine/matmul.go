@@ -65,6 +65,10 @@ const (
 	floatSteps = 128
 )
 
+// floatTokens is how many tokens the float product takes between two looks ahead, a multiple of the rows of the register tiles of
+// AVX-512: what is asked for at once stays well below what a core can have under way.
+const floatTokens = 126
+
 func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	if len(s.mats) > maxMats {
 		panic("engine: too many matrix products in one region")
@@ -72,7 +76,7 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	t.s, t.t0, t.t1, t.out = s, t0, t1, out
 	n := t1 - t0
 	if s.codes {
-		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemm32 && n > chunkTokens)
+		t.r.acts[1-s.acts].SetK(s.mats[0].rows, s.gemmOnly && n > chunkTokens)
 	}
 	if t.rounds() {
 		if err := t.r.roundT.start(s.in, s.mats[0].k, t0, t1); err != nil {
@@ -360,7 +364,25 @@ func (t *matTask) floatTile(w *matrix, ws *workerScratch, dst []float32, ldd, ro
 		} else {
 			l.Transpose(ws.fk, floatRows, ws.f[p:], k, rows, steps)
 		}
-		l.GemmF32(dst, ldd, x[p:], k, 1, ws.fk, floatRows, tb-ta, rows, steps, p > 0)
+		for i := 0; i < tb-ta; i += floatTokens {
+			n := min(floatTokens, tb-ta-i)
+			if w.floats != nil {
+				w.ahead(row0, row1, p+steps, i*rows/(tb-ta), (i+n)*rows/(tb-ta))
+			}
+			l.GemmF32(dst[i*ldd:], ldd, x[i*k+p:], k, 1, ws.fk, floatRows, n, rows, steps, p > 0)
+		}
+	}
+}
+
+// ahead asks for what floatTile decodes after steps up to p: of rows row0+from..row0+to the steps from p on; after the last steps, the first
+// of as many rows behind row1.
+func (w *matrix) ahead(row0, row1, p, from, to int) {
+	if p == w.k {
+		row0, row1, p = row1, min(w.rows, 2*row1-row0), 0
+	}
+	lines := min(floatSteps, w.k-p) * w.format.Bytes / 64
+	for r := row0 + from; r < min(row1, row0+to); r++ {
+		kernels.Ahead(&w.data[r*w.rowBytes+p*w.format.Bytes], lines)
 	}
 }
 

@@ -42,27 +42,27 @@ const (
 )
 
 type step struct {
-	kind    stepKind
-	space   space
-	layer   int
-	rows    []rowOp
-	in, out int
-	width   int
-	window  int       // stepAttend: keys a query sees; 0 = all
-	sinks   []float32 // stepAttend: [heads] scores without a value; nil = none
-	slopes  []float32 // stepAttend: [heads] of ALiBi; nil = none
-	stack   *stack    // stepGather, stepStack
-	mats    []matrix
-	outs    []int // buffer of each matrix product, or of what they are joined to
-	acts    int   // which of the runner's activations the products read
-	low     bool  // the products are by adapters' A
-	join    bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
-	act     rowKind
-	codes   bool   // of that only the other activations are wanted, not a buffer
-	gemm32  bool   // those are read by integer products with groups of 32 alone
-	name    string // of the tensor that reads them, for errors
-	one     oneCut // stepMat: for one token
-	then    *step  // stepMat: the next products of a token that is decoded
+	kind     stepKind
+	space    space
+	layer    int
+	rows     []rowOp
+	in, out  int
+	width    int
+	window   int       // stepAttend: keys a query sees; 0 = all
+	sinks    []float32 // stepAttend: [heads] scores without a value; nil = none
+	slopes   []float32 // stepAttend: [heads] of ALiBi; nil = none
+	stack    *stack    // stepGather, stepStack
+	mats     []matrix
+	outs     []int // buffer of each matrix product, or of what they are joined to
+	acts     int   // which of the runner's activations the products read
+	low      bool  // the products are by adapters' A
+	join     bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
+	act      rowKind
+	codes    bool   // of that only the other activations are wanted, not a buffer
+	gemmOnly bool   // those are read by integer products for which Level.GemmAlone holds
+	name     string // of the tensor that reads them, for errors
+	one      oneCut // stepMat: for one token
+	then     *step  // stepMat: the next products of a token that is decoded
 }
 
 type rowKind uint8
@@ -100,7 +100,7 @@ type rowOp struct {
 	factor    float32
 	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
-	gemm32    bool   // rowQuantize: read by integer products with groups of 32 alone
+	gemmOnly  bool   // rowQuantize: read by integer products for which Level.GemmAlone holds
 	each      bool   // norms: w has a row for each part
 	cols      int    // norms: columns of a part that are normed; 0 = all
 	tail      int    // rowRotate: columns of a head that rotate, its last; 0 = its first
@@ -126,8 +126,8 @@ func (p *plan) follow(threads int) {
 }
 
 // readers finds out what reads each value that is quantised.
-func (p *plan) readers() {
-	var gemm32 [2]*bool // of what the activations hold
+func (p *plan) readers(l *kernels.Level) {
+	var gemmOnly [2]*bool // of what the activations hold
 	for i := range p.steps {
 		s := &p.steps[i]
 		if s.stack != nil {
@@ -135,18 +135,18 @@ func (p *plan) readers() {
 		}
 		for j := range s.rows {
 			if o := &s.rows[j]; o.kind == rowQuantize {
-				o.gemm32 = true
-				gemm32[0] = &o.gemm32
+				o.gemmOnly = true
+				gemmOnly[0] = &o.gemmOnly
 			}
 		}
 		for j := range s.mats {
-			if w := s.mats[j].ints; w != nil && w.Group != kernels.ActBlock {
-				*gemm32[s.acts] = false
+			if w := s.mats[j].ints; w != nil && !l.GemmAlone(w) {
+				*gemmOnly[s.acts] = false
 			}
 		}
 		if s.codes {
-			s.gemm32 = true
-			gemm32[1-s.acts] = &s.gemm32
+			s.gemmOnly = true
+			gemmOnly[1-s.acts] = &s.gemmOnly
 		}
 	}
 }

@@ -222,7 +222,7 @@ func (r *runner) runRows(ops []rowOp, n int) error {
 	}
 	for i := range ops {
 		if ops[i].kind == rowQuantize {
-			r.acts[0].SetK(ops[i].width, ops[i].gemm32 && n > chunkTokens)
+			r.acts[0].SetK(ops[i].width, ops[i].gemmOnly && n > chunkTokens)
 		}
 	}
 	return r.m.pool.run(t, (n+t.per-1)/t.per)

@@ -11,15 +11,15 @@ const ActBlock = 32
 // Acts holds quantised activations of up to n tokens of width K. It is filled by Level.Quantize and read by Gemv and
 // GemmInt8; one Acts serves every weight matrix that reads the same input.
 type Acts struct {
-	K      int
-	Q      []int8    // [n, K]
-	D      []float32 // [n, K/32] scale, never rounded to f16
-	SX     []float32 // [n, K/32] float32(sum of 32 q) * D, rounded once
-	Sum16  []int32   // [n, K/16] exact sums of q
-	Sum32  []int32   // [n, K/32]
-	Packed []int8    // [n, K rounded up to 128] the level's own order of Q
-	Blocks []int8    // [n/16 rounded up, K/32, 16, 32] the same for products of tiles, where there are such
-	gemm32 bool      // what groups of 16, and products of one token, read need not be filled
+	K        int
+	Q        []int8    // [n, K]
+	D        []float32 // [n, K/32] scale, never rounded to f16
+	SX       []float32 // [n, K/32] float32(sum of 32 q) * D, rounded once
+	Sum16    []int32   // [n, K/16] exact sums of q
+	Sum32    []int32   // [n, K/32]
+	Packed   []int8    // [n, K rounded up to 128] the level's own order of Q
+	Blocks   []int8    // [n/16 rounded up, K/32, 16, 32] the same for products of tiles, where there are such
+	gemmOnly bool      // only what GemmInt8 of formats that Level.GemmAlone names reads need be filled
 }
 
 // NewActs allocates room for n tokens of width up to k (a multiple of 32).
@@ -39,13 +39,13 @@ func NewActs(n, k int) *Acts {
 // actBlocks says that this machine has a level that reads Acts.Blocks.
 var actBlocks bool
 
-// SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating. gemm32 says that they will
-// be read by GemmInt8 of tiles with groups of 32 alone, so that a level need not fill the rest.
-func (a *Acts) SetK(k int, gemm32 bool) {
+// SetK makes a hold tokens of width k (a multiple of 32) within its room, without allocating. gemmOnly says that they will be read
+// by GemmInt8 alone, of tiles of formats for which Level.GemmAlone holds, so that a level need not fill the rest.
+func (a *Acts) SetK(k int, gemmOnly bool) {
 	if k%ActBlock != 0 || k <= 0 {
 		panic("kernels: activation width is not a positive multiple of 32")
 	}
-	a.K, a.gemm32 = k, gemm32
+	a.K, a.gemmOnly = k, gemmOnly
 }
 
 // minAmax is 2^-100: blocks below it are stored as zeros, so that 127/amax stays finite.

@@ -4,10 +4,9 @@ package kernels
 
 import "unsafe"
 
-// The level amx: GemmInt8 on tiles of 16 tokens x 16 rows x 32 weights (TDPBSSD). The tile of weights is that of
+// The level amx: GemmInt8 on tiles of 16 tokens x 16 rows x 32 or 16 weights (TDPBSSD). The tile of weights is that of
 // avx512 with the codes signed, so that no bias is to be removed. Integer sums are exact, and the chains run in lanes
-// over rising groups as everywhere. Groups of 16 stay on avx512, which is as fast there (half-empty
-// tiles), and so do few tokens.
+// over rising groups as everywhere. Groups of 16 with a minimum (Q2_K) stay on avx512, and so do few tokens.
 
 // amxTokens is the number from which tiles win.
 const amxTokens = 32
@@ -18,11 +17,15 @@ func amxInt(l *Level) {
 	l.Quantize = quantizeAMX
 	l.PackTile = packTileAMX
 	l.GemmInt8 = gemmInt8ByAMX
+	l.gemm16 = true
 }
+
+// onAMX tells whether tiles have a product for many tokens here.
+func (t *Tile) onAMX() bool { return t.Group == ActBlock || !t.HasMin }
 
 func packTileAMX(tile *Tile, q []int8, sc, mn []float32, rows int) {
 	flip := tile.flip // as the tile's last product wanted it
-	if tile.Group == 16 {
+	if !tile.onAMX() {
 		flip = 0x80
 	}
 	packPanels(tile, q, sc, mn, rows, flip)
@@ -69,11 +72,16 @@ type amxArgs struct {
 //go:noescape
 func gemmInt8AMX(p *amxArgs)
 
+// gemmInt8By16AMX is gemmInt8AMX for groups of 16 without a minimum.
+//
+//go:noescape
+func gemmInt8By16AMX(p *amxArgs)
+
 func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	if t1 <= t0 || tile.Rows == 0 {
 		return
 	}
-	if tile.Group == 16 || t1-t0 < amxTokens && !a.gemm32 {
+	if !tile.onAMX() || t1-t0 < amxTokens && !a.gemmOnly {
 		setFlip(tile, 0x80)
 		gemmInt8AVX512(dst, ldd, tile, a, t0, t1)
 		return
@@ -87,7 +95,7 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	end := (t1 + 15) &^ 15
 	_, _, _ = a.Blocks[end*k+amxSlack-1], a.D[end*b-1], a.SX[end*b-1]
 	p := amxArgs{mask: 1<<tile.Rows - 1, panels: (tile.Rows + 15) / 16, w: &tile.W[0], k: k,
-		s: &tile.S[0], m: &tile.M[0], groups: b}
+		s: &tile.S[0], m: &tile.M[0], groups: k / tile.Group}
 	i := int(-uintptr(unsafe.Pointer(&tile.Corr[0]))%64) / 4
 	p.sums = &tile.Corr[i : i+4*256][0]
 	if tile.HasMin {
@@ -99,6 +107,10 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	}
 	cfg.columnBytes[0], cfg.columnBytes[1] = 32, 32
 	cfg.rows[2], cfg.rows[3] = 8, 8
+	if tile.Group == 16 {
+		cfg.columnBytes[0], cfg.columnBytes[1] = 16, 16
+		cfg.rows[2], cfg.rows[3] = 4, 4
+	}
 	p.config = &cfg
 	var some [16 * TileRows]float32 // a block that is not wanted whole
 	const callMACs = 8 << 20        // bounds a call to about 100 µs
@@ -112,7 +124,11 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 			p.blocks, p.dst, p.ldd = 1, &some[0], 4*TileRows
 		}
 		p.q, p.d, p.sx = &a.Blocks[t*k], &a.D[t*b], &a.SX[t*b]
-		gemmInt8AMX(&p)
+		if tile.Group == 16 {
+			gemmInt8By16AMX(&p)
+		} else {
+			gemmInt8AMX(&p)
+		}
 		for i := max(t, t0); i < min(t+16, t1) && !whole; i++ {
 			copy(dst[(i-t0)*ldd:(i-t0)*ldd+tile.Rows], some[(i-t)*TileRows:])
 		}
@@ -126,7 +142,7 @@ const amxSlack = 4 * 512
 // quantizeAMX also fills Blocks; where a is for products of many tokens alone, 16 tokens together get Blocks, D and SX only.
 func quantizeAMX(a *Acts, t0, t1, from int, x []float32) bool {
 	done := 0
-	if a.gemm32 && t0%16 == 0 {
+	if a.gemmOnly && t0%16 == 0 {
 		var ok bool
 		if done, ok = quantizeMany(a, t0, t1, from, x, true); !ok || t0+done == t1 {
 			return ok

@@ -110,9 +110,18 @@ loaded:
 	CMPQ  R13, $9
 	JLT   some
 
-	// invariant: row i holds its chain over the first k-R12 values of p
+	LEAQ  (AX)(R8*8), R14
+	ADDQ  R8, R14
+	MOVQ  R8, R13
+	SHLQ  $4, R13
+	SUBQ  $64, R13
+
+	// invariant: row i holds its chain over the first k-R12 values of p; R14 walks down the rows that follow those of A, 16 of a
+	// line's width and then those of the next, R13 leads back: the next tile finds them in the first-level cache
 	PCALIGN $64
 all:
+	PREFETCHT0 (R14)
+	ADDQ  R8, R14
 	LOADB
 	FMAROW((AX), Z0, Z1, Z2)
 	FMAROW((AX)(R8*1), Z3, Z4, Z5)
@@ -125,7 +134,12 @@ all:
 	FMAROW((AX)(R8*8), Z24, Z25, Z26)
 	ADDQ SI, AX
 	DECQ R12
+	TESTQ $15, R12
 	JNE  all
+	SUBQ R13, R14
+	TESTQ R12, R12
+	JNE  all
+	MOVQ m+56(FP), R13
 	JMP  done
 
 	// the same for fewer than 9 rows; the branches repeat each time, so they predict well

@@ -51,7 +51,7 @@ func quantizeAVX512(p *quantArgs) (maxBits uint32)
 // Where a is for products of many tokens alone, 16 tokens together get Q, D, SX and Sum32 only.
 func quantizeByAVX512(a *Acts, t0, t1, from int, x []float32) bool {
 	done := 0
-	if a.gemm32 {
+	if a.gemmOnly {
 		var ok bool
 		if done, ok = quantizeMany(a, t0, t1, from, x, false); !ok || t0+done == t1 {
 			return ok

@@ -306,7 +306,7 @@ func TestGemmInt8Levels(t *testing.T) {
 					l.Quantize(la, tok, tok+1, 0, x)
 				}
 				many := la // what products of many tokens alone need
-				if f.Group == ActBlock {
+				if l.GemmAlone(f) {
 					many = NewActs(n, k)
 					many.SetK(k, true)
 					quantizePieces(t, r, l, many, xs)

@@ -43,6 +43,7 @@ type Level struct {
 	Unpack [NumTypes]func(tile *Tile, src []byte)
 	// GemmInt8: dst[(t-t0)*ldd + r] = <row r of tile, token t>, t0 <= t < t1, r < tile.Rows.
 	GemmInt8 func(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int)
+	gemm16   bool // GemmInt8 of groups of 16 without a minimum needs no more of the activations than that of groups of 32
 
 	// --- weights in F32, F16 and BF16; nil for other types
 
@@ -96,6 +97,10 @@ type Level struct {
 	AllFinite   func(x []float32) bool
 	AdamW       func(w, g, m, v []float32, s *AdamWStep)
 }
+
+// GemmAlone tells whether products of f with many tokens may read activations that were quantised for GemmInt8 alone; see
+// Acts.SetK.
+func (l *Level) GemmAlone(f *IntFormat) bool { return f.Group == ActBlock || l.gemm16 && !f.HasMin }
 
 // levels holds what this machine can run, slowest first; filled by init in level_*.go.
 var levels = []*Level{&portable}

@@ -49,10 +49,10 @@ func unpackAVX512(l *Level) {
 }
 
 // unpackAMX: codes are changed as the product before left those of the tile, which is how the next one likely wants them;
-// groups of 16 go by the product of avx512.
+// some formats go by the product of avx512.
 func unpackAMX(l *Level) {
 	unpackPanels(l, func(tile *Tile) byte {
-		if tile.Group == 16 {
+		if !tile.onAMX() {
 			return 0x80
 		}
 		return tile.flip
