@@ -12,6 +12,15 @@
 #define STOREC(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x37 // tilestored t, (DI)(SI*1)
 #define TDPBF16PS(c, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*c+a) // c += a*b
 
+#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0b // prefetchw (BX)
+#define PREFETCHW64 BYTE $0x0f; BYTE $0x0d; BYTE $0x4b; BYTE $0x40 // prefetchw 64(BX)
+
+// AHEAD asks for the two lines of a row of the next block of C, at BX, for writing.
+#define AHEAD    \
+	PREFETCHW;   \
+	PREFETCHW64; \
+	ADDQ SI, BX
+
 // CTILES does op for the two tiles of a block of C.
 #define CTILES(op) \
 	op(2)          \
@@ -43,8 +52,29 @@ TEXT ·gemmBF16Tiles(SB), 0, $136-65
 	MOVQ SI, R11
 	SHLQ $4, R11
 
-	// invariant: the blocks before this one are stored
+	// invariant: the blocks before this one are stored. The lines of C come from memory while the block before is computed.
 block:
+	LEAQ (DI)(R11*1), BX
+	CMPQ R13, $1
+	JE   asked
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+
+asked:
 	MOVQ R8, AX
 	MOVQ R9, BX
 	MOVQ steps+56(FP), R15
