@@ -61,7 +61,7 @@ inputs, labels = ids[:, :-1], ids[:, 1:].reshape(-1)
 teacher = top = None
 if want["loss"] == "forward_kl":
     teacher = torch.randn(rows * length, vocab, dtype=torch.bfloat16 if bf16 else torch.float32)
-elif want["loss"] == "ce_topk":
+elif want["loss"] == "mixed_topk":
     top = torch.rand(rows * length, vocab).topk(want["k"]).indices
     teacher = torch.randn(rows * length, want["k"]).softmax(-1)
 elif want["loss"] != "ce":
