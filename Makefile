@@ -6,6 +6,10 @@ DEMO = demo/$(TEACHER)
 # Where bench-peers installs, in the folder that Go calls the user's cache.
 PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
 BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
+# Shape, loss, precision, LoRA rank (0 = all weights learn) and peer of bench-train-peers.
+TRAIN_CASES ?= s25,ce,f32,0,pytorch s25,ce,f32,0,pytorch-compiled s25,ce,bf16,0,pytorch s25,ce,bf16,0,pytorch-compiled s25,mixed_topk,bf16,0,pytorch-compiled \
+	s25,forward_kl,bf16,0,pytorch-compiled smol135,ce,bf16,0,pytorch-compiled smol135,ce,bf16,16,pytorch-compiled
+TRAIN_FLAGS ?= -r 5
 BENCH_FLAGS ?= -p 512 -n 64 -b 1,4,16 -d 0,2048 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
@@ -14,7 +18,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind
+.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -84,6 +88,13 @@ bench-peers: ## other engines for freehold bench --vs, by your own pip: llama.cp
 		if python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished" $$p; then mv "$(PEERS)/unfinished" "$$dir"; echo "$$dir"; \
 		else echo "NOT INSTALLED: $$p"; fi; done
 	@echo "ik_llama.cpp has no ready package: build it and give --vs ik_llama.cpp=PATH of its llama-bench"
+
+# Where pip offers PyTorch with CUDA alone (Linux on x86-64), that is what is installed: 5.6 GB. It computes on the CPU here.
+bench-train-peers: build ## training against PyTorch, in turn: installs torch and transformers by your own pip, then TRAIN_CASES
+	@dir="$(PEERS)/torch-2.15.0"; if [ ! -e "$$dir" ]; then rm -rf "$(PEERS)/unfinished"; mkdir -p "$(PEERS)"; \
+		python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished" torch==2.15.0 transformers==5.23.0 && mv "$(PEERS)/unfinished" "$$dir"; fi
+	@for c in $(TRAIN_CASES); do set -- $$(echo $$c | tr , ' '); \
+		bin/freehold bench --train $$1 --loss $$2 --precision $$3 --rank $$4 --vs $$5 $(TRAIN_FLAGS) || exit 1; done
 
 bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
 	@mkdir -p bench/results; out="bench/results/$$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//').csv"; \

@@ -237,18 +237,23 @@ func (r *peerRun) program(ctx context.Context, prompt, generate int) (float64, e
 	return 0, fmt.Errorf("%s: no result for -p %d -n %d in %s", r.Path, prompt, generate, tail(out))
 }
 
-// start runs the script of a Python package.
+// start runs the script of a Python package on a model.
 func (r *peerRun) start(ctx context.Context, m *engine.Model, context, batch int) error {
 	k, err := kindOf(r.Name)
 	if err != nil {
 		return err
 	}
 	r.deep = k.deep
+	return r.script(ctx, k.script, map[string]any{"packages": r.Path, "model": r.model, "threads": r.threads, "context": context, "batch": batch, "vocab": m.Spec.Vocab})
+}
+
+// script starts Python on a script, which gets the settings and then says what its build is.
+func (r *peerRun) script(ctx context.Context, script string, settings map[string]any) error {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, python, "-c", k.script)
+	cmd := exec.CommandContext(ctx, python, "-c", script)
 	cmd.Stderr = &r.log
 	if r.in, err = cmd.StdinPipe(); err != nil {
 		return err
@@ -265,11 +270,11 @@ func (r *peerRun) start(ctx context.Context, m *engine.Model, context, batch int
 		r.in.Close() //nolint:errcheck // ends the script
 		cmd.Wait()   //nolint:errcheck // its exit says nothing
 	}
-	settings, err := json.Marshal(map[string]any{"packages": r.Path, "model": r.model, "threads": r.threads, "context": context, "batch": batch, "vocab": m.Spec.Vocab})
+	line, err := json.Marshal(settings)
 	if err != nil {
 		return err
 	}
-	if _, err := r.in.Write(append(settings, '\n')); err != nil {
+	if _, err := r.in.Write(append(line, '\n')); err != nil {
 		return r.broken(err)
 	}
 	var ready struct{ Build string }

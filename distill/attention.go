@@ -132,6 +132,9 @@ func (g *Graph) attendBack(st *attState, o *models.Op, dq, dk, dv, dout, out, q,
 	}
 }
 
+// backBlock is how many queries, or keys, attention's backward takes at a time.
+const backBlock = 64
+
 func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {
 	spec, l := g.student.Spec, g.level
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
@@ -148,8 +151,11 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 	for j := 0; j < group; j++ {
 		h := kvHead*group + j
 		qh, doh, oh, dqh := q[lo*qw+h*hd:], dout[lo*qw+h*hd:], out[lo*qw+h*hd:], dq[lo*qw+h*hd:]
-		l.GemmF32(p, n, qh, qw, 1, kt, n, n, n, hd, false)
-		l.GemmF32(ds, n, doh, qw, 1, vt, n, n, n, hd, false)
+		for t := 0; t < n; t += backBlock { // a query sees no key after it
+			m := min(backBlock, n-t)
+			l.GemmF32(p[t*n:], n, qh[t*qw:], qw, 1, kt, n, m, t+m, hd, false)
+			l.GemmF32(ds[t*n:], n, doh[t*qw:], qw, 1, vt, n, m, t+m, hd, false)
+		}
 		for t := 0; t < n; t++ {
 			row, drow := p[t*n:t*n+n], ds[t*n:t*n+n]
 			at := (lo+t)*nh + h
@@ -166,19 +172,24 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 			l.SoftmaxExp(seen, seen, st.max[at])
 			l.Scale(seen, 1/st.sum[at])
 			d := l.Dot(doh[t*qw:t*qw+hd], oh[t*qw:t*qw+hd])
-			for c, pv := range seen {
-				dseen[c] = float32(float32(pv*(dseen[c]-d)) * spec.AttnScale)
-			}
+			l.Mul(dseen, seen)
+			l.Axpy(dseen, -d, seen)
+			l.Scale(dseen, spec.AttnScale)
 			if spec.AttnCap > 0 {
 				l.SoftCapBack(dseen, sc.s[4], spec.AttnCap)
 			}
 			clear(row[:first])
 			clear(drow[:first])
-			clear(row[t+1:])
-			clear(drow[t+1:])
+			end := min(n, t/backBlock*backBlock+backBlock)
+			clear(row[t+1 : end])
+			clear(drow[t+1 : end])
 		}
-		l.GemmF32(dqh, qw, ds, n, 1, kh, kw, n, hd, n, true)
-		l.GemmF32(dk[lo*kw+kvHead*hd:], kw, ds, 1, n, qh, qw, n, hd, n, true)
-		l.GemmF32(dv[lo*kw+kvHead*hd:], kw, p, 1, n, doh, qw, n, hd, n, true)
+		dkh, dvh := dk[lo*kw+kvHead*hd:], dv[lo*kw+kvHead*hd:]
+		for t := 0; t < n; t += backBlock {
+			m := min(backBlock, n-t)
+			l.GemmF32(dqh[t*qw:], qw, ds[t*n:], n, 1, kh, kw, m, hd, t+m, true)
+			l.GemmF32(dkh[t*kw:], kw, ds[t*n+t:], 1, n, qh[t*qw:], qw, m, hd, n-t, true)
+			l.GemmF32(dvh[t*kw:], kw, p[t*n+t:], 1, n, doh[t*qw:], qw, m, hd, n-t, true)
+		}
 	}
 }

@@ -35,6 +35,10 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
+	shares   []float32   // normBack's
+	free     [][]float32 // memory of values and gradients that nothing needs any more
+	layers   []layerOps  // what recompute drops
+	again    []*layerOps // [ops] the layer whose last op it is, nil = none
 }
 
 // NewGraph prepares to run s on level with up to workers workers.
@@ -67,6 +71,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 			g.pooled[o.Out] = true
 		}
 	}
+	g.again = make([]*layerOps, len(g.ops))
 	g.att = make([]attState, len(g.ops))
 	g.low = make([][]float32, len(g.ops))
 	g.ropes = map[*models.Rope]*ropeTable{}
@@ -100,9 +105,9 @@ func (g *Graph) Value(v models.Value) []float32 { return g.val[v] }
 // Grad returns the gradient of value v for a loss to write before Backward, zeroed on first use of a batch.
 func (g *Graph) Grad(v models.Value) []float32 {
 	n := g.height(v) * g.student.Program.Width[v]
-	g.grad[v] = resize(g.grad[v], n)
 	if !g.dirty[v] {
-		clear(g.grad[v])
+		g.grad[v] = g.renew(g.grad[v], n)
+		g.zero(g.grad[v])
 		g.dirty[v] = true
 	}
 	return g.grad[v]
@@ -123,85 +128,98 @@ func (g *Graph) want() []int {
 func (g *Graph) Forward(b *Batch) {
 	g.batch = b
 	clear(g.dirty)
+	for v, d := range g.grad {
+		g.grad[v] = nil
+		g.release(d)
+	}
 	g.ropeTables()
-	p := g.student.Program
 	for i := range g.ops {
-		o := &g.ops[i]
-		w, n := p.Width[o.Out], g.height(o.Out)
-		out := resize(g.val[o.Out], n*w)
-		g.val[o.Out] = out
-		var in, in1 []float32
-		if len(o.In) > 0 {
-			in = g.val[o.In[0]]
+		g.forward(i)
+		if l := g.again[i]; l != nil {
+			g.drop(l)
 		}
-		if len(o.In) > 1 {
-			in1 = g.val[o.In[1]]
+	}
+}
+
+// forward computes the value of op i.
+func (g *Graph) forward(i int) {
+	p, b, o := g.student.Program, g.batch, &g.ops[i]
+	w, n := p.Width[o.Out], g.height(o.Out)
+	out := g.renew(g.val[o.Out], n*w)
+	g.val[o.Out] = out
+	var in, in1 []float32
+	if len(o.In) > 0 {
+		in = g.val[o.In[0]]
+	}
+	if len(o.In) > 1 {
+		in1 = g.val[o.In[1]]
+	}
+	switch o.Kind {
+	case models.Embed:
+		table := g.student.byName[o.W].W
+		for r, t := range b.Tokens {
+			copy(out[r*w:r*w+w], table[int(t)*w:])
 		}
-		switch o.Kind {
-		case models.Embed:
-			table := g.student.byName[o.W].W
-			for r, t := range b.Tokens {
-				copy(out[r*w:r*w+w], table[int(t)*w:])
-			}
-		case models.Position:
-			table := g.student.byName[o.W].W
-			g.eachPosition(func(r, pos int) { copy(out[r*w:r*w+w], table[pos*w:]) })
-		case models.MatMul:
-			weight, bias := g.weights(o)
-			g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
-			if a := g.student.adapters[o.W]; a != nil {
-				g.adapted(i, a, out, w, in, p.Width[o.In[0]], n)
-			}
-		case models.StackMatMul:
-			g.stackMatMul(o, out, in, n)
-		case models.Route:
-			g.route(o, out, in, n)
-		case models.Mix:
-			g.mix(o, out, in, in1, w, n)
-		case models.Gate:
-			g.gate(out, in, in1, w, n)
-		case models.ClampedSwiGLU:
-			g.eachRowOn(n, w, func(r int, tmp []float32) {
-				g.level.ClampedSwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w], tmp)
-			})
-		case models.RMSNorm:
-			if o.Cols > 0 {
-				g.normCols(o, out, in)
-				continue
-			}
-			g.norm(o, out, in, w, n)
-		case models.LayerNorm:
-			g.norm(o, out, in, w, n)
-		case models.Rotate:
-			copy(out, in)
-			g.rotate(out, w, o, false)
-		case models.Attend:
-			g.attend(&g.att[i], o, out, in, in1, g.val[o.In[2]])
-		case models.SwiGLU:
-			g.eachRow(n, func(r int) { g.level.SwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
-		case models.GeGLU:
-			g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
-		case models.GELU:
-			g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
-		case models.ReLU2:
-			g.eachRow(n, func(r int) { g.level.ReLU2(out[r*w:r*w+w], in[r*w:r*w+w]) })
-		case models.Clamp:
-			g.eachRow(n, func(r int) { g.level.Clamp(out[r*w:r*w+w], in[r*w:r*w+w], o.Factor) })
-		case models.Scale:
-			copy(out, in)
-			g.eachRow(n, func(r int) { g.level.Scale(out[r*w:r*w+w], o.Factor) })
-		case models.Add:
-			copy(out, in)
-			g.eachRow(n, func(r int) { g.level.Add(out[r*w:r*w+w], in1[r*w:r*w+w]) })
-		case models.Select:
-			for j, r := range g.want() {
-				copy(out[j*w:j*w+w], in[r*w:])
-			}
-		case models.Pool:
-			g.pool(out, in, w)
-		default:
-			panic("distill: op " + o.Kind.String() + " of the program is not known")
+	case models.Position:
+		table := g.student.byName[o.W].W
+		g.eachPosition(func(r, pos int) { copy(out[r*w:r*w+w], table[pos*w:]) })
+	case models.MatMul:
+		weight, bias := g.weights(o)
+		g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
+		if a := g.student.adapters[o.W]; a != nil {
+			g.adapted(i, a, out, w, in, p.Width[o.In[0]], n)
 		}
+	case models.StackMatMul:
+		g.stackMatMul(o, out, in, n)
+	case models.Route:
+		g.route(o, out, in, n)
+	case models.Mix:
+		g.mix(o, out, in, in1, w, n)
+	case models.Gate:
+		g.gate(out, in, in1, w, n)
+	case models.ClampedSwiGLU:
+		g.eachRowOn(n, w, func(r int, tmp []float32) {
+			g.level.ClampedSwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w], tmp)
+		})
+	case models.RMSNorm:
+		if o.Cols > 0 {
+			g.normCols(o, out, in)
+			return
+		}
+		g.norm(o, out, in, w, n)
+	case models.LayerNorm:
+		g.norm(o, out, in, w, n)
+	case models.Rotate:
+		g.copy(out, in)
+		g.rotate(out, w, o, false)
+	case models.Attend:
+		g.attend(&g.att[i], o, out, in, in1, g.val[o.In[2]])
+	case models.SwiGLU:
+		g.eachRow(n, func(r int) { g.level.SwiGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
+	case models.GeGLU:
+		g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
+	case models.GELU:
+		g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+	case models.ReLU2:
+		g.eachRow(n, func(r int) { g.level.ReLU2(out[r*w:r*w+w], in[r*w:r*w+w]) })
+	case models.Clamp:
+		g.eachRow(n, func(r int) { g.level.Clamp(out[r*w:r*w+w], in[r*w:r*w+w], o.Factor) })
+	case models.Scale:
+		copy(out, in)
+		g.eachRow(n, func(r int) { g.level.Scale(out[r*w:r*w+w], o.Factor) })
+	case models.Add:
+		g.eachRow(n, func(r int) {
+			copy(out[r*w:r*w+w], in[r*w:r*w+w])
+			g.level.Add(out[r*w:r*w+w], in1[r*w:r*w+w])
+		})
+	case models.Select:
+		for j, r := range g.want() {
+			copy(out[j*w:j*w+w], in[r*w:])
+		}
+	case models.Pool:
+		g.pool(out, in, w)
+	default:
+		panic("distill: op " + o.Kind.String() + " of the program is not known")
 	}
 }
 

@@ -13,6 +13,7 @@ const (
 type Target struct {
 	Label   int32     // gold id, -1 = none
 	Teacher []float32 // teacher's logits over the same columns, nil = none
+	IDs     []int32   // the columns that Teacher is of, for a TopLoss; nil = all
 	Weight  float32   // multiplies the loss, e.g. 1/number of counted rows; 0 skips the row
 }
 
@@ -93,6 +94,9 @@ func (g *Graph) row(loss Loss, z []float32, t Target, tmp *[]float32) float64 {
 		return 0
 	}
 	*tmp = resize(*tmp, 3*len(z))
+	if t.IDs != nil {
+		return float64(t.Weight) * loss.(TopLoss).RowTop(g.level, z, t.IDs, t.Teacher, t.Label, t.Weight, *tmp)
+	}
 	return float64(t.Weight) * loss.Row(g.level, z, t.Teacher, t.Label, t.Weight, *tmp)
 }
 

@@ -15,13 +15,22 @@ func (f forwardKL) Row(l *kernels.Level, z, t []float32, _ int32, weight float32
 	p, q := tmp[:n], tmp[n:2*n]
 	tlse := softmax(l, p, t, f.invT)
 	zlse := softmax(l, q, z, f.invT)
-	loss := 0.0
-	for i, pi := range p {
-		if pi > 0 {
-			loss += float64(float64(pi) * (float64(float64(t[i]-z[i])*float64(f.invT)) - tlse + zlse))
-		}
-		z[i] = q[i] - pi
+	l.Scale(z, -1)
+	l.Add(z, t)
+	apart := float32((tlse - zlse) / float64(f.invT)) // taken off first, or large logits would cost the sums their digits
+	for i := range z {
+		z[i] -= apart
 	}
+	offset := float64(float64(apart)*float64(f.invT)) - (tlse - zlse)
+	loss := 0.0
+	for i := 0; i < n; i += klBlock { // short sums in f32, the rest in float64
+		p, d := p[i:min(n, i+klBlock)], z[i:min(n, i+klBlock)]
+		loss += float64(float64(l.Dot(p, d))*float64(f.invT)) + float64(float64(l.Sum(p))*offset)
+	}
+	copy(z, q)
+	l.Axpy(z, -1, p)
 	l.Scale(z, float32(weight*f.invT))
 	return loss
 }
+
+const klBlock = 1024

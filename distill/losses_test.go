@@ -72,6 +72,11 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		T := c.p.Temperature
 		return c.p.Alpha*T*T*klLogs(logQ(t, T), logQ(z, T)) - (1-c.p.Alpha)*logQ(z, 1)[c.label]
 	},
+	"mixed_topk": func(c lossCase, z, t []float64) float64 {
+		T, ids := c.p.Temperature, fallingOrder(t)
+		zk, tk := pick64(z, ids[:c.p.K]), pick64(t, ids[:c.p.K])
+		return c.p.Alpha*T*T*klLogs(logQ(tk, T), logQ(zk, T)) - (1-c.p.Alpha)*logQ(z, 1)[c.label]
+	},
 	"topk_forward_kl": func(c lossCase, z, t []float64) float64 {
 		ids := fallingOrder(t)
 		zk, tk := pick64(z, ids[:c.p.K]), pick64(t, ids[:c.p.K])
@@ -310,6 +315,8 @@ func TestLossesWithoutWeightOrLabel(t *testing.T) {
 		case "ce":
 		case "mixed":
 			want = 0.3 * 4 * klLogs(logQ(to64(teach), 2), logQ(to64(z), 2))
+		case "mixed_topk":
+			want = 0.3 * 4 * lossSpecs["topk_forward_kl"](lossCase{testParams(2), -1}, to64(z), to64(teach))
 		default:
 			want = lossSpecs[name](lossCase{testParams(2), -1}, to64(z), to64(teach))
 		}
@@ -320,6 +327,30 @@ func TestLossesWithoutWeightOrLabel(t *testing.T) {
 			t.Errorf("%s without a label: gradient %v", name, dz)
 		}
 	}
+}
+
+// The teacher's logits of a few ids give what all of them give where only the few count.
+func TestTopLoss(t *testing.T) {
+	s := openStudent(t, modelFiles(t)[0])
+	g := NewGraph(s, best(t), 1, goParallel(1))
+	r := rand.New(rand.NewPCG(27, 28))
+	loss, err := NewLoss("mixed_topk", testParams(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tmp []float32
+	z, teach := normal(r, 40, 2), normal(r, 40, 2)
+	all, few := slices.Clone(z), slices.Clone(z)
+	want := g.row(loss, all, Target{Label: 3, Teacher: teach, Weight: 0.5}, &tmp)
+	var ids []int32
+	var kept []float32
+	for _, id := range largest(teach, 5) {
+		ids, kept = append(ids, int32(id)), append(kept, teach[id])
+	}
+	if got := g.row(loss, few, Target{Label: 3, Teacher: kept, IDs: ids, Weight: 0.5}, &tmp); got != want {
+		t.Errorf("loss %v from 5 logits, %v from all", got, want)
+	}
+	sameBits(t, "gradient", few, all)
 }
 
 func TestNewLossRefuses(t *testing.T) {

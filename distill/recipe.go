@@ -138,6 +138,7 @@ type TrainRecipe struct {
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
 	Clip        float64 `yaml:"clip" json:"clip"`
 	Precision   string  `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
+	Recompute   bool    `yaml:"recompute" json:"recompute"` // values inside a layer: computed twice instead of kept
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }

@@ -37,13 +37,14 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
-	BF16    bool // matrix products in bf16, where Level has them
-	Level   *kernels.Level
-	Workers int
-	Par     Parallel
-	FS      gguf.FS
-	Warn    func(string)
-	Report  func(Progress) // after every step
+	BF16      bool // matrix products in bf16, where Level has them
+	Recompute bool // values inside a layer are computed twice instead of kept
+	Level     *kernels.Level
+	Workers   int
+	Par       Parallel
+	FS        gguf.FS
+	Warn      func(string)
+	Report    func(Progress) // after every step
 
 	epoch int // of order
 	order []int
@@ -120,6 +121,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 	}
 	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
 	g.bf16 = t.BF16 && t.Level.GemmBF16 != nil
+	if t.Recompute {
+		g.Recompute()
+	}
 	if t.Words != nil {
 		t.words = NewWordsHead(g, t.Words)
 	}
@@ -177,7 +181,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 
 // step computes the gradients of optimiser step n (from 0) and returns the mean loss and the tokens.
 func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
-	t.Student.ZeroGrad()
+	for _, p := range t.Student.Params {
+		g.zero(p.G)
+	}
 	rows := t.rows(n)
 	var b Batch
 	for i := 0; i < len(rows); {

@@ -61,6 +61,8 @@ func TestAMXBytes(t *testing.T) {
 			},
 		},
 		"gemm_bf16_amx_amd64.s": {
+			"PREFETCHW":          func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rbx)} },
+			"PREFETCHW64":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(1, 1, rbx), 64} },
 			"TDPBF16PS(c, a, b)": func(x []int) []byte { return vex(2, x[2], 0x5c, modrm(3, x[0], x[1])) },
 			"LOADC(t)":           func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },
 			"STOREC(t)":          func(x []int) []byte { return vex(2, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },

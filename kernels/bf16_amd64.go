@@ -57,9 +57,9 @@ func gemmBF16AVX512(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n,
 	}
 }
 
-// gemmBF16AMX takes blocks of 32 rows; those at an edge of C go through a copy.
+// gemmBF16AMX takes blocks of 16 rows; those at an edge of C go through a copy.
 func gemmBF16AMX(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k int, acc bool) {
-	const rows = 32
+	const rows = 16
 	if m <= 0 || n <= 0 || k <= 0 {
 		return
 	}
@@ -68,10 +68,12 @@ func gemmBF16AMX(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k 
 	if n < BF16Cols {
 		whole = 0
 	}
-	for p := 0; p < k; p += bf16Steps {
-		steps, acc := min(k-p, bf16Steps), acc || p > 0
+	parts := (k + bf16Steps - 1) / bf16Steps
+	most := (k/BF16Step + parts - 1) / parts * BF16Step
+	for p := 0; p < k; p += most {
+		steps, acc := min(k-p, most), acc || p > 0
 		if whole > 0 {
-			gemmBF16Tiles(&bf16Tiles, &c[0], 4*ldc, &a[p], 2*lda, &b[p*BF16Cols], whole, 16, steps/BF16Step, acc)
+			gemmBF16Tiles(&bf16Tiles, &c[0], 4*ldc, &a[p], 2*lda, &b[p*BF16Cols], whole, steps/BF16Step, acc)
 		}
 		for i := whole * rows; i < m; i += rows {
 			var edge [rows * BF16Cols]float32
@@ -79,11 +81,7 @@ func gemmBF16AMX(c []float32, ldc int, a []uint16, lda int, b []uint16, m, n, k 
 			for j := 0; acc && j < r; j++ {
 				copy(edge[j*BF16Cols:], c[(i+j)*ldc:(i+j)*ldc+n])
 			}
-			second := 16 // rows from the block's first to its second half
-			if r <= 16 {
-				second = 0 // A has no second half: the first is multiplied twice
-			}
-			gemmBF16Tiles(&bf16Tiles, &edge[0], 4*BF16Cols, &a[i*lda+p], 2*lda, &b[p*BF16Cols], 1, second, steps/BF16Step, acc)
+			gemmBF16Tiles(&bf16Tiles, &edge[0], 4*BF16Cols, &a[i*lda+p], 2*lda, &b[p*BF16Cols], 1, steps/BF16Step, acc)
 			for j := range r {
 				copy(c[(i+j)*ldc:(i+j)*ldc+n], edge[j*BF16Cols:])
 			}
@@ -111,8 +109,8 @@ func bf16Pairs512(dst *uint16, even, odd *float32, n int)
 //go:noescape
 func gemmBF16Tile512(c *float32, ldc int, a *uint16, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask uint32, acc bool)
 
-// gemmBF16Tiles: blocks of 32 rows of A (stride lda bytes) against steps times 32 rows of a panel, 32 columns of C (row
-// stride ldc bytes). The second half of a block is second rows of A after its first.
+// gemmBF16Tiles: blocks of 16 rows of A (stride lda bytes) against steps times 32 rows of a panel, 32 columns of C (row
+// stride ldc bytes).
 //
 //go:noescape
-func gemmBF16Tiles(config *tileConfig, c *float32, ldc int, a *uint16, lda int, b *uint16, blocks, second, steps int, acc bool)
+func gemmBF16Tiles(config *tileConfig, c *float32, ldc int, a *uint16, lda int, b *uint16, blocks, steps int, acc bool)

@@ -12,24 +12,32 @@
 #define STOREC(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x37 // tilestored t, (DI)(SI*1)
 #define TDPBF16PS(c, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*c+a) // c += a*b
 
-// CTILES does op for the four tiles of a block of C.
-#define CTILES(op) \
-	op(4)          \
-	ADDQ $64, DI   \
-	op(5)          \
-	ADDQ R11, DI   \
-	op(6)          \
-	ADDQ $64, DI   \
-	op(7)          \
-	SUBQ $64, DI   \
-	SUBQ R12, DI
+#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0b // prefetchw (BX)
+#define PREFETCHW64 BYTE $0x0f; BYTE $0x0d; BYTE $0x4b; BYTE $0x40 // prefetchw 64(BX)
 
-// func gemmBF16Tiles(config *tileConfig, c *float32, ldc int, a *uint16, lda int, b *uint16, blocks, second, steps int, acc bool)
+// AHEAD asks for the two lines of a row of the next block of C, at BX, for writing.
+#define AHEAD    \
+	PREFETCHW;   \
+	PREFETCHW64; \
+	ADDQ SI, BX
+
+// CTILES does op for the two tiles of a block of C.
+#define CTILES(op) \
+	op(2)          \
+	ADDQ $64, DI   \
+	op(3)          \
+	SUBQ $64, DI
+
+// func gemmBF16Tiles(config *tileConfig, c *float32, ldc int, a *uint16, lda int, b *uint16, blocks, steps int, acc bool)
 //
-//	AX A, CX its stride · BX B, DX 128 · DI C, SI its stride · R8, R9 A and B of the block · R10 from a block's first half
-//	of A to its second · R12 16 rows of C, R11 = R12-64 · R13 blocks left · R15 steps left
-//	tiles 0, 1 A's halves · 2, 3 B's halves · 4-7 C
-TEXT ·gemmBF16Tiles(SB), 0, $136-73
+// A block is one tile of A by two of B with one tile for B's halves in turn: four tiles in all. Two by two, with all
+// eight, half the loads would do, but the fewer tiles hold something, the more loads and products overlap here
+// (bench/LOG.md).
+//
+//	AX A, CX its stride · BX B, DX 128 · DI C, SI its stride · R8, R9 A and B of the block · R10, R11 16 rows of A, of C
+//	R13 blocks left · R15 steps left
+//	tiles 0 A · 1 B's halves in turn · 2, 3 C
+TEXT ·gemmBF16Tiles(SB), 0, $136-65
 	MOVQ config+0(FP), AX
 	LDTILECFG
 	MOVQ c+8(FP), DI
@@ -38,52 +46,63 @@ TEXT ·gemmBF16Tiles(SB), 0, $136-73
 	MOVQ lda+32(FP), CX
 	MOVQ b+40(FP), R9
 	MOVQ blocks+48(FP), R13
-	MOVQ second+56(FP), R10
-	IMULQ CX, R10
 	MOVQ $128, DX
-	MOVQ SI, R12
-	SHLQ $4, R12
-	LEAQ -64(R12), R11
+	MOVQ CX, R10
+	SHLQ $4, R10
+	MOVQ SI, R11
+	SHLQ $4, R11
 
-	// invariant: the blocks before this one are stored
+	// invariant: the blocks before this one are stored. The lines of C come from memory while the block before is computed.
 block:
+	LEAQ (DI)(R11*1), BX
+	CMPQ R13, $1
+	JE   asked
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+	AHEAD
+
+asked:
 	MOVQ R8, AX
 	MOVQ R9, BX
-	MOVQ steps+64(FP), R15
-	CMPB acc+72(FP), $0
+	MOVQ steps+56(FP), R15
+	CMPB acc+64(FP), $0
 	JEQ  zero
 	CTILES(LOADC)
 	JMP  step
 
 zero:
-	ZERO(4)
-	ZERO(5)
-	ZERO(6)
-	ZERO(7)
+	ZERO(2)
+	ZERO(3)
 
-	// invariant: tiles 4-7 hold the sums over all steps but the last R15
+	// invariant: tiles 2 and 3 hold the sums over all steps but the last R15
 step:
 	LOADA(0)
-	LOADB(2)
-	TDPBF16PS(4, 0, 2)
+	LOADB(1)
+	TDPBF16PS(2, 0, 1)
 	ADDQ $64, BX
-	LOADB(3)
-	TDPBF16PS(5, 0, 3)
-	ADDQ R10, AX
-	LOADA(1)
-	TDPBF16PS(6, 1, 2)
-	TDPBF16PS(7, 1, 3)
-	SUBQ R10, AX
+	LOADB(1)
+	TDPBF16PS(3, 0, 1)
 	ADDQ $64, AX
 	ADDQ $1984, BX
 	DECQ R15
 	JNE  step
 
 	CTILES(STOREC)
-	LEAQ (DI)(R12*2), DI
-	MOVQ CX, AX
-	SHLQ $5, AX
-	ADDQ AX, R8
+	ADDQ R11, DI
+	ADDQ R10, R8
 	DECQ R13
 	JNE  block
 	TILERELEASE

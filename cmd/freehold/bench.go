@@ -7,8 +7,9 @@ import (
 )
 
 type benchCmd struct {
-	What []string `arg:"" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
+	What []string `arg:"" optional:"" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
 	modelFlags
+	trainFlags
 	Prompt      []int    `short:"p" default:"512" help:"Prompt lengths; 0 = none."`
 	Generate    []int    `short:"n" default:"128" help:"Generation lengths; 0 = none."`
 	Batch       []int    `short:"b" default:"1" help:"Sequences that generate together."`
@@ -26,10 +27,18 @@ func (*benchCmd) Help() string {
 		"Four prompt lengths, or three depths or batches, give the law by which their time grows. " +
 		"The limit is the time to read every weight once a pass (and the cache, while generating) or to do all products, whichever is longer. " +
 		"compare holds two results against each other: ratios of medians with 95 % bootstrap intervals. They were not measured in turn, so a " +
-		"difference may be the machine's; exit code 8 where no test says anything."
+		"difference may be the machine's; exit code 8 where no test says anything. " +
+		"--train measures optimiser steps on random data: tokens/s, the share of the arithmetic peak that 6 operations a token and weight come to, and " +
+		"the most memory this process had resident; --vs pytorch or pytorch-compiled takes turns with PyTorch in a process of its own."
 }
 
 func (c *benchCmd) Run(a *app) error {
+	if c.Train != "" {
+		return c.benchTrain(a)
+	}
+	if len(c.What) == 0 {
+		return usagef("bench takes a model, compare A.json B.json, or --train SHAPE")
+	}
 	if c.What[0] == "compare" {
 		if len(c.What) != 3 {
 			return usagef("bench compare takes two results of bench --json, got %d", len(c.What)-1)
