@@ -53,6 +53,8 @@ type StudentRecipe struct {
 	Licence string   `yaml:"licence" json:"licence"`
 	Head    string   `yaml:"head" json:"head"`     // "pooled": a head on the mean state; "words": label words after the prompt
 	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
+	Width   Widths   `yaml:"width" json:"width"`   // sizes that it is narrowed to
+	Init    string   `yaml:"init" json:"init"`     // "base": the base's weights; "random": its shape alone
 	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
@@ -127,7 +129,8 @@ type TrainRecipe struct {
 	Warmup      int     `yaml:"warmup" json:"warmup"`
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
 	Clip        float64 `yaml:"clip" json:"clip"`
-	Precision   string  `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
+	Precision   string  `yaml:"precision" json:"precision"`         // of the matrix products: "f32" or "bf16"
+	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }
@@ -155,7 +158,7 @@ func (e *RecipeError) Error() string {
 func defaultRecipe() Recipe {
 	return Recipe{
 		Teacher: TeacherRecipe{Calibration: "median"},
-		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
+		Student: StudentRecipe{From: "teacher", Head: "pooled", Init: "base", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
 		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, Optimizer: "adamw", LR: 1e-4, Schedule: "linear",
 			Warmup: 20, WeightDecay: 0.01, Clip: 1, Precision: "f32", Seed: 7, SaveEvery: 50},
 		Numeric: "normal",
