@@ -35,6 +35,9 @@ func (g *Graph) Backward() {
 				}
 			}
 			adapter := g.student.adapters[o.W]
+			if adapter != nil && adapter.M != nil {
+				g.resizeRowsBack(i, adapter, dy, n)
+			}
 			if !g.learns[o.In[0]] {
 				if adapter != nil {
 					g.adaptedBack(i, adapter, nil, dy, w, g.val[o.In[0]], in, n)

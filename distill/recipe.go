@@ -63,6 +63,7 @@ type StudentRecipe struct {
 
 // LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
 type LoRA struct {
+	Kind    string   `yaml:"kind" json:"kind,omitempty"` // "lora", or "dora": with the sizes of rows apart
 	Rank    int      `yaml:"rank" json:"rank,omitempty"` // 0 = none
 	Alpha   float64  `yaml:"alpha" json:"alpha,omitempty"`
 	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
@@ -70,6 +71,9 @@ type LoRA struct {
 
 // fill puts in what a recipe with adapters does not say.
 func (l *LoRA) fill() {
+	if l.Rank > 0 && l.Kind == "" {
+		l.Kind = "lora"
+	}
 	if l.Rank > 0 && l.Alpha == 0 {
 		l.Alpha = float64(2 * l.Rank)
 	}

@@ -123,6 +123,9 @@ func (j *Job) newStudent() (*Base, error) {
 		if err := b.Student.Adapt(l.Targets, l.Rank, l.Alpha, j.recipe.Train.Seed); err != nil {
 			return nil, &RecipeError{File: j.recipe.file, Msg: "student.lora: " + err.Error()}
 		}
+		if l.Kind == "dora" {
+			b.Student.Decompose(j.level)
+		}
 	}
 	return b, nil
 }
