@@ -354,6 +354,9 @@ func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Cal
 	if err := t.Train(ctx); err != nil {
 		return err
 	}
+	if err := j.writeAdapters(b); err != nil {
+		return err
+	}
 	b.Student.Merge(j.level)
 	return j.export(b, j.recipe.Student.Format, j.modelPath(""))
 }

@@ -105,8 +105,8 @@ func interval(n int, of func(rows []int) float64) (v, lo, hi float64) {
 func table(out io.Writer, runs string) error {
 	fmt.Fprintln(out, "| run | accuracy % (95 %) | KL from the teacher, nats (95 %) | accuracy less | KL more |\n| --- | --- | --- | --- | --- |")
 	for _, c := range []struct{ name, format, against string }{
-		{"demo", "", ""}, {"demo-ce", "", "demo"}, {"demo-random", "", "demo"}, {"demo-random-fast", "", "demo"}, {"demo", "q4_0", "demo"}, {"demo-q4_0", "", "demo"},
-		{"narrow", "", ""}, {"narrow-random", "", "narrow"}, {"narrow", "q2_k", "narrow"}, {"narrow-q2_k", "", "narrow"},
+		{"demo", "", ""}, {"demo-ce", "", "demo"}, {"demo-random", "", "demo"}, {"demo-random-slow", "", "demo"}, {"demo", "q4_0", "demo"}, {"demo-q4_0", "", "demo"},
+		{"narrow", "", ""}, {"narrow", "q2_k", "narrow"}, {"narrow-q2_k", "", "narrow"},
 	} {
 		list, err := answers(runs, c.name, c.format)
 		if err != nil {
