@@ -156,6 +156,7 @@ func TestJobDoRA(t *testing.T) {
 		_, dir := mustApply(t, recipe, o, Stages{})
 		model := sha(t, filepath.Join(dir, "model.gguf"))
 		models[model] = kind
+		checkSums(t, dir, "adapter/adapter_config.json", "adapter/adapter_model.safetensors")
 		mustApply(t, recipe, o, Stages{From: "eval"})
 		o.RunsDir, o.Threads = t.TempDir(), 1
 		if _, dir := mustApply(t, recipe, o, Stages{}); sha(t, filepath.Join(dir, "model.gguf")) != model {

@@ -50,9 +50,9 @@ const (
 // methods are the runs, by name: what the student is, how it learns, and what it is packed as afterwards.
 var methods = []struct{ name, student, train, more string }{
 	{"demo", demo + ", format: f16", "lr: 0.0002", "quantize: [q4_0]"},
+	{"demo-q4_0", demo + ", format: q4_0", "lr: 0.0002, quantize: q4_0", ""},
 	{"demo-ce", demo + ", format: f16", "lr: 0.0002, loss: ce", ""},
 	{"demo-random", demo + ", format: f16, " + random, "lr: 0.001", ""},
-	{"demo-q4_0", demo + ", format: q4_0", "lr: 0.0002, quantize: q4_0", ""},
 	{"narrow", narrow + ", format: f16", "lr: 0.0002", "quantize: [q2_k]"},
 	{"narrow-q2_k", narrow + ", format: q2_k", "lr: 0.0002, quantize: q2_k", ""},
 	{"demo-random-slow", demo + ", format: f16, " + random, "lr: 0.0002", ""},
