@@ -60,7 +60,7 @@ func (d *ModelDraft) Propose(ctx context.Context, tokens []int32, g *Gen, out []
 		if err != nil {
 			return 0, fmt.Errorf("draft model: %w", err)
 		}
-		out[n] = d.pick.pick(logits[:d.known], g, len(d.text))
+		out[n] = d.pick.pick(logits[:d.known], g, d.text, len(tokens))
 		d.text = append(d.text, out[n])
 	}
 	return len(out), nil
