@@ -32,7 +32,7 @@ demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minu
 	bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
 	@echo "report: runs/latest/report.html"
 
-methods: build ## ways of making a student against each other on the demo task: the table of docs/methods.md
+methods: build ## ways of making a student against each other on the demo task, as a table
 	bin/freehold pull smollm2-135m-instruct movie-review-snippets --accept-licence unknown
 	$(GO) run ./bench/methods
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -115,79 +114,5 @@ func TestJobQuantize(t *testing.T) {
 	_, again := mustApply(t, recipe, o, Stages{})
 	if sha(t, filepath.Join(again, "model.gguf")) != sha(t, model) {
 		t.Error("an interrupted run gives another model")
-	}
-}
-
-// Distilling a model into what a file of it will hold wins back at least half of the divergence that packing it makes, on
-// sequences that it was not trained on, at four bits and at two.
-func TestFixturesRoundedWinsBack(t *testing.T) {
-	level := best(t)
-	par := goParallel(2)
-	path := fixture(t, "llama256.F32.gguf")
-	teacher := openStudent(t, path)
-	kl, err := NewLoss("forward_kl", LossParams{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(95, 96))
-	batch := func() *Batch {
-		var b Batch
-		for range 8 {
-			b.Add(randomTokens(r, 24, teacher.Spec.Vocab))
-		}
-		return &b
-	}
-	vocab := teacher.Spec.Vocab
-	tg := NewGraph(teacher, level, 2, par)
-	loss := func(s *Student, g *Graph, b *Batch, grad bool) float64 {
-		tg.Forward(b)
-		logits := make([]float32, len(b.Tokens)*vocab)
-		NewHead(tg).Logits(logits, 0, len(b.Tokens))
-		g.Forward(b)
-		return NewHead(g).Loss(kl, func(i int) Target {
-			return Target{Label: -1, Teacher: logits[i*vocab : (i+1)*vocab], Weight: 1 / float32(len(b.Tokens))}
-		}, grad)
-	}
-	unseen := []*Batch{batch(), batch(), batch()}
-	for _, name := range []string{"q2_k", "q4_0"} {
-		s := openStudent(t, path)
-		mix, err := quant.MixByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		round, err := newRounded(s, mix, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g := NewGraph(s, level, 2, par)
-		divergence := func() (sum float64) {
-			round.enter(par)
-			defer round.leave()
-			for _, b := range unseen {
-				sum += loss(s, g, b, false) / float64(len(unseen))
-			}
-			return sum
-		}
-		packed := divergence()
-		const steps = 60
-		opt := Optimizer{LR: 2e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Clip: 1, Schedule: Schedule{Kind: "cosine", Warmup: 5, Steps: steps}}
-		if err := opt.Prepare(s); err != nil {
-			t.Fatal(err)
-		}
-		for step := range steps {
-			s.ZeroGrad()
-			round.enter(par)
-			if v := loss(s, g, batch(), true); step%10 == 0 {
-				t.Logf("%s step %d: %.4g", name, step, v)
-			}
-			g.Backward()
-			round.leave()
-			opt.Step(s, step, level, par)
-		}
-		trained := divergence()
-		t.Logf("%s: divergence from the model before packing %.4g nats, trained for the format %.4g: %.0f %% won back", name, packed, trained, 100*(1-trained/packed))
-		if !(trained <= packed/2) || packed < 1e-3 {
-			t.Errorf("%s: %.4g of %.4g nats are left, want at most half", name, trained, packed)
-		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command methods runs the ways of making a student against each other on the demo task, at equal tokens, and prints the
-// table of docs/methods.md: where a student's weights come from, what it learns from, and what training for a format
+// Command methods runs the ways of making a student against each other on the demo task, at equal tokens, and prints a
+// table: where a student's weights come from, what it learns from, and what training for a format
 // (quantisation-aware) wins back of what packing loses. Runs are resumed, and labels are shared by all.
 package main
 
