@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -29,6 +30,7 @@ type Gen struct {
 	MinP        float64           // leave out tokens less likely than this part of the most likely one's probability; 0 = none
 	Penalties                     // before all of these, with temperature 0 too
 	Bias        map[int32]float32 // added to the logits of tokens; -Inf = never
+	Grammar     *grammar.Grammar  // nil = any text. Tokens that it does not allow are never drawn; it also says where the text may end
 	Seed        uint64            // with Temperature: the same seed gives the same text
 	Sequence    uint32            // tells apart several continuations of one prompt under one seed
 	Stop        []string          // texts that end the generation; they are not part of it
@@ -74,20 +76,33 @@ type sampler struct {
 	x       []float32 // probabilities, not normalised
 	ids     []int32   // of x, where it does not hold all tokens
 	heap    []int32
-	changed []float32 // logits with biases and penalties
+	changed []float32 // logits with biases and penalties, within the grammar
 	seen    []bool
+	rule    *constraint
 }
 
 // pick chooses the token that follows text, of which the first prompt tokens were given, from its logits [vocab]. The
 // draw is a function of seed, position and sequence alone, so it does not depend on what was drawn before.
 //
-// In order: biases, penalties, the most likely token where the temperature is 0, TopK, the temperature, TopP, MinP.
-func (s *sampler) pick(logits []float32, g *Gen, text []int32, prompt int) int32 {
-	logits = s.change(logits, g, text, prompt)
+// In order: biases, penalties, the grammar, the most likely token where the temperature is 0, TopK, the temperature, TopP, MinP.
+func (s *sampler) pick(logits []float32, g *Gen, text []int32, prompt int) (int32, error) {
+	logits, err := s.change(logits, g, text, prompt)
+	if err != nil {
+		return 0, err
+	}
+	id := s.draw(logits, g, len(text))
+	if s.rule != nil {
+		s.rule.accept(id)
+	}
+	return id, nil
+}
+
+// draw chooses a token for a position.
+func (s *sampler) draw(logits []float32, g *Gen, position int) int32 {
 	if g.Temperature == 0 || g.TopK == 1 {
 		return argmax(logits)
 	}
-	u := uniform(g.Seed, kernels.PurposeSample, uint32(len(text)), g.Sequence, 0)
+	u := uniform(g.Seed, kernels.PurposeSample, uint32(position), g.Sequence, 0)
 	ids := s.top(logits, g.TopK)
 	n := len(ids)
 	if ids == nil {
@@ -137,10 +152,10 @@ func (s *sampler) pick(logits []float32, g *Gen, text []int32, prompt int) int32
 	return int32(last)
 }
 
-// change returns the logits with biases and penalties; the logits themselves where there are none.
-func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) []float32 {
-	if len(g.Bias) == 0 && g.Penalties.none() {
-		return logits
+// change returns the logits with biases and penalties, within the grammar; the logits themselves where there are none.
+func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) ([]float32, error) {
+	if len(g.Bias) == 0 && g.Penalties.none() && s.rule == nil {
+		return logits, nil
 	}
 	s.changed = append(s.changed[:0], logits...)
 	for id, b := range g.Bias { // each token once, so the order is of no matter
@@ -152,7 +167,10 @@ func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) []f
 		s.seen = make([]bool, len(logits))
 	}
 	g.Penalties.apply(s.changed, text, prompt, s.seen[:len(logits)])
-	return s.changed
+	if s.rule == nil {
+		return s.changed, nil
+	}
+	return s.changed, s.rule.restrict(s.changed)
 }
 
 // nucleus sets all but the most likely of x to 0, so that what is left reaches the part p of the whole and would not

@@ -112,7 +112,11 @@ func TestSamplerChances(t *testing.T) {
 			want, count := chances(logits, &g, text, prompt), make([]float64, len(logits))
 			for seed := range uint64(n) {
 				g.Seed = seed
-				count[s.pick(logits, &g, text, prompt)]++
+				id, err := s.pick(logits, &g, text, prompt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				count[id]++
 			}
 			if !slices.Equal(before, logits) {
 				t.Fatal("the logits were changed")

@@ -15,6 +15,7 @@ type runCmd struct {
 	Model  string `arg:"" help:"GGUF file or catalogue name."`
 	Prompt string `arg:"" optional:"" help:"What to ask; - or nothing reads standard input, or starts a chat on a terminal."`
 	modelFlags
+	grammarFlags
 	System           string   `help:"System turn before the prompt."`
 	Raw              bool     `help:"Continue the prompt as plain text, without the chat template."`
 	MaxTokens        int      `short:"n" default:"512" help:"Most tokens of an answer; 0 = as many as the context holds."`
@@ -82,6 +83,9 @@ func (c *runCmd) gen() (engine.Gen, error) {
 func (c *runCmd) Run(a *app) error {
 	gen, err := c.gen()
 	if err != nil {
+		return err
+	}
+	if gen.Grammar, err = c.grammarFlags.compile(); err != nil {
 		return err
 	}
 	if c.Raw && c.System != "" {
