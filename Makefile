@@ -18,7 +18,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind
+.PHONY: help build demo methods test test-long test-purego test-levels test-arm64 test-haswell bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -35,6 +35,10 @@ demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minu
 	bin/freehold apply $(DEMO)/freehold.yaml --runs runs
 	bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
 	@echo "report: runs/latest/report.html"
+
+methods: build ## ways of making a student against each other on the demo task, as a table
+	bin/freehold pull smollm2-135m-instruct movie-review-snippets --accept-licence unknown
+	$(GO) run ./bench/methods
 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...

@@ -50,6 +50,9 @@ func (g *Graph) back(i int) {
 			}
 		}
 		adapter := g.student.adapters[o.W]
+		if adapter != nil && adapter.M != nil {
+			g.resizeRowsBack(i, adapter, dy, n)
+		}
 		if !g.learns[o.In[0]] {
 			if adapter != nil {
 				g.adaptedBack(i, adapter, nil, dy, w, g.val[o.In[0]], in, n)

@@ -191,13 +191,13 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 	return nil
 }
 
-// prediction is one line of eval/predictions.jsonl.
+// prediction is one line of eval/predictions.jsonl, and, without teacher and baseline, of eval/predictions.FORMAT.jsonl.
 type prediction struct {
 	ID       string    `json:"id"`
 	Gold     int       `json:"gold"`
 	Student  []float64 `json:"student"`
-	Teacher  []float64 `json:"teacher"`
-	Baseline []float64 `json:"baseline"`
+	Teacher  []float64 `json:"teacher,omitempty"`
+	Baseline []float64 `json:"baseline,omitempty"`
 }
 
 func (j *Job) writePredictions(rows []Row, student, teacher, base [][]float64) error {
@@ -226,7 +226,7 @@ func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
 		if q.SHA256, q.Bytes, err = hashFile(path); err != nil {
 			return err
 		}
-		if q.Accuracy, err = j.accuracy(ctx, path); err != nil {
+		if q.Accuracy, err = j.accuracy(ctx, path, format); err != nil {
 			return fmt.Errorf("%s: %w", q.File, err)
 		}
 		sum.Quantized = append(sum.Quantized, q)
@@ -234,7 +234,8 @@ func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
 	return nil
 }
 
-func (j *Job) accuracy(ctx context.Context, path string) (float64, error) {
+// accuracy classifies the test rows by the model of a format, keeps what it says, and returns the share that is right.
+func (j *Job) accuracy(ctx context.Context, path, format string) (float64, error) {
 	m, err := engine.Open(path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
 	if err != nil {
 		return 0, err
@@ -253,8 +254,14 @@ func (j *Job) accuracy(ctx context.Context, path string) (float64, error) {
 		return 0, err
 	}
 	hits := make([]bool, len(p))
-	for i := range p {
-		hits[i] = argmax(p[i]) == j.data.Test[i].Gold
+	var lines []byte
+	for i, r := range j.data.Test {
+		hits[i] = argmax(p[i]) == r.Gold
+		line, err := json.Marshal(prediction{ID: r.ID, Gold: r.Gold, Student: p[i]})
+		if err != nil {
+			return 0, err
+		}
+		lines = append(append(lines, line...), '\n')
 	}
-	return rate(hits), nil
+	return rate(hits), writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions."+format+".jsonl"), lines)
 }

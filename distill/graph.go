@@ -39,6 +39,8 @@ type Graph struct {
 	free     [][]float32 // memory of values and gradients that nothing needs any more
 	layers   []layerOps  // what recompute drops
 	again    []*layerOps // [ops] the layer whose last op it is, nil = none
+
+	decomposed []decomposed // [ops]
 }
 
 // NewGraph prepares to run s on level with up to workers workers.
@@ -74,6 +76,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 	g.again = make([]*layerOps, len(g.ops))
 	g.att = make([]attState, len(g.ops))
 	g.low = make([][]float32, len(g.ops))
+	g.decomposed = make([]decomposed, len(g.ops))
 	g.ropes = map[*models.Rope]*ropeTable{}
 	for _, o := range g.ops {
 		if rope := p.Rope(o.Layer); o.Kind == models.Rotate && g.ropes[rope] == nil {
@@ -165,9 +168,10 @@ func (g *Graph) forward(i int) {
 		g.eachPosition(func(r, pos int) { copy(out[r*w:r*w+w], table[pos*w:]) })
 	case models.MatMul:
 		weight, bias := g.weights(o)
-		g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
 		if a := g.student.adapters[o.W]; a != nil {
-			g.adapted(i, a, out, w, in, p.Width[o.In[0]], n)
+			g.adaptedMatMul(i, a, out, w, in, p.Width[o.In[0]], weight, bias, n)
+		} else {
+			g.matmul(out, w, in, p.Width[o.In[0]], weight, bias, n)
 		}
 	case models.StackMatMul:
 		g.stackMatMul(o, out, in, n)

@@ -113,6 +113,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("%v (%s)", err, j.base.Name)}
 	}
+	if err := r.Student.Width.check(j.base.spec); err != nil {
+		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("student.width: %v (%s)", err, j.base.Name)}
+	}
 	if j.data, err = loadData(ctx, r); err != nil {
 		return nil, err
 	}

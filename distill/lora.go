@@ -14,6 +14,7 @@ import (
 //	y = x·Wᵀ + Scale (x·Aᵀ)·Bᵀ,  A [Rank, in], B [out, Rank]
 type Adapter struct {
 	A, B  *Param
+	M     *Param // [out] sizes of the rows (DoRA, see Decompose); nil = LoRA
 	Rank  int
 	Scale float32 // alpha / Rank
 }
@@ -65,15 +66,15 @@ func (s *Student) Adapt(patterns []string, rank int, alpha float64, seed uint64)
 	return nil
 }
 
-// Merge adds the adapters to their weights, W += Scale B·A, and removes them. The student then has the tensors of its
-// program alone, and none learns.
+// Merge adds the adapters to their weights, W += Scale B·A (and gives the rows their sizes, see Decompose), and removes
+// them. The student then has the tensors of its program alone, and none learns.
 func (s *Student) Merge(level *kernels.Level) {
 	if s.adapters == nil {
 		return
 	}
 	adapter := map[*Param]bool{}
 	for _, a := range s.adapters {
-		adapter[a.A], adapter[a.B] = true, true
+		adapter[a.A], adapter[a.B], adapter[a.M] = true, true, true
 	}
 	kept := s.Params[:0]
 	for _, p := range s.Params {
@@ -84,14 +85,28 @@ func (s *Student) Merge(level *kernels.Level) {
 	for name, a := range s.adapters {
 		w := s.byName[name]
 		in, out := w.Shape[0], w.Shape[1]
-		b := make([]float32, len(a.B.W))
-		copy(b, a.B.W)
-		level.Scale(b, a.Scale)
-		level.GemmF32(w.W, in, b, a.Rank, 1, a.A.W, in, out, in, a.Rank, true)
+		v := make([]float32, len(w.W))
+		a.merged(level, v, w.W, in, 0, out)
+		if w.W = v; a.M != nil {
+			a.giveSizes(level, v)
+			delete(s.byName, a.M.Name)
+		}
 		delete(s.byName, a.A.Name)
 		delete(s.byName, a.B.Name)
 	}
 	s.Params, s.adapters = kept, nil
+}
+
+// adaptedMatMul is matmul with the adapter of op i beside the weight.
+func (g *Graph) adaptedMatMul(i int, a *Adapter, y []float32, out int, x []float32, in int, w, bias []float32, n int) {
+	if a.M == nil {
+		g.matmul(y, out, x, in, w, bias, n)
+		g.adapted(i, a, y, out, x, in, n)
+		return
+	}
+	g.matmul(y, out, x, in, w, nil, n)
+	g.adapted(i, a, y, out, x, in, n)
+	g.resizeRows(i, a, y, w, bias, in, n)
 }
 
 // adapted adds the adapter of op i to its result y [n, out] and keeps Scale x·Aᵀ for the way back.

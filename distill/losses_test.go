@@ -42,6 +42,13 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		}
 		return sum
 	},
+	"mse": func(_ lossCase, z, t []float64) float64 {
+		sum := 0.0
+		for i := range z {
+			sum += (z[i] - t[i]) * (z[i] - t[i]) / float64(len(z))
+		}
+		return sum
+	},
 	"topk_rest_kl": func(c lossCase, z, t []float64) float64 {
 		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
 		sum, pr, qr := 0.0, 0.0, 0.0

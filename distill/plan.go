@@ -80,11 +80,11 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		train += len(r.Text)
 	}
 	tokens := func(chars, rows, extra int) float64 { return float64(chars)/4 + float64(rows*extra) }
-	teacherSize, err := blockWeights(j.teacher.path, -1)
+	teacherSize, err := blockWeights(j.teacher.path)
 	if err != nil {
 		return nil, err
 	}
-	studentSize, err := blockWeights(j.base.path, len(j.recipe.Student.Layers))
+	studentSize, err := j.studentBlocks()
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +125,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	return p, nil
 }
 
-// blockWeights counts the weights of the first n blocks (-1 = all): what a token passes through, embedding and head
-// left out.
-func blockWeights(path string, n int) (int64, error) {
+// blockWeights counts the weights of the blocks: what a token passes through, embedding and head left out.
+func blockWeights(path string) (int64, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return 0, err
@@ -135,9 +134,23 @@ func blockWeights(path string, n int) (int64, error) {
 	defer f.Close()
 	total := int64(0)
 	for i := range f.Tensors {
-		var block int
-		if _, err := fmt.Sscanf(f.Tensors[i].Name, "blk.%d.", &block); err == nil && (n < 0 || block < n) {
+		if strings.HasPrefix(f.Tensors[i].Name, "blk.") {
 			total += int64(elements(f.Tensors[i].Shape))
+		}
+	}
+	return total, nil
+}
+
+// studentBlocks is blockWeights of the student.
+func (j *Job) studentBlocks() (total int64, err error) {
+	spec, err := j.base.spec.Keep(j.recipe.Student.Layers)
+	if err != nil {
+		return 0, err
+	}
+	w := j.recipe.Student.Width.fill(spec)
+	for _, t := range spec.Narrow(w.Dim, w.FFN, w.Heads, w.KVHeads).Program().Tensors() {
+		if strings.HasPrefix(t.Name, "blk.") {
+			total += int64(elements(t.Shape))
 		}
 	}
 	return total, nil

@@ -55,6 +55,8 @@ type StudentRecipe struct {
 	Licence string   `yaml:"licence" json:"licence"`
 	Head    string   `yaml:"head" json:"head"`     // "pooled": a head on the mean state; "words": label words after the prompt
 	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
+	Width   Widths   `yaml:"width" json:"width"`   // sizes that it is narrowed to
+	Init    string   `yaml:"init" json:"init"`     // "base": the base's weights; "random": its shape alone
 	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
@@ -63,6 +65,7 @@ type StudentRecipe struct {
 
 // LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
 type LoRA struct {
+	Kind    string   `yaml:"kind" json:"kind,omitempty"` // "lora", or "dora": with the sizes of rows apart
 	Rank    int      `yaml:"rank" json:"rank,omitempty"` // 0 = none
 	Alpha   float64  `yaml:"alpha" json:"alpha,omitempty"`
 	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
@@ -70,6 +73,9 @@ type LoRA struct {
 
 // fill puts in what a recipe with adapters does not say.
 func (l *LoRA) fill() {
+	if l.Rank > 0 && l.Kind == "" {
+		l.Kind = "lora"
+	}
 	if l.Rank > 0 && l.Alpha == 0 {
 		l.Alpha = float64(2 * l.Rank)
 	}
@@ -137,8 +143,9 @@ type TrainRecipe struct {
 	Warmup      int     `yaml:"warmup" json:"warmup"`
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
 	Clip        float64 `yaml:"clip" json:"clip"`
-	Precision   string  `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
-	Recompute   bool    `yaml:"recompute" json:"recompute"` // values inside a layer: computed twice instead of kept
+	Precision   string  `yaml:"precision" json:"precision"`         // of the matrix products: "f32" or "bf16"
+	Recompute   bool    `yaml:"recompute" json:"recompute"`         // values inside a layer: computed twice instead of kept
+	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }
@@ -166,7 +173,7 @@ func (e *RecipeError) Error() string {
 func defaultRecipe() Recipe {
 	return Recipe{
 		Teacher: TeacherRecipe{Calibration: "median"},
-		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
+		Student: StudentRecipe{From: "teacher", Head: "pooled", Init: "base", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
 		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, Optimizer: "adamw", LR: 1e-4, Schedule: "linear",
 			Warmup: 20, WeightDecay: 0.01, Clip: 1, Precision: "f32", Seed: 7, SaveEvery: 50},
 		Data:    DataRecipe{Duplicates: "exact", Near: 0.8},

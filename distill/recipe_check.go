@@ -65,6 +65,7 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(r.Task.Type, []string{"classify"}, "task", "type"),
 		oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"),
 		oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"),
+		oneOf(r.Student.Init, []string{"base", "random"}, "student", "init"),
 		oneOf(r.Student.Vocab, []string{"full", "task"}, "student", "vocab"),
 		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
@@ -87,8 +88,11 @@ func (r *Recipe) check(root ast.Node) error {
 	if findKey(root, "version") == nil {
 		return at("version is missing; want version: 1")
 	}
-	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil {
-		errs = append(errs, positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
+	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" {
+		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
+	}
+	if s := r.Student; s.Init == "random" && (len(s.Freeze) > 0 || s.LoRA.Rank > 0) {
+		errs = append(errs, at("student.init is random, and student.freeze or student.lora would leave random weights as they are; write freeze: [] and no lora", "student", "init"))
 	}
 	if n := len(r.Student.Layers); n == 0 || n > maxLayers {
 		errs = append(errs, at(fmt.Sprintf("student.layers keeps %d layers, want 1 to %d", n, maxLayers), "student", "layers"))
@@ -132,6 +136,14 @@ func (r *Recipe) check(root ast.Node) error {
 			errs = append(errs, oneOf(f, known, "student", "format"))
 		} else {
 			errs = append(errs, at(spell.Unknown("format", f, "quantize", known), "quantize"))
+		}
+	}
+	if written := append([]string{r.Student.Format}, r.Quantize...); t.Quantize != "" {
+		for i, f := range written {
+			written[i] = strings.ToLower(f)
+		}
+		if errs = append(errs, oneOf(strings.ToLower(t.Quantize), written, "train", "quantize")); r.Student.LoRA.Rank > 0 {
+			errs = append(errs, at("train.quantize and student.lora are both given; keep one: adapters learn beside weights that stay as they are", "train", "quantize"))
 		}
 	}
 	for _, metric := range sortedKeys(r.Eval.Gates) {

@@ -275,15 +275,12 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 		w.Set(kv.Key, kv.Value)
 	}
 	w.Set("general.file_type", mix.FileType)
-	spec := b.Student.Spec
 	for _, p := range b.Student.Params {
 		if key, ok := models.ClassifierKeys[p.Name]; ok {
 			w.Set(key, slices.Clone(p.W))
 			continue
 		}
-		shape := slices.Clone(p.Shape)
-		slices.Reverse(shape)
-		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied, QueriesPerKV: spec.Heads / spec.KVHeads})
+		format, note, err := b.Student.format(mix, p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -296,6 +293,16 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 		w.AddTensorFunc(t.name, kernels.F32, t.shape, packer(mustFormat(kernels.F32), t.data, t.shape[0]))
 	}
 	return w, groupNotes(notes), nil
+}
+
+// format is what a file of the mix holds tensor p in; note as Mix.Pick gives it. A classification head is metadata, in F32.
+func (s *Student) format(mix *quant.Mix, p *Param) (f *quant.Format, note string, err error) {
+	if _, ok := models.ClassifierKeys[p.Name]; ok {
+		return mustFormat(kernels.F32), "", nil
+	}
+	shape := slices.Clone(p.Shape)
+	slices.Reverse(shape)
+	return mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: s.Spec.Layers, Tied: s.Spec.Tied, QueriesPerKV: s.Spec.Heads / s.Spec.KVHeads})
 }
 
 // groupNotes says each remark once, with the number of tensors it holds for.

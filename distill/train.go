@@ -110,6 +110,12 @@ func (j *Job) newStudent() (*Base, error) {
 			return nil, err
 		}
 	}
+	if err := j.narrow(b, r); err != nil {
+		return nil, err
+	}
+	if j.recipe.Student.Init == "random" {
+		b.Student.Randomize(j.recipe.Train.Seed)
+	}
 	if err := b.Student.Freeze(j.recipe.Student.Freeze...); err != nil {
 		return nil, &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
 	}
@@ -117,8 +123,33 @@ func (j *Job) newStudent() (*Base, error) {
 		if err := b.Student.Adapt(l.Targets, l.Rank, l.Alpha, j.recipe.Train.Seed); err != nil {
 			return nil, &RecipeError{File: j.recipe.file, Msg: "student.lora: " + err.Error()}
 		}
+		if l.Kind == "dora" {
+			b.Student.Decompose(j.level)
+		}
 	}
 	return b, nil
+}
+
+// narrowRows training texts at most decide which columns stay.
+const narrowRows = 256
+
+// narrow cuts the student to the recipe's widths by what the first training texts make of its columns.
+func (j *Job) narrow(b *Base, r *reading) error {
+	w := j.recipe.Student.Width
+	if w == (Widths{}) {
+		return nil
+	}
+	var texts [][]int32
+	for _, row := range j.data.Train[:min(len(j.data.Train), narrowRows)] {
+		texts = append(texts, r.small(r.encode(r.base, row.Text)))
+	}
+	pool := engine.NewPool(j.opt.Threads)
+	defer pool.Close()
+	scores, err := ScoreColumns(b.Student, j.level, j.opt.Threads, pool.Run, texts, microTokens)
+	if err != nil {
+		return err
+	}
+	return b.Narrow(w, scores)
 }
 
 // checkStudent refuses, before anything is labelled, what newStudent and examples would refuse after it.
@@ -263,11 +294,17 @@ func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(),
 	if err != nil {
 		return nil, nil, err
 	}
+	var mix *quant.Mix
+	if r.Quantize != "" {
+		if mix, err = quant.MixByName(r.Quantize); err != nil {
+			return nil, nil, err
+		}
+	}
 	pool := engine.NewPool(j.opt.Threads)
 	t := &Trainer{Student: b.Student, Loss: loss, Words: first, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
 		Opt: Optimizer{Kind: r.Optimizer, EMA: r.EMA, LR: r.LR, Beta1: 0.9, Beta2: rules[r.Optimizer].beta2, Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
 			Schedule: Schedule{Kind: r.Schedule, Warmup: r.Warmup, Steps: j.steps()}},
-		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, BF16: r.Precision == "bf16", Recompute: r.Recompute, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
+		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, Quantize: mix, BF16: r.Precision == "bf16", Recompute: r.Recompute, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
 	return t, pool.Close, nil
 }
 
@@ -315,6 +352,9 @@ func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Cal
 		j.event(Event{Stage: "train", Step: p.Step, Total: p.Steps, Loss: p.Loss, Rate: rate, Unit: "tok/s", ETA: eta(int(left), rate)})
 	}
 	if err := t.Train(ctx); err != nil {
+		return err
+	}
+	if err := j.writeAdapters(b); err != nil {
 		return err
 	}
 	b.Student.Merge(j.level)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/quant"
 )
 
 // Example is one row of training data for a classifier: tokens and the teacher's log-probabilities over the labels.
@@ -37,6 +38,8 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
+	Quantize *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
+
 	BF16      bool // matrix products in bf16, where Level has them
 	Recompute bool // values inside a layer are computed twice instead of kept
 	Level     *kernels.Level
@@ -49,6 +52,7 @@ type Trainer struct {
 	epoch int // of order
 	order []int
 	words *WordsHead
+	round *rounded
 }
 
 // Progress is what Report gets.
@@ -119,6 +123,10 @@ func (t *Trainer) Train(ctx context.Context) error {
 		saved = state.Step
 		return err
 	}
+	var err error
+	if t.round, err = newRounded(t.Student, t.Quantize, t.Workers); err != nil {
+		return err
+	}
 	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
 	g.bf16 = t.BF16 && t.Level.GemmBF16 != nil
 	if t.Recompute {
@@ -184,6 +192,8 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 	for _, p := range t.Student.Params {
 		g.zero(p.G)
 	}
+	t.round.enter(t.Par)
+	defer t.round.leave()
 	rows := t.rows(n)
 	var b Batch
 	for i := 0; i < len(rows); {

@@ -1,6 +1,9 @@
 package models
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // What a layer is by its number: with a window or not, with rotary embedding or not.
 
@@ -77,4 +80,14 @@ func (s *Spec) Keep(layers []int) (*Spec, error) {
 		}
 	}
 	return &small, nil
+}
+
+// Narrow is the Spec of the same model with other widths; heads keep their size.
+func (s *Spec) Narrow(dim, ffn, heads, kvHeads int) *Spec {
+	small := *s
+	small.Dim, small.FFN, small.Heads, small.KVHeads = dim, ffn, heads, kvHeads
+	if strings.HasPrefix(s.Arch, "gemma") { // by the width, not by a key
+		small.EmbedScale = gemmaScale(dim)
+	}
+	return &small
 }
