@@ -239,7 +239,7 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.p.place = w
 		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
 	case models.RMSNorm, models.LayerNorm:
-		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols}
+		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads, o.Parts), name: o.W, cols: o.Cols}
 		var err error
 		if r.w, err = c.m.vector(o.W); err != nil {
 			return err
@@ -255,6 +255,16 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.inPlace(o, i, sp, rowOp{kind: rowScale, width: width, layer: o.Layer, factor: o.Factor})
 	case models.GELU:
 		c.inPlace(o, i, sp, rowOp{kind: rowGELU, width: width, layer: o.Layer})
+	case models.SiLU:
+		c.inPlace(o, i, sp, rowOp{kind: rowSiLU, width: width, layer: o.Layer})
+	case models.Softplus:
+		bias, err := c.m.vector(o.B)
+		if err != nil {
+			return err
+		}
+		c.inPlace(o, i, sp, rowOp{kind: rowSoftplus, width: width, layer: o.Layer, bias: bias})
+	case models.Conv, models.Scan:
+		return c.stateful(o, i, sp)
 	case models.Rotate:
 		if c.lastUse[o.In[0]] != i {
 			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
@@ -267,10 +277,12 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(b, i)
 	case models.Route, models.Mix:
 		return c.routed(o, i, sp)
-	case models.Add, models.SwiGLU, models.GeGLU:
+	case models.Add, models.Mul, models.SwiGLU, models.GeGLU:
 		b := o.In[1]
 		r := rowOp{kind: rowAdd, b: c.at[b], width: width, layer: o.Layer}
 		switch o.Kind {
+		case models.Mul:
+			r.kind = rowMul
 		case models.SwiGLU:
 			r.kind = rowSwiGLU
 		case models.GeGLU:

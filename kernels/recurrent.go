@@ -102,3 +102,22 @@ func (l *Level) SoftplusBack(dx, dy, x []float32) {
 	l.Sigmoid(dx, x)
 	l.Mul(dx, dy)
 }
+
+// HeadSteps prepares a scan in which all states of a head decay alike: for the channels from first on, of heads of size
+// channels with time steps dt and A's a,
+//
+//	decay[j] = exp(float32(dt*a));  x[j] *= dt
+func (l *Level) HeadSteps(decay, x, dt, a []float32, first, size int) {
+	h0 := first / size
+	for j, h := 0, h0; j < len(x); h++ {
+		end := min(len(x), (h+1)*size-first)
+		decay[h-h0] = dt[h] * a[h]
+		l.Scale(x[j:end], dt[h])
+		j = end
+	}
+	heads := (first+len(x)-1)/size - h0 + 1
+	l.Exp(decay[:heads], decay[:heads])
+	for j := len(x) - 1; j >= 0; j-- { // a head's own place is written last
+		decay[j] = decay[(first+j)/size-h0]
+	}
+}
