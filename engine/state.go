@@ -153,6 +153,9 @@ func (s *Session) goBack(n int) {
 
 // assignState makes s's state that of from.
 func (s *Session) assignState(from *Session) {
+	if s == from {
+		return
+	}
 	f := &from.rec
 	if f.state != nil {
 		f.state.refs.Add(1)
