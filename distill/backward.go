@@ -93,6 +93,20 @@ func (g *Graph) Backward() {
 		case models.GELU:
 			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
 			g.eachRow(n, func(r int) { g.level.GELUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.Mul:
+			for k, in := range o.In {
+				dx, other := g.Grad(in), g.val[o.In[1-k]]
+				g.eachRow(n, func(r int) { g.level.MulAdd(dx[r*w:r*w+w], dy[r*w:r*w+w], other[r*w:r*w+w]) })
+			}
+		case models.SiLU:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
+			g.eachRow(n, func(r int) { g.level.SiLUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.Softplus:
+			g.softplusBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], w, n)
+		case models.Conv:
+			g.convBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], w)
+		case models.Scan:
+			g.scanBack(o, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]], w)
 		case models.Scale:
 			dx := g.Grad(o.In[0])
 			g.eachRow(n, func(r int) { g.level.Axpy(dx[r*w:r*w+w], o.Factor, dy[r*w:r*w+w]) })
@@ -118,26 +132,30 @@ func (g *Graph) Backward() {
 // one order, one worker.
 func (g *Graph) normBack(o *models.Op, dx, dy, x []float32) {
 	weight, bias := g.student.byName[o.W], g.student.biasOf(o)
-	part, eps, s := len(weight.W), g.student.Spec.NormEps, g.scratch[0]
-	s.s[7] = resize(s.s[7], 4*part)
-	dw, db, tmp := weight.G, bias.G, s.s[7][2*part:]
+	whole, eps, s := len(weight.W), g.student.Spec.NormEps, g.scratch[0]
+	part := whole / max(1, o.Parts)
+	s.s[7] = resize(s.s[7], 2*part+2*whole)
+	dw, db, tmp := weight.G, bias.G, s.s[7][whole+part:]
 	if dw == nil {
-		dw = s.s[7][:part]
+		dw = s.s[7][:whole]
 	}
 	if db == nil {
-		db = s.s[7][part : 2*part]
+		db = s.s[7][whole : whole+part]
 	}
 	stride := part
 	if o.Cols > 0 {
 		stride = g.student.Program.Width[o.Out]
 	}
 	for at := 0; at < len(dy); at += stride {
-		to := at + part
+		to, own := at+part, 0 // its weights begin at own
+		if o.Parts > 0 {
+			own = at % whole
+		}
 		g.level.Add(dx[to:at+stride], dy[to:at+stride])
 		if o.Kind == models.LayerNorm {
 			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], weight.W, eps, tmp)
 		} else {
-			g.level.RMSNormBack(dx[at:to], dw, dy[at:to], x[at:to], weight.W, eps)
+			g.level.RMSNormBack(dx[at:to], dw[own:own+part], dy[at:to], x[at:to], weight.W[own:own+part], eps)
 		}
 	}
 }

@@ -35,6 +35,8 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
+	taps     []float32 // of the convolution that runs
+	shares   []float32 // of the scan that runs in reverse
 }
 
 // NewGraph prepares to run s on level with up to workers workers.
@@ -169,10 +171,10 @@ func (g *Graph) Forward(b *Batch) {
 				g.normCols(o, out, in)
 				continue
 			}
-			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads), g.student.Spec.NormEps
+			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads, o.Parts), g.student.Spec.NormEps
 			g.eachRow(n, func(r int) {
-				for at := r * w; at < (r+1)*w; at += part {
-					g.level.RMSNorm(out[at:at+part], in[at:at+part], norm, eps)
+				for at := 0; at < w; at += part {
+					g.level.RMSNorm(out[r*w+at:][:part], in[r*w+at:][:part], norm[at%len(norm):][:part], eps)
 				}
 			})
 		case models.LayerNorm:
@@ -193,6 +195,17 @@ func (g *Graph) Forward(b *Batch) {
 			g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
 		case models.GELU:
 			g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+		case models.Mul:
+			copy(out, in)
+			g.eachRow(n, func(r int) { g.level.Mul(out[r*w:r*w+w], in1[r*w:r*w+w]) })
+		case models.SiLU:
+			g.eachRow(n, func(r int) { g.level.SiLU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+		case models.Softplus:
+			g.softplus(o, out, in, w, n)
+		case models.Conv:
+			g.conv(o, out, in, w)
+		case models.Scan:
+			g.scan(o, out, in, in1, g.val[o.In[2]], w)
 		case models.Scale:
 			copy(out, in)
 			g.eachRow(n, func(r int) { g.level.Scale(out[r*w:r*w+w], o.Factor) })

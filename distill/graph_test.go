@@ -253,7 +253,7 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
 		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
-			"gpt-oss", "deepseek2-lite", "deepseek2-qlora":
+			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "lfm2", "mamba", "mamba2", "granitehybrid":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
 		case "llama-moe", "qwen2moe", "olmoe":
 			cases = []string{"all experts"} // where some are chosen here, a step changes the choice, and the loss jumps

@@ -139,6 +139,11 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 			continue // said of the source file's own packing
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)
+		case slices.Contains(perLayerKeys, strings.TrimPrefix(kv.Key, spec.Arch+".")) && kv.Value.Type == gguf.TypeArray:
+			var list []int64
+			if list, err = f.Ints(kv.Key); err == nil {
+				w.Set(kv.Key, keepCounts(list, p.Layers))
+			}
 		default:
 			w.Set(kv.Key, kv.Value)
 		}
@@ -166,6 +171,18 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	}
 	b.Meta = w
 	return nil
+}
+
+// perLayerKeys may be lists of one count a layer.
+var perLayerKeys = []string{"feed_forward_length", "attention.head_count", "attention.head_count_kv"}
+
+// keepCounts are the counts of the given layers.
+func keepCounts(list []int64, layers []int) []uint32 {
+	kept := make([]uint32, len(layers))
+	for i, l := range layers {
+		kept[i] = uint32(list[l])
+	}
+	return kept
 }
 
 // metaList is metadata in order; setting a key again replaces its value in place.
@@ -272,7 +289,7 @@ func (b *Base) Export(mix *quant.Mix, extra []Meta) (w *gguf.Writer, notes []str
 		}
 		shape := slices.Clone(p.Shape)
 		slices.Reverse(shape)
-		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied, QueriesPerKV: spec.Heads / spec.KVHeads})
+		format, note, err := mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: spec.Layers, Tied: spec.Tied, QueriesPerKV: spec.Heads / max(1, spec.KVHeads)})
 		if err != nil {
 			return nil, nil, err
 		}

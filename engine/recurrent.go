@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 )
 
@@ -16,16 +17,13 @@ type convolution struct {
 	bias  []float32 // [width], nil = none
 }
 
-// stateSpace is what a plan knows of a scan. Channels are cut into blocks of at most scanBlock, none of which lies in two
-// groups; that of n channels from channel c on has the values [state, n] at state*c of what is [state, width].
+// stateSpace is what a plan knows of a scan. The block of n channels from channel c on has the values [state, n] at state*c
+// of its part of the state.
 type stateSpace struct {
 	at, state     int // in the state: [state, width]
 	heads, groups int
-	dt, bc        int       // buffers
-	a             []float32 // [state, width] by blocks, or with shared [heads]
-	d             []float32 // [width]
-	shared        bool      // the values of a state have one decay
-	blocks        []channels
+	dt, bc        int // buffers
+	blocks        []kernels.ScanBlock
 }
 
 // channels is a run of n channels from the first on.
@@ -95,22 +93,8 @@ func (m *Model) stateSpace(o *models.Op, width int) (*stateSpace, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stateSpace{state: o.Cols, heads: o.Heads, groups: o.Parts, a: a, d: make([]float32, width), shared: o.Shared}
-	for i := range s.d {
-		s.d[i] = d[i/(width/o.Heads)]
-	}
-	for g := range s.groups {
-		for c, end := g*width/s.groups, (g+1)*width/s.groups; c < end; c += scanBlock {
-			s.blocks = append(s.blocks, channels{c, min(scanBlock, end-c)})
-		}
-	}
-	if !s.shared {
-		s.a = make([]float32, len(a))
-		for _, b := range s.blocks {
-			m.level.Transpose(s.a[b.first*s.state:], b.n, a[b.first*s.state:], s.state, b.n, s.state)
-		}
-	}
-	return s, nil
+	return &stateSpace{state: o.Cols, heads: o.Heads, groups: o.Parts,
+		blocks: kernels.ScanBlocks(a, d, width, o.Cols, o.Parts, scanBlock, o.Shared)}, nil
 }
 
 // stateTask runs a convolution or a scan over the sequences of the pass: an item is a block of channels of one of them,
@@ -144,7 +128,7 @@ func (t *stateTask) run(worker, chunk int) {
 	for i, end := chunk*t.per, min(t.blocks*len(t.r.parts), (chunk+1)*t.per); i < end; i++ {
 		p := &t.r.parts[i/t.blocks]
 		if b := i % t.blocks; t.s.scan != nil {
-			t.scan(p, t.s.scan.blocks[b], worker)
+			t.scan(p, &t.s.scan.blocks[b], worker)
 		} else {
 			from := b * t.s.width / t.blocks
 			t.conv(p, channels{from, (b+1)*t.s.width/t.blocks - from}, worker)
@@ -189,32 +173,14 @@ func (t *stateTask) conv(p *passPart, b channels, worker int) {
 }
 
 // scan computes a block of channels of one sequence's tokens, and its state after them.
-func (t *stateTask) scan(p *passPart, b channels, worker int) {
-	r, l, c, width := t.r, t.r.m.level, t.s.scan, t.s.width
+func (t *stateTask) scan(p *passPart, b *kernels.ScanBlock, worker int) {
+	r, c, width := t.r, t.s.scan, t.s.width
 	n := c.state
-	state := p.session.rec.state.x[c.at+b.first*n:][:b.n*n]
-	tmp := r.scratch[worker].room(b.n * (n + 1))
-	group := c.groups * b.first / width
+	state := p.session.rec.state.x[c.at+b.First*n:][:b.N*n]
+	tmp := r.scratch[worker].room(b.N * (n + 1))
 	for i := p.row; i < p.row+p.n; i++ {
-		x, dt := r.buf[t.s.in][i*width+b.first:][:b.n], r.buf[c.dt][i*c.heads:][:c.heads]
-		bc := r.buf[c.bc][i*2*c.groups*n:]
-		y := r.buf[t.s.out][i*width+b.first:][:b.n]
-		xdt, decay := tmp[:b.n], tmp[b.n:]
-		copy(xdt, x)
-		if c.shared {
-			decay = decay[:b.n]
-			l.HeadSteps(decay, xdt, dt, c.a, b.first, width/c.heads)
-		} else {
-			l.Mul(xdt, dt[b.first:][:b.n])
-			copy(decay, c.a[b.first*n:])
-			for k := range n {
-				l.Mul(decay[k*b.n:(k+1)*b.n], dt[b.first:][:b.n])
-			}
-			l.Exp(decay, decay)
-		}
-		l.Scan(y, state, decay, xdt, bc[group*n:][:n], bc[(c.groups+group)*n:][:n])
-		copy(xdt, x)
-		l.Mul(xdt, c.d[b.first:][:b.n])
-		l.Add(y, xdt)
+		x, dt := r.buf[t.s.in][i*width+b.First:][:b.N], r.buf[c.dt][i*c.heads:][:c.heads]
+		bc := r.buf[c.bc][i*2*c.groups*n:][:2*c.groups*n]
+		r.m.level.ScanToken(b, r.buf[t.s.out][i*width+b.First:][:b.N], state, x, dt, bc[b.Group*n:][:n], bc[(c.groups+b.Group)*n:][:n], tmp)
 	}
 }

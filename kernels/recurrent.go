@@ -97,27 +97,94 @@ func (l *Level) Softplus(dst, x, tmp []float32) {
 	}
 }
 
+// SiLUBack writes (not adds) the gradient of SiLU's argument; dx may be no source.
+//
+//	s = sigmoid(x):  dy * (float32(float32(x*s)*(1-s)) + s)
+func (l *Level) SiLUBack(dx, dy, x []float32) {
+	l.Sigmoid(dx, x)
+	for i, s := range dx {
+		dx[i] = dy[i] * (float32(float32(x[i]*s)*(1-s)) + s)
+	}
+}
+
 // SoftplusBack writes (not adds) the gradient of Softplus's argument: dy * sigmoid(x); dx may be no source.
 func (l *Level) SoftplusBack(dx, dy, x []float32) {
 	l.Sigmoid(dx, x)
 	l.Mul(dx, dy)
 }
 
-// HeadSteps prepares a scan in which all states of a head decay alike: for the channels from first on, of heads of size
-// channels with time steps dt and A's a,
+// ScanBlock is a run of N channels of a state space, of one group; see ScanToken.
+type ScanBlock struct {
+	First, N int // channels
+	Group    int // of those that have a B and C of their own
+	head     int // of the first channel
+	size     int // channels of a head
+	shared   bool
+	a        []float32 // [state, N], or with shared one a head, all of them
+	d        []float32 // [N]
+}
+
+// ScanBlocks cuts the channels of a state space of the given width into blocks of at most most channels, none of which lies in
+// two groups. a is A, [heads, state] or with shared [heads]; d is D [heads].
+func ScanBlocks(a, d []float32, width, state, groups, most int, shared bool) []ScanBlock {
+	size := width / len(d)
+	var blocks []ScanBlock
+	for g := range groups {
+		for c, end := g*width/groups, (g+1)*width/groups; c < end; c += most {
+			b := ScanBlock{First: c, N: min(most, end-c), Group: g, head: c / size, size: size, shared: shared, a: a}
+			b.d = make([]float32, b.N)
+			for j := range b.d {
+				b.d[j] = d[(c+j)/size]
+			}
+			if !shared {
+				b.a = make([]float32, state*b.N)
+				transpose(b.a, b.N, a[c*state:], state, b.N, state)
+			}
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
+}
+
+// ScanToken advances the block's states s [state, N] by one token with the inputs x [N], the time steps dt of all heads and
+// the values B and C of its group. tmp holds N*(state+1).
 //
-//	decay[j] = exp(float32(dt*a));  x[j] *= dt
-func (l *Level) HeadSteps(decay, x, dt, a []float32, first, size int) {
-	h0 := first / size
-	for j, h := 0, h0; j < len(x); h++ {
-		end := min(len(x), (h+1)*size-first)
-		decay[h-h0] = dt[h] * a[h]
-		l.Scale(x[j:end], dt[h])
+//	s = exp(float32(dt*a)) s + b float32(dt*x), see Scan;  y = Scan's sum + float32(d*x)
+func (l *Level) ScanToken(p *ScanBlock, y, s, x, dt, b, c, tmp []float32) {
+	xdt, decay := l.ScanSteps(p, x, dt, len(b), tmp)
+	l.Scan(y, s, decay, xdt, b, c)
+	copy(xdt, x)
+	l.Mul(xdt, p.d)
+	l.Add(y, xdt)
+}
+
+// ScanSteps gives what Scan takes of a token: dt*x, and the decays exp(dt*a), both in tmp.
+func (l *Level) ScanSteps(p *ScanBlock, x, dt []float32, state int, tmp []float32) (xdt, decay []float32) {
+	n := p.N
+	xdt, decay = tmp[:n], tmp[n:n*(state+1)]
+	copy(xdt, x)
+	if !p.shared { // a head is a channel
+		dt = dt[p.First:][:n]
+		l.Mul(xdt, dt)
+		copy(decay, p.a)
+		for i := range state {
+			l.Mul(decay[i*n:(i+1)*n], dt)
+		}
+		l.Exp(decay, decay)
+		return xdt, decay
+	}
+	decay = decay[:n]
+	heads := 0
+	for j := 0; j < n; heads++ {
+		h := p.head + heads
+		end := min(n, (h+1)*p.size-p.First)
+		decay[heads] = dt[h] * p.a[h]
+		l.Scale(xdt[j:end], dt[h])
 		j = end
 	}
-	heads := (first+len(x)-1)/size - h0 + 1
 	l.Exp(decay[:heads], decay[:heads])
-	for j := len(x) - 1; j >= 0; j-- { // a head's own place is written last
-		decay[j] = decay[(first+j)/size-h0]
+	for j := n - 1; j >= 0; j-- { // to all channels of its head, whose own places are written last
+		decay[j] = decay[(p.First+j)/p.size-p.head]
 	}
+	return xdt, decay
 }
