@@ -88,6 +88,9 @@ func compile(m *Model) (*plan, error) {
 	if c.p.head.mats == nil || c.p.hidden < 0 {
 		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
 	}
+	if c.p.state > maxStateValues {
+		return nil, fmt.Errorf("%s: the layers without attention leave a state of %d values behind a token, want at most %d", m.file.Name, c.p.state, maxStateValues)
+	}
 	c.p.follow(m.cfg.threads)
 	return c.p, nil
 }

@@ -41,6 +41,9 @@ const (
 	maxMarkBytes = 64 << 20
 )
 
+// maxStateValues bounds a state, 1 GiB: a small file can ask for far more than its weights take.
+const maxStateValues = 1 << 28
+
 // stateStore keeps states that nobody holds any more for the next that needs one.
 type stateStore struct {
 	mu   sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -212,5 +213,14 @@ func TestStateSpaces(t *testing.T) {
 				model.Close()
 			}
 		})
+	}
+}
+
+// A small file cannot ask for more memory than there is.
+func TestHugeState(t *testing.T) {
+	m := &tinySpace{arch: "mamba2", dim: 1, layers: 1, inner: 1 << 19, state: 1024, rank: 1, groups: 1, cnv: 1}
+	_, err := Open(m.write(t))
+	if err == nil || !strings.Contains(err.Error(), "a state of 536870912 values behind a token, want at most 268435456") {
+		t.Errorf("opened, or another error: %v", err)
 	}
 }

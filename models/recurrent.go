@@ -17,7 +17,7 @@ const (
 // Bounds on sizes of states, far above any real model.
 const (
 	maxConv  = 256
-	maxState = 4096
+	maxState = 1024
 )
 
 // Attends tells whether a layer has attention.

@@ -54,7 +54,7 @@ func TestFixturesRecurrentRefuses(t *testing.T) {
 		{"mamba2.Q8_0", "mamba2.ssm.group_count", nil, "mamba2.ssm.group_count"},
 		{"mamba2.Q8_0", "mamba2.ssm.time_step_rank", uint32(7), "mamba2.ssm.time_step_rank is 7, want a divisor of ssm.inner_size 128"},
 		{"mamba2.Q8_0", "mamba2.ssm.inner_size", uint32(0), "mamba2.ssm.inner_size is 0"},
-		{"mamba2.Q8_0", "mamba2.ssm.state_size", uint32(1 << 20), "mamba2.ssm.state_size is 1048576, want 1 to 4096"},
+		{"mamba2.Q8_0", "mamba2.ssm.state_size", uint32(1 << 20), "mamba2.ssm.state_size is 1048576, want 1 to 1024"},
 		{"mamba2.Q8_0", "mamba2.ssm.state_size", uint32(32), `tensor "blk.0.ssm_in.weight" has shape [64 296], want [64 328]`},
 		{"mamba2.Q8_0", "mamba2.ssm.conv_kernel", uint32(3), `tensor "blk.0.ssm_conv1d.weight" has shape [4 160], want [3 160]`},
 		{"mamba.Q8_0", "mamba.ssm.dt_b_c_rms", true, "mamba.ssm.dt_b_c_rms is true; norms of time steps, B and C are not supported"},
