@@ -107,6 +107,12 @@ func (g *Graph) Backward() {
 			g.convBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], w)
 		case models.Scan:
 			g.scanBack(o, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]], w)
+		case models.ReLU2:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
+			g.eachRow(n, func(r int) { g.level.ReLU2Back(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.Clamp:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0]) // feeds only this op: written, not added
+			g.eachRow(n, func(r int) { g.level.ClampBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w], o.Factor) })
 		case models.Scale:
 			dx := g.Grad(o.In[0])
 			g.eachRow(n, func(r int) { g.level.Axpy(dx[r*w:r*w+w], o.Factor, dy[r*w:r*w+w]) })
@@ -131,31 +137,35 @@ func (g *Graph) Backward() {
 // normBack is the gradient of a norm, of each part of a row that is normed alone. Those of the weights sum over tokens:
 // one order, one worker.
 func (g *Graph) normBack(o *models.Op, dx, dy, x []float32) {
-	weight, bias := g.student.byName[o.W], g.student.biasOf(o)
-	whole, eps, s := len(weight.W), g.student.Spec.NormEps, g.scratch[0]
-	part := whole / max(1, o.Parts)
-	s.s[7] = resize(s.s[7], 2*part+2*whole)
-	dw, db, tmp := weight.G, bias.G, s.s[7][whole+part:]
-	if dw == nil {
-		dw = s.s[7][:whole]
-	}
-	if db == nil {
-		db = s.s[7][whole : whole+part]
-	}
+	weight, bias := g.student.weightOf(o), g.student.biasOf(o)
+	width, eps, s := g.student.Program.Width[o.Out], g.student.Spec.NormEps, g.scratch[0]
+	part := width / max(1, o.Heads)
 	stride := part
 	if o.Cols > 0 {
-		stride = g.student.Program.Width[o.Out]
+		part, stride = o.Cols, width
+	}
+	s.s[7] = resize(s.s[7], 4*part)
+	none, db, tmp := s.s[7][:part], bias.G, s.s[7][2*part:]
+	if db == nil {
+		db = s.s[7][part : 2*part]
 	}
 	for at := 0; at < len(dy); at += stride {
-		to, own := at+part, 0 // its weights begin at own
-		if o.Parts > 0 {
-			own = at % whole
+		to := at + part
+		w, dw := weight.W, weight.G
+		if o.Each {
+			w = w[at%width:][:part]
+			if dw != nil {
+				dw = dw[at%width:][:part]
+			}
+		}
+		if dw == nil {
+			dw = none
 		}
 		g.level.Add(dx[to:at+stride], dy[to:at+stride])
 		if o.Kind == models.LayerNorm {
-			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], weight.W, eps, tmp)
+			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], w, eps, tmp)
 		} else {
-			g.level.RMSNormBack(dx[at:to], dw[own:own+part], dy[at:to], x[at:to], weight.W[own:own+part], eps)
+			g.level.RMSNormBack(dx[at:to], dw, dy[at:to], x[at:to], w, eps)
 		}
 	}
 }

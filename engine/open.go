@@ -67,6 +67,7 @@ type config struct {
 	kv                      KV
 	kvSet                   bool
 	log                     *slog.Logger
+	lora                    []loraFile
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -160,6 +161,7 @@ type Model struct {
 	cached     []int      // [layers+1] how many layers before each have keys and values
 	pages      pageStore
 	states     stateStore
+	adapters   map[string][]adapter // by the tensor they change
 
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
 	runner *runner       // scratch of the running evaluation
@@ -253,9 +255,18 @@ func (m *Model) prepare() error {
 			m.cached[l+1]++
 		}
 	}
+	if spec.Encoder {
+		m.cfg.chunk = max(m.cfg.chunk, m.cfg.context) // a text is evaluated in one pass
+		if !m.cfg.kvSet {
+			m.cfg.kv = KVF32 // nothing is kept
+		}
+	}
 	m.rope.init(&spec.Rope, m.cfg.context)
 	if spec.WindowRope != nil {
 		m.windowRope.init(spec.WindowRope, m.cfg.context)
+	}
+	if err := m.loadLoRA(); err != nil {
+		return err
 	}
 	m.plan, err = compile(m)
 	return err

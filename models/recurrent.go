@@ -219,7 +219,7 @@ func (b builder) mamba2(h Value, l int, name func(string) string) Value {
 	}
 	x, mixed := conv(in[1], 0), conv(in[2], s.Inner)
 	y := b.scan(x, in[3], mixed, in[0], l, name)
-	return b.op(Op{Kind: RMSNorm, W: name("ssm_norm") + ".weight", Layer: l, Parts: s.Groups}, s.Inner, y)
+	return b.normEach(y, l, name("ssm_norm"), s.Groups)
 }
 
 // scan writes the recurrence over x with the time steps dt before their bias, gated by z.
