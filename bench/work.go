@@ -55,6 +55,12 @@ func newWork(m *engine.Model, s shape) work {
 			if s.alone {
 				w.bytes += int(float64(s.Batch) * pairs * float64(2*spec.KVHeads*spec.HeadDim) * kvBytes[m.KV()])
 			}
+		case models.Scan: // a product, a sum of products and one of the output for each value of the states, which are read and written
+			values := float64(m.Program.Width[op.Out] * op.Cols)
+			w.floats += rows * values * 5
+			if s.alone {
+				w.bytes += int(rows * values * 8)
+			}
 		case models.MatMul, models.StackMatMul:
 			if op.Out == m.Program.Class {
 				continue

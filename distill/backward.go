@@ -110,6 +110,20 @@ func (g *Graph) back(i int) {
 	case models.GELU:
 		x, dx := g.val[o.In[0]], g.Grad(o.In[0])
 		g.eachRow(n, func(r int) { g.level.GELUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+	case models.Mul:
+		for k, in := range o.In {
+			dx, other := g.Grad(in), g.val[o.In[1-k]]
+			g.eachRow(n, func(r int) { g.level.MulAdd(dx[r*w:r*w+w], dy[r*w:r*w+w], other[r*w:r*w+w]) })
+		}
+	case models.SiLU:
+		x, dx := g.val[o.In[0]], g.Grad(o.In[0])
+		g.eachRow(n, func(r int) { g.level.SiLUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+	case models.Softplus:
+		g.softplusBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], w, n)
+	case models.Conv:
+		g.convBack(o, g.Grad(o.In[0]), dy, g.val[o.In[0]], w)
+	case models.Scan:
+		g.scanBack(o, g.Grad(o.In[0]), g.Grad(o.In[1]), g.Grad(o.In[2]), dy, g.val[o.In[0]], g.val[o.In[1]], g.val[o.In[2]], w)
 	case models.ReLU2:
 		x, dx := g.val[o.In[0]], g.Grad(o.In[0])
 		g.eachRow(n, func(r int) { g.level.ReLU2Back(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })

@@ -35,7 +35,8 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
-	shares   []float32   // normBack's
+	taps     []float32   // of the convolution that runs
+	shares   []float32   // of the norm or the scan that runs in reverse
 	free     [][]float32 // memory of values and gradients that nothing needs any more
 	layers   []layerOps  // what recompute drops
 	again    []*layerOps // [ops] the layer whose last op it is, nil = none
@@ -204,6 +205,19 @@ func (g *Graph) forward(i int) {
 		g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
 	case models.GELU:
 		g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+	case models.Mul:
+		g.eachRow(n, func(r int) {
+			copy(out[r*w:r*w+w], in[r*w:r*w+w])
+			g.level.Mul(out[r*w:r*w+w], in1[r*w:r*w+w])
+		})
+	case models.SiLU:
+		g.eachRow(n, func(r int) { g.level.SiLU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+	case models.Softplus:
+		g.softplus(o, out, in, w, n)
+	case models.Conv:
+		g.conv(o, out, in, w)
+	case models.Scan:
+		g.scan(o, out, in, in1, g.val[o.In[2]], w)
 	case models.ReLU2:
 		g.eachRow(n, func(r int) { g.level.ReLU2(out[r*w:r*w+w], in[r*w:r*w+w]) })
 	case models.Clamp:

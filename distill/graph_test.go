@@ -62,6 +62,20 @@ func modelFiles(t *testing.T) []string {
 	return out
 }
 
+// withStates lists the first of modelFiles and those with recurrent layers.
+func withStates(t *testing.T) []string {
+	t.Helper()
+	all := modelFiles(t)
+	out := all[:1]
+	for _, path := range all[1:] {
+		switch strings.TrimSuffix(filepath.Base(path), ".F32.gguf") {
+		case "mamba", "mamba2", "lfm2", "granitehybrid":
+			out = append(out[:len(out):len(out)], path)
+		}
+	}
+	return out
+}
+
 func randomTokens(r *rand.Rand, n, vocab int) []int32 {
 	out := make([]int32, n)
 	for i := range out {
@@ -260,8 +274,10 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
 		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
-			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "olmo", "command-r", "nemotron", "hunyuan-dense", "bloom", "stablelm-norms":
+			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "lfm2", "mamba", "granitehybrid", "olmo", "command-r", "nemotron", "hunyuan-dense", "bloom", "stablelm-norms":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
+		case "mamba2":
+			cases = []string{"lm", "groups"}
 		case "llama-moe", "qwen2moe", "olmoe":
 			cases = []string{"all experts"} // where some are chosen here, a step changes the choice, and the loss jumps
 		}
@@ -270,6 +286,8 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 			switch name {
 			case "lm":
 				s = openStudent(t, path)
+			case "groups": // of the same tensors
+				s = openStudentAs(t, path, func(spec *models.Spec) { spec.Groups, spec.State = 2, spec.State/2 })
 			case "all experts":
 				s = openStudentAs(t, path, func(spec *models.Spec) { spec.TopExperts = spec.Experts })
 			case "mean":
@@ -376,7 +394,7 @@ func derivative(f func(float64) float64, h float64) (best, unsure float64) {
 // Sequences packed into one batch give what each gives alone, bit for bit, over page and call borders.
 func TestFixturesPackedForward(t *testing.T) {
 	level := best(t)
-	for _, path := range modelFiles(t)[:1] {
+	for _, path := range withStates(t) {
 		b := withHead(t, path, models.PoolMean)
 		s := b.Student
 		r := rand.New(rand.NewPCG(8, 8))
@@ -464,7 +482,7 @@ func relativeL2(got, want []float32) float64 {
 // Any number of workers and any CPU level gives the same loss and gradients, bit for bit, and so the same weights
 // after some optimiser steps.
 func TestFixturesTrainingBits(t *testing.T) {
-	for _, path := range modelFiles(t)[:1] {
+	for _, path := range withStates(t) {
 		for _, head := range []bool{false, true} {
 			type result struct {
 				name  string

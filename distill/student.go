@@ -150,6 +150,11 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 			continue // said of the source file's own packing
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)
+		case slices.Contains(perLayerKeys, strings.TrimPrefix(kv.Key, spec.Arch+".")) && kv.Value.Type == gguf.TypeArray:
+			var list []int64
+			if list, err = f.Ints(kv.Key); err == nil {
+				w.Set(kv.Key, keepCounts(list, p.Layers))
+			}
 		default:
 			w.Set(kv.Key, kv.Value)
 		}
@@ -177,6 +182,18 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	}
 	b.Meta = w
 	return nil
+}
+
+// perLayerKeys may be lists of one count a layer.
+var perLayerKeys = []string{"feed_forward_length", "attention.head_count", "attention.head_count_kv"}
+
+// keepCounts are the counts of the given layers.
+func keepCounts(list []int64, layers []int) []uint32 {
+	kept := make([]uint32, len(layers))
+	for i, l := range layers {
+		kept[i] = uint32(list[l])
+	}
+	return kept
 }
 
 // metaList is metadata in order; setting a key again replaces its value in place.
@@ -302,7 +319,7 @@ func (s *Student) format(mix *quant.Mix, p *Param) (f *quant.Format, note string
 	}
 	shape := slices.Clone(p.Shape)
 	slices.Reverse(shape)
-	return mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: s.Spec.Layers, Tied: s.Spec.Tied, QueriesPerKV: s.Spec.Heads / s.Spec.KVHeads})
+	return mix.Pick(quant.MixTensor{Name: p.Name, Shape: shape, Layers: s.Spec.Layers, Tied: s.Spec.Tied, QueriesPerKV: s.Spec.Heads / max(1, s.Spec.KVHeads)})
 }
 
 // groupNotes says each remark once, with the number of tensors it holds for.

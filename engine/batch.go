@@ -129,11 +129,9 @@ func (r *runner) evaluate(ctx context.Context, seqs []Seq, to sink) (err error) 
 		}
 	}
 	r.before = r.before[:0]
-	total := 0
 	for i := range seqs {
 		s := seqs[i].Session
 		r.before = append(r.before, len(s.tokens))
-		total += len(seqs[i].Tokens)
 		s.allRows = 0
 		if len(seqs[i].Tokens) > 0 {
 			s.logitsAt, s.classAt, s.stateAt = 0, 0, 0
@@ -147,29 +145,52 @@ func (r *runner) evaluate(ctx context.Context, seqs []Seq, to sink) (err error) 
 			if !done {
 				s.rollback(r.before[i])
 			}
+			s.rec.wet = false
 			s.busy.Store(false)
 		}
 		clear(r.page[:r.n]) // let go of pages
 		clear(r.parts)
 	}()
+	if err := r.catchUp(ctx, seqs); err != nil {
+		return err
+	}
+	if err := r.passes(ctx, seqs, to); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+// passes runs the batch in passes. A sequence of a recurrent model ends a pass where it ends a page, for a mark there.
+func (r *runner) passes(ctx context.Context, seqs []Seq, to sink) error {
+	total := 0
+	for i := range seqs {
+		total += len(seqs[i].Tokens)
+	}
 	r.grow(min(total, r.m.cfg.chunk))
+	marks := r.m.plan.state > 0
 	seq, from := 0, 0
 	for seq < len(seqs) {
 		// Fill a pass.
 		r.parts, r.n = r.parts[:0], 0
 		for seq < len(seqs) && r.n < r.m.cfg.chunk {
+			s := seqs[seq].Session
 			if r.m.Spec.Encoder && r.n > 0 && r.n+len(seqs[seq].Tokens) > r.m.cfg.chunk {
 				break // what is left of it would not see it whole
 			}
 			n := min(len(seqs[seq].Tokens)-from, r.m.cfg.chunk-r.n)
+			if marks {
+				n = min(n, kernels.PageKeys-len(s.tokens)%kernels.PageKeys)
+			}
 			if n > 0 {
-				r.parts = append(r.parts, passPart{seqs[seq].Session, seq, r.n, n, from})
+				r.parts = append(r.parts, passPart{s, seq, r.n, n, from})
 				r.n += n
 				from += n
 			}
-			if from == len(seqs[seq].Tokens) {
-				seq, from = seq+1, 0
+			if from < len(seqs[seq].Tokens) {
+				break
 			}
+			seq, from = seq+1, 0
 		}
 		if r.n == 0 {
 			break
@@ -177,19 +198,22 @@ func (r *runner) evaluate(ctx context.Context, seqs []Seq, to sink) (err error) 
 		if err := r.pass(ctx, seqs, to); err != nil {
 			return err
 		}
+		for i := range r.parts {
+			if s := r.parts[i].session; marks && s.marked() {
+				s.mark()
+			}
+		}
 	}
-	done = true
 	return nil
 }
 
 // rollback forgets what a failed evaluation added.
 func (s *Session) rollback(n int) {
+	if s.rec.wet {
+		s.goBack(n)
+	}
 	if len(s.tokens) == n {
-		for len(s.pages) > pagesFor(n) {
-			last := len(s.pages) - 1
-			s.m.dropPage(s.pages[last])
-			s.pages = s.pages[:last]
-		}
+		s.keepPages(pagesFor(n))
 		return
 	}
 	s.Truncate(n)
@@ -204,6 +228,9 @@ func (r *runner) pass(ctx context.Context, seqs []Seq, to sink) error {
 	for _, p := range r.parts {
 		s := p.session
 		s.room(len(s.tokens) + p.n)
+		if m.plan.state > 0 {
+			s.write()
+		}
 		for i := 0; i < p.n; i++ {
 			pos := len(s.tokens) + i
 			r.tok[p.row+i], r.pos[p.row+i] = seqs[p.seq].Tokens[p.from+i], int32(pos)

@@ -9,7 +9,7 @@ import (
 )
 
 // A page holds keys and values of kernels.PageKeys consecutive positions, aligned to the absolute position, of all
-// layers: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }, in q8_0 as kernels.Q8Head lays them out.
+// layers with attention: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }, in q8_0 as kernels.Q8Head lays them out.
 // Exactly one of f16, q8 and f32 is set.
 //
 // A page belongs to one session, or is shared: then refs > 1 and whoever writes to it copies it first.
@@ -86,13 +86,15 @@ func (m *Model) headSize() int {
 }
 
 // offset is where a head begins in a page: with K, and V follows blockSize later, but in q8_0.
-func (m *Model) offset(layer, head int) int { return (layer*m.Spec.KVHeads + head) * m.headSize() }
+func (m *Model) offset(layer, head int) int {
+	return (m.cached[layer]*m.Spec.KVHeads + head) * m.headSize()
+}
 
 // copyPage copies the first n keys of src to dst: whole blocks of 16 keys of K, whole rows of V.
 func (m *Model) copyPage(dst, src *page, n int) {
 	hd, bs := m.Spec.HeadDim, m.blockSize()
 	nk, nv := (n+15)/16*16*hd, n*hd
-	for b := 0; b < m.Spec.Layers*m.Spec.KVHeads; b++ {
+	for b := 0; b < m.cached[m.Spec.Layers]*m.Spec.KVHeads; b++ {
 		at := m.offset(0, b)
 		switch {
 		case src.f32 != nil:

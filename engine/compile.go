@@ -88,6 +88,9 @@ func compile(m *Model) (*plan, error) {
 	if c.p.hidden < 0 || (c.p.head.mats == nil) != m.Spec.Encoder {
 		return nil, fmt.Errorf("%s: the program has no result", m.file.Name)
 	}
+	if c.p.state > maxStateValues {
+		return nil, fmt.Errorf("%s: the layers without attention leave a state of %d values behind a token, want at most %d", m.file.Name, c.p.state, maxStateValues)
+	}
 	c.p.follow(m.cfg.threads)
 	return c.p, nil
 }
@@ -274,6 +277,16 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.inPlace(o, i, sp, rowOp{kind: rowScale, width: width, layer: o.Layer, factor: o.Factor})
 	case models.GELU:
 		c.inPlace(o, i, sp, rowOp{kind: rowGELU, width: width, layer: o.Layer})
+	case models.SiLU:
+		c.inPlace(o, i, sp, rowOp{kind: rowSiLU, width: width, layer: o.Layer})
+	case models.Softplus:
+		bias, err := c.m.vector(o.B)
+		if err != nil {
+			return err
+		}
+		c.inPlace(o, i, sp, rowOp{kind: rowSoftplus, width: width, layer: o.Layer, bias: bias})
+	case models.Conv, models.Scan:
+		return c.stateful(o, i, sp)
 	case models.ReLU2:
 		c.inPlace(o, i, sp, rowOp{kind: rowReLU2, width: width, layer: o.Layer})
 	case models.Clamp:
@@ -290,10 +303,12 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(b, i)
 	case models.Route, models.Mix:
 		return c.routed(o, i, sp)
-	case models.Add, models.SwiGLU, models.GeGLU:
+	case models.Add, models.Mul, models.SwiGLU, models.GeGLU:
 		b := o.In[1]
 		r := rowOp{kind: rowAdd, b: c.at[b], width: width, layer: o.Layer}
 		switch o.Kind {
+		case models.Mul:
+			r.kind = rowMul
 		case models.SwiGLU:
 			r.kind = rowSwiGLU
 		case models.GeGLU:

@@ -40,7 +40,7 @@ func logitsHash(t *testing.T, path string, n int, level *kernels.Level, opts ...
 
 // goldenModels are the committed models, one a way of computing.
 var goldenModels = []string{"llama-gqa.F32", "llama-gqa.Q8_0", "llama-gqa.Q4_0", "llama-ropefreqs-tied.F32", "llama256.Q4_1", "llama256.Q5_0",
-	"llama256.Q4_K_M", "llama256.Q6_K", "qwen2.F32", "qwen2.Q8_0", "llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0"}
+	"llama256.Q4_K_M", "llama256.Q6_K", "qwen2.F32", "qwen2.Q8_0", "llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "mamba2.Q8_0"}
 
 // TestGolden holds every level to the logits that other machines computed: testdata/golden.json was written on x86-64 with
 // AVX-512, and must be met on every architecture. -update-golden writes it, after a change of the canonical

@@ -158,7 +158,9 @@ type Model struct {
 	pool       *pool
 	rope       ropeTables
 	windowRope ropeTables // of layers with a window, where they have one of their own
+	cached     []int      // [layers+1] how many layers before each have keys and values
 	pages      pageStore
+	states     stateStore
 	adapters   map[string][]adapter // by the tensor they change
 
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
@@ -246,6 +248,13 @@ func (m *Model) prepare() error {
 	if m.cfg.kv == KVQ8_0 && spec.HeadDim%kernels.ActBlock != 0 {
 		return fmt.Errorf("%s: heads have %d elements, and a q8_0 KV cache wants a multiple of %d; use f16 or f32 KV", m.file.Name, spec.HeadDim, kernels.ActBlock)
 	}
+	m.cached = make([]int, spec.Layers+1)
+	for l := range spec.Layers {
+		m.cached[l+1] = m.cached[l]
+		if spec.Attends(l) {
+			m.cached[l+1]++
+		}
+	}
 	if spec.Encoder {
 		m.cfg.chunk = max(m.cfg.chunk, m.cfg.context) // a text is evaluated in one pass
 		if !m.cfg.kvSet {
@@ -329,6 +338,7 @@ func (m *Model) Close() error {
 	m.pool.close()
 	m.runner = nil
 	m.pages.drop()
+	m.states.drop()
 	if m.ownFile {
 		return m.file.Close()
 	}

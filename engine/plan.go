@@ -16,6 +16,7 @@ type plan struct {
 	slots   int    // most parts of a row that stacks of matrices read
 	stacked int    // most matrices of a stack
 	experts int    // most logits of a router
+	state   int    // values of the state that recurrent layers leave behind a token
 	hidden  int    // buffer of Program.Hidden
 	lows    step   // of head, before it; no matrices = none
 	head    step
@@ -39,6 +40,8 @@ const (
 	stepSelect                 // wanted rows of buffer in to buffer out
 	stepGather                 // pairs of buffer in, in the order of their matrices, to buffer out or the activations
 	stepStack                  // mats read pairs
+	stepConv                   // causal convolution of buffer in to buffer out
+	stepScan                   // scan of a state space over buffer in to buffer out
 )
 
 type step struct {
@@ -52,6 +55,8 @@ type step struct {
 	sinks    []float32 // stepAttend: [heads] scores without a value; nil = none
 	slopes   []float32 // stepAttend: [heads] of ALiBi; nil = none
 	stack    *stack    // stepGather, stepStack
+	conv     *convolution
+	scan     *stateSpace
 	mats     []matrix
 	outs     []int // buffer of each matrix product, or of what they are joined to
 	acts     int   // which of the runner's activations the products read
@@ -87,6 +92,9 @@ const (
 	rowGate                  // out = a * sigmoid(b)
 	rowRoute                 // out = experts and weights of logits a
 	rowMix                   // out = sum of the pairs a of a row by the weights of b
+	rowMul                   // out = a * b
+	rowSiLU                  // out = silu(a)
+	rowSoftplus              // out = softplus(a + bias)
 	rowTail                  // what follows the columns that a stack reads of each part of a, behind its products in out
 )
 

@@ -26,6 +26,7 @@ type runner struct {
 	parts     []passPart
 	one       [1]Seq
 	before    []int     // tokens each session held before the batch
+	again     []Seq     // what sessions that went back have to compute anew
 	logits    []float32 // [block, vocab]
 
 	quantizeHidden [1]rowOp
@@ -41,6 +42,7 @@ type runner struct {
 	stackT  stackTask
 	groups  groups
 	roundT  roundTask
+	stateT  stateTask
 
 	mu  sync.Mutex
 	err error // first NumberError of the pass
@@ -78,7 +80,7 @@ func newRunner(m *Model) *runner {
 			w.kv = kernels.NewActs(1, m.Spec.KVHeads*m.Spec.HeadDim)
 		}
 	}
-	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r, r.gatherT.r, r.stackT.r = r, r, r, r, r, r
+	r.rowsT.r, r.matT.r, r.attT.r, r.roundT.r, r.gatherT.r, r.stackT.r, r.stateT.r = r, r, r, r, r, r, r
 	r.buf = make([][]float32, len(m.plan.buffers))
 	return r
 }
@@ -185,6 +187,8 @@ func (r *runner) step(s *step) error {
 		err = r.gatherT.start(s, n)
 	case stepStack:
 		err = r.stackT.start(s)
+	case stepConv, stepScan:
+		err = r.stateT.start(s)
 	case stepSelect:
 		in, out, w := r.buf[s.in], r.buf[s.out], s.width
 		for i, t := range r.wanted {
@@ -326,6 +330,19 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		l.Scale(at(o.out), o.factor)
 	case rowSwiGLU, rowGeGLU:
 		o.kind.activate(l, at(o.out), at(o.a), at(o.b))
+	case rowMul:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Mul(at(o.out), at(o.b))
+	case rowSiLU:
+		l.SiLU(at(o.out), at(o.a))
+	case rowSoftplus:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Add(at(o.out), o.bias)
+		l.Softplus(at(o.out), at(o.out), r.scratch[worker].room(w))
 	case rowGELU, rowReLU2:
 		o.kind.activate(l, at(o.out), at(o.a), nil)
 	case rowClamp:

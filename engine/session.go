@@ -15,6 +15,7 @@ type Session struct {
 	m      *Model
 	tokens []int32
 	pages  []*page // [(len(tokens)+PageKeys-1) / PageKeys], may hold more
+	rec    recurrence
 	busy   atomic.Bool
 
 	logits   []float32 // [vocab] after token logitsAt-1
@@ -99,7 +100,8 @@ func (s *Session) common(tokens []int32) int {
 	return n
 }
 
-// Truncate forgets all but the first n tokens.
+// Truncate forgets all but the first n tokens. A model with recurrent layers may have to compute some of these anew in the
+// next evaluation (see recurrence); what it gives is the same.
 func (s *Session) Truncate(n int) {
 	if n < 0 || n > len(s.tokens) {
 		panic(fmt.Sprintf("engine: Truncate to %d of a session of %d tokens", n, len(s.tokens)))
@@ -107,16 +109,25 @@ func (s *Session) Truncate(n int) {
 	if n == len(s.tokens) {
 		return
 	}
-	s.tokens = s.tokens[:n]
-	for keep := pagesFor(n); len(s.pages) > keep; {
-		last := len(s.pages) - 1
-		s.m.dropPage(s.pages[last])
-		s.pages[last] = nil
-		s.pages = s.pages[:last]
+	if s.m.plan.state > 0 {
+		s.goBack(n)
+	} else {
+		s.tokens = s.tokens[:n]
+		s.keepPages(pagesFor(n))
 	}
 	s.logitsAt, s.classAt, s.stateAt, s.allRows = 0, 0, 0, 0
 	if s.pooledAt > n {
 		s.pooledAt = 0
+	}
+}
+
+// keepPages lets go of all pages but the first n.
+func (s *Session) keepPages(n int) {
+	for len(s.pages) > n {
+		last := len(s.pages) - 1
+		s.m.dropPage(s.pages[last])
+		s.pages[last] = nil
+		s.pages = s.pages[:last]
 	}
 }
 
@@ -139,6 +150,7 @@ func (s *Session) Assign(from *Session) {
 	for _, p := range s.pages {
 		s.m.dropPage(p)
 	}
+	s.assignState(from)
 	s.tokens = append(s.tokens[:0], from.tokens...)
 	s.pages = append(s.pages[:0], from.pages...)
 	s.logitsAt, s.classAt, s.stateAt, s.allRows = 0, 0, 0, 0
@@ -155,6 +167,7 @@ func (s *Session) Close() {
 	for _, p := range s.pages {
 		s.m.dropPage(p)
 	}
+	s.dropStates()
 	s.pages, s.tokens = nil, nil
 	s.logitsAt, s.classAt, s.stateAt, s.allRows, s.pooledAt = 0, 0, 0, 0, 0
 }

@@ -37,23 +37,33 @@ func evalFresh(t testing.TB, m *Model, tokens []int32) []float32 {
 
 // Eval extends, truncates and replaces what a session holds; the logits are those of a fresh session.
 func TestFixturesEvalPrefix(t *testing.T) {
-	m := small(t, "llama-gqa.Q8_0")
-	s := m.NewSession()
-	defer s.Close()
-	for _, tokens := range [][]int32{{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1, 2, 9}, {1}, {7, 8}, {7, 8}, {7, 8, 1, 2, 3, 4}} {
-		l, err := s.Eval(context.Background(), tokens)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at := sameBits(l, evalFresh(t, m, tokens)); at >= 0 {
-			t.Fatalf("%v: logit %d differs from a fresh session's", tokens, at)
-		}
+	for _, name := range append([]string{"llama-gqa.Q8_0"}, recurrentModels...) {
+		t.Run(name, func(t *testing.T) {
+			m := small(t, name)
+			s := m.NewSession()
+			defer s.Close()
+			for _, tokens := range [][]int32{{1, 2, 3}, {1, 2, 3, 4, 5}, {1, 2, 3}, {1, 2, 9}, {1}, {7, 8}, {7, 8}, {7, 8, 1, 2, 3, 4}} {
+				l, err := s.Eval(context.Background(), tokens)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at := sameBits(l, evalFresh(t, m, tokens)); at >= 0 {
+					t.Fatalf("%v: logit %d differs from a fresh session's", tokens, at)
+				}
+			}
+		})
 	}
 }
 
 // A fork and its origin go different ways without touching each other.
 func TestFixturesFork(t *testing.T) {
-	m := small(t, "llama-gqa.Q8_0")
+	for _, name := range append([]string{"llama-gqa.Q8_0"}, recurrentModels...) {
+		t.Run(name, func(t *testing.T) { checkFork(t, small(t, name)) })
+	}
+}
+
+func checkFork(t *testing.T, m *Model) {
+	t.Helper()
 	ctx := context.Background()
 	a := m.NewSession()
 	if _, err := a.Eval(ctx, []int32{1, 2, 3, 4, 5}); err != nil {
@@ -174,12 +184,13 @@ func TestFixturesGoroutines(t *testing.T) {
 // Decoding a token allocates nothing, whatever the number of threads.
 func TestFixturesNoAllocs(t *testing.T) {
 	for _, name := range []string{"llama256.Q4_K_M", "gemma3-256.Q4_K_M", "gemma2.Q4_0", // with and without windows and caps
-		"llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "qwen2moe.Q8_0", "deepseek2-lite.Q8_0"} { // experts, sinks, latent attention
+		"llama-moe.Q4_0", "gpt-oss.MXFP4_MOE", "qwen2moe.Q8_0", "deepseek2-lite.Q8_0", // experts, sinks, latent attention
+		"mamba2.Q8_0", "mamba.Q8_0", "lfm2.Q8_0"} { // states
 		for _, c := range []struct {
 			threads int
 			kv      KV
 		}{{1, KVF16}, {2, KVF16}, {2, KVF32}, {1, KVQ8_0}, {2, KVQ8_0}} {
-			if c.kv == KVQ8_0 && (name == "llama-moe.Q4_0" || name == "qwen2moe.Q8_0" || name == "deepseek2-lite.Q8_0") {
+			if c.kv == KVQ8_0 && (name == "llama-moe.Q4_0" || name == "qwen2moe.Q8_0" || name == "deepseek2-lite.Q8_0" || name == "lfm2.Q8_0") {
 				continue // heads of 16 and 40
 			}
 			m := small(t, name, WithThreads(c.threads), WithKV(c.kv))

@@ -63,7 +63,7 @@ func (g generated) same(o generated) bool {
 // Every draft gives the text of no draft: greedy and drawn, cut by length, stop text, end of turn or context. Drafts
 // that are never, sometimes and always right truncate differently; the session afterwards goes on as any other.
 func TestFixturesSpeculation(t *testing.T) {
-	for _, name := range []string{"llama256.Q4_K_M", "llama-gqa.Q8_0", "qwen2.Q8_0"} {
+	for _, name := range []string{"llama256.Q4_K_M", "llama-gqa.Q8_0", "qwen2.Q8_0", "mamba2.Q8_0", "granitehybrid.F32"} {
 		t.Run(name, func(t *testing.T) {
 			m := small(t, name, WithContext(120))
 			twin := small(t, name, WithContext(100), WithThreads(1))

@@ -30,6 +30,12 @@ var derivedOps = []vectorOp{
 		return nil
 	}},
 	{"Sigmoid", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Sigmoid(s[0], s[1]); return nil }},
+	{"SiLU", 2, func(l *Level, s [][]float32, a float32) []float32 { l.SiLU(s[0], s[1]); return nil }},
+	{"SiLU in place", 1, func(l *Level, s [][]float32, a float32) []float32 { l.SiLU(s[0], s[0]); return nil }},
+	{"SiLUBack", 3, func(l *Level, s [][]float32, a float32) []float32 { l.SiLUBack(s[0], s[1], s[2]); return nil }},
+	{"Softplus", 3, func(l *Level, s [][]float32, a float32) []float32 { l.Softplus(s[0], s[1], s[2]); return nil }},
+	{"Softplus in place", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Softplus(s[0], s[0], s[1]); return nil }},
+	{"SoftplusBack", 3, func(l *Level, s [][]float32, a float32) []float32 { l.SoftplusBack(s[0], s[1], s[2]); return nil }},
 	{"LayerNorm", 4, func(l *Level, s [][]float32, a float32) []float32 {
 		l.LayerNorm(s[0], s[1], s[2], s[3], a*1e-5)
 		return nil

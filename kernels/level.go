@@ -75,6 +75,11 @@ type Level struct {
 	// AttendMerge folds a later page's partial (pout, pmax, psum) into the running one; see the portable body.
 	AttendMerge func(out []float32, max, sum float32, pout []float32, pmax, psum float32) (float32, float32)
 
+	// --- states that go from token to token
+
+	// Scan advances the states s [len(b), len(y)] of len(y) channels by one token; see the portable body.
+	Scan func(y, s, decay, x, b, c []float32)
+
 	// --- vectors (dst may be the same slice as a source; sums use 16 virtual lanes, see sum16)
 
 	Exp         func(dst, x []float32)
@@ -87,6 +92,7 @@ type Level struct {
 	Add         func(dst, x []float32)                        // dst += x
 	Mul         func(dst, x []float32)                        // dst *= x
 	Axpy        func(dst []float32, a float32, x []float32)   // dst = fma(a, x, dst)
+	MulAdd      func(dst, x, y []float32)                     // dst = fma(x, y, dst)
 	Scale       func(dst []float32, a float32)                // dst *= a
 	Div         func(dst []float32, a float32)                // dst /= a
 	Max         func(x []float32) float32                     // largest value; -Inf when empty; NaN is ignored

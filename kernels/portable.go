@@ -13,7 +13,8 @@ var portable = Level{
 	AttendPage: attendPage, AttendMerge: attendMerge,
 	Exp: vexp, SwiGLU: swiGLU, SwiGLUBack: swiGLUBack, GeGLU: geGLU,
 	RMSNorm: rmsNorm, RMSNormBack: rmsNormBack, Rope: rope,
-	Add: add, Mul: mul, Axpy: axpy, Scale: scale, Div: div, Max: vmax,
+	Scan: scan,
+	Add:  add, Mul: mul, Axpy: axpy, MulAdd: mulAdd, Scale: scale, Div: div, Max: vmax,
 	SumSq: sumSq, Dot: dot, Sum: sum, SoftmaxExp: softmaxExp, AllFinite: allFinite,
 	AdamW: adamW,
 }

@@ -13,6 +13,8 @@ func avx2Vector(l *Level) {
 	l.Exp = func(dst, x []float32) { each2(dst, x, lanes, exp256, vexp) }
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add256, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul256, mul) }
+	l.MulAdd = func(dst, x, y []float32) { each3(dst, x, y, lanes, mulAdd256, mulAdd) }
+	l.Scan = scanAVX2
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU256, swiGLU) }
 	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyAVX2, scaleAVX2, divAVX2, geGLUAVX2, swiGLUBackAVX2
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormAVX2, rmsNormBackAVX2, ropeAVX2

@@ -13,6 +13,8 @@ func avx512Vector(l *Level) {
 	l.Exp = func(dst, x []float32) { each2(dst, x, lanes, exp512, vexp) }
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add512, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul512, mul) }
+	l.MulAdd = func(dst, x, y []float32) { each3(dst, x, y, lanes, mulAdd512, mulAdd) }
+	l.Scan = scanAVX512
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU512, swiGLU) }
 	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyAVX512, scaleAVX512, divAVX512, geGLUAVX512, swiGLUBackAVX512
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormAVX512, rmsNormBackAVX512, ropeAVX512

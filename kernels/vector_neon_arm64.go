@@ -13,6 +13,8 @@ func neonVector(l *Level) {
 	l.Exp = func(dst, x []float32) { each2(dst, x, lanes, exp128, vexp) }
 	l.Add = func(dst, x []float32) { each2(dst, x, lanes, add128, add) }
 	l.Mul = func(dst, x []float32) { each2(dst, x, lanes, mul128, mul) }
+	l.MulAdd = func(dst, x, y []float32) { each3(dst, x, y, lanes, mulAdd128, mulAdd) }
+	l.Scan = scanNEON
 	l.SwiGLU = func(dst, gate, up []float32) { each3(dst, gate, up, lanes, swiGLU128, swiGLU) }
 	l.Axpy, l.Scale, l.Div, l.GeGLU, l.SwiGLUBack = axpyNEON, scaleNEON, divNEON, geGLUNEON, swiGLUBackNEON
 	l.RMSNorm, l.RMSNormBack, l.Rope = rmsNormNEON, rmsNormBackNEON, ropeNEON

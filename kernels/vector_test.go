@@ -71,6 +71,8 @@ var vectorOps = []vectorOp{
 	{"Mul by itself", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Mul(s[0], s[0]); return nil }},
 	{"Axpy", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Axpy(s[0], a, s[1]); return nil }},
 	{"Axpy to itself", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Axpy(s[0], a, s[0]); return nil }},
+	{"MulAdd", 3, func(l *Level, s [][]float32, a float32) []float32 { l.MulAdd(s[0], s[1], s[2]); return nil }},
+	{"MulAdd of a square", 2, func(l *Level, s [][]float32, a float32) []float32 { l.MulAdd(s[0], s[1], s[1]); return nil }},
 	{"Scale", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Scale(s[0], -a); return nil }},
 	{"Div", 1, func(l *Level, s [][]float32, a float32) []float32 { l.Div(s[0], -a); return nil }},
 	{"Max", 1, func(l *Level, s [][]float32, a float32) []float32 { return []float32{l.Max(s[0])} }},

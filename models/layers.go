@@ -68,6 +68,12 @@ func (s *Spec) Keep(layers []int) (*Spec, error) {
 	if !small.setWindows(func(l int) bool { return s.Windowed(layers[l]) }) {
 		return nil, fmt.Errorf("student layers %v: of these, layers with a window of %d and without follow in no period (each %d-th of the model has none); choose layers so that each n-th has none", layers, s.Window, s.WindowPeriod)
 	}
+	if s.Attention != nil {
+		small.Attention = make([]bool, len(layers))
+		for l, from := range layers {
+			small.Attention[l] = s.Attention[from]
+		}
+	}
 	small.DenseLead = 0
 	for _, from := range layers { // they rise, so those without experts come first
 		if s.Experts > 0 && !s.Sparse(from) {

@@ -120,6 +120,7 @@ func TestKeepLayers(t *testing.T) {
 	smol := &Spec{Arch: "smollm3", Layers: 36, NoRope: 4, Rope: Rope{Dims: 8}}
 	plain := &Spec{Arch: "llama", Layers: 9}
 	lead := &Spec{Arch: "deepseek2", Layers: 5, Experts: 8, DenseLead: 2}
+	mixed := &Spec{Arch: "lfm2", Layers: 4, Mixer: ShortConv, Attention: []bool{false, false, true, false}}
 	for _, c := range []struct {
 		s      *Spec
 		layers []int
@@ -139,6 +140,8 @@ func TestKeepLayers(t *testing.T) {
 		{lead, []int{1, 2}, true},
 		{lead, []int{2, 4}, true},
 		{lead, []int{0, 1}, true},
+		{mixed, []int{0, 2, 3}, true},
+		{mixed, []int{2}, true},
 	} {
 		small, err := c.s.Keep(c.layers)
 		if (err == nil) != c.fine {
@@ -152,7 +155,7 @@ func TestKeepLayers(t *testing.T) {
 			continue
 		}
 		for i, l := range c.layers {
-			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) || small.Sparse(i) != c.s.Sparse(l) {
+			if small.Windowed(i) != c.s.Windowed(l) || small.Rotates(i) != c.s.Rotates(l) || small.Sparse(i) != c.s.Sparse(l) || small.Attends(i) != c.s.Attends(l) {
 				t.Errorf("%s, layers %v: layer %d is not what %d was", c.s.Arch, c.layers, i, l)
 			}
 		}

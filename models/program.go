@@ -33,12 +33,17 @@ const (
 	Add                       // out = in0 + in1
 	Scale                     // out = in0 * Factor
 	SoftCap                   // out = Factor * tanh(in0 / Factor)
+	Mul                       // out = in0 * in1
+	SiLU                      // out = silu(in0)
+	Softplus                  // out = log(1 + exp(in0 + B))
+	Conv                      // out = causal convolution of each column of in0 over Cols tokens; W [Cols, columns], rows from Row on; B
+	Scan                      // out = scan of a state space over in0, with time steps in1 and both of B and C in in2; see Op
 	Select                    // out = the rows of in0 whose result is wanted (all of them when states are pooled)
 	Pool                      // out = one row a sequence: mean or last row of in0
 )
 
 var kindNames = [...]string{"embed", "position", "row", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
-	"swiglu", "clampedswiglu", "geglu", "gelu", "relu2", "clamp", "gate", "add", "scale", "softcap", "select", "pool"}
+	"swiglu", "clampedswiglu", "geglu", "gelu", "relu2", "clamp", "gate", "add", "scale", "softcap", "mul", "silu", "softplus", "conv", "scan", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -51,8 +56,8 @@ type Op struct {
 	Out    Value
 	In     []Value
 	W, B   string // tensor names; B "" = no bias
-	Row    int    // MatMul: first row of W and B
-	Rows   int    // MatMul: rows of W and B, where they are more than width(out); 0 = width(out)
+	Row    int    // MatMul, Conv: first row of W and B
+	Rows   int    // MatMul, Conv: rows of W and B, where they are more than width(out); 0 = width(out)
 	Layer  int
 	Heads  int // Rotate: heads in the row; Attend: query heads; norms: parts of the row that are normed alone, 0 = one
 	Window int // Attend: keys a query sees, its own included; 0 = all
@@ -62,6 +67,10 @@ type Op struct {
 	// StackMatMul: W is [Cols, rows, Stack]. Part s of out is, with in1 a Route, the matrix of the expert s of the row, else
 	// (Stack = Parts) matrix s, times the first Cols columns of part s of in0, or with Shared of all of in0. Tail columns
 	// that follow them in in0 are copied behind the product. B is [rows, Stack].
+	//
+	// Scan: a channel c of in0 has a state of Cols values and belongs to one of Heads heads, and this to one of Parts groups.
+	// in1 [Heads] holds dt, in2 [2, Parts, Cols] B and C, W is A ([Cols, Heads], with Shared [1, Heads]) and B is D [Heads].
+	// From token to token: s_n = exp(dt*A_n) s_n + dt*x_c*B_n; out_c = sum over n of C_n s_n, and D*x_c.
 	Parts, Stack int
 	Cols, Tail   int // RMSNorm: the first Cols columns are normed and the rest copied, 0 = all; Rotate: the last Tail of a head rotate, 0 = the first
 	Shared       bool
@@ -148,7 +157,8 @@ func (b builder) add(layer int, x, y Value) Value {
 //	x += down·(act(gate·norm(x)) * up·norm(x))
 //	logits = head·norm(x)
 //
-// with what the Spec adds to it or leaves out; an encoder ends with the last layer. After the last attention only the wanted rows go on.
+// with what the Spec adds to it, leaves out, or has in place of attention; an encoder ends with the last layer. After the last that mixes
+// tokens only the wanted rows go on.
 func lower(s *Spec) *Program {
 	p := &Program{Spec: s, Logits: -1, Class: -1}
 	b := builder{p}
@@ -167,7 +177,7 @@ func lower(s *Spec) *Program {
 		p.Hidden = x
 		return p
 	}
-	p.Hidden = b.norm(x, s.Layers, "output_norm", 0)
+	p.Hidden = b.norm(x, s.Layers, s.OutputNorm, 0)
 	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
 	if s.HeadBias {
 		head.B = "output.bias"
@@ -196,7 +206,7 @@ func (b builder) block(x Value, l int) Value {
 		return fmt.Sprintf("blk.%d.%s", l, n)
 	}
 	h := b.norm(x, l, name(s.AttnNorm), 0)
-	att := b.attention(h, l, name)
+	att, project := b.mix(h, l, name)
 	if l == s.Layers-1 {
 		wanted := func(v Value) Value { return b.op(Op{Kind: Select, Layer: l}, b.p.Width[v], v) }
 		att = wanted(att)
@@ -205,12 +215,15 @@ func (b builder) block(x Value, l int) Value {
 			h = wanted(h)
 		}
 	}
-	out := b.matmul(att, s.Dim, Op{W: name("attn_output") + ".weight", Layer: l}, s.OutBias)
+	out := b.matmul(att, s.Dim, Op{W: name(project) + ".weight", Layer: l}, s.OutBias && s.Attends(l))
 	out = b.scale(b.norm(out, l, name(s.AttnPost), 0), l, s.ResidualScale)
 	if s.Parallel && s.FFNNorm != s.AttnNorm {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
 	x = b.norm(b.add(l, x, out), l, name(s.AttnSum), 0)
+	if s.FFN == 0 && !s.Sparse(l) {
+		return x
+	}
 	if !s.Parallel {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
@@ -345,6 +358,20 @@ func (p *Program) Tensors() []TensorSpec {
 			add(o.B, p.Width[o.In[0]])
 		case Attend:
 			add(o.W, o.Heads)
+		case Softplus:
+			add(o.B, w)
+		case Conv:
+			rows := max(w, o.Rows)
+			add(o.W, o.Cols, rows)
+			add(o.B, rows)
+		case Scan:
+			if o.Shared {
+				add(o.W, 1, o.Heads)
+				add(o.B, 1, o.Heads)
+			} else {
+				add(o.W, o.Cols, o.Heads)
+				add(o.B, o.Heads)
+			}
 		case RMSNorm, LayerNorm:
 			n := w / max(1, o.Heads)
 			if o.Cols > 0 {

@@ -25,20 +25,21 @@ type Spec struct {
 	Heads   int
 	KVHeads int
 	HeadDim int
-	FFN     int // width of the feed-forward block
+	FFN     int // width of the feed-forward block; 0 = there is none
 
 	// Norms, by the name of their tensor in a block; "" = none.
-	Norm     Norm
-	NormEps  float32
-	AttnNorm string // before attention
-	FFNNorm  string // before the feed-forward block; with Parallel it may be AttnNorm's, then it is computed once
-	AttnPost string // on what attention adds
-	FFNPost  string // on what the feed-forward block adds
-	QKNorm   QKNorm // on queries and keys
-	QKLast   bool   // after they rotate, not before
-	EmbNorm  string // on the embedding
-	AttnSum  string // on x when attention is added
-	FFNSum   string // on x when the feed-forward block is added
+	Norm       Norm
+	NormEps    float32
+	AttnNorm   string // before attention
+	FFNNorm    string // before the feed-forward block; with Parallel it may be AttnNorm's, then it is computed once
+	AttnPost   string // on what attention adds
+	FFNPost    string // on what the feed-forward block adds
+	QKNorm     QKNorm // on queries and keys
+	QKLast     bool   // after they rotate, not before
+	EmbNorm    string // on the embedding
+	AttnSum    string // on x when attention is added
+	FFNSum     string // on x when the feed-forward block is added
+	OutputNorm string // before the output head
 
 	Rope       Rope
 	WindowRope *Rope // of layers with a window; nil = Rope
@@ -52,8 +53,17 @@ type Spec struct {
 	QRank             int // queries go through so many columns first; 0 = not
 	NopeDim           int // columns of a head of wq that do not rotate
 
-	Encoder bool // every token sees every other, and states are pooled: no logits
-	Types   int  // kinds of token, of whose embeddings that of the first is added to all; 0 = none
+	// Layers without attention carry a state from token to token; see Mixer.
+	Mixer      Mixer
+	Attention  []bool // [Layers] which layers have attention; of no meaning without Mixer
+	Conv       int    // tokens that a convolution sees, its own included
+	Inner      int    // channels of a state space
+	State      int    // values of a channel's state
+	StateHeads int    // heads of a state space, each with a time step; mamba: Inner
+	TimeRank   int    // mamba's time steps go through so many columns first
+	Groups     int    // so many groups of heads have a B and C of their own
+	Encoder    bool   // every token sees every other, and states are pooled: no logits
+	Types      int    // kinds of token, of whose embeddings that of the first is added to all; 0 = none
 
 	Sinks bool // each head has a score to which no value belongs
 
@@ -301,23 +311,25 @@ func (r *reader) common(s *Spec) {
 		r.note(err)
 		s.Context = int(min(v, 1<<31))
 	}
-	s.FFN = r.scalarOrSame("feed_forward_length", s.Layers, 1<<22)
-	s.Heads = r.scalarOrSame("attention.head_count", s.Layers, maxHeads)
+	if r.recurrent() {
+		s.FFN = r.one("feed_forward_length", r.perLayer("feed_forward_length", s.Layers, 1<<22))
+		r.heads(s)
+	} else {
+		s.FFN = r.scalarOrSame("feed_forward_length", s.Layers, 1<<22)
+		s.Heads = r.scalarOrSame("attention.head_count", s.Layers, maxHeads)
+		s.KVHeads = s.Heads
+		if r.err == nil && r.has("attention.head_count_kv") {
+			s.KVHeads = r.scalarOrSame("attention.head_count_kv", s.Layers, maxHeads)
+		}
+	}
 	if r.err != nil {
 		return
 	}
-	s.KVHeads = s.Heads
-	if r.has("attention.head_count_kv") {
-		s.KVHeads = r.scalarOrSame("attention.head_count_kv", s.Layers, maxHeads)
-	}
-	if r.err != nil {
-		return
-	}
-	if s.Dim%s.Heads != 0 && !r.has("attention.key_length") {
+	if s.Heads > 0 && s.Dim%s.Heads != 0 && !r.has("attention.key_length") {
 		r.note(fmt.Errorf("%s: %s is %d, not a multiple of %s %d", r.f.Name, r.key("embedding_length"), s.Dim, r.key("attention.head_count"), s.Heads))
 		return
 	}
-	s.HeadDim = r.sizeOr("attention.key_length", s.Dim/s.Heads, 1<<14)
+	s.HeadDim = r.sizeOr("attention.key_length", s.Dim/max(1, s.Heads), 1<<14)
 	if v := r.sizeOr("attention.value_length", s.HeadDim, 1<<14); v != s.HeadDim && !r.has("attention.kv_lora_rank") {
 		r.note(fmt.Errorf("%s: %s is %d, want the key length %d; other value lengths are not supported", r.f.Name, r.key("attention.value_length"), v, s.HeadDim))
 	}
@@ -337,7 +349,7 @@ func (r *reader) common(s *Spec) {
 	if v, ok := r.f.Get("tokenizer.ggml.tokens"); ok && v.Len > s.Vocab {
 		r.note(fmt.Errorf("%s: tokenizer.ggml.tokens has %d tokens, but tensor \"token_embd.weight\" has %d rows", r.f.Name, v.Len, s.Vocab))
 	}
-	s.AttnNorm, s.FFNNorm = "attn_norm", "ffn_norm"
+	s.AttnNorm, s.FFNNorm, s.OutputNorm = "attn_norm", "ffn_norm", "output_norm"
 	s.QKVFused = r.tensor("blk.0.attn_qkv.weight")
 	s.AttnScale = float32(1 / math.Sqrt(float64(s.HeadDim)))
 	s.Tied = !r.tensor("output.weight")
@@ -351,8 +363,9 @@ func (r *reader) tensor(name string) bool {
 // biases sets the flags of those biases that the file has; a tensor that one block has and another lacks is an error
 // later.
 func (r *reader) biases(s *Spec) {
-	s.QKVBias = r.tensor("blk.0.attn_q.bias") || r.tensor("blk.0.attn_qkv.bias")
-	s.OutBias = r.tensor("blk.0.attn_output.bias")
+	first := fmt.Sprintf("blk.%d.", s.firstAttention())
+	s.QKVBias = r.tensor(first+"attn_q.bias") || r.tensor(first+"attn_qkv.bias")
+	s.OutBias = r.tensor(first + "attn_output.bias")
 	s.FFNBias = r.tensor("blk.0.ffn_up.bias") || r.tensor("blk.0.ffn_up_exps.bias")
 	s.RouterBias = r.tensor("blk.0.ffn_gate_inp.bias")
 	s.HeadBias = r.tensor("output.bias")
@@ -371,7 +384,9 @@ func (s *Spec) check(file string) error {
 		return fmt.Errorf("%s: %s.%s is %v, want %s", file, s.Arch, field, got, want)
 	}
 	switch {
-	case s.Heads%s.KVHeads != 0:
+	case s.Mixer == NoMixer && s.Attention != nil:
+		return fmt.Errorf("%s: %s.shortconv or .ssm keys are set, but %s has attention in all layers", file, s.Arch, s.Arch)
+	case s.KVHeads > 0 && s.Heads%s.KVHeads != 0:
 		return bad("attention.head_count_kv", s.KVHeads, fmt.Sprintf("a divisor of the head count %d", s.Heads))
 	case !(s.NormEps >= 0) || s.NormEps > 1:
 		return bad(s.Norm.epsKey(), s.NormEps, "a number from 0 to 1")
