@@ -15,5 +15,6 @@ var portable = Level{
 	RMSNorm: rmsNorm, RMSNormBack: rmsNormBack, Rope: rope,
 	Add: add, Mul: mul, Axpy: axpy, Scale: scale, Div: div, Max: vmax,
 	SumSq: sumSq, Dot: dot, Sum: sum, SoftmaxExp: softmaxExp, AllFinite: allFinite,
-	AdamW: adamW,
+	AdamW:     adamW,
+	FitAffine: fitAffine, FitSymmetric: fitSymmetric, RoundCodes: roundCodes, PeakCodes: peakCodes, PeakCodes8: peakCodes8, SpanCodes: spanCodes,
 }
