@@ -42,7 +42,11 @@ func TestFixturesRoundTrip(t *testing.T) {
 				src := folderOf(t, reference(t, c.fixture), c.class, c.config)
 				src.tokenizerConfig = object{"chat_template": "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}", "bos_token": "a"}
 				dir := src.write(t, dtype)
-				f := convert(t, dir, hf.Options{})
+				file := fileBytes(t, dir)
+				f, err := gguf.Parse("converted.gguf", file)
+				if err != nil {
+					t.Fatal(err)
+				}
 				for _, shard := range []int64{0, 150_000} {
 					e, err := hf.NewExport(f, hf.ExportOptions{ShardSize: shard})
 					if err != nil {
@@ -76,9 +80,8 @@ func TestFixturesRoundTrip(t *testing.T) {
 							t.Errorf("%s has other values", name)
 						}
 					}
-					again := convert(t, back, hf.Options{})
-					if a, b := fileBytes(t, dir), fileBytes(t, back); !bytes.Equal(a, b) {
-						t.Errorf("the folder that came back gives another file: %d bytes, want %d; keys %v, want %v", len(b), len(a), keys(again), keys(f))
+					if again := fileBytes(t, back); !bytes.Equal(again, file) {
+						t.Errorf("the folder that came back gives another file: %d bytes, want %d", len(again), len(file))
 					}
 				}
 			})
@@ -98,13 +101,6 @@ func fileBytes(t *testing.T, dir string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-func keys(f *gguf.File) (list []string) {
-	for _, kv := range f.KV {
-		list = append(list, kv.Key+"="+kv.Value.String())
-	}
-	return list
 }
 
 // What config.json cannot state is refused, and a folder with files in it is left alone.

@@ -71,7 +71,7 @@ func (t *tokenizer) spmScores(path string, types []int32) ([]float32, error) {
 			return nil, &Error{path, fmt.Sprintf("model.merges[%d]", i), quote(m) + ", apart from the others that give " + quote(text), "SentencePiece's merges, those of a token together"}
 		}
 		if merged[id] == 0 {
-			scores[id] = -float32(next)
+			scores[id] = float32(-next)
 			next++
 		}
 		_, okL := ids[left]
@@ -93,7 +93,7 @@ func (t *tokenizer) spmScores(path string, types []int32) ([]float32, error) {
 			return nil, &Error{path, "model.merges of " + quote(text), fmt.Sprint(got), fmt.Sprintf("%d, all ways to split it in two tokens: SentencePiece's merges", splits)}
 		}
 		if merged[id] == 0 {
-			scores[id] = -float32(next)
+			scores[id] = float32(-next)
 			next++
 		}
 	}
