@@ -42,15 +42,6 @@ func (l *lanes) inOrder(dst []uint8, n int) {
 	}
 }
 
-// take is the way back.
-func (l *lanes) take(codes []uint8, n int) {
-	for g := range len(codes) / n {
-		for i, c := range codes[g*n : g*n+n] {
-			l.codes[i*k.FitLanes+g] = c
-		}
-	}
-}
-
 // fitSymmetric finds scales and codes of the 32-value blocks of x, at most eight.
 func (l *lanes) fitSymmetric(codes []uint8, x, weights []float32, half int) (d [k.FitLanes]float32) {
 	l.load(x, weights, 32)

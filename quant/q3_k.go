@@ -56,13 +56,11 @@ func packBlockQ3_K(b *[k.Q3_KBytes]byte, halves *[2]lanes, x *[256]float32, impo
 			sumW[g] = weigh(weights[16*g:], x[16*g:16*g+16], importance[16*g:], sigma2)
 		}
 	}
-	for h := range halves {
-		l := &halves[h]
-		l.load(x[128*h:128*h+128], weights[128*h:], 16)
-		if importance != nil {
+	if importance != nil {
+		for h := range halves {
+			l := &halves[h]
+			l.load(x[128*h:128*h+128], weights[128*h:], 16)
 			cpu().FitSymmetric((*[8]float32)(scales[8*h:]), l.codes[:], l.x[:128], l.w[:128], 4)
-		} else {
-			l.take(codes[128*h:128*h+128], 16)
 		}
 	}
 	clear(b[:])
@@ -90,10 +88,18 @@ func packBlockQ3_K(b *[k.Q3_KBytes]byte, halves *[2]lanes, x *[256]float32, impo
 	for g := range 16 {
 		scales[g] = float32(d * float32(k.ScaleQ3_K(packed, g)))
 	}
-	for h := range halves {
-		l := &halves[h]
-		cpu().RoundCodes(l.codes[:], l.x[:128], &[8]float32{}, (*[8]float32)(scales[8*h:]), -4, 3)
-		l.inOrder(codes[128*h:128*h+128], 16)
+	if importance != nil {
+		for h := range halves {
+			l := &halves[h]
+			cpu().RoundCodes(l.codes[:], l.x[:128], &[8]float32{}, (*[8]float32)(scales[8*h:]), -4, 3)
+			l.inOrder(codes[128*h:128*h+128], 16)
+		}
+	} else {
+		for i, v := range x {
+			if unit := scales[i/16]; unit != 0 {
+				codes[i] = uint8(clamp(nearest(v/unit), -4, 3) + 4)
+			}
+		}
 	}
 	for i, c := range codes {
 		b[k.Q3_KOffsetHigh+i%32] |= c >> 2 << (i / 32)

@@ -3,6 +3,7 @@ package hf_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -80,11 +81,36 @@ func TestFixturesRoundTrip(t *testing.T) {
 							t.Errorf("%s has other values", name)
 						}
 					}
+					addedInVocab(t, filepath.Join(back, "tokenizer.json"))
 					if again := fileBytes(t, back); !bytes.Equal(again, file) {
 						t.Errorf("the folder that came back gives another file: %d bytes, want %d", len(again), len(file))
 					}
 				}
 			})
+		}
+	}
+}
+
+// addedInVocab: the tokenizers library gives added tokens that the model's vocabulary lacks ids of its own.
+func addedInVocab(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Added []struct {
+			ID      int
+			Content string
+		} `json:"added_tokens"`
+		Model struct{ Vocab map[string]int }
+	}
+	if err := json.Unmarshal(text, &file); err != nil || len(file.Added) == 0 {
+		t.Fatalf("%s: %d added tokens, %v", path, len(file.Added), err)
+	}
+	for _, a := range file.Added {
+		if id, ok := file.Model.Vocab[a.Content]; !ok || id != a.ID {
+			t.Errorf("added token %q has id %d, the vocabulary's is %d (%v)", a.Content, a.ID, id, ok)
 		}
 	}
 }

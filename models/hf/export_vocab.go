@@ -45,13 +45,7 @@ type object = map[string]any
 // than text as an added one.
 func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 	bad := func(field, got, want string) error { return &Error{e.file.Name, "tokenizer.ggml." + field, got, want} }
-	merges := v.Merges
 	vocab, added := make(object, len(v.Tokens)), []any{}
-	inMerges := map[string]bool{}
-	for _, m := range merges {
-		left, right, _ := strings.Cut(m, " ")
-		inMerges[left], inMerges[right], inMerges[left+right] = true, true, true
-	}
 	for id, text := range v.Tokens {
 		kind := v.TypeOf(id)
 		if kind == token.Unused && text == padName(id) {
@@ -60,20 +54,17 @@ func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 		if !validText(text) {
 			return nil, bad(fmt.Sprintf("tokens[%d]", id), quote(text), "UTF-8: JSON holds nothing else")
 		}
-		plain := kind != token.Control && kind != token.UserDefined && kind != token.Unknown
-		if plain || v.Model == "llama" || inMerges[text] {
-			if _, twice := vocab[text]; twice {
-				return nil, bad(fmt.Sprintf("tokens[%d]", id), quote(text)+" a second time", "each text once: tokenizer.json has ids by text")
-			}
-			vocab[text] = id
+		if _, twice := vocab[text]; twice {
+			return nil, bad(fmt.Sprintf("tokens[%d]", id), quote(text)+" a second time", "each text once: tokenizer.json has ids by text")
 		}
-		if !plain {
+		vocab[text] = id // added ones too: the tokenizers library gives others new ids, whatever the file says
+		if kind == token.Control || kind == token.UserDefined || kind == token.Unknown {
 			added = append(added, object{"id": id, "content": text, "single_word": false, "lstrip": slices.Contains(v.LStrip, int32(id)), "rstrip": slices.Contains(v.RStrip, int32(id)),
 				"normalized": false, "special": kind != token.UserDefined})
 		}
 	}
 	model := object{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false, "byte_fallback": false,
-		"ignore_merges": false, "vocab": vocab, "merges": merges}
+		"ignore_merges": false, "vocab": vocab, "merges": v.Merges}
 	out := object{"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": nil, "decoder": nil,
 		"post_processor": template1(v), "model": model}
 	switch v.Model {

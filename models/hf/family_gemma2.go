@@ -36,6 +36,7 @@ func gemma2Keys(c *config, d dims, w *gguf.Writer) {
 }
 
 func gemma2Config(_ *gguf.File, s *models.Spec, c map[string]any) {
+	delete(c, "hidden_act")
 	c["hidden_activation"], c["query_pre_attn_scalar"] = "gelu_pytorch_tanh", s.HeadDim
 	if s.Layers == 46 {
 		c["query_pre_attn_scalar"] = s.Dim / s.Heads
