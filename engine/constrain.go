@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	mathbits "math/bits"
 
 	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/models/token"
@@ -39,17 +40,18 @@ func (m *Model) constrain(g *grammar.Grammar) (*constraint, error) {
 // restrict sets the logits of tokens that may not come to -Inf.
 func (c *constraint) restrict(logits []float32) error {
 	mask := c.at.Mask(c.v)
+	if err := c.at.Err(); err != nil {
+		return err
+	}
 	if mask.Empty() {
 		return fmt.Errorf("engine: the grammar wants text that no token of the vocabulary spells")
 	}
 	never := float32(math.Inf(-1))
 	for w, bits := range mask {
-		if bits == math.MaxUint64 {
-			continue
-		}
-		for id := w * 64; id < min(len(logits), w*64+64); id++ {
-			if bits>>(id%64)&1 == 0 {
-				logits[id] = never
+		part := logits[w*64 : min(len(logits), w*64+64)]
+		for not := ^bits; not != 0; not &= not - 1 {
+			if i := mathbits.TrailingZeros64(not); i < len(part) {
+				part[i] = never
 			}
 		}
 	}

@@ -61,7 +61,7 @@ const (
 	maxNodes  = 1 << 20
 	maxRepeat = 1 << 24
 
-	maxEmptyRounds = 1000 // of what may be empty: all are followed at once
+	maxEmptyRounds = 100 // of what may be empty: all are followed at once
 )
 
 type opKind uint8
@@ -83,11 +83,12 @@ type node struct {
 	min, max  int32 // of opLoop
 }
 
-// Grammar is a compiled grammar; it does not change, and may be used by many at once.
+// Grammar is a compiled grammar; it may be used by many at once.
 type Grammar struct {
 	nodes []node
 	sets  []Bytes
 	start int32
+	views views
 }
 
 // compiler turns rules into nodes.

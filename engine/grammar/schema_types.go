@@ -151,6 +151,10 @@ func (s *schema) array(o *object, at string) (Expr, error) {
 			return nil, err
 		}
 	}
+	if _, ok := item.(Ref); !ok { // once, for the first item and the others: what is alike has one mask
+		name := Ref(fmt.Sprintf("item-%d", len(s.rules)))
+		s.rules[string(name)], item = item, name
+	}
 	sp := Ref(ruleSpace)
 	comma := Seq{sp, Literal(","), sp}
 	// From the end: what may follow n items.

@@ -2,7 +2,6 @@ package grammar
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 )
 
@@ -84,81 +83,3 @@ func (k Mask) set(id int32) { k[id/64] |= 1 << (id % 64) }
 
 // Empty tells whether the mask holds no token.
 func (k Mask) Empty() bool { return !slices.ContainsFunc(k, func(w uint64) bool { return w != 0 }) }
-
-// masks are the masks of a vocabulary that were made, by what tokens can tell of a state.
-type masks struct {
-	of   *Vocab
-	done map[string]Mask
-	path []int32
-	key  []byte
-}
-
-// maxMasks bounds how many are kept: 19 KB each for 152 000 tokens.
-const maxMasks = 2048
-
-// Mask is the set of tokens that may follow: those that the grammar can take whole, and those that end the text where it
-// is complete. It stays valid until the next call, and is not to be changed.
-func (m *Matcher) Mask(v *Vocab) Mask {
-	k := &m.masks
-	if k.of != v || len(k.done) >= maxMasks {
-		k.of, k.done = v, map[string]Mask{}
-	}
-	k.key = m.view(k.key[:0], int32(v.most))
-	if mask, ok := k.done[string(k.key)]; ok {
-		return mask
-	}
-	mask := make(Mask, (v.size+63)/64)
-	m.walk(v, mask)
-	if m.Complete() {
-		for _, id := range v.ends {
-			mask.set(id)
-		}
-	}
-	k.done[string(k.key)] = mask
-	return mask
-}
-
-// walk sets the tokens that the grammar can take.
-func (m *Matcher) walk(v *Vocab, mask Mask) {
-	k := &m.masks
-	k.path = append(k.path[:0], m.cur) // states along the way from the root
-	ends := []int32{int32(len(v.nodes))}
-	for i := int32(0); i < int32(len(v.nodes)); {
-		for i >= ends[len(ends)-1] {
-			ends, k.path = ends[:len(ends)-1], k.path[:len(k.path)-1]
-		}
-		n := &v.nodes[i]
-		to := m.step(k.path[len(k.path)-1], n.b)
-		if to == dead {
-			i = n.skip
-			continue
-		}
-		for _, id := range v.ids[n.first:][:n.count] {
-			mask.set(id)
-		}
-		if n.skip > i+1 {
-			ends, k.path = append(ends, n.skip), append(k.path, to)
-		}
-		i++
-	}
-}
-
-// view describes the state as far as most bytes can tell: a loop's rounds to go are all the same beyond that.
-func (m *Matcher) view(to []byte, most int32) []byte {
-	number := func(v int32) { to = binary.AppendVarint(to, int64(v)) }
-	for _, c := range m.states[m.cur].at {
-		number(c.node)
-		for id := c.frame; id != 0; id = m.frames[id].parent {
-			f := m.frames[id]
-			number(f.node)
-			if n := &m.g.nodes[f.node]; n.kind == opLoop {
-				number(min(max(n.min-f.count, 0), most+1))
-				if n.max >= 0 {
-					number(min(n.max-f.count, most+1))
-				}
-			}
-		}
-		number(-2)
-	}
-	return to
-}
