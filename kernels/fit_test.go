@@ -8,7 +8,7 @@ import (
 )
 
 // fitValues fills x with what a row of weights may hold: normal values of any size, zeros of both signs, runs of one value, a single spike,
-// halves of a step.
+// halves of a step and what is just below them.
 func fitValues(r *rand.Rand, x []float32) {
 	scale := float32(math.Ldexp(1, r.IntN(40)-20))
 	kind := r.IntN(8)
@@ -28,6 +28,10 @@ func fitValues(r *rand.Rand, x []float32) {
 		case 5:
 			if r.IntN(10) > 0 {
 				v = 0
+			}
+		case 6: // just below a half, in blocks of 32 against a scale of 1
+			if scale, v = 1, math.Nextafter32(float32(r.IntN(4))+0.5, 0); i%32 == 0 {
+				v = 127
 			}
 		}
 		if x[i] = v * scale; x[i] == 0 && r.IntN(2) == 0 {
