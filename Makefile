@@ -55,7 +55,7 @@ test-purego: ## the portable code alone, without assembly
 	$(GO) test -tags purego -short -skip Real -timeout 20m ./engine/...
 
 test-levels: qemu test-arm64 test-haswell ## every CPU level: forced here, arm64 and an AVX2-only CPU under qemu
-	@for l in $(LEVELS); do echo "== FREEHOLD_CPU=$$l"; FREEHOLD_CPU=$$l $(GO) test -timeout 20m . ./engine/... || exit 1; done
+	@for l in $(LEVELS); do echo "== FREEHOLD_CPU=$$l"; FREEHOLD_CPU=$$l $(GO) test -timeout 20m . ./quant ./engine/... || exit 1; done
 
 # cortex-a53 has NEON alone, neoverse-n1 SDOT too: an instruction of a later level would end the run. So the first runs every
 # kernel (tests of Go alone are left out), the second the integer ones. Left out on all CPUs are what qemu cannot do: a file

@@ -102,6 +102,16 @@ type Level struct {
 	SoftmaxExp  func(dst, x []float32, max float32) float32   // dst = exp(x-max), returns its 16-lane sum
 	AllFinite   func(x []float32) bool
 	AdamW       func(w, g, m, v []float32, s *AdamWStep)
+
+	// --- packing weights (see fit.go; groups side by side: codes, x, w [n, FitLanes])
+
+	FitAffine    func(f *AffineFit, codes []uint8, x, w []float32)
+	FitSymmetric func(d *[FitLanes]float32, codes []uint8, x, w []float32, half int) // half at most 32
+	RoundCodes   func(codes []uint8, x []float32, low, scale *[FitLanes]float32, least, most int)
+	// Codes of blocks of 32 values in file order: x, codes [len(d), 32].
+	PeakCodes  func(codes []uint8, d, x []float32, div, bias float32, most int8)
+	PeakCodes8 func(codes []uint8, d, x []float32)
+	SpanCodes  func(codes []uint8, d, m, x []float32, most int8)
 }
 
 // GemmAlone tells whether products of f with many tokens may read activations that were quantised for GemmInt8 alone; see

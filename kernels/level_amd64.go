@@ -16,6 +16,7 @@ func init() {
 	avx2Float(&avx2)
 	avx2Weights(&avx2)
 	avx2Vector(&avx2)
+	avx2Fit(&avx2)
 	levels = append(levels, &avx2)
 	if cpuid.CPU.Supports(cpuid.AVXVNNI) {
 		avxvnni := avx2

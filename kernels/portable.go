@@ -16,5 +16,6 @@ var portable = Level{
 	Scan: scan,
 	Add:  add, Mul: mul, Axpy: axpy, MulAdd: mulAdd, Scale: scale, Div: div, Max: vmax,
 	SumSq: sumSq, Dot: dot, Sum: sum, SoftmaxExp: softmaxExp, AllFinite: allFinite,
-	AdamW: adamW,
+	AdamW:     adamW,
+	FitAffine: fitAffine, FitSymmetric: fitSymmetric, RoundCodes: roundCodes, PeakCodes: peakCodes, PeakCodes8: peakCodes8, SpanCodes: spanCodes,
 }

@@ -86,6 +86,10 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	if err != nil {
 		return nil, nil, err
 	}
+	level, err := kernels.Best()
+	if err != nil {
+		return nil, nil, err
+	}
 	_, untied := f.Tensor("output.weight")
 	w = gguf.NewWriter()
 	for _, kv := range f.KV {
@@ -94,7 +98,7 @@ func Requantize(f *gguf.File, mix *quant.Mix, o RequantizeOptions) (w *gguf.Writ
 	w.Set("general.file_type", mix.FileType)
 	w.Set("general.quantization_version", quantizationVersion)
 
-	r := &requantizer{RequantizeOptions: o, f: f, matched: make([]bool, len(o.Overrides))}
+	r := &requantizer{RequantizeOptions: o, f: f, level: level, matched: make([]bool, len(o.Overrides))}
 	twice, why, reasons := map[string]int{}, map[string][]string{}, []string(nil)
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
@@ -197,6 +201,7 @@ func isInteger(t kernels.Type) bool {
 type requantizer struct {
 	RequantizeOptions
 	f           *gguf.File
+	level       *kernels.Level
 	done, total int64
 	matched     []bool // overrides that a matrix was found for
 	weighed     int    // matrices that importances were found for
@@ -250,7 +255,9 @@ const (
 // write packs one tensor, some rows at a time; weights are its columns' importances, nil = alike.
 func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Format, weights []float32) error {
 	if from == to && !from.Float { // every bit pattern of a float format may be copied only after a look
-		if err := r.f.Guard(func() error { _, err := out.Write(t.Data); return err }); err != nil {
+		err := r.f.Guard(func() error { _, err := out.Write(t.Data); return err })
+		r.f.Drop(t.Data)
+		if err != nil {
 			return err
 		}
 		return r.report(len(t.Data))
@@ -266,48 +273,64 @@ func (r *requantizer) write(out io.Writer, t *gguf.Tensor, from, to *quant.Forma
 	}
 	rows := max(1, requantValues/width) // of a piece
 	var values [requantPieces][]float32
-	var packed [requantPieces][]byte
-	var failed [requantPieces]error
+	var packed, before [requantPieces][]byte // what is being packed, and what was before and is written meanwhile
+	var failed [requantPieces + 1]error
 	for i := range values {
-		values[i], packed[i] = make([]float32, rows*width), make([]byte, rows*toRow)
+		values[i], packed[i], before[i] = make([]float32, rows*width), make([]byte, rows*toRow), make([]byte, rows*toRow)
+	}
+	ready := 0 // bytes of before
+	write := func() error {
+		left := ready
+		for i := 0; left > 0; i++ {
+			n := min(left, rows*toRow)
+			if _, err := out.Write(before[i][:n]); err != nil {
+				return err
+			}
+			left -= n
+		}
+		return nil
 	}
 	for row := 0; row < t.Rows(); row += rows * requantPieces {
-		n := (min(t.Rows()-row, rows*requantPieces) + rows - 1) / rows
-		r.run(n, func(i int) {
-			first := row + i*rows
+		all := min(t.Rows()-row, rows*requantPieces)
+		n := (all + rows - 1) / rows
+		r.run(n+1, func(i int) {
+			if i == 0 {
+				failed[0] = write()
+				return
+			}
+			first := row + (i-1)*rows
 			count := min(rows, t.Rows()-first)
-			v := values[i][:count*width]
+			v, data := values[i-1][:count*width], t.Data[first*fromRow:(first+count)*fromRow]
 			failed[i] = r.f.Guard(func() error {
-				from.Unpack(v, t.Data[first*fromRow:(first+count)*fromRow])
+				from.Unpack(v, data)
 				return nil
 			})
+			r.f.Drop(data)
 			if failed[i] == nil {
 				failed[i] = r.finite(t, v, first)
 			}
 			if failed[i] == nil {
-				to.Pack(packed[i][:count*toRow], v, weights, width)
+				to.Pack(packed[i-1][:count*toRow], v, weights, width)
 			}
 		})
-		read := 0
-		for i := range n {
-			count := min(rows, t.Rows()-row-i*rows)
-			if failed[i] != nil {
-				return failed[i]
-			}
-			if _, err := out.Write(packed[i][:count*toRow]); err != nil {
+		for _, err := range failed[:n+1] {
+			if err != nil {
 				return err
 			}
-			read += count * fromRow
 		}
-		if err := r.report(read); err != nil {
+		packed, before, ready = before, packed, all*toRow
+		if err := r.report(all * fromRow); err != nil {
 			return err
 		}
 	}
-	return nil
+	return write()
 }
 
 // finite refuses NaN and infinity, which no packed format can hold.
 func (r *requantizer) finite(t *gguf.Tensor, v []float32, firstRow int) error {
+	if r.level.AllFinite(v) {
+		return nil
+	}
 	for i, x := range v {
 		if x-x != 0 {
 			return fmt.Errorf("%s: tensor %s holds %v in row %d, column %d: %w", r.f.Name, gguf.Quote(t.Name), x, firstRow+i/t.Shape[0], i%t.Shape[0], ErrWeights)

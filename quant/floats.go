@@ -28,14 +28,26 @@ func packF32(dst []byte, row, _ []float32) {
 }
 
 func unpackF16(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = half(src[2*i:])
+	var halves [256]uint16
+	for len(dst) > 0 {
+		n := min(len(dst), len(halves))
+		for i := range halves[:n] {
+			halves[i] = binary.LittleEndian.Uint16(src[2*i:])
+		}
+		cpu().F16ToF32(dst[:n], halves[:n])
+		dst, src = dst[n:], src[2*n:]
 	}
 }
 
 func packF16(dst []byte, row, _ []float32) {
-	for i, v := range row {
-		putHalf(dst[2*i:], v)
+	var halves [256]uint16
+	for len(row) > 0 {
+		n := min(len(row), len(halves))
+		cpu().F32ToF16(halves[:n], row[:n])
+		for i, h := range halves[:n] {
+			binary.LittleEndian.PutUint16(dst[2*i:], h)
+		}
+		dst, row = dst[2*n:], row[n:]
 	}
 }
 

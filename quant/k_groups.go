@@ -1,6 +1,10 @@
 package quant
 
-import k "github.com/freehold-slm/freehold/kernels"
+import (
+	"encoding/binary"
+
+	k "github.com/freehold-slm/freehold/kernels"
+)
 
 // Q4_K and Q5_K begin alike: eight groups of 32 values, each with a 6-bit scale
 // sc and a 6-bit minimum mn, value = d*sc*q - dmin*mn.
@@ -18,35 +22,35 @@ func groupScale(header *[kHeaderBytes]byte, g int) (scale, low float32) {
 	return float32(half(header[:]) * float32(sc)), float32(half(header[2:]) * float32(mn))
 }
 
-// packGroups finds the header and the codes, in [0, s.top], of one block.
-// importance is nil or holds the block's 256 columns. s is the search for each
-// group where there is no importance.
-func packGroups(header *[kHeaderBytes]byte, codes *[256]uint8, x *[256]float32, importance []float32, s affineSearch) {
-	var scales, mins, sumW [8]float32
+// packGroups finds the header and the codes, in [0, fit.Top], of one block; l.codes are [32, 8], a column a group.
+// importance is nil or holds the block's 256 columns. fit is the search for each group where there is no importance.
+func packGroups(header *[kHeaderBytes]byte, l *lanes, x *[256]float32, importance []float32, fit k.AffineFit) {
+	var sumW [8]float32
 	var sc, mn [8]uint8 // 6 bits each
-	var weights [32]float32
-	var trial [32]uint8
-
-	sigma2 := float32(2 * sumSquares(x[:]) / 256) // converted, or weigh could fuse it
-	for g := range scales {
-		xg := x[32*g : 32*g+32]
-		if importance == nil {
+	var weights [256]float32
+	if importance == nil {
+		for g := range sumW {
+			xg, wg := x[32*g:32*g+32], weights[32*g:32*g+32]
 			rms := sqrt(sumSquares(xg) / 32)
 			for i, v := range xg {
-				weights[i] = rms + abs(v)
+				wg[i] = rms + abs(v)
 			}
-		} else {
-			sumW[g] = weigh(weights[:], xg, importance[32*g:], sigma2)
-			s.first, s.step, s.steps = -0.9, 0.05, 36
 		}
-		scales[g], mins[g] = fitAffine(codes[32*g:32*g+32], trial[:], xg, weights[:], s)
+	} else {
+		sigma2 := float32(2 * sumSquares(x[:]) / 256) // converted, or weigh could fuse it
+		for g := range sumW {
+			sumW[g] = weigh(weights[32*g:], x[32*g:32*g+32], importance[32*g:], sigma2)
+		}
+		fit.First, fit.Step, fit.Steps = -0.9, 0.05, 36
 	}
+	l.load(x[:], weights[:], 32)
+	cpu().FitAffine(&fit, l.codes[:], l.x[:], l.w[:])
 
 	var d, dmin float32
 	if importance == nil {
-		d, dmin = spread(sc[:], scales[:], 63), spread(mn[:], mins[:], 63)
+		d, dmin = spread(sc[:], fit.D[:], 63), spread(mn[:], fit.Low[:], 63)
 	} else {
-		d, dmin = fitPositive(sc[:], scales[:], sumW[:], 63), fitPositive(mn[:], mins[:], sumW[:], 63)
+		d, dmin = fitPositive(sc[:], fit.D[:], sumW[:], 63), fitPositive(mn[:], fit.Low[:], sumW[:], 63)
 	}
 	putHalf(header[:], d)
 	putHalf(header[2:], dmin)
@@ -58,14 +62,19 @@ func packGroups(header *[kHeaderBytes]byte, codes *[256]uint8, x *[256]float32, 
 	}
 
 	// The codes again, against the scales as a reader will see them.
+	var scales, lows [8]float32
 	for g := range 8 {
-		scale, low := groupScale(header, g)
-		if scale == 0 {
-			continue
-		}
-		for i := 32 * g; i < 32*g+32; i++ {
-			codes[i] = uint8(clamp(nearest((x[i]+low)/scale), 0, s.top))
-		}
+		scales[g], lows[g] = groupScale(header, g)
+	}
+	cpu().RoundCodes(l.codes[:], l.x[:], &lows, &scales, 0, int(fit.Top))
+}
+
+// packPairs joins four bits of value i and of value i+32 of every 64; codes are [32, 8].
+func packPairs(q []byte, codes *[256]uint8) {
+	for i := range 32 {
+		v := binary.LittleEndian.Uint64(codes[8*i:]) & 0x0f0f0f0f0f0f0f0f
+		v |= v >> 4
+		q[i], q[i+32], q[i+64], q[i+96] = byte(v), byte(v>>16), byte(v>>32), byte(v>>48)
 	}
 }
 

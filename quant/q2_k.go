@@ -43,34 +43,33 @@ func packCrumbs(q []byte, codes *[256]uint8) {
 }
 
 func packQ2_K(dst []byte, row, importance []float32) {
-	for len(row) > 0 {
-		packBlockQ2_K((*[k.Q2_KBytes]byte)(dst), (*[256]float32)(row), importance)
-		dst, row = dst[k.Q2_KBytes:], row[256:]
-		if importance != nil {
-			importance = importance[256:]
-		}
+	var halves [2]lanes
+	for i := 0; i < len(row); i += 256 {
+		packBlockQ2_K((*[k.Q2_KBytes]byte)(dst[i/256*k.Q2_KBytes:]), &halves, (*[256]float32)(row[i:]), from(importance, i))
 	}
 }
 
-func packBlockQ2_K(b *[k.Q2_KBytes]byte, x *[256]float32, importance []float32) {
-	var codes [256]uint8
-	var scales, mins, sumW, weights [16]float32
-	var sc, mn, trial [16]uint8
-	s := affineSearch{top: 3, first: -0.5, step: 0.1, steps: 15, absolute: true}
-	if importance != nil {
-		s = affineSearch{top: 3, first: -0.9, step: 0.05, steps: 36}
-	}
-	sigma2 := float32(sumSquares(x[:]) / 256)
-	for g := range scales {
-		xg := x[16*g : 16*g+16]
-		if importance == nil {
-			for i, v := range xg {
-				weights[i] = abs(v)
-			}
-		} else {
-			sumW[g] = weigh(weights[:], xg, importance[16*g:], sigma2)
+func packBlockQ2_K(b *[k.Q2_KBytes]byte, halves *[2]lanes, x *[256]float32, importance []float32) {
+	var scales, mins, sumW [16]float32
+	var weights [256]float32
+	var sc, mn [16]uint8
+	fit := k.AffineFit{Top: 3, First: -0.5, Step: 0.1, Steps: 15, Absolute: true}
+	if importance == nil {
+		for i, v := range x {
+			weights[i] = abs(v)
 		}
-		scales[g], mins[g] = fitAffine(codes[16*g:16*g+16], trial[:], xg, weights[:], s)
+	} else {
+		fit = k.AffineFit{Top: 3, First: -0.9, Step: 0.05, Steps: 36}
+		sigma2 := float32(sumSquares(x[:]) / 256)
+		for g := range sumW {
+			sumW[g] = weigh(weights[16*g:], x[16*g:16*g+16], importance[16*g:], sigma2)
+		}
+	}
+	for h := range halves {
+		l := &halves[h]
+		l.load(x[128*h:128*h+128], weights[128*h:], 16)
+		cpu().FitAffine(&fit, l.codes[:], l.x[:128], l.w[:128])
+		*(*[8]float32)(scales[8*h:]), *(*[8]float32)(mins[8*h:]) = fit.D, fit.Low
 	}
 	var d, dmin float32
 	if importance == nil {
@@ -82,13 +81,13 @@ func packBlockQ2_K(b *[k.Q2_KBytes]byte, x *[256]float32, importance []float32) 
 	d, dmin = putHalf(b[k.Q2_KOffsetD:], d), putHalf(b[k.Q2_KOffsetDMin:], dmin)
 	for g := range 16 {
 		b[k.Q2_KOffsetScales+g] = sc[g]&15 | mn[g]<<4
-		scale, low := float32(d*float32(sc[g]&15)), float32(dmin*float32(mn[g]&15))
-		if scale == 0 {
-			continue
-		}
-		for i := 16 * g; i < 16*g+16; i++ {
-			codes[i] = uint8(clamp(nearest((x[i]+low)/scale), 0, 3))
-		}
+		scales[g], mins[g] = float32(d*float32(sc[g]&15)), float32(dmin*float32(mn[g]&15))
+	}
+	var codes [256]uint8
+	for h := range halves {
+		l := &halves[h]
+		cpu().RoundCodes(l.codes[:], l.x[:128], (*[8]float32)(mins[8*h:]), (*[8]float32)(scales[8*h:]), 0, 3)
+		l.inOrder(codes[128*h:128*h+128], 16)
 	}
 	packCrumbs(b[k.Q2_KOffsetQ:], &codes)
 }

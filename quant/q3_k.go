@@ -35,33 +35,43 @@ func unpackQ3_K(dst []float32, src []byte) {
 }
 
 func packQ3_K(dst []byte, row, importance []float32) {
-	for len(row) > 0 {
-		packBlockQ3_K((*[k.Q3_KBytes]byte)(dst), (*[256]float32)(row), importance)
-		dst, row = dst[k.Q3_KBytes:], row[256:]
-		if importance != nil {
-			importance = importance[256:]
-		}
+	var halves [2]lanes
+	for i := 0; i < len(row); i += 256 {
+		packBlockQ3_K((*[k.Q3_KBytes]byte)(dst[i/256*k.Q3_KBytes:]), &halves, (*[256]float32)(row[i:]), from(importance, i))
 	}
 }
 
-func packBlockQ3_K(b *[k.Q3_KBytes]byte, x *[256]float32, importance []float32) {
+func packBlockQ3_K(b *[k.Q3_KBytes]byte, halves *[2]lanes, x *[256]float32, importance []float32) {
 	var codes [256]uint8
-	var scales, sumW, weights [16]float32
+	var scales, sumW [16]float32
+	var weights [256]float32
 	var sc [16]uint8
-	sigma2 := float32(2 * sumSquares(x[:]) / 256)
-	for g := range scales {
-		cg, xg := codes[16*g:16*g+16], x[16*g:16*g+16]
-		if importance == nil {
-			scales[g] = fitByMoves(cg, xg, 4)
-		} else {
-			sumW[g] = weigh(weights[:], xg, importance[16*g:], sigma2)
-			scales[g] = fitSymmetric(cg, xg, weights[:], 4)
+	if importance == nil {
+		for g := range scales {
+			scales[g] = fitByMoves(codes[16*g:16*g+16], x[16*g:16*g+16], 4)
+		}
+	} else {
+		sigma2 := float32(2 * sumSquares(x[:]) / 256)
+		for g := range sumW {
+			sumW[g] = weigh(weights[16*g:], x[16*g:16*g+16], importance[16*g:], sigma2)
+		}
+	}
+	if importance != nil {
+		for h := range halves {
+			l := &halves[h]
+			l.load(x[128*h:128*h+128], weights[128*h:], 16)
+			cpu().FitSymmetric((*[8]float32)(scales[8*h:]), l.codes[:], l.x[:128], l.w[:128], 4)
 		}
 	}
 	clear(b[:])
 	var d float32
 	if importance != nil {
-		d = fitSymmetric(sc[:], scales[:], sumW[:], 32)
+		var l lanes // one group of the 16 scales
+		l.load(scales[:], sumW[:], 16)
+		var all [8]float32
+		cpu().FitSymmetric(&all, l.codes[:], l.x[:128], l.w[:128], 32)
+		l.inOrder(sc[:], 16)
+		d = all[0]
 	} else if top, _ := extreme(scales[:]); top != 0 {
 		iscale := -32 / top
 		for g, s := range scales {
@@ -76,12 +86,19 @@ func packBlockQ3_K(b *[k.Q3_KBytes]byte, x *[256]float32, importance []float32) 
 		packed[8+g%4] |= s >> 4 << (g / 4 * 2)
 	}
 	for g := range 16 {
-		scale := float32(d * float32(k.ScaleQ3_K(packed, g)))
-		if scale == 0 {
-			continue
+		scales[g] = float32(d * float32(k.ScaleQ3_K(packed, g)))
+	}
+	if importance != nil {
+		for h := range halves {
+			l := &halves[h]
+			cpu().RoundCodes(l.codes[:], l.x[:128], &[8]float32{}, (*[8]float32)(scales[8*h:]), -4, 3)
+			l.inOrder(codes[128*h:128*h+128], 16)
 		}
-		for i := 16 * g; i < 16*g+16; i++ {
-			codes[i] = uint8(clamp(nearest(x[i]/scale), -4, 3) + 4)
+	} else {
+		for i, v := range x {
+			if unit := scales[i/16]; unit != 0 {
+				codes[i] = uint8(clamp(nearest(v/unit), -4, 3) + 4)
+			}
 		}
 	}
 	for i, c := range codes {

@@ -24,31 +24,15 @@ func unpackQ4_0(dst []float32, src []byte) {
 }
 
 func packQ4_0(dst []byte, row, importance []float32) {
-	sigma2 := sumSquares(row) / float32(len(row))
-	var codes [32]uint8
-	var weights [32]float32
-	for i := 0; i < len(row); i += 32 {
-		b, x := (*[k.Q4_0Bytes]byte)(dst[i/32*k.Q4_0Bytes:]), row[i:i+32]
-		if importance == nil {
-			// The extreme value, of either sign, takes code 0.
-			top, _ := extreme(x)
-			d := top / -8
-			id := inverse(d)
-			putHalf(b[k.Q4_0OffsetD:], d)
-			for j, v := range x {
-				codes[j] = uint8(min(15, truncate(float32(v*id)+8.5)))
-			}
-		} else {
-			weigh(weights[:], x, importance[i:], sigma2)
-			putHalf(b[k.Q4_0OffsetD:], fitSymmetric(codes[:], x, weights[:], 8))
+	var t tile
+	sigma2 := meanSquare(row, importance)
+	for i := 0; i < len(row); i += tileValues {
+		x := row[i:min(i+tileValues, len(row))]
+		t.peaks(x, from(importance, i), sigma2, 8)
+		for g := range len(x) / 32 {
+			b := (*[k.Q4_0Bytes]byte)(dst[(i/32+g)*k.Q4_0Bytes:])
+			putHalf(b[k.Q4_0OffsetD:], t.d[g])
+			packNibbles((*[16]byte)(b[k.Q4_0OffsetQ:]), t.block(g))
 		}
-		packNibbles((*[16]byte)(b[k.Q4_0OffsetQ:]), &codes)
-	}
-}
-
-// packNibbles joins value i (low) and value i+16 (high), four bits of each.
-func packNibbles(q *[16]byte, codes *[32]uint8) {
-	for i := range q {
-		q[i] = codes[i]&15 | codes[i+16]<<4
 	}
 }

@@ -24,41 +24,16 @@ func unpackQ4_1(dst []float32, src []byte) {
 }
 
 func packQ4_1(dst []byte, row, importance []float32) {
-	sigma2 := sumSquares(row) / float32(len(row))
-	var codes [32]uint8
-	for i := 0; i < len(row); i += 32 {
-		b, x := (*[k.Q4_1Bytes]byte)(dst[i/32*k.Q4_1Bytes:]), row[i:i+32]
-		var d, m float32
-		if importance == nil {
-			d, m = spanCodes(&codes, x, 15)
-		} else {
-			d, m = fitSpan(&codes, x, importance[i:], sigma2, 15)
+	var t tile
+	sigma2 := meanSquare(row, importance)
+	for i := 0; i < len(row); i += tileValues {
+		x := row[i:min(i+tileValues, len(row))]
+		t.spans(x, from(importance, i), sigma2, 15)
+		for g := range len(x) / 32 {
+			b := (*[k.Q4_1Bytes]byte)(dst[(i/32+g)*k.Q4_1Bytes:])
+			putHalf(b[k.Q4_1OffsetD:], t.d[g])
+			putHalf(b[k.Q4_1OffsetM:], t.m[g])
+			packNibbles((*[16]byte)(b[k.Q4_1OffsetQ:]), t.block(g))
 		}
-		putHalf(b[k.Q4_1OffsetD:], d)
-		putHalf(b[k.Q4_1OffsetM:], m)
-		packNibbles((*[16]byte)(b[k.Q4_1OffsetQ:]), &codes)
 	}
-}
-
-// spanCodes spreads the codes 0..top evenly from the least to the greatest of x.
-func spanCodes(codes *[32]uint8, x []float32, top int8) (d, m float32) {
-	low, high := x[0], x[0]
-	for _, v := range x {
-		low, high = min(low, v), max(high, v)
-	}
-	d = (high - low) / float32(top)
-	id := inverse(d)
-	for j, v := range x {
-		codes[j] = uint8(min(top, truncate(float32((v-low)*id)+0.5)))
-	}
-	return d, low
-}
-
-// fitSpan is spanCodes by search for the least error under importance.
-func fitSpan(codes *[32]uint8, x, importance []float32, sigma2 float32, top int) (d, m float32) {
-	var weights [32]float32
-	var trial [32]uint8
-	weigh(weights[:], x, importance, sigma2)
-	d, low := fitAffine(codes[:], trial[:], x, weights[:], affineSearch{top: top, first: -0.9, step: 0.05, steps: 36})
-	return d, -low
 }

@@ -30,23 +30,11 @@ func unpackQ4_K(dst []float32, src []byte) {
 }
 
 func packQ4_K(dst []byte, row, importance []float32) {
-	var codes [256]uint8
-	for len(row) > 0 {
-		b := (*[k.Q4_KBytes]byte)(dst)
-		packGroups((*[kHeaderBytes]byte)(b[:]), &codes, (*[256]float32)(row), importance,
-			affineSearch{top: 15, first: -1, step: 0.1, steps: 20})
-		packPairs(b[k.Q4_KOffsetQ:], &codes)
-		dst, row = dst[k.Q4_KBytes:], row[256:]
-		if importance != nil {
-			importance = importance[256:]
-		}
-	}
-}
-
-// packPairs joins four bits of value i and of value i+32 of every 64.
-func packPairs(q []byte, codes *[256]uint8) {
-	for i := range 128 {
-		j := i/32*64 + i%32
-		q[i] = codes[j]&15 | codes[j+32]<<4
+	var l lanes
+	for i := 0; i < len(row); i += 256 {
+		b := (*[k.Q4_KBytes]byte)(dst[i/256*k.Q4_KBytes:])
+		packGroups((*[kHeaderBytes]byte)(b[:]), &l, (*[256]float32)(row[i:]), from(importance, i),
+			k.AffineFit{Top: 15, First: -1, Step: 0.1, Steps: 20})
+		packPairs(b[k.Q4_KOffsetQ:], &l.codes)
 	}
 }

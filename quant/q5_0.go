@@ -30,32 +30,16 @@ func unpackQ5_0(dst []float32, src []byte) {
 }
 
 func packQ5_0(dst []byte, row, importance []float32) {
-	sigma2 := sumSquares(row) / float32(len(row))
-	var codes [32]uint8
-	var weights [32]float32
-	for i := 0; i < len(row); i += 32 {
-		b, x := (*[k.Q5_0Bytes]byte)(dst[i/32*k.Q5_0Bytes:]), row[i:i+32]
-		if importance == nil {
-			top, _ := extreme(x) // takes code 0, as in Q4_0
-			d := top / -16
-			id := inverse(d)
-			putHalf(b[k.Q5_0OffsetD:], d)
-			for j, v := range x {
-				codes[j] = uint8(min(31, truncate(float32(v*id)+16.5)))
-			}
-		} else {
-			weigh(weights[:], x, importance[i:], sigma2)
-			putHalf(b[k.Q5_0OffsetD:], fitSymmetric(codes[:], x, weights[:], 16))
+	var t tile
+	sigma2 := meanSquare(row, importance)
+	for i := 0; i < len(row); i += tileValues {
+		x := row[i:min(i+tileValues, len(row))]
+		t.peaks(x, from(importance, i), sigma2, 16)
+		for g := range len(x) / 32 {
+			b := (*[k.Q5_0Bytes]byte)(dst[(i/32+g)*k.Q5_0Bytes:])
+			putHalf(b[k.Q5_0OffsetD:], t.d[g])
+			binary.LittleEndian.PutUint32(b[k.Q5_0OffsetQH:], fifthBits(t.block(g)))
+			packNibbles((*[16]byte)(b[k.Q5_0OffsetQ:]), t.block(g))
 		}
-		binary.LittleEndian.PutUint32(b[k.Q5_0OffsetQH:], fifthBits(&codes))
-		packNibbles((*[16]byte)(b[k.Q5_0OffsetQ:]), &codes)
 	}
-}
-
-// fifthBits gathers bit 4 of code i in bit i.
-func fifthBits(codes *[32]uint8) (qh uint32) {
-	for i, c := range codes {
-		qh |= uint32(c>>4&1) << i
-	}
-	return qh
 }

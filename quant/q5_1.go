@@ -30,19 +30,17 @@ func unpackQ5_1(dst []float32, src []byte) {
 }
 
 func packQ5_1(dst []byte, row, importance []float32) {
-	sigma2 := sumSquares(row) / float32(len(row))
-	var codes [32]uint8
-	for i := 0; i < len(row); i += 32 {
-		b, x := (*[k.Q5_1Bytes]byte)(dst[i/32*k.Q5_1Bytes:]), row[i:i+32]
-		var d, m float32
-		if importance == nil {
-			d, m = spanCodes(&codes, x, 31)
-		} else {
-			d, m = fitSpan(&codes, x, importance[i:], sigma2, 31)
+	var t tile
+	sigma2 := meanSquare(row, importance)
+	for i := 0; i < len(row); i += tileValues {
+		x := row[i:min(i+tileValues, len(row))]
+		t.spans(x, from(importance, i), sigma2, 31)
+		for g := range len(x) / 32 {
+			b := (*[k.Q5_1Bytes]byte)(dst[(i/32+g)*k.Q5_1Bytes:])
+			putHalf(b[k.Q5_1OffsetD:], t.d[g])
+			putHalf(b[k.Q5_1OffsetM:], t.m[g])
+			binary.LittleEndian.PutUint32(b[k.Q5_1OffsetQH:], fifthBits(t.block(g)))
+			packNibbles((*[16]byte)(b[k.Q5_1OffsetQ:]), t.block(g))
 		}
-		putHalf(b[k.Q5_1OffsetD:], d)
-		putHalf(b[k.Q5_1OffsetM:], m)
-		binary.LittleEndian.PutUint32(b[k.Q5_1OffsetQH:], fifthBits(&codes))
-		packNibbles((*[16]byte)(b[k.Q5_1OffsetQ:]), &codes)
 	}
 }

@@ -1,6 +1,10 @@
 package quant
 
-import k "github.com/freehold-slm/freehold/kernels"
+import (
+	"encoding/binary"
+
+	k "github.com/freehold-slm/freehold/kernels"
+)
 
 // Q5_K: value = d*sc*q - dmin*mn, q in [0, 31]; sc, mn per 32 values, 6 bits.
 //
@@ -34,22 +38,14 @@ func unpackQ5_K(dst []float32, src []byte) {
 }
 
 func packQ5_K(dst []byte, row, importance []float32) {
-	var codes [256]uint8
-	for len(row) > 0 {
-		b := (*[k.Q5_KBytes]byte)(dst)
-		packGroups((*[kHeaderBytes]byte)(b[:]), &codes, (*[256]float32)(row), importance,
-			affineSearch{top: 31, first: -0.5, step: 0.1, steps: 15})
-		for i := range 32 {
-			var h byte
-			for g := range 8 {
-				h |= codes[32*g+i] >> 4 << g
-			}
-			b[k.Q5_KOffsetQH+i] = h
+	var l lanes
+	for i := 0; i < len(row); i += 256 {
+		b := (*[k.Q5_KBytes]byte)(dst[i/256*k.Q5_KBytes:])
+		packGroups((*[kHeaderBytes]byte)(b[:]), &l, (*[256]float32)(row[i:]), from(importance, i),
+			k.AffineFit{Top: 31, First: -0.5, Step: 0.1, Steps: 15})
+		for j := range 32 {
+			b[k.Q5_KOffsetQH+j] = bit4(binary.LittleEndian.Uint64(l.codes[8*j:]))
 		}
-		packPairs(b[k.Q5_KOffsetQ:], &codes)
-		dst, row = dst[k.Q5_KBytes:], row[256:]
-		if importance != nil {
-			importance = importance[256:]
-		}
+		packPairs(b[k.Q5_KOffsetQ:], &l.codes)
 	}
 }

@@ -42,30 +42,27 @@ func unpackQ6_K(dst []float32, src []byte) {
 }
 
 func packQ6_K(dst []byte, row, importance []float32) {
-	for len(row) > 0 {
-		b := (*[k.Q6_KBytes]byte)(dst)
-		packBlockQ6_K(b, (*[256]float32)(row), importance)
-		dst, row = dst[k.Q6_KBytes:], row[256:]
-		if importance != nil {
-			importance = importance[256:]
-		}
+	var halves [2]lanes
+	for i := 0; i < len(row); i += 256 {
+		packBlockQ6_K((*[k.Q6_KBytes]byte)(dst[i/256*k.Q6_KBytes:]), &halves, (*[256]float32)(row[i:]), from(importance, i))
 	}
 }
 
-func packBlockQ6_K(b *[k.Q6_KBytes]byte, x *[256]float32, importance []float32) {
-	var codes [256]uint8
+func packBlockQ6_K(b *[k.Q6_KBytes]byte, halves *[2]lanes, x *[256]float32, importance []float32) {
 	var scales [16]float32
-	var squares [16]float32
-	for g := range scales {
-		xg, weights := x[16*g:16*g+16], squares[:]
-		if importance != nil {
-			weights = importance[16*g : 16*g+16]
-		} else {
-			for i, v := range xg {
-				squares[i] = v * v
-			}
+	var squares [256]float32
+	weights := squares[:]
+	if importance != nil {
+		weights = importance[:256]
+	} else {
+		for i, v := range x {
+			squares[i] = v * v
 		}
-		scales[g] = fitSymmetric(codes[16*g:16*g+16], xg, weights, 32)
+	}
+	for h := range halves {
+		l := &halves[h]
+		l.load(x[128*h:128*h+128], weights[128*h:], 16)
+		cpu().FitSymmetric((*[8]float32)(scales[8*h:]), l.codes[:], l.x[:128], l.w[:128], 32)
 	}
 	top, amax := extreme(scales[:])
 	if amax < tiny {
@@ -74,16 +71,17 @@ func packBlockQ6_K(b *[k.Q6_KBytes]byte, x *[256]float32, importance []float32) 
 	}
 	iscale := -128 / top
 	d := putHalf(b[k.Q6_KOffsetD:], 1/iscale)
+	var units [16]float32
 	for g, s := range scales {
 		sc := int8(min(127, nearest(iscale*s)))
 		b[k.Q6_KOffsetScales+g] = byte(sc)
-		unit := d * float32(sc)
-		if unit == 0 {
-			continue
-		}
-		for i := 16 * g; i < 16*g+16; i++ {
-			codes[i] = uint8(clamp(nearest(x[i]/unit), -32, 31) + 32)
-		}
+		units[g] = d * float32(sc)
+	}
+	var codes [256]uint8
+	for h := range halves {
+		l := &halves[h]
+		cpu().RoundCodes(l.codes[:], l.x[:128], &[8]float32{}, (*[8]float32)(units[8*h:]), -32, 31)
+		l.inOrder(codes[128*h:128*h+128], 16)
 	}
 	for h := range 2 {
 		q := codes[128*h : 128*h+128]

@@ -23,15 +23,15 @@ func unpackQ8_0(dst []float32, src []byte) {
 }
 
 func packQ8_0(dst []byte, row, _ []float32) {
-	for len(row) > 0 {
-		b, x := (*[k.Q8_0Bytes]byte)(dst), (*[32]float32)(row)
-		_, amax := extreme(x[:])
-		d := amax / 127
-		id := inverse(d)
-		putHalf(b[k.Q8_0OffsetD:], d)
-		for i, v := range x {
-			b[k.Q8_0OffsetQ+i] = byte(roundAway(v * id))
+	var codes [tileValues]uint8
+	var d [k.FitLanes]float32
+	for i := 0; i < len(row); i += tileValues {
+		x := row[i:min(i+tileValues, len(row))]
+		cpu().PeakCodes8(codes[:len(x)], d[:len(x)/32], x)
+		for g := range len(x) / 32 {
+			b := (*[k.Q8_0Bytes]byte)(dst[(i/32+g)*k.Q8_0Bytes:])
+			putHalf(b[k.Q8_0OffsetD:], d[g])
+			*(*[32]byte)(b[k.Q8_0OffsetQ:]) = [32]byte(codes[32*g:])
 		}
-		dst, row = dst[k.Q8_0Bytes:], row[32:]
 	}
 }

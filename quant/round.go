@@ -33,14 +33,6 @@ func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^
 
 func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) } // rounds once: IEEE
 
-// truncate is C's cast to a byte: towards zero; 0 for what an int32 cannot hold.
-func truncate(v float32) int8 {
-	if v >= -1<<31 && v < 1<<31 {
-		return int8(int32(v))
-	}
-	return 0
-}
-
 // roundAway rounds halves away from zero (C's roundf); 0 for what an int32 cannot hold.
 func roundAway(v float32) int {
 	if !(v > -1<<31 && v < 1<<31) {
@@ -74,6 +66,22 @@ func sumSquares(x []float32) (sum float32) {
 		sum += float32(v * v)
 	}
 	return sum
+}
+
+// meanSquare of a row is wanted where there are importances.
+func meanSquare(row, importance []float32) float32 {
+	if importance == nil {
+		return 0
+	}
+	return sumSquares(row) / float32(len(row))
+}
+
+// from is importance[i:]; nil stays nil.
+func from(importance []float32, i int) []float32 {
+	if importance == nil {
+		return nil
+	}
+	return importance[i:]
 }
 
 // weigh fills weights for a block x of a row: the importance of each column

@@ -10,8 +10,10 @@ import (
 
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/gguf/hostile"
 	"github.com/freehold-slm/freehold/models/token"
 	"github.com/freehold-slm/freehold/quant"
 )
@@ -50,6 +52,8 @@ func TestLlamaAgrees(t *testing.T) {
 	}{
 		{"all layers", "q8_0", 30, false, nil},
 		{"all layers", "q4_0", 30, false, nil},
+		{"all layers", "q4_k_m", 30, false, nil},
+		{"all layers", "iq4_nl", 30, false, nil},
 		{"20 layers, trimmed vocabulary, head", "f16", 20, true, []string{"negative", "positive"}},
 		{"20 layers, trimmed vocabulary, head", "q8_0", 20, true, []string{"negative", "positive"}},
 	} {
@@ -148,29 +152,85 @@ func agree(t *testing.T, path string) {
 			t.Errorf("%q: tokens %v, llama.cpp %v", text, ids, theirs)
 			continue
 		}
-		want, margin := l.top(ids)
-		if margin <= 0.5 {
-			continue
+		if sameTop(t, m, l, ids) {
+			compared++
 		}
-		compared++
-		s := m.NewSession()
-		logits, err := s.Eval(context.Background(), ids)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := int32(0)
-		for i, v := range logits {
-			if v > logits[got] {
-				got = int32(i)
-			}
-		}
-		if got != want {
-			t.Errorf("%q: next token %d %q, llama.cpp %d %q with a margin of %.2f", text, got, tok.Piece(got, true), want, tok.Piece(want, true), margin)
-		}
-		s.Close()
 	}
 	t.Logf("%d prompts: tokens equal; %d with a margin above 0.5 compared (llama.cpp: xllamacpp %s, %s)", len(all), compared, l.Version, l.System)
 	if compared < 20 {
 		t.Errorf("only %d of %d prompts could be compared; the test says little", compared, len(all))
+	}
+}
+
+// sameTop compares the most likely token after ids, where llama.cpp's own margin is above 0.5.
+func sameTop(t *testing.T, m *engine.Model, l *llama, ids []int32) (compared bool) {
+	t.Helper()
+	want, margin := l.top(ids)
+	if margin <= 0.5 {
+		return false
+	}
+	s := m.NewSession()
+	defer s.Close()
+	logits, err := s.Eval(context.Background(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := int32(0)
+	for i, v := range logits {
+		if v > logits[got] {
+			got = int32(i)
+		}
+	}
+	if got != want {
+		t.Errorf("%v: next token %d, llama.cpp %d with a margin of %.2f", ids, got, want, margin)
+	}
+	return true
+}
+
+// Every mix that quantize writes loads in llama.cpp, and means the same there after 100 prompts of random tokens. The model is tiny and
+// 256 wide, so that each format is truly in its file; real weights are above.
+func TestLlamaAgreesOnMixes(t *testing.T) {
+	long(t)
+	src := filepath.Join(hostile.Folder(t), "..", "models", "llama256.F32.gguf")
+	if !exists(src) {
+		missing(t, "%s", src)
+	}
+	f, err := gguf.Open(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, mix := range quant.Mixes() {
+		t.Run(mix.Name, func(t *testing.T) {
+			w, _, err := models.Requantize(f, mix, models.RequantizeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "model.gguf")
+			if err := w.WriteTo(path); err != nil {
+				t.Fatal(err)
+			}
+			m, err := engine.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			l := startLlama(t, path, settings{Threads: 1})
+			defer l.Close()
+			compared := 0
+			for i := range uint32(100) {
+				ids := make([]int32, 4+i%29)
+				for j := range ids {
+					ids[j] = int32(kernels.Philox(7, [4]uint32{i, uint32(j)})[0] % uint32(m.Spec.Vocab))
+				}
+				if sameTop(t, m, l, ids) {
+					compared++
+				}
+			}
+			t.Logf("%d of 100 had a margin above 0.5 and were compared", compared)
+			if compared < 20 {
+				t.Errorf("only %d of 100 prompts could be compared; the test says little", compared)
+			}
+		})
 	}
 }

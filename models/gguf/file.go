@@ -59,6 +59,14 @@ func (f *File) Tensor(name string) (*Tensor, bool) {
 	return &f.Tensors[i], true
 }
 
+// Drop says that data, part of a tensor's, are not needed for now: the memory of a mapped file is given back, and what is read
+// again comes from the file again. Whoever reads a file once from end to end stays small by it.
+func (f *File) Drop(data []byte) {
+	if f.unmap != nil {
+		dropPages(data)
+	}
+}
+
 // Unused counts the bytes after the header that belong to no tensor and are not the padding that
 // alignment asks for: holes between tensors and whatever follows the last one.
 func (f *File) Unused() int64 {

@@ -58,6 +58,9 @@ func (w *Writer) Set(key string, value any) {
 	w.kv = append(w.kv, KV{key, v})
 }
 
+// Metadata is what was set so far, in the order of the file.
+func (w *Writer) Metadata() []KV { return w.kv }
+
 // AddTensor adds a tensor whose encoded data are at hand. shape is in ggml order: shape[0] = row width. data is kept,
 // not copied, until the file is written.
 func (w *Writer) AddTensor(name string, t kernels.Type, shape []int, data []byte) {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -15,7 +16,13 @@ type family struct {
 	plusOne bool              // norm weights are kept less 1
 	names   map[string]string // tensors of a layer: name in transformers -> name in GGUF, both without the layer
 	bias    bool              // wq, wk and wv must have a bias
+	qkRows  bool              // norms of queries and keys are over all heads
+	capped  bool              // attention scores are capped
 	keys    func(c *config, d dims, w *gguf.Writer)
+
+	// The way back.
+	modelType string                                               // config.json's "model_type"
+	config    func(f *gguf.File, s *models.Spec, c map[string]any) // fields beside those of all families; nil = none
 }
 
 // families by the name in config.json's "architectures", filled by the init of each family_*.go.
@@ -45,6 +52,7 @@ func familyOf(c *config) (*family, error) {
 // dims are the sizes that tensors are checked against.
 type dims struct {
 	vocab, layers, dim, heads, kvHeads, headDim, ffn int
+	qkRows                                           bool
 }
 
 // layerNames are the tensors of a layer that all families here have.
@@ -99,7 +107,15 @@ func (d dims) shape(name string) []int {
 		return []int{kv}
 	case "ffn_gate.bias", "ffn_up.bias":
 		return []int{d.ffn}
-	case "attn_q_norm.weight", "attn_k_norm.weight":
+	case "attn_q_norm.weight":
+		if d.qkRows {
+			return []int{q}
+		}
+		return []int{d.headDim}
+	case "attn_k_norm.weight":
+		if d.qkRows {
+			return []int{kv}
+		}
 		return []int{d.headDim}
 	}
 	return []int{d.dim} // the other norms and biases
@@ -109,7 +125,7 @@ func (d dims) shape(name string) []int {
 func (f *family) common(c *config, w *gguf.Writer) dims {
 	d := dims{
 		vocab: c.size("vocab_size", 1<<24), layers: c.size("num_hidden_layers", 4096), dim: c.size("hidden_size", 1<<20),
-		heads: c.size("num_attention_heads", 1<<12), ffn: c.size("intermediate_size", 1<<22),
+		heads: c.size("num_attention_heads", 1<<12), ffn: c.size("intermediate_size", 1<<22), qkRows: f.qkRows,
 	}
 	d.kvHeads = c.sizeOr("num_key_value_heads", d.heads, 1<<12)
 	if !c.has("head_dim") && d.dim%d.heads != 0 {
@@ -119,7 +135,10 @@ func (f *family) common(c *config, w *gguf.Writer) dims {
 	if d.headDim%2 != 0 {
 		c.fail("head_dim", fmt.Sprint(d.headDim), "an even number")
 	}
-	c.absent("quantization_config", "attn_logit_softcapping", "num_local_experts", "num_experts")
+	c.absent("quantization_config", "num_local_experts", "num_experts")
+	if !f.capped {
+		c.absent("attn_logit_softcapping")
+	}
 	if r := c.positiveOr("partial_rotary_factor", 1); r != 1 {
 		c.fail("partial_rotary_factor", fmt.Sprint(r), "1")
 	}

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 func init() {
-	families["SmolLM3ForCausalLM"] = &family{arch: "smollm3", rotated: true, names: with("post_attention_layernorm.weight", "ffn_norm.weight"), keys: smollm3Keys}
+	families["SmolLM3ForCausalLM"] = &family{arch: "smollm3", modelType: "smollm3", rotated: true, names: with("post_attention_layernorm.weight", "ffn_norm.weight"), keys: smollm3Keys, config: smollm3Config}
 }
 
 // smollm3Keys: GGUF has no key for the layers without rotary embedding; they are every fourth.
@@ -33,4 +34,14 @@ func smollm3Keys(c *config, d dims, w *gguf.Writer) {
 		}
 	}
 	rope(c, "smollm3", d, w)
+}
+
+func smollm3Config(_ *gguf.File, s *models.Spec, c map[string]any) {
+	rotates := make([]int, s.Layers)
+	for i := range rotates {
+		if (i+1)%4 != 0 {
+			rotates[i] = 1
+		}
+	}
+	c["no_rope_layers"], c["no_rope_layer_interval"], c["use_sliding_window"] = rotates, 4, false
 }

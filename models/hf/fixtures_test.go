@@ -102,7 +102,8 @@ var theirs = map[string]string{
 	"ffn_norm": "post_attention_layernorm",
 }
 
-var theirsGemma = map[string]string{"ffn_norm": "pre_feedforward_layernorm", "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm"}
+// theirsPost are those of models with norms after attention and feed-forward block.
+var theirsPost = map[string]string{"ffn_norm": "pre_feedforward_layernorm", "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm"}
 
 // cases are reference models (llama.cpp's logits are known for them) and what their config.json would add to the common fields.
 var cases = []struct {
@@ -115,6 +116,10 @@ var cases = []struct {
 	{"smollm3", "SmolLM3ForCausalLM", object{"rope_parameters": object{"rope_type": "default", "rope_theta": 10000.0}, "no_rope_layers": []int{1, 1, 1, 0, 1}}},
 	{"gemma3", "Gemma3ForCausalLM", object{"rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 12,
 		"hidden_activation": "gelu_pytorch_tanh", "rope_scaling": object{"rope_type": "linear", "factor": 8.0}}},
+	{"gemma2", "Gemma2ForCausalLM", object{"rope_theta": 10000.0, "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16, "attn_logit_softcapping": 5.0,
+		"final_logit_softcapping": 10.0, "hidden_activation": "gelu_pytorch_tanh"}},
+	{"granite", "GraniteForCausalLM", object{"rope_theta": 10000.0, "embedding_multiplier": 6.0, "residual_multiplier": 0.4, "attention_multiplier": 0.0883883, "logits_scaling": 1.6}},
+	{"olmo2", "Olmo2ForCausalLM", object{"rope_theta": 10000.0}},
 }
 
 func reference(t testing.TB, name string) *gguf.File {
@@ -140,7 +145,7 @@ func folderOf(t testing.TB, f *gguf.File, class string, config object) *folder {
 	out := &folder{tensors: map[string]tensor{}, tokenizer: tokenizerOf(t, reference(t, "qwen2")), config: object{
 		"architectures": []string{class}, "vocab_size": s.Vocab, "hidden_size": s.Dim, "intermediate_size": s.FFN, "num_hidden_layers": s.Layers,
 		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context, "rms_norm_eps": 1e-5,
-		"tie_word_embeddings": s.Tied, "bos_token_id": 316, "eos_token_id": 318, "torch_dtype": "float32", "pad_token_id": nil,
+		"head_dim": s.HeadDim, "tie_word_embeddings": s.Tied, "bos_token_id": 316, "eos_token_id": 318, "torch_dtype": "float32", "pad_token_id": nil,
 	}}
 	for k, v := range config {
 		out.config[k] = v
@@ -155,7 +160,7 @@ func folderOf(t testing.TB, f *gguf.File, class string, config object) *folder {
 		if name == "" {
 			part := strings.Split(x.Name, ".") // blk, layer, name, weight or bias
 			n := theirs[part[2]]
-			if g := theirsGemma[part[2]]; g != "" && s.Arch == "gemma3" {
+			if g := theirsPost[part[2]]; g != "" && s.AttnPost != "" {
 				n = g
 			}
 			name = fmt.Sprintf("model.layers.%s.%s.%s", part[1], n, part[3])
@@ -165,7 +170,7 @@ func folderOf(t testing.TB, f *gguf.File, class string, config object) *folder {
 				values = apart(values, x.Rows(), x.Shape[0], s.HeadDim)
 			}
 		}
-		if s.Arch == "gemma3" && strings.HasSuffix(name, "norm.weight") {
+		if strings.HasPrefix(s.Arch, "gemma") && strings.HasSuffix(name, "norm.weight") {
 			for j := range values {
 				values[j]--
 			}
@@ -233,7 +238,7 @@ func TestFixturesConvert(t *testing.T) {
 					continue
 				}
 				data := x.Data
-				if c.fixture == "gemma3" && strings.HasSuffix(x.Name, "norm.weight") {
+				if strings.HasPrefix(c.fixture, "gemma") && strings.HasSuffix(x.Name, "norm.weight") {
 					data = nil
 					for j := range x.Elements() {
 						v := math.Float32frombits(binary.LittleEndian.Uint32(x.Data[4*j:]))
@@ -294,7 +299,7 @@ func TestFixturesTypes(t *testing.T) {
 func TestFixturesRefused(t *testing.T) {
 	want := reference(t, "llama-gqa")
 	for says, change := range map[string]func(f *folder){
-		`architectures: got "[\"HyenaForCausalLM\"]", want one of: Gemma3ForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
+		`architectures: got "[\"HyenaForCausalLM\"]", want one of: Gemma2ForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
 		"config.json: rms_norm_eps: got nothing":                                      func(f *folder) { delete(f.config, "rms_norm_eps") },
 		"hidden_act":                                                                  func(f *folder) { f.config["hidden_act"] = "relu" },
 		`rope_scaling.rope_type: got "spiral"`:                                        func(f *folder) { f.config["rope_scaling"] = object{"rope_type": "spiral"} },

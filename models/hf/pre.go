@@ -21,6 +21,14 @@ var known = map[string]string{
 	"split " + qwen2Pattern + " bytes":        "qwen2",
 }
 
+func knownNames() (names []string) {
+	for _, n := range known {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
 // preName finds tokenizer.ggml.pre by what the pre-tokenizer does.
 func (t *tokenizer) preName(path string) (string, error) {
 	list, err := steps(t.pre, 8)
@@ -32,12 +40,7 @@ func (t *tokenizer) preName(path string) (string, error) {
 	}
 	name, ok := known[strings.Join(list, " ")]
 	if !ok {
-		var names []string
-		for _, n := range known {
-			names = append(names, n)
-		}
-		sort.Strings(names)
-		return "", &Error{path, "pre_tokenizer", quote(strings.Join(list, " ")), "what one of these does: " + strings.Join(names, ", ")}
+		return "", &Error{path, "pre_tokenizer", quote(strings.Join(list, " ")), "what one of these does: " + strings.Join(knownNames(), ", ")}
 	}
 	if m, ok := t.normalizer.(map[string]any); t.normalizer != nil && (!ok || m["type"] != "NFC") { // llama.cpp leaves NFC out too
 		return "", &Error{path, "normalizer", shown(t.normalizer), "none, or NFC"}

@@ -17,6 +17,8 @@ type tokenizer struct {
 	bos         bool // the template begins with a special token
 	eos         bool // and ends with one
 	wholeTokens bool // ignore_merges: a piece that is a token is that token
+	sentence    bool // byte_fallback: SentencePiece's, see spm.go
+	unknown     string
 
 	pre, normalizer any // as they are
 }
@@ -41,6 +43,7 @@ func readTokenizer(path string) (*tokenizer, error) {
 			Merges       []any           `json:"merges"`
 			IgnoreMerges bool            `json:"ignore_merges"`
 			ByteFallback bool            `json:"byte_fallback"`
+			Unknown      *string         `json:"unk_token"`
 		} `json:"model"`
 	}
 	if err := readJSON(path, &file); err != nil {
@@ -50,14 +53,14 @@ func readTokenizer(path string) (*tokenizer, error) {
 	if file.Model.Type != "BPE" {
 		return nil, bad("model.type", quote(file.Model.Type), "BPE")
 	}
-	if file.Model.ByteFallback {
-		return nil, bad("model.byte_fallback", "true", "false: BPE over bytes, not SentencePiece's")
-	}
 	var vocab map[string]int
 	if err := json.Unmarshal(file.Model.Vocab, &vocab); err != nil || len(vocab) == 0 {
 		return nil, bad("model.vocab", "no table of whole numbers", "token: id, ...")
 	}
-	t := &tokenizer{tokens: make(map[int]string, len(vocab)), added: file.Added, wholeTokens: file.Model.IgnoreMerges, pre: file.Pre, normalizer: file.Normalizer}
+	t := &tokenizer{tokens: make(map[int]string, len(vocab)), added: file.Added, wholeTokens: file.Model.IgnoreMerges, sentence: file.Model.ByteFallback, pre: file.Pre, normalizer: file.Normalizer}
+	if file.Model.Unknown != nil {
+		t.unknown = *file.Model.Unknown
+	}
 	for text, id := range vocab {
 		if id < 0 || id >= maxTokens {
 			return nil, bad("model.vocab "+quote(text), fmt.Sprint("id ", id), fmt.Sprintf("0 to %d", maxTokens-1))

@@ -19,13 +19,9 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	if err != nil {
 		return err
 	}
-	pre, err := t.preName(path)
-	if err != nil {
-		return err
-	}
 	tokens, types := make([]string, rows), make([]int32, rows)
 	for id := range tokens { // as llama.cpp fills up
-		tokens[id], types[id] = fmt.Sprintf("[PAD%d]", id), token.Unused
+		tokens[id], types[id] = padName(id), token.Unused
 	}
 	ids := make(map[string]int, len(t.tokens))
 	for id, text := range t.tokens {
@@ -33,6 +29,9 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 			return &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
 		}
 		tokens[id], types[id], ids[text] = text, token.Normal, id
+		if t.sentence && isByteName(text) {
+			types[id] = token.Byte
+		}
 	}
 	for _, a := range t.added {
 		types[a.ID] = token.UserDefined
@@ -40,11 +39,14 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 			types[a.ID] = token.Control
 		}
 	}
-	w.Set(ns+"model", "gpt2")
-	w.Set(ns+"pre", pre)
+	if id, ok := ids[t.unknown]; ok && t.sentence {
+		types[id] = token.Unknown
+	}
 	w.Set(ns+"tokens", tokens)
 	w.Set(ns+"token_type", types)
-	w.Set(ns+"merges", t.merges)
+	if err := t.method(path, types, w); err != nil {
+		return err
+	}
 
 	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
 	gen := &config{file: filepath.Join(dir, "generation_config.json")}
@@ -55,7 +57,7 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 			}
 		}
 	}
-	for _, role := range []struct{ theirs, ours string }{{"bos", "bos"}, {"eos", "eos"}, {"unk", "unknown"}, {"pad", "padding"}, {"sep", "seperator"}, {"mask", "mask"}} {
+	for _, role := range roles {
 		id, ok, err := roleOf(role.theirs, ids, tc, cfg, gen)
 		if err != nil {
 			return err
@@ -73,6 +75,40 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 		return tc.err
 	}
 	return chatTemplate(dir, tc, w)
+}
+
+// roles are special tokens by their names in transformers and in GGUF.
+var roles = []struct{ theirs, ours string }{{"bos", "bos"}, {"eos", "eos"}, {"unk", "unknown"}, {"pad", "padding"}, {"sep", "seperator"}, {"mask", "mask"}}
+
+// padName is the text of a token that only fills up the embedding, as llama.cpp has it.
+func padName(id int) string { return fmt.Sprintf("[PAD%d]", id) }
+
+// method writes how text becomes tokens: merges and a pre-tokenizer, or SentencePiece's scores.
+func (t *tokenizer) method(path string, types []int32, w *gguf.Writer) error {
+	const ns = "tokenizer.ggml."
+	if t.sentence {
+		prefix, err := t.spmPrefix(path)
+		if err != nil {
+			return err
+		}
+		scores, err := t.spmScores(path, types)
+		if err != nil {
+			return err
+		}
+		w.Set(ns+"model", "llama")
+		w.Set(ns+"pre", "default")
+		w.Set(ns+"scores", scores)
+		w.Set(ns+"add_space_prefix", prefix)
+		return nil
+	}
+	pre, err := t.preName(path)
+	if err != nil {
+		return err
+	}
+	w.Set(ns+"model", "gpt2")
+	w.Set(ns+"pre", pre)
+	w.Set(ns+"merges", t.merges)
+	return nil
 }
 
 // roleOf finds a special token: by its text in tokenizer_config.json, else by its id in config.json, else in

@@ -22,7 +22,7 @@ func newNormaliser(v *Vocab, texts *index) (normaliser, error) {
 	m := normaliser{prefix: v.AddSpacePrefix, mergeSpaces: v.MergeSpaces}
 	var kept []int32
 	for id, text := range v.Tokens {
-		if v.typeOf(id) == UserDefined && text != "" {
+		if v.TypeOf(id) == UserDefined && text != "" {
 			kept = append(kept, int32(id))
 		}
 	}

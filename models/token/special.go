@@ -29,7 +29,7 @@ type special struct {
 func newSpecials(v *Vocab) *specials {
 	s := &specials{}
 	for id, text := range v.Tokens {
-		switch typ := v.typeOf(id); typ {
+		switch typ := v.TypeOf(id); typ {
 		case Unknown, Control, UserDefined:
 			if text == "" {
 				continue

@@ -32,7 +32,7 @@ func newUnigram(v *Vocab, texts *index) (encoder, error) {
 		if v.Scores != nil {
 			m.score[id] = v.Scores[id]
 		}
-		switch typ := v.typeOf(id); typ {
+		switch typ := v.TypeOf(id); typ {
 		case Normal, UserDefined, Unused:
 			if typ == Normal {
 				least = min(least, m.score[id])

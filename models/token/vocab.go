@@ -141,8 +141,8 @@ func (v *Vocab) frame() (front, end int) {
 	return front, end
 }
 
-// typeOf returns the type of an id.
-func (v *Vocab) typeOf(id int) int32 {
+// TypeOf returns the type of an id.
+func (v *Vocab) TypeOf(id int) int32 {
 	if v.Types == nil {
 		return Normal
 	}

@@ -1,0 +1,133 @@
+package hf
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// exportConfig writes config.json, and reads it again: each key of the architecture must come back as the file has it.
+func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[string]any, error) {
+	c := map[string]any{
+		"architectures": []string{e.Class}, "model_type": f.modelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "intermediate_size": s.FFN,
+		"num_hidden_layers": s.Layers, "num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
+		"max_position_embeddings": s.Context, "rms_norm_eps": s.NormEps, "tie_word_embeddings": s.Tied, "hidden_act": "silu",
+		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0, "use_cache": true,
+		"torch_dtype": map[string]string{"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[e.Type],
+	}
+	if err := ropeConfig(file, s, c); err != nil {
+		return nil, err
+	}
+	if f.config != nil {
+		f.config(file, s, c)
+	}
+	return c, f.verify(file, c)
+}
+
+// silent are keys that change nothing that is computed, or nothing in the models of these families.
+var silent = []string{"rope.scaling.finetuned", "rope.scaling.type", "rope.scaling.attn_factor", "expert_count", "expert_used_count", "attention.causal",
+	"attention.sliding_window_pattern"}
+
+// verify refuses a file of which config.json cannot state every key.
+func (f *family) verify(file *gguf.File, c map[string]any) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	cfg := &config{file: "config.json"}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&cfg.fields); err != nil {
+		return err
+	}
+	w := gguf.NewWriter()
+	f.keys(cfg, f.common(cfg, w), w)
+	if cfg.err != nil {
+		return fmt.Errorf("%s: cannot be stated in config.json: %w", file.Name, cfg.err)
+	}
+	stated := map[string]gguf.Value{}
+	for _, kv := range w.Metadata() {
+		stated[kv.Key] = kv.Value
+	}
+	for _, kv := range file.KV {
+		key, ours := strings.CutPrefix(kv.Key, f.arch+".")
+		if !ours || slices.Contains(silent, key) {
+			continue
+		}
+		if got, ok := stated[kv.Key]; !ok || !sameNumber(got, kv.Value) {
+			return &Error{file.Name, "key " + kv.Key, shownValue(kv.Value), "what config.json of this family can state"}
+		}
+	}
+	return nil
+}
+
+// sameNumber compares values whatever their wire types.
+func sameNumber(a, b gguf.Value) bool {
+	x, okX := number(a)
+	y, okY := number(b)
+	if okX && okY {
+		return x == y
+	}
+	s, okS := a.Text()
+	t, okT := b.Text()
+	return okS && okT && s == t
+}
+
+func number(v gguf.Value) (float64, bool) {
+	if n, ok := v.Int(); ok {
+		return float64(n), true
+	}
+	return v.Float()
+}
+
+func shownValue(v gguf.Value) string {
+	if x, ok := number(v); ok {
+		return fmt.Sprint(x)
+	}
+	return v.TypeName()
+}
+
+// ropeConfig writes rope_theta and rope_scaling.
+func ropeConfig(file *gguf.File, s *models.Spec, c map[string]any) error {
+	r := &s.Rope
+	c["rope_theta"] = r.Base
+	var scaling map[string]any
+	switch {
+	case r.Long != nil || r.Short != nil || r.Factors != nil && r.Scaling != "none":
+		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling) + " with frequency factors", "none, linear, yarn, or llama 3's factors"}
+	case r.Factors != nil:
+		return llama3Config(file, s, c)
+	case r.Scaling == "linear":
+		scaling = map[string]any{"rope_type": "linear", "factor": r.Factor}
+	case r.Scaling == "yarn":
+		if r.AttnFactor != 1 {
+			return &Error{file.Name, "rope.scaling.attn_factor", fmt.Sprint(r.AttnFactor), "1"}
+		}
+		scaling = map[string]any{"rope_type": "yarn", "factor": r.Factor, "original_max_position_embeddings": int64(r.OrigContext), "beta_fast": r.BetaFast, "beta_slow": r.BetaSlow}
+	case r.Scaling != "none":
+		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling), "none, linear or yarn"}
+	}
+	if scaling != nil {
+		c["rope_scaling"] = scaling
+	}
+	return nil
+}
+
+// llama3Config finds the parameters that give rope_freqs.weight: the largest divisor is the factor; of the others the published
+// values are tried.
+func llama3Config(file *gguf.File, s *models.Spec, c map[string]any) error {
+	factor := float64(slices.Max(s.Rope.Factors))
+	for _, context := range []float64{8192, 4096, 16384, 32768} {
+		if slices.Equal(llama3Factors(s.HeadDim, float64(float32(s.Rope.Base)), factor, 1, 4, context), s.Rope.Factors) {
+			c["rope_scaling"] = map[string]any{"rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+				"original_max_position_embeddings": int64(context)}
+			return nil
+		}
+	}
+	return &Error{file.Name, `tensor "rope_freqs.weight"`, fmt.Sprintf("factors up to %v", factor), "those of llama 3's rope_scaling with low_freq_factor 1 and high_freq_factor 4"}
+}
