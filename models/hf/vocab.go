@@ -13,15 +13,41 @@ import (
 // vocabulary writes the tokenizer.ggml.* keys: tokens to the embedding's number of rows, merges, pre-tokenizer, roles,
 // and the chat template.
 func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
-	const ns = "tokenizer.ggml."
 	path := filepath.Join(dir, "tokenizer.json")
-	t, err := readTokenizer(path)
+	text, err := readFile(path)
 	if err != nil {
 		return err
 	}
-	pre, err := t.preName(path)
+	t, err := parseTokenizer(path, text)
 	if err != nil {
 		return err
+	}
+	ids, err := t.write(path, rows, w)
+	if err != nil {
+		return err
+	}
+	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
+	gen := &config{file: filepath.Join(dir, "generation_config.json")}
+	for _, c := range []*config{tc, gen} {
+		if exists(c.file) {
+			if err := readJSON(c.file, &c.fields); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.roles(path, ids, rows, tc, cfg, gen, w); err != nil {
+		return err
+	}
+	return chatTemplate(dir, tc, w)
+}
+
+const ns = "tokenizer.ggml."
+
+// write writes tokens to the given number of rows, their types, merges and pre-tokenizer. It returns the ids of the tokens.
+func (t *tokenizer) write(path string, rows int, w *gguf.Writer) (map[string]int, error) {
+	pre, err := t.preName(path)
+	if err != nil {
+		return nil, err
 	}
 	tokens, types := make([]string, rows), make([]int32, rows)
 	for id := range tokens { // as llama.cpp fills up
@@ -30,7 +56,7 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	ids := make(map[string]int, len(t.tokens))
 	for id, text := range t.tokens {
 		if id >= rows {
-			return &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
+			return nil, &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
 		}
 		tokens[id], types[id], ids[text] = text, token.Normal, id
 	}
@@ -45,16 +71,11 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	w.Set(ns+"tokens", tokens)
 	w.Set(ns+"token_type", types)
 	w.Set(ns+"merges", t.merges)
+	return ids, nil
+}
 
-	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
-	gen := &config{file: filepath.Join(dir, "generation_config.json")}
-	for _, c := range []*config{tc, gen} {
-		if exists(c.file) {
-			if err := readJSON(c.file, &c.fields); err != nil {
-				return err
-			}
-		}
-	}
+// roles writes the ids of special tokens, and which of them a text begins and ends with.
+func (t *tokenizer) roles(path string, ids map[string]int, rows int, tc, cfg, gen *config, w *gguf.Writer) error {
 	for _, role := range []struct{ theirs, ours string }{{"bos", "bos"}, {"eos", "eos"}, {"unk", "unknown"}, {"pad", "padding"}, {"sep", "seperator"}, {"mask", "mask"}} {
 		id, ok, err := roleOf(role.theirs, ids, tc, cfg, gen)
 		if err != nil {
@@ -69,10 +90,7 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	}
 	w.Set(ns+"add_bos_token", tc.flag("add_bos_token", t.bos))
 	w.Set(ns+"add_eos_token", tc.flag("add_eos_token", t.eos))
-	if tc.err != nil {
-		return tc.err
-	}
-	return chatTemplate(dir, tc, w)
+	return tc.err
 }
 
 // roleOf finds a special token: by its text in tokenizer_config.json, else by its id in config.json, else in
