@@ -1,7 +1,6 @@
 package token
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -546,52 +545,6 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	group.Wait()
-}
-
-// Any bytes encode without a panic, and byte-level BPE gives them back, U+FFFD for what is not UTF-8. A special token
-// with white-space stripping would lose that white space; none is in this vocabulary.
-func FuzzRoundTrip(f *testing.F) {
-	var toks []*Tokenizer
-	var backs []func(string) string
-	for i := range pres {
-		v, back := anyVocab(f, &pres[i])
-		toks, backs = append(toks, mustNew(f, v)), append(backs, back)
-	}
-	v, err := Default("llama", "")
-	if err != nil {
-		f.Fatal(err)
-	}
-	v.Tokens = []string{"<unk>", "<s>", "</s>"}
-	v.Types = []int32{Unknown, Control, Control}
-	for b := range 256 {
-		v.Tokens = append(v.Tokens, fmt.Sprintf("<0x%02X>", b))
-		v.Types = append(v.Types, Byte)
-	}
-	for _, text := range []string{"▁", "a", "b", "▁a", "ab", "é", "▁▁", "b▁"} {
-		v.Tokens = append(v.Tokens, text)
-		v.Types = append(v.Types, Normal)
-	}
-	spm := mustNew(f, v)
-	for _, seed := range []string{"", " ", "Hello world", "it's 123 \r\n\t", "a\xff\xc0\xaf", "<|im_end|> x", "\xed\xa0\x80", "▁a ▁", "中文🏳️‍🌈"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for i, tok := range toks {
-			for _, opt := range []EncodeOptions{{}, {ParseSpecial: true}} {
-				ids := tok.Encode(nil, text, opt)
-				got, want := backs[i](string(tok.Decode(nil, ids, DecodeOptions{UnparseSpecial: true}))), backs[i](text)
-				if got != want {
-					t.Fatalf("%s: %q became %q", tok.Pre(), want, got)
-				}
-			}
-		}
-		// SentencePiece reads a space as the mark and shows the mark as a space, except where the mark was cut in two.
-		ids := spm.Encode(nil, text, EncodeOptions{})
-		if got := string(spm.Decode(nil, ids, DecodeOptions{})); unmark(got) != unmark(text) {
-			t.Fatalf("llama: %q became %q", text, got)
-		}
-		spm.Encode(nil, text, EncodeOptions{AddSpecial: true, ParseSpecial: true})
-	})
 }
 
 func unmark(s string) string { return strings.ReplaceAll(s, spaceMark, " ") }
