@@ -3,7 +3,6 @@ package chat
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -186,41 +185,4 @@ func TestMessageJSON(t *testing.T) {
 	if out, err := tmpl.Render(Input{Messages: []Message{{Content: "a\xff\x00b"}}}); err != nil || out != "a\xff\x00b" {
 		t.Errorf("bytes of the content change: %q, %v", out, err)
 	}
-}
-
-// FuzzTemplate looks for panics, hangs and output beyond the caps.
-func FuzzTemplate(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join(fixtures(f), "chat", "*.jinja"))
-	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(source))
-	}
-	data, err := os.ReadFile("testdata/language.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	var cases []struct{ Template string }
-	if err := json.Unmarshal(data, &cases); err != nil {
-		f.Fatal(err)
-	}
-	for _, c := range cases {
-		f.Add(c.Template)
-	}
-	f.Fuzz(func(t *testing.T, source string) {
-		start := time.Now()
-		out, err := render(source)
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("took %v", took)
-		}
-		if len(out) > maxBytes+1000*growPerByte {
-			t.Errorf("%d bytes of output", len(out))
-		}
-		again, err2 := render(source)
-		if again != out || fmt.Sprint(err) != fmt.Sprint(err2) {
-			t.Errorf("two runs differ: %q %v, %q %v", out, err, again, err2)
-		}
-	})
 }
