@@ -25,6 +25,7 @@ type entryDoc struct {
 	Format       string         `json:"format,omitempty"`
 	Rows         int            `json:"rows,omitempty"`
 	Layout       string         `json:"layout,omitempty"`
+	Template     *templateRow   `json:"template,omitempty"` // of a model in the cache
 	Note         string         `json:"note,omitempty"`
 	Licence      models.Licence `json:"licence"`
 	Verdict      string         `json:"verdict"`
@@ -47,6 +48,18 @@ func (c *showCmd) Run(a *app) error {
 	}
 	if d.Cached, err = hasFile(d.Path); err != nil {
 		return err
+	}
+	if d.Cached && it.entry.Architecture != "" {
+		f, err := openFile(d.Path)
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // read-only
+		if f.Has("tokenizer.chat_template") {
+			if d.Template, err = templateOf(f); err != nil {
+				return asInput(err)
+			}
+		}
 	}
 	for _, s := range it.Sources {
 		switch n := len(s.Parts); {
@@ -74,6 +87,9 @@ func (c *showCmd) Run(a *app) error {
 	add("architecture", d.Architecture)
 	add("tokenizer", d.Tokenizer)
 	add("format", d.Format)
+	if d.Template != nil {
+		add("chat", d.Template.can())
+	}
 	if d.Rows > 0 {
 		add("rows", fmt.Sprint(d.Rows))
 	}
