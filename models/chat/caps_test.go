@@ -12,7 +12,7 @@ import (
 // TestFixturesCaps holds what is found out about real models' templates against what reading them shows.
 func TestFixturesCaps(t *testing.T) {
 	want := map[string]string{
-		"chatml":                                        "system turn, generation prompt",
+		"chatml":                                        "system turn, tool results, generation prompt",
 		"zephyr":                                        "system turn, generation prompt",
 		"google-gemma-2-2b-it":                          "generation prompt",
 		"microsoft-Phi-3.5-mini-instruct":               "system turn, generation prompt",

@@ -43,6 +43,24 @@ func wordPieceVocab(t testing.TB) Vocab {
 	return v
 }
 
+// rwkvVocab is a vocabulary of rwkv's kind.
+func rwkvVocab(t testing.TB) Vocab {
+	v, err := Default("rwkv", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Tokens, v.Types = []string{"<s>"}, []int32{Control}
+	for b := range 256 {
+		v.Tokens = append(v.Tokens, fmt.Sprintf(`\x%02x`, b))
+	}
+	v.Tokens = append(v.Tokens, "ab", "abc", "b c", `\n\n`, `\xe4\xb8`, `\xe4\xb8\xad`, `\\\'`, "Hello wor")
+	for len(v.Types) < len(v.Tokens) {
+		v.Types = append(v.Types, Normal)
+	}
+	v.BOS, v.EOS = 0, 0
+	return v
+}
+
 // FuzzEncode: any bytes encode without a panic with every kind and pre-tokenizer, and BPE and llama's kind give them back, U+FFFD for
 // what is not UTF-8. A special token with white-space stripping would lose that white space; none is in these vocabularies.
 func FuzzEncode(f *testing.F) {
@@ -54,11 +72,12 @@ func FuzzEncode(f *testing.F) {
 	}
 	// SentencePiece reads a space as the mark and shows the mark as a space, except where the mark was cut in two.
 	toks, backs = append(toks, mustNew(f, spmVocab(f))), append(backs, unmark)
+	toks, backs = append(toks, mustNew(f, rwkvVocab(f))), append(backs, func(s string) string { return s })
 	lossy := func(string) string { return "" }
 	toks = append(toks, mustNew(f, unigramVocab(f)), mustNew(f, wordPieceVocab(f)))
 	backs = append(backs, lossy, lossy)
 	for i := range toks {
-		for _, seed := range []string{"", " ", "Hello world", "it's 123 \r\n\t", "a\xff\xc0\xaf", "<|im_end|> x", "\xed\xa0\x80", "▁a ▁", "中文🏳️‍🌈"} {
+		for _, seed := range []string{"", " ", "Hello world", "it's 123 \r\n\t", "a\xff\xc0\xaf", "\xf4\xcd", "<|im_end|> x", "\xed\xa0\x80", "▁a ▁", "中文🏳️‍🌈"} {
 			f.Add(uint8(i), seed)
 		}
 	}
@@ -70,7 +89,7 @@ func FuzzEncode(f *testing.F) {
 		tok, back := toks[i], backs[i]
 		for _, parse := range []bool{false, true} {
 			ids := tok.Encode(nil, text, EncodeOptions{ParseSpecial: parse})
-			mustStream(t, tok, ids)
+			MustStream(t, tok, ids)
 			decoded := string(tok.Decode(nil, ids, DecodeOptions{UnparseSpecial: true}))
 			if got, want := back(decoded), back(text); got != want && (tok.model != "llama" || !parse) {
 				t.Fatalf("%s %s: %q became %q", tok.Model(), tok.Pre(), want, got)
@@ -101,6 +120,11 @@ func FuzzVocabulary(f *testing.F) {
 			v.Pre = strings.Fields(pres[int(which>>3)%len(pres)].names)[0]
 		}
 		v.Tokens, v.Merges, v.Chars = strings.Split(tokens, "\n"), strings.Split(merges, "\n"), rest
+		if k.name == "rwkv" {
+			for b := range 256 {
+				v.Tokens = append(v.Tokens, fmt.Sprintf(`\x%02x`, b))
+			}
+		}
 		if len(types) > 0 {
 			for i := range v.Tokens {
 				v.Types = append(v.Types, int32(types[i%len(types)]%16)-1) // 7 and more are no types, nor is -1
@@ -142,7 +166,7 @@ func FuzzVocabulary(f *testing.F) {
 			if len(ids) > 4*len(text)+2 {
 				t.Fatalf("%q gives %d tokens", text, len(ids))
 			}
-			mustStream(t, tok, ids)
+			MustStream(t, tok, ids)
 			tok.Decode(nil, ids, DecodeOptions{RemoveSpecial: true})
 		}
 	})
@@ -161,18 +185,25 @@ func FuzzCharMap(f *testing.F) {
 	})
 }
 
-// mustStream fails the test when an id is outside the vocabulary, or what a Streamer gives is not the pieces one after the
+// MustStream fails the test when an id is outside the vocabulary, or what a Streamer gives is not the pieces one after the
 // other, cut between runes.
-func mustStream(t *testing.T, tok *Tokenizer, ids []int32) {
+func MustStream(t *testing.T, tok *Tokenizer, ids []int32) {
+	t.Helper()
+	for _, special := range []bool{true, false} {
+		mustStream(t, tok, ids, special)
+	}
+}
+
+func mustStream(t *testing.T, tok *Tokenizer, ids []int32, special bool) {
 	t.Helper()
 	var want, got []byte
 	cuts := make([]int, 0, len(ids))
-	s := tok.NewStreamer(true)
+	s := tok.NewStreamer(special)
 	for _, id := range ids {
 		if id < 0 || int(id) >= tok.Size() {
 			t.Fatalf("id %d of a vocabulary of %d", id, tok.Size())
 		}
-		want = append(want, tok.Piece(id, true)...)
+		want = append(want, tok.Piece(id, special)...)
 		got = append(got, s.Push(id)...)
 		if cuts = append(cuts, len(got)); len(want)-len(got) >= utf8.UTFMax {
 			t.Fatalf("tokens %v: %d bytes are held back", ids, len(want)-len(got))

@@ -548,3 +548,36 @@ func TestConcurrent(t *testing.T) {
 }
 
 func unmark(s string) string { return strings.ReplaceAll(s, spaceMark, " ") }
+
+// rwkv takes the longest token, and wants one for each byte.
+func TestRWKV(t *testing.T) {
+	v := rwkvVocab(t)
+	tok := mustNew(t, v)
+	for text, want := range map[string]string{
+		"abcab":         "abc ab",
+		"ab cd":         `ab \x20 \x63 \x64`,
+		"中\n\n\n":       `\xe4\xb8\xad \n\n \x0a`,
+		"\xe4\xb8":      `\xe4\xb8`,
+		`\'`:            `\\\'`,
+		"Hello worHell": `Hello wor \x48 \x65 \x6c \x6c`,
+		"<s>":           "<s>",
+	} {
+		ids := tok.Encode(nil, text, EncodeOptions{})
+		if got := spell(tok, ids); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+		if got := string(tok.Decode(nil, ids, DecodeOptions{UnparseSpecial: true})); got != text {
+			t.Errorf("%q: decoded %q", text, got)
+		}
+	}
+	for _, c := range []struct {
+		id         int
+		text, want string
+	}{{5, "xyz", "no token for the byte 0x04"}, {257, `a\`, "token 257 is spelled"}, {257, `\x4`, "is spelled"}, {257, `\xg0`, "is spelled"}, {257, `\x61`, "are both"}, {258, "a", "are both"}} {
+		bad := rwkvVocab(t)
+		bad.Tokens[c.id] = c.text
+		if _, err := New(bad); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("token %d %q: error %v, want one with %q", c.id, c.text, err, c.want)
+		}
+	}
+}

@@ -56,6 +56,10 @@ os.makedirs(os.path.join(sys.argv[2], "chat"), exist_ok=True)
 for path in sorted(glob.glob(os.path.join(sys.argv[1], "*.jinja"))):
     name = os.path.basename(path)
     source = open(path, encoding="utf-8", newline="").read()
+    try:
+        template, problem = env.from_string(source), None
+    except Exception as e:
+        template, problem = None, e
     cases = []
     for title, messages in conversations.items():
         for tools in (None, [tool]):
@@ -64,7 +68,9 @@ for path in sorted(glob.glob(os.path.join(sys.argv[1], "*.jinja"))):
                 if tools:
                     case["tools"] = tools
                 try:
-                    case["expected"] = env.from_string(source).render(messages=messages, tools=tools, documents=None, bos_token="<s>", eos_token="</s>", **more)
+                    if problem:
+                        raise problem
+                    case["expected"] = template.render(messages=messages, tools=tools, documents=None, bos_token="<s>", eos_token="</s>", **more)
                 except Exception as e:
                     case["error"] = f"{type(e).__name__}: {e}"
                 cases.append(case)
