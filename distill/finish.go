@@ -57,7 +57,7 @@ func (j *Job) finish(sum *Summary) error {
 		return err
 	}
 	m := Manifest{Schema: "freehold/manifest/1", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
-		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Note},
+		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String()},
 		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "manifest.json"), m); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -60,7 +61,7 @@ type Job struct {
 	level   *kernels.Level
 	teacher source
 	base    source
-	data    *Dataset
+	data    *data.Set
 	timing  map[string]float64 // seconds a stage
 }
 
@@ -345,6 +346,9 @@ func (j *Job) open() error {
 		if err := writeFile(j.opt.FS, filepath.Join(j.dir, "recipe.yaml"), b); err != nil {
 			return err
 		}
+	}
+	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.data.Report); err != nil {
+		return err
 	}
 	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash})
 	if err != nil {

@@ -26,7 +26,7 @@ name: tiny
 task: {type: classify, labels: [up, down], prompt: "Up or down? {text}"}
 teacher: {model: %q, licence: Apache-2.0}
 student: {from: teacher, layers: %s, format: %s, freeze: [token_embd.weight]}
-data: {train: train.jsonl, test: test.jsonl}
+data: {train: train.jsonl, test: test.jsonl, duplicates: keep}
 train: {steps: 9, batch: 16, lr: 0.003, warmup: 2, save_every: 2, seed: 3}
 eval: {gates: {size_ratio: ">= 1"}}
 quantize: [f16, q8_0]

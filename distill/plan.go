@@ -22,6 +22,7 @@ type Plan struct {
 	Key      string      `json:"key"` // hash of recipe and inputs
 	Models   []PlanModel `json:"models"`
 	Data     string      `json:"data"`
+	Tidied   string      `json:"data_tidied"` // what was left out and masked
 	Stages   []PlanStage `json:"stages"`
 	Egress   []string    `json:"egress"` // what would use the network; empty = nothing
 	RAMBytes int64       `json:"ram_bytes"`
@@ -68,6 +69,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
 		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
+	p.Tidied = j.data.Report.String()
 	int8Peak, f32Peak := j.peaks()
 	all := j.labelled()
 	chars, train := 0, 0
@@ -164,7 +166,11 @@ func (p *Plan) Text() string {
 	for _, m := range p.Models {
 		fmt.Fprintf(&b, "  %-13s %s, %.0f MB, sha256 %.12s\n  %-13s licence %s\n", m.Role, m.Name, float64(m.Bytes)/1e6, m.SHA256, "", m.Verdict)
 	}
-	fmt.Fprintf(&b, "  %-13s %s\n\n", "data", p.Data)
+	fmt.Fprintf(&b, "  %-13s %s\n", "data", p.Data)
+	if p.Tidied != "" {
+		fmt.Fprintf(&b, "  %-13s %s\n", "", p.Tidied)
+	}
+	b.WriteByte('\n')
 	for _, s := range p.Stages {
 		fmt.Fprintf(&b, "  %-9s %-11s %-70s about %s\n", s.Name, s.State, s.What, (time.Duration(s.Seconds) * time.Second).String())
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/freehold-slm/freehold/distill/data"
 )
 
 // Recipe is one run as a file: freehold.yaml. Every key is known or refused with its line.
@@ -100,16 +102,24 @@ func (l *Layers) UnmarshalYAML(b []byte) error {
 	return nil
 }
 
-// DataRecipe names the task data: three JSONL files, or a data set of the catalogue that is split by row id.
+// DataRecipe names the task data: a file for each split, one file that is split, or a data set of the catalogue that is
+// split by row id; and what is left out of it.
 type DataRecipe struct {
-	Train     string `yaml:"train" json:"train,omitempty"`
-	Valid     string `yaml:"valid" json:"valid,omitempty"`
-	Test      string `yaml:"test" json:"test,omitempty"`
-	Source    string `yaml:"source" json:"source,omitempty"`
-	Licence   string `yaml:"licence" json:"licence,omitempty"` // accepts the source's licence
-	TrainRows int    `yaml:"train_rows" json:"train_rows,omitempty"`
-	ValidRows int    `yaml:"valid_rows" json:"valid_rows,omitempty"`
-	TestRows  int    `yaml:"test_rows" json:"test_rows,omitempty"`
+	Train      string         `yaml:"train" json:"train,omitempty"`
+	Valid      string         `yaml:"valid" json:"valid,omitempty"`
+	Test       string         `yaml:"test" json:"test,omitempty"`
+	Split      data.Fractions `yaml:"split" json:"split"` // of train, where there is no test file
+	Columns    data.Columns   `yaml:"columns" json:"columns"`
+	Source     string         `yaml:"source" json:"source,omitempty"`
+	Licence    string         `yaml:"licence" json:"licence,omitempty"` // declares the files' licence, or accepts the source's
+	TrainRows  int            `yaml:"train_rows" json:"train_rows,omitempty"`
+	ValidRows  int            `yaml:"valid_rows" json:"valid_rows,omitempty"`
+	TestRows   int            `yaml:"test_rows" json:"test_rows,omitempty"`
+	Duplicates string         `yaml:"duplicates" json:"duplicates"` // keep, exact (same words) or near
+	Near       float64        `yaml:"near" json:"near"`             // similarity of a near repetition
+	MinChars   int            `yaml:"min_chars" json:"min_chars,omitempty"`
+	MaxChars   int            `yaml:"max_chars" json:"max_chars,omitempty"`
+	Mask       []string       `yaml:"mask" json:"mask,omitempty"` // kinds of personal data
 }
 
 // TrainRecipe holds the hyper-parameters of training.
@@ -158,6 +168,7 @@ func defaultRecipe() Recipe {
 		Student: StudentRecipe{From: "teacher", Head: "pooled", Layers: Layers{0, 1, 2, 3, 4, 5, 6, 7}, Vocab: "task", Format: "q8_0", Freeze: []string{"token_embd.weight"}},
 		Train: TrainRecipe{Loss: "forward_kl", Temperature: 1, Epochs: 3, Batch: 32, MaxTokens: 512, Optimizer: "adamw", LR: 1e-4, Schedule: "linear",
 			Warmup: 20, WeightDecay: 0.01, Clip: 1, Precision: "f32", Seed: 7, SaveEvery: 50},
+		Data:    DataRecipe{Duplicates: "exact", Near: 0.8},
 		Numeric: "normal",
 	}
 }

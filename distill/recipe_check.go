@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/models/spell"
 	"github.com/freehold-slm/freehold/quant"
 	"github.com/goccy/go-yaml/ast"
 )
@@ -40,7 +42,7 @@ func (r *Recipe) check(root ast.Node) error {
 			return nil
 		}
 		msg := fmt.Sprintf("%s is %q, want one of: %s", strings.Join(path, "."), got, strings.Join(want, ", "))
-		if s := nearest(got, want); s != "" {
+		if s := spell.Nearest(got, want); s != "" {
 			msg += fmt.Sprintf("; did you mean %q?", s)
 		}
 		return at(msg, path...)
@@ -104,7 +106,7 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	for _, l := range sortedKeys(r.Task.Words) {
 		if !slices.Contains(r.Task.Labels, l) {
-			errs = append(errs, at(unknown("label", l, "task.words", r.Task.Labels), "task", "words", l))
+			errs = append(errs, at(spell.Unknown("label", l, "task.words", r.Task.Labels), "task", "words", l))
 		} else if len(r.Task.Words[l]) == 0 || slices.Contains(r.Task.Words[l], "") {
 			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
 		}
@@ -129,22 +131,39 @@ func (r *Recipe) check(root ast.Node) error {
 		if i == 0 {
 			errs = append(errs, oneOf(f, known, "student", "format"))
 		} else {
-			errs = append(errs, at(unknown("format", f, "quantize", known), "quantize"))
+			errs = append(errs, at(spell.Unknown("format", f, "quantize", known), "quantize"))
 		}
 	}
 	for _, metric := range sortedKeys(r.Eval.Gates) {
 		if !slices.Contains(gateMetrics, metric) {
-			errs = append(errs, atKey(unknown("metric", metric, "eval.gates", gateMetrics), "eval", "gates", metric))
+			errs = append(errs, atKey(spell.Unknown("metric", metric, "eval.gates", gateMetrics), "eval", "gates", metric))
 		} else if _, _, err := parseGate(r.Eval.Gates[metric]); err != nil {
 			errs = append(errs, at(fmt.Sprintf("eval.gates.%s: %v", metric, err), "eval", "gates", metric))
 		}
 	}
 	d := &r.Data
+	errs = append(errs,
+		oneOf(d.Duplicates, []string{"exact", "keep", "near"}, "data", "duplicates"),
+		between(d.Near, 0.5, 1, "a similarity from 0.5 to 1", "data", "near"),
+		between(float64(d.MinChars), 0, 1e9, "a number of characters from 0 (no bound)", "data", "min_chars"),
+		between(float64(d.MaxChars), 0, 1e9, "a number of characters from 0 (no bound)", "data", "max_chars"),
+		between(d.Split.Valid, 0, 0.9, "a part from 0 to 0.9", "data", "split", "valid"),
+		between(d.Split.Test, 0, 0.9, "a part from 0 to 0.9", "data", "split", "test"),
+		between(d.Split.Valid+d.Split.Test, 0, 0.95, "at most 0.95 for valid and test together", "data", "split"))
+	for _, kind := range d.Mask {
+		errs = append(errs, oneOf(kind, data.Masks(), "data", "mask"))
+	}
 	switch {
 	case d.Source != "" && (d.Train != "" || d.Valid != "" || d.Test != ""):
 		errs = append(errs, at("data.source and data files are both given; keep one", "data"))
-	case d.Source == "" && (d.Train == "" || d.Test == ""):
-		errs = append(errs, at("data needs train and test files, or a source", "data"))
+	case d.Source == "" && d.Train == "":
+		errs = append(errs, at("data needs a train file, or a source", "data"))
+	case d.Source == "" && d.Test == "" && d.Split.Test == 0:
+		errs = append(errs, at("data needs a test file, or split.test: the part of the train file that is set apart, such as 0.2", "data"))
+	case (d.Source != "" || d.Test != "" || d.Valid != "") && d.Split != (data.Fractions{}):
+		errs = append(errs, at("data.split is for a train file alone; leave it out, or the source, valid and test files", "data", "split"))
+	case d.Source != "" && d.Columns != (data.Columns{}):
+		errs = append(errs, at("data.columns are for files; a source has its own", "data", "columns"))
 	case d.Source != "" && (d.TrainRows <= 0 || d.TestRows <= 0):
 		errs = append(errs, at("data.source needs train_rows and test_rows", "data"))
 	}
@@ -166,26 +185,6 @@ func (r *Recipe) path(p string) string {
 		return p
 	}
 	return filepath.Join(r.dir, p)
-}
-
-// DataError says that an input file is missing, empty or corrupt.
-type DataError struct {
-	File string
-	Line int // 0 = the file as a whole
-	Msg  string
-	Fix  string // what to do; may be empty
-}
-
-func (e *DataError) Error() string {
-	s := e.File
-	if e.Line > 0 {
-		s += fmt.Sprintf(":%d", e.Line)
-	}
-	s += ": " + e.Msg
-	if e.Fix != "" {
-		s += "; " + e.Fix
-	}
-	return s
 }
 
 // errText is an error without the path that it repeats.

@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/freehold-slm/freehold/models/spell"
 )
 
 // Bounds on a recipe, far above any real one. YAML parsers take time and memory that grow faster than the text when it
@@ -106,7 +108,7 @@ func checkShape(file, path string, n ast.Node, t reflect.Type) error {
 			if t.Kind() == reflect.Map {
 				of = t.Elem()
 			} else if of = fieldOf(t, key); of == nil {
-				return bad(v.Key, "%s", unknown("key", key, orTop(path), keysOf(t)))
+				return bad(v.Key, "%s", spell.Unknown("key", key, orTop(path), keysOf(t)))
 			}
 			if err := checkShape(file, strings.TrimPrefix(path+"."+key, "."), v.Value, of); err != nil {
 				return err
@@ -203,47 +205,4 @@ func orTop(path string) string {
 		return "the recipe"
 	}
 	return path
-}
-
-// unknown says that a word is not known, and which one was probably meant or which there are.
-func unknown(kind, word, where string, known []string) string {
-	msg := fmt.Sprintf("unknown %s %.60q in %s", kind, word, where)
-	if s := nearest(word, known); s != "" {
-		return msg + fmt.Sprintf("; did you mean %q?", s)
-	}
-	return msg + "; known: " + strings.Join(known, ", ")
-}
-
-// nearest finds the known word that word is probably a misspelling of: at most two letters off, and no more than a
-// third of the word. "" = none.
-func nearest(word string, known []string) string {
-	if len(word) > 60 {
-		return ""
-	}
-	best, at := 3, ""
-	for _, k := range known {
-		if d := editDistance(word, k); d < best && 3*d <= max(len(word), len(k))+1 {
-			best, at = d, k
-		}
-	}
-	return at
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diag, row[j] = row[j], min(diag+cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"github.com/freehold-slm/freehold/distill/data"
 )
 
 //go:embed report.tmpl.html
@@ -29,7 +31,7 @@ type reportData struct {
 	Recipe   *Recipe
 	Teacher_ source
 	Base     source
-	Data     *Dataset
+	Data     *data.Set
 	Source   string
 	Key      string
 	Loss     template.HTML

@@ -155,7 +155,7 @@ func (j *Job) checkStudent() error {
 	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}} {
 		for _, r := range part.rows {
 			if n := len(read.encode(read.base, r.Text)); n == 0 || part.limit > 0 && n > part.limit {
-				return &DataError{File: r.file, Line: r.line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
+				return &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
 			}
 		}
 	}

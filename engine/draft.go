@@ -60,7 +60,9 @@ func (d *ModelDraft) Propose(ctx context.Context, tokens []int32, g *Gen, out []
 		if err != nil {
 			return 0, fmt.Errorf("draft model: %w", err)
 		}
-		out[n] = d.pick.pick(logits[:d.known], g, len(d.text))
+		if out[n], err = d.pick.pick(logits[:d.known], g, d.text, len(tokens)); err != nil {
+			return 0, err
+		}
 		d.text = append(d.text, out[n])
 	}
 	return len(out), nil

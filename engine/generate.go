@@ -149,7 +149,11 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	if st.prompt > m.cfg.context {
 		return &ContextError{st.prompt, m.cfg.context}
 	}
-	st.pick = sampler{l: m.level}
+	rule, err := m.constrain(st.gen.Grammar)
+	if err != nil {
+		return err
+	}
+	st.pick = sampler{l: m.level, rule: rule}
 	st.initDraft()
 	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
 		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
@@ -158,6 +162,10 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	for n := 0; ; n++ {
 		if st.gen.MaxTokens > 0 && n == st.gen.MaxTokens || len(st.tokens) > m.cfg.context {
 			st.reason = ReasonLength
+			break
+		}
+		if rule.done() && st.spec.at == len(st.spec.picked) {
+			st.reason = ReasonEnd
 			break
 		}
 		id, err := st.next(max(0, st.gen.MaxTokens-n))

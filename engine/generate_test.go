@@ -26,9 +26,10 @@ func TestSampler(t *testing.T) {
 		g := Gen{Temperature: 0.7, TopK: k, Seed: 42}
 		count := make([]float64, len(logits))
 		const n = 20000
+		text := make([]int32, n)
 		for pos := range n {
-			id := s.pick(logits, &g, pos)
-			if id != s.pick(logits, &g, pos) {
+			id, _ := s.pick(logits, &g, text[:pos], 0)
+			if again, _ := s.pick(logits, &g, text[:pos], 0); id != again {
 				t.Fatal("two draws at one position differ")
 			}
 			count[id]++

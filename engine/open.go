@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/chat"
@@ -161,6 +162,9 @@ type Model struct {
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
 	runner *runner       // scratch of the running evaluation
 	closed bool          // guarded by turn
+
+	vocabOnce sync.Once
+	vocab     *grammar.Vocab // of the tokenizer, for grammars
 
 	tokOnce sync.Once
 	tok     *token.Tokenizer

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -20,14 +23,19 @@ func argmax(x []float32) int32 {
 
 // Gen says how to continue a text. The zero value is greedy, until the model ends or the context is full.
 type Gen struct {
-	MaxTokens   int      // 0 = as many as the context holds
-	Temperature float64  // 0 = greedy: the most likely token, the lowest id on a tie
-	TopK        int      // sample among this many most likely tokens; 0 = all
-	Seed        uint64   // with Temperature: the same seed gives the same text
-	Sequence    uint32   // tells apart several continuations of one prompt under one seed
-	Stop        []string // texts that end the generation; they are not part of it
-	Draft       Draft    // guesses tokens ahead; nil = none. The text is the same with and without
-	DraftTokens int      // guesses at a time at most; 0 = DraftTokens
+	MaxTokens   int               // 0 = as many as the context holds
+	Temperature float64           // 0 = greedy: the most likely token, the lowest id on a tie
+	TopK        int               // sample among this many most likely tokens; 0 = all
+	TopP        float64           // sample among the most likely tokens that reach this probability together; 0 or 1 = all
+	MinP        float64           // leave out tokens less likely than this part of the most likely one's probability; 0 = none
+	Penalties                     // before all of these, with temperature 0 too
+	Bias        map[int32]float32 // added to the logits of tokens; -Inf = never
+	Grammar     *grammar.Grammar  // nil = any text. Tokens that it does not allow are never drawn; it also says where the text may end
+	Seed        uint64            // with Temperature: the same seed gives the same text
+	Sequence    uint32            // tells apart several continuations of one prompt under one seed
+	Stop        []string          // texts that end the generation; they are not part of it
+	Draft       Draft             // guesses tokens ahead; nil = none. The text is the same with and without
+	DraftTokens int               // guesses at a time at most; 0 = DraftTokens
 }
 
 func (g *Gen) check() error {
@@ -40,6 +48,19 @@ func (g *Gen) check() error {
 		return fmt.Errorf("engine: DraftTokens is %d, want 0 (%d) to %d", g.DraftTokens, DraftTokens, MaxDraftTokens)
 	case g.TopK < 0:
 		return fmt.Errorf("engine: TopK is %d, want 0 (all) or more", g.TopK)
+	case !(g.TopP >= 0 && g.TopP <= 1):
+		return fmt.Errorf("engine: TopP is %v, want 0 to 1", g.TopP)
+	case !(g.MinP >= 0 && g.MinP <= 1):
+		return fmt.Errorf("engine: MinP is %v, want 0 to 1", g.MinP)
+	case !(g.Repeat >= 0 && g.Repeat <= 100):
+		return fmt.Errorf("engine: Repeat is %v, want 0 or 1 (no penalty) to 100", g.Repeat)
+	case !(math.Abs(g.Presence) <= 100 && math.Abs(g.Frequency) <= 100):
+		return fmt.Errorf("engine: Presence is %v and Frequency %v, want -100 to 100", g.Presence, g.Frequency)
+	}
+	for id, b := range g.Bias {
+		if id < 0 || b != b || math.IsInf(float64(b), 1) {
+			return fmt.Errorf("engine: Bias of token %d is %v, want a token of the vocabulary and a number or -Inf", id, b)
+		}
 	}
 	for _, s := range g.Stop {
 		if s == "" {
@@ -51,14 +72,33 @@ func (g *Gen) check() error {
 
 // sampler chooses tokens; its slices are scratch.
 type sampler struct {
-	l    *kernels.Level
-	x    []float32
-	heap []int32
+	l       *kernels.Level
+	x       []float32 // probabilities, not normalised
+	ids     []int32   // of x, where it does not hold all tokens
+	heap    []int32
+	changed []float32 // logits with biases and penalties, within the grammar
+	seen    []bool
+	rule    *constraint
 }
 
-// pick chooses the token for a position from its logits [vocab]. The draw is a function of seed, position and
-// sequence alone, so it does not depend on what was drawn before.
-func (s *sampler) pick(logits []float32, g *Gen, position int) int32 {
+// pick chooses the token that follows text, of which the first prompt tokens were given, from its logits [vocab]. The
+// draw is a function of seed, position and sequence alone, so it does not depend on what was drawn before.
+//
+// In order: biases, penalties, the grammar, the most likely token where the temperature is 0, TopK, the temperature, TopP, MinP.
+func (s *sampler) pick(logits []float32, g *Gen, text []int32, prompt int) (int32, error) {
+	logits, err := s.change(logits, g, text, prompt)
+	if err != nil {
+		return 0, err
+	}
+	id := s.draw(logits, g, len(text))
+	if s.rule != nil {
+		s.rule.accept(id)
+	}
+	return id, nil
+}
+
+// draw chooses a token for a position.
+func (s *sampler) draw(logits []float32, g *Gen, position int) int32 {
 	if g.Temperature == 0 || g.TopK == 1 {
 		return argmax(logits)
 	}
@@ -80,7 +120,17 @@ func (s *sampler) pick(logits []float32, g *Gen, position int) int32 {
 		}
 	}
 	s.l.Scale(x, float32(1/g.Temperature))
-	s.l.SoftmaxExp(x, x, s.l.Max(x))
+	s.l.SoftmaxExp(x, x, s.l.Max(x)) // the most likely has 1
+	if g.TopP > 0 && g.TopP < 1 {
+		s.nucleus(x, g.TopP)
+	}
+	if g.MinP > 0 {
+		for i, p := range x {
+			if float64(p) < g.MinP {
+				x[i] = 0
+			}
+		}
+	}
 	total := 0.0
 	for _, p := range x {
 		total += float64(p)
@@ -100,6 +150,61 @@ func (s *sampler) pick(logits []float32, g *Gen, position int) int32 {
 		return ids[last]
 	}
 	return int32(last)
+}
+
+// change returns the logits with biases and penalties, within the grammar; the logits themselves where there are none.
+func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) ([]float32, error) {
+	if len(g.Bias) == 0 && g.Penalties.none() && s.rule == nil {
+		return logits, nil
+	}
+	s.changed = append(s.changed[:0], logits...)
+	for id, b := range g.Bias { // each token once, so the order is of no matter
+		if int(id) < len(s.changed) {
+			s.changed[id] += b
+		}
+	}
+	if len(s.seen) < len(logits) {
+		s.seen = make([]bool, len(logits))
+	}
+	g.Penalties.apply(s.changed, text, prompt, s.seen[:len(logits)])
+	if s.rule == nil {
+		return s.changed, nil
+	}
+	return s.changed, s.rule.restrict(s.changed)
+}
+
+// nucleus sets all but the most likely of x to 0, so that what is left reaches the part p of the whole and would not
+// with one less; among equals the first stay (Holtzman et al. 2020).
+func (s *sampler) nucleus(x []float32, p float64) {
+	total := 0.0
+	for _, v := range x {
+		total += float64(v)
+	}
+	// Values below this sum up to less than what is left out: the nucleus is among the others, which are few.
+	least := float64(total * (1 - p) / float64(len(x)))
+	ids := s.ids[:0]
+	for i, v := range x {
+		if float64(v) >= least {
+			ids = append(ids, int32(i))
+		} else {
+			x[i] = 0
+		}
+	}
+	s.ids = ids
+	slices.SortFunc(ids, func(a, b int32) int {
+		if x[a] != x[b] {
+			return cmp.Compare(x[b], x[a])
+		}
+		return cmp.Compare(a, b)
+	})
+	acc, want := 0.0, float64(total*p)
+	for _, i := range ids {
+		if acc >= want && acc > 0 {
+			x[i] = 0
+			continue
+		}
+		acc += float64(x[i])
+	}
 }
 
 // top returns the k best tokens, best first, lower ids first among equals; nil for all. It keeps a heap whose root is

@@ -66,7 +66,7 @@ func (st *Stream) next(left int) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return st.pick.pick(logits, &st.gen, len(st.tokens)), nil
+	return st.pick.pick(logits, &st.gen, st.tokens, st.prompt)
 }
 
 // round decides one token or more with the help of the draft; false where there is nothing to speculate on: a prompt
@@ -129,8 +129,11 @@ func (st *Stream) judgeToken(_, i int, logits []float32) error {
 	if p.stopped {
 		return nil
 	}
-	id := st.pick.pick(logits, &st.gen, len(st.tokens)+i)
+	id, err := st.pick.pick(logits, &st.gen, st.tokens[:len(st.tokens)+i], st.prompt)
+	if err != nil {
+		return err
+	}
 	p.picked = append(p.picked, id)
-	p.stopped = i == len(p.guess) || id != p.guess[i]
+	p.stopped = i == len(p.guess) || id != p.guess[i] || st.pick.rule.done()
 	return nil
 }

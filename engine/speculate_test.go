@@ -75,7 +75,8 @@ func TestFixturesSpeculation(t *testing.T) {
 			gens := []Gen{{}, {MaxTokens: 1}, {MaxTokens: 2}, {MaxTokens: 23}, {MaxTokens: 40, DraftTokens: 1}, {DraftTokens: 64}}
 			for seed := range uint64(6) {
 				gens = append(gens, Gen{Temperature: 0.05, Seed: seed}, Gen{Temperature: 1, TopK: 3, Seed: seed, MaxTokens: 60},
-					Gen{Temperature: 2, Seed: seed, Sequence: 4})
+					Gen{Temperature: 2, Seed: seed, Sequence: 4},
+					Gen{Temperature: 1, TopP: 0.9, MinP: 0.01, Seed: seed, Penalties: Penalties{Repeat: 1.3, Presence: 0.5, Frequency: 0.5}})
 			}
 			base := len(gens)
 			for _, g := range gens[:base] { // end each text before its time, by a text from its middle

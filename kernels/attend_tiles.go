@@ -17,11 +17,11 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 		l.F16ToF32(a.D[n:2*n], a.VD[:n])
 	}
 	few, most := t.few, t.rows
-	if a.NQ > fewQueries || a.NQ*a.HeadDim > fewValues || a.K32 != nil {
+	if few != nil && (a.NQ > few.queries || a.NQ*a.HeadDim > few.values || a.K32 != nil) {
 		few = nil
 	}
 	if few != nil {
-		most = fewRows
+		most = few.rows
 	}
 	for i := 0; i < a.NQ; {
 		rows := split(a.NQ-i, most)
@@ -53,9 +53,9 @@ func (t *floatTiles) attendScores(few *fewTiles, a *AttnPage, i, rows int) {
 	}
 	lo, hi = lo&^15, (hi+15)&^15
 	for j := lo; j < hi; {
-		if few != nil && hi-j >= fewCols {
+		if few != nil && hi-j >= few.cols {
 			few.dots(a, i, rows, j)
-			j += fewCols
+			j += few.cols
 		} else {
 			n := min(hi-j, t.cols)
 			t.dots(a, i, rows, j, n)
@@ -85,18 +85,18 @@ func (t *floatTiles) dots(a *AttnPage, i, rows, j, n int) {
 	}
 }
 
-// dots writes the dots of queries i to i+rows with fewCols keys from j, and asks for the keys that follow.
+// dots writes the dots of queries i to i+rows with cols keys from j, and asks for the keys that follow.
 func (t *fewTiles) dots(a *AttnPage, i, rows, j int) {
 	hd := a.HeadDim
 	q, p := a.Q[i*hd:(i+rows)*hd], &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
 	if a.K16 != nil {
-		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+fewCols)*hd][0], 16, hd*16, rows, hd, false, 2*fewCols*hd, 2*fewCols)
+		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+t.cols)*hd][0], 16, hd*16, rows, hd, false, 2*t.cols*hd, 2*t.cols)
 		return
 	}
-	k := a.K8[j*hd : (j+fewCols)*hd]
+	k := a.K8[j*hd : (j+t.cols)*hd]
 	for d := 0; d < hd; d += 32 {
-		next := fewCols*hd + d*fewCols - d*16
-		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, next, fewCols)
+		next := t.cols*hd + d*t.cols - d*16
+		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, next, t.cols)
 	}
 }
 
@@ -134,9 +134,9 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 	hd := a.HeadDim
 	out, p := a.Out[i*hd:(i+rows)*hd], a.P[i*PageKeys+lo:(i+rows)*PageKeys]
 	for d := 0; d < hd; {
-		if few != nil && hd-d >= fewCols {
+		if few != nil && hd-d >= few.cols {
 			few.weigh(a, out, p, d, rows, lo, hi)
-			d += fewCols
+			d += few.cols
 			continue
 		}
 		n := min(hd-d, t.cols)
@@ -153,7 +153,7 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 	}
 }
 
-// weigh continues columns d to d+fewCols of rows of out with keys lo to hi, and asks for the values that follow.
+// weigh continues columns d to d+cols of rows of out with keys lo to hi, and asks for the values that follow.
 func (t *fewTiles) weigh(a *AttnPage, out, p []float32, d, rows, lo, hi int) {
 	const ahead = 4096 // values
 	hd := a.HeadDim

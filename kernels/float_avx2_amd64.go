@@ -31,6 +31,17 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, _, k int, acc bool) {
 		gemmTileQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, nil, acc, s)
 	},
+	few: &fewTiles{rows: 3, cols: 32, queries: 3, values: 512, // two passes over B gain nothing
+		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int) {
+			gemmFewHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, ahead, step)
+		},
+		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
+			gemmFewQ8K256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		},
+		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
+			gemmFewQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		},
+	},
 }
 
 // gemmTile256 is the tile of floatTiles with 6 rows and 16 columns, all of which exist: m in 1..6, strides in bytes.
@@ -64,6 +75,22 @@ func gemmTileQ8K256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb,
 //
 //go:noescape
 func gemmTileQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask *int32, acc bool, s *float32)
+
+// gemmFewHalf256 is the tile of fewTiles for B in half precision: m in 1..3, k > 0, strides in bytes. A row of B is 16
+// columns and, b1 after them, 16 more.
+//
+//go:noescape
+func gemmFewHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, ahead, step int)
+
+// gemmFewQ8K256 is gemmFewHalf256 for B in q8_0 with a scale for each column.
+//
+//go:noescape
+func gemmFewQ8K256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+
+// gemmFewQ8V256 is gemmFewHalf256 for B in q8_0 with a scale for each row.
+//
+//go:noescape
+func gemmFewQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
 
 // softmaxRow256: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.

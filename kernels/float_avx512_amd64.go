@@ -23,7 +23,7 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool) {
 		gemmTileQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
 	},
-	few: &fewTiles{
+	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, // 7 of 64 are faster, 6 of 128 are not
 		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int) {
 			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, ahead, step)
 		},

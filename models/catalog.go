@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/freehold-slm/freehold/models/spell"
 )
 
 // Artefact is a file that pull can fetch: where it comes from, which bytes it
@@ -107,7 +109,7 @@ func (e *UnknownNameError) Error() string {
 func nearest(name string, known []string) string {
 	best, at := "", len(name)/3+1
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), k); d < at {
+		if d := spell.Distance(strings.ToLower(name), k); d < at {
 			best, at = k, d
 		}
 	}
@@ -123,25 +125,4 @@ func nearest(name string, known []string) string {
 		}
 	}
 	return best
-}
-
-// editDistance is Levenshtein's, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -169,7 +170,7 @@ func (c *quantizeCmd) importance(a *app, f *gguf.File, level *kernels.Level, thr
 			return nil, usagef("%s is there already; --force overwrites it", c.ImatrixOut)
 		}
 	}
-	texts, err := distill.ReadTexts(c.ImatrixFrom)
+	texts, err := data.Texts(c.ImatrixFrom)
 	if err != nil {
 		return nil, err
 	}

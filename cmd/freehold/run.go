@@ -15,16 +15,22 @@ type runCmd struct {
 	Model  string `arg:"" help:"GGUF file or catalogue name."`
 	Prompt string `arg:"" optional:"" help:"What to ask; - or nothing reads standard input, or starts a chat on a terminal."`
 	modelFlags
-	System      string   `help:"System turn before the prompt."`
-	Raw         bool     `help:"Continue the prompt as plain text, without the chat template."`
-	MaxTokens   int      `short:"n" default:"512" help:"Most tokens of an answer; 0 = as many as the context holds."`
-	Temperature float64  `default:"0" help:"0 = always the most likely token; higher = more varied."`
-	TopK        int      `default:"0" help:"Sample among this many most likely tokens; 0 = all."`
-	Seed        uint64   `default:"0" help:"With a temperature: the same seed gives the same answer."`
-	Stop        []string `sep:"none" help:"Text that ends the answer; may be repeated." placeholder:"TEXT"`
-	Stats       bool     `help:"Print token counts and speed to standard error."`
-	Draft       string   `help:"Guess tokens ahead, for speed; the answer stays the same. A smaller model of the same vocabulary, or lookup: what followed the same words before." placeholder:"MODEL"`
-	DraftTokens int      `default:"8" help:"With --draft: tokens guessed at a time at most." placeholder:"N"`
+	grammarFlags
+	System           string   `help:"System turn before the prompt."`
+	Raw              bool     `help:"Continue the prompt as plain text, without the chat template."`
+	MaxTokens        int      `short:"n" default:"512" help:"Most tokens of an answer; 0 = as many as the context holds."`
+	Temperature      float64  `default:"0" help:"0 = always the most likely token; higher = more varied."`
+	TopK             int      `default:"0" help:"Sample among this many most likely tokens; 0 = all."`
+	TopP             float64  `default:"0" help:"Sample among the most likely tokens that reach this probability together; 0 = all." placeholder:"P"`
+	MinP             float64  `default:"0" help:"Leave out tokens less likely than this part of the most likely one's probability." placeholder:"P"`
+	Seed             uint64   `default:"0" help:"With a temperature: the same seed gives the same answer."`
+	RepeatPenalty    float64  `default:"1" help:"Divides the logits of tokens among the last 64; 1 = none." placeholder:"X"`
+	PresencePenalty  float64  `default:"0" help:"Subtracted from the logits of tokens that were generated." placeholder:"X"`
+	FrequencyPenalty float64  `default:"0" help:"The same, as often as they were." placeholder:"X"`
+	Stop             []string `sep:"none" help:"Text that ends the answer; may be repeated." placeholder:"TEXT"`
+	Stats            bool     `help:"Print token counts and speed to standard error."`
+	Draft            string   `help:"Guess tokens ahead, for speed; the answer stays the same. A smaller model of the same vocabulary, or lookup: what followed the same words before." placeholder:"MODEL"`
+	DraftTokens      int      `default:"8" help:"With --draft: tokens guessed at a time at most." placeholder:"N"`
 }
 
 // answer is freehold/run/1.
@@ -51,6 +57,16 @@ func (c *runCmd) gen() (engine.Gen, error) {
 		return engine.Gen{}, usagef("--temperature is %v, want 0 to 100", c.Temperature)
 	case c.TopK < 0:
 		return engine.Gen{}, usagef("--top-k is %d, want 0 or more", c.TopK)
+	case !(c.TopP >= 0 && c.TopP <= 1):
+		return engine.Gen{}, usagef("--top-p is %v, want 0 to 1", c.TopP)
+	case !(c.MinP >= 0 && c.MinP <= 1):
+		return engine.Gen{}, usagef("--min-p is %v, want 0 to 1", c.MinP)
+	case !(c.RepeatPenalty > 0 && c.RepeatPenalty <= 100):
+		return engine.Gen{}, usagef("--repeat-penalty is %v, want 1 (none) or another number above 0 and up to 100", c.RepeatPenalty)
+	case !(c.PresencePenalty >= -100 && c.PresencePenalty <= 100):
+		return engine.Gen{}, usagef("--presence-penalty is %v, want -100 to 100", c.PresencePenalty)
+	case !(c.FrequencyPenalty >= -100 && c.FrequencyPenalty <= 100):
+		return engine.Gen{}, usagef("--frequency-penalty is %v, want -100 to 100", c.FrequencyPenalty)
 	case c.DraftTokens < 1 || c.DraftTokens > engine.MaxDraftTokens:
 		return engine.Gen{}, usagef("--draft-tokens is %d, want 1 to %d", c.DraftTokens, engine.MaxDraftTokens)
 	}
@@ -59,12 +75,17 @@ func (c *runCmd) gen() (engine.Gen, error) {
 			return engine.Gen{}, usagef("--stop is empty, want a text")
 		}
 	}
-	return engine.Gen{MaxTokens: c.MaxTokens, Temperature: c.Temperature, TopK: c.TopK, Seed: c.Seed, Stop: c.Stop, DraftTokens: c.DraftTokens}, nil
+	return engine.Gen{MaxTokens: c.MaxTokens, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, MinP: c.MinP,
+		Penalties: engine.Penalties{Repeat: c.RepeatPenalty, Presence: c.PresencePenalty, Frequency: c.FrequencyPenalty},
+		Seed:      c.Seed, Stop: c.Stop, DraftTokens: c.DraftTokens}, nil
 }
 
 func (c *runCmd) Run(a *app) error {
 	gen, err := c.gen()
 	if err != nil {
+		return err
+	}
+	if gen.Grammar, err = c.grammarFlags.compile(); err != nil {
 		return err
 	}
 	if c.Raw && c.System != "" {

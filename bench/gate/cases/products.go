@@ -23,6 +23,18 @@ func init() {
 			piece{fmt.Sprintf("Unpack/%s/K=1536", f.Name), unpack(f, 1536)},
 			piece{fmt.Sprintf("UnpackTile/%s/K=1536", f.Name), unpackTile(f, 1536)})
 	}
+	for _, typ := range []kernels.Type{kernels.Q4_0, kernels.Q5_1, kernels.Q2_K, kernels.Q3_K, kernels.Q5_K, kernels.IQ4_NL, kernels.IQ4_XS, kernels.MXFP4} {
+		f, _ := quant.ByType(typ)
+		pieces = append(pieces,
+			piece{fmt.Sprintf("Gemv/%s/K=1536", f.Name), gemv(f, 1536)},
+			piece{fmt.Sprintf("UnpackTile/%s/K=1536", f.Name), unpackTile(f, 1536)})
+	}
+	for _, typ := range []kernels.Type{kernels.F32, kernels.F16, kernels.BF16} {
+		f, _ := quant.ByType(typ)
+		pieces = append(pieces,
+			piece{fmt.Sprintf("GemvFloat/%s/K=1536", f.Name), gemvFloat(f, 1536)},
+			piece{fmt.Sprintf("UnpackFloat/%s/K=256", f.Name), unpackFloat(f, 256)})
+	}
 	pieces = append(pieces,
 		piece{"GemmF32/packed", gemmF32(96, 32, 384, false)},
 		piece{"GemmF32/NN", gemmF32(48, 96, 192, false)},
@@ -54,6 +66,34 @@ func gemv(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
 		l.Quantize(a, 0, 1, 0, normals(r, k))
 		multiply := l.Gemv[f.Type]
 		return func() { multiply(dst, w, a, 0, s) }, nil
+	}
+}
+
+// gemvFloat is gemv for a float format.
+func gemvFloat(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
+	return func(r *rand.Rand) (func(), error) {
+		l, err := kernels.Best()
+		if err != nil || l.GemvFloat[f.Type] == nil {
+			return nil, err
+		}
+		rows := (64 << 10) / (k * f.Bytes) / 16 * 16
+		w, x, s, dst := weights(r, f, max(16, rows), k), normals(r, k), kernels.NewScratch(k), room[float32](max(16, rows))
+		multiply := l.GemvFloat[f.Type]
+		return func() { multiply(dst, w, x, s) }, nil
+	}
+}
+
+// unpackFloat decodes and turns a tile's rows of a float format.
+func unpackFloat(f *quant.Format, k int) func(r *rand.Rand) (func(), error) {
+	return func(r *rand.Rand) (func(), error) {
+		l, err := kernels.Best()
+		if err != nil || l.UnpackFloat[f.Type] == nil {
+			return nil, err
+		}
+		const rows = kernels.TileRows
+		w, dst := weights(r, f, rows, k), room[float32](rows*k)
+		fill := l.UnpackFloat[f.Type]
+		return func() { fill(dst, rows, w, k*f.Bytes, rows, k) }, nil
 	}
 }
 

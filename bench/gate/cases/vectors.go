@@ -10,10 +10,10 @@ import (
 func init() {
 	for _, a := range []struct {
 		headDim, queries int
-		half             bool
-	}{{64, 3, true}, {64, 12, true}, {64, 12, false}, {128, 6, true}} {
-		pieces = append(pieces, piece{fmt.Sprintf("AttendPage/headDim=%d/queries=%d/f16=%t", a.headDim, a.queries, a.half),
-			attendPage(a.headDim, a.queries, a.half)})
+		kv               string
+	}{{64, 3, "f16"}, {64, 3, "q8_0"}, {64, 12, "f16"}, {64, 12, "f32"}, {64, 12, "q8_0"}, {128, 6, "f16"}} {
+		pieces = append(pieces, piece{fmt.Sprintf("AttendPage/headDim=%d/queries=%d/%s", a.headDim, a.queries, a.kv),
+			attendPage(a.headDim, a.queries, a.kv)})
 	}
 	const n = 1536
 	pieces = append(pieces,
@@ -62,8 +62,8 @@ func vector(name string, ready func(l *kernels.Level, r *rand.Rand) func()) piec
 	}}
 }
 
-// attendPage is queries against a full page.
-func attendPage(headDim, queries int, half bool) func(r *rand.Rand) (func(), error) {
+// attendPage is queries against a full page of keys and values in f32, f16 or q8_0.
+func attendPage(headDim, queries int, kv string) func(r *rand.Rand) (func(), error) {
 	return func(r *rand.Rand) (func(), error) {
 		l, err := kernels.Best()
 		if err != nil {
@@ -76,12 +76,22 @@ func attendPage(headDim, queries int, half bool) func(r *rand.Rand) (func(), err
 			a.Hi[i] = kernels.PageKeys
 		}
 		k, v := normals(r, kernels.PageKeys*headDim), normals(r, kernels.PageKeys*headDim)
-		if half {
+		switch kv {
+		case "f32":
+			a.K32, a.V32 = k, v
+		case "f16":
 			a.K16, a.V16 = room[uint16](len(k)), room[uint16](len(v))
 			l.F32ToF16(a.K16, k)
 			l.F32ToF16(a.V16, v)
-		} else {
-			a.K32, a.V32 = k, v
+		case "q8_0":
+			a.K8, a.V8, a.D = room[int8](len(k)), room[int8](len(v)), room[float32](2*len(k)/32)
+			a.KD, a.VD = room[uint16](len(k)/32), room[uint16](len(v)/32)
+			for i := range k {
+				a.K8[i], a.V8[i] = int8(40*k[i]), int8(40*v[i])
+			}
+			for i := range a.KD {
+				a.KD[i], a.VD[i] = 0x2400, 0x2400 // 2^-6
+			}
 		}
 		return func() { l.AttendPage(a) }, nil
 	}

@@ -1,0 +1,167 @@
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/freehold-slm/freehold/models/spell"
+)
+
+// Columns names what a file calls the parts of a row; "" = the usual name (text, label, id, group).
+type Columns struct {
+	Text  string `yaml:"text" json:"text,omitempty"`
+	Label string `yaml:"label" json:"label,omitempty"`
+	ID    string `yaml:"id" json:"id,omitempty"`
+	Group string `yaml:"group" json:"group,omitempty"`
+}
+
+// usual fills in the usual names.
+func (c Columns) usual() Columns {
+	for _, f := range []struct {
+		to   *string
+		name string
+	}{{&c.Text, "text"}, {&c.Label, "label"}, {&c.ID, "id"}, {&c.Group, "group"}} {
+		if *f.to == "" {
+			*f.to = f.name
+		}
+	}
+	return c
+}
+
+// ReadOptions say what a file's rows must be like.
+type ReadOptions struct {
+	Split    string   // goes into the ids that are made here
+	Labels   []string // nil = any label passes, unread
+	NeedGold bool     // a row without a label is a mistake
+	Columns  Columns
+}
+
+// format is a file format of task data.
+type format struct {
+	name string
+	exts []string // of the path; "/" = a folder
+	read func(path string, o *ReadOptions, add func(line int, r raw) error) error
+}
+
+// formats holds every format; each is defined in its own file. What has no extension of theirs is read as the first.
+var formats = []format{jsonl, csvFile, tsvFile, lines, folder}
+
+// raw is a row as it stands in a file.
+type raw struct {
+	id, text, group string
+	label           *string
+}
+
+// maxText bounds a row of a data file, in bytes.
+const maxText = 16 << 20
+
+// Read reads the rows of a file or folder, whose format its name tells.
+func Read(path string, o ReadOptions) ([]Row, error) {
+	f := formats[0]
+	if st, err := os.Stat(path); err != nil {
+		return nil, &Error{File: path, Msg: "cannot be read: " + errText(err)}
+	} else if st.IsDir() {
+		f = folder
+	} else if ext := strings.ToLower(filepath.Ext(path)); ext != "" {
+		for _, g := range formats {
+			if slices.Contains(g.exts, ext) {
+				f = g
+			}
+		}
+		if unread := unreadable[ext]; unread != "" {
+			return nil, &Error{File: path, Msg: "is " + unread + ", which is not read", Fix: "write it as JSONL or CSV"}
+		}
+	}
+	var rows []Row
+	err := f.read(path, &o, func(line int, r raw) error {
+		row, err := o.row(r)
+		if err != nil {
+			return &Error{File: path, Line: line, Msg: err.Error()}
+		}
+		if row.ID == "" {
+			row.ID = hashOf(o.Split, row.Text, strconv.Itoa(line))[:16]
+		}
+		row.File, row.Line = path, line
+		rows = append(rows, row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		label := "..."
+		if o.Labels != nil {
+			label = o.Labels[0]
+		}
+		fix := "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + label + "\"}"
+		if f.name == folder.name {
+			fix = "put .txt files into it, or into one folder a label"
+		}
+		return nil, &Error{File: path, Msg: "holds no rows", Fix: fix}
+	}
+	return rows, nil
+}
+
+// unreadable are formats that people have and this package does not read, by extension.
+var unreadable = map[string]string{".parquet": "Parquet", ".arrow": "Arrow", ".feather": "Feather", ".xlsx": "a spreadsheet", ".xls": "a spreadsheet", ".ods": "a spreadsheet",
+	".gz": "compressed", ".zst": "compressed", ".zip": "compressed", ".bz2": "compressed", ".xz": "compressed", ".pdf": "a PDF"}
+
+// Texts reads the texts of a file; labels may be any, or missing.
+func Texts(path string) ([]string, error) {
+	rows, err := Read(path, ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(rows))
+	for i, r := range rows {
+		texts[i] = r.Text
+	}
+	return texts, nil
+}
+
+// row checks a row and finds its label.
+func (o *ReadOptions) row(r raw) (Row, error) {
+	row := Row{ID: r.id, Text: r.text, Group: r.group, Gold: -1}
+	switch {
+	case !utf8.ValidString(r.text) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
+		return row, errors.New("the row is not valid UTF-8")
+	case len(r.text) > maxText:
+		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
+	}
+	if r.label != nil && o.Labels != nil {
+		if row.Gold = slices.Index(o.Labels, *r.label); row.Gold < 0 {
+			return row, errors.New(spell.Unknown("label", *r.label, "the row", o.Labels))
+		}
+	}
+	if row.Gold < 0 && o.NeedGold {
+		return row, errors.New("a test row needs a gold label")
+	}
+	return row, nil
+}
+
+// errText is an error without the path that it repeats.
+func errText(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// hashOf hashes its parts, told apart.
+func hashOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,87 @@
+// Package data reads task data and makes it fit to learn from: rows of any of the known file formats, split, without
+// repetitions and with what shall not be learnt masked. What it leaves out or changes, it counts.
+//
+// A format is one file with an entry in formats.
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Row is one row of task data.
+type Row struct {
+	ID    string // unique; given, or made from split, place and text
+	Text  string
+	Gold  int    // index of the gold label; -1 = none
+	Group string // rows of one group stay together in a split; "" = the row is by itself
+
+	File string // where it was read
+	Line int    // 0 = the file as a whole
+}
+
+// Set is task data, split.
+type Set struct {
+	Train, Valid, Test []Row
+	Hash               string // of all rows and their split
+	Licence            string
+	Report             Report
+}
+
+// part is one of a set's splits by name.
+type part struct {
+	name string
+	rows *[]Row
+}
+
+// parts lists the splits, the one to be kept clean first: what is in the test rows must not be learnt from.
+func (s *Set) parts() []part {
+	return []part{{"test", &s.Test}, {"valid", &s.Valid}, {"train", &s.Train}}
+}
+
+// Unique refuses ids that occur twice.
+func (s *Set) Unique() error {
+	ids := map[string]Row{}
+	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {
+		for _, row := range *p.rows {
+			if first, ok := ids[row.ID]; ok {
+				return &Error{File: row.File, Line: row.Line, Msg: fmt.Sprintf("row id %.40q is already that of %s:%d", row.ID, first.File, first.Line),
+					Fix: "give every row its own id, or none"}
+			}
+			ids[row.ID] = row
+		}
+	}
+	return nil
+}
+
+// Sum sets Hash.
+func (s *Set) Sum() {
+	h := sha256.New()
+	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {
+		for _, row := range *p.rows {
+			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
+		}
+	}
+	s.Hash = hex.EncodeToString(h.Sum(nil))
+}
+
+// Error is a mistake in a data file, with its place.
+type Error struct {
+	File string
+	Line int // 0 = the file as a whole
+	Msg  string
+	Fix  string // what to do; may be empty
+}
+
+func (e *Error) Error() string {
+	s := e.File
+	if e.Line > 0 {
+		s += fmt.Sprintf(":%d", e.Line)
+	}
+	s += ": " + e.Msg
+	if e.Fix != "" {
+		s += "; " + e.Fix
+	}
+	return s
+}

@@ -1,0 +1,145 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// TidyOptions say what to leave out of a set and what to mask in it.
+type TidyOptions struct {
+	Labels     []string
+	Mask       []string // kinds of personal data, see Masks
+	MinChars   int      // 0 = no bound
+	MaxChars   int      // 0 = no bound
+	Duplicates string   // "keep", "exact" (same words) or "near"
+	Near       float64  // with "near": similarity from which a text is a repetition, 0.5 to 1
+}
+
+// Report counts what a set holds, and what was left out of it and changed in it.
+type Report struct {
+	Schema string         `json:"schema"`
+	Splits []SplitReport  `json:"splits"`
+	Out    []OutReport    `json:"left_out"`
+	Masked map[string]int `json:"masked"` // places, by kind
+	Unsure int            `json:"unsure"` // texts left out as repetitions whose label was another than the kept one's
+}
+
+// SplitReport is what one split holds.
+type SplitReport struct {
+	Name   string         `json:"name"`
+	Rows   int            `json:"rows"`
+	Labels map[string]int `json:"labels"` // rows by gold label; "" = none
+	Chars  [3]int         `json:"chars"`  // smallest, median and largest length of a text, in characters
+}
+
+// OutReport counts rows of one split that were left out for one reason.
+type OutReport struct {
+	Split  string   `json:"split"`
+	Reason string   `json:"reason"`
+	Rows   int      `json:"rows"`
+	IDs    []string `json:"ids"` // some of them, as they stand in their file
+}
+
+// someIDs is how many ids an OutReport names.
+const someIDs = 20
+
+// LeaveOut counts rows that are not in the set.
+func (r *Report) LeaveOut(split, reason string, n int, ids ...string) {
+	if n == 0 {
+		return
+	}
+	at := slices.IndexFunc(r.Out, func(o OutReport) bool { return o.Split == split && o.Reason == reason })
+	if at < 0 {
+		r.Out, at = append(r.Out, OutReport{Split: split, Reason: reason, IDs: []string{}}), len(r.Out)
+	}
+	o := &r.Out[at]
+	o.Rows += n
+	o.IDs = append(o.IDs, ids[:min(len(ids), someIDs-len(o.IDs))]...)
+}
+
+// String is the report in a line: what was left out and changed; "" = nothing.
+func (r *Report) String() string {
+	var all []string
+	for _, o := range r.Out {
+		all = append(all, fmt.Sprintf("%d %s rows left out (%s)", o.Rows, o.Split, o.Reason))
+	}
+	for _, kind := range sortedKeys(r.Masked) {
+		all = append(all, fmt.Sprintf("%d times %s masked", r.Masked[kind], kind))
+	}
+	if r.Unsure > 0 {
+		all = append(all, fmt.Sprintf("%d texts stand there twice with different labels", r.Unsure))
+	}
+	return strings.Join(all, "; ")
+}
+
+// Tidy masks, then leaves out what is too short or too long, then repetitions: within a split, and of test and valid
+// rows in the rows that are learnt from. Rows keep their order.
+func (s *Set) Tidy(o TidyOptions) {
+	mask := masker(o.Mask)
+	same := repeats(o)
+	for _, p := range s.parts() {
+		kept := (*p.rows)[:0:0]
+		for _, row := range *p.rows {
+			row.Text = mask(row.Text, &s.Report)
+			chars := utf8.RuneCountInString(row.Text)
+			switch first, where := same.find(row.Text); {
+			case o.MinChars > 0 && chars < o.MinChars:
+				s.Report.LeaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), 1, row.ID)
+			case o.MaxChars > 0 && chars > o.MaxChars:
+				s.Report.LeaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), 1, row.ID)
+			case where != "":
+				reason := "repeats a " + where + " text"
+				s.Report.LeaveOut(p.name, reason, 1, row.ID)
+				if row.Gold >= 0 && first.Gold >= 0 && row.Gold != first.Gold {
+					s.Report.Unsure++
+				}
+			default:
+				same.add(row, p.name)
+				kept = append(kept, row)
+			}
+		}
+		*p.rows = kept
+	}
+	s.describe(o.Labels)
+}
+
+// describe fills in what the splits hold.
+func (s *Set) describe(labels []string) {
+	r := &s.Report
+	r.Schema, r.Splits = "freehold/data/1", nil
+	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {
+		d := SplitReport{Name: p.name, Rows: len(*p.rows), Labels: map[string]int{}}
+		var chars []int
+		for _, row := range *p.rows {
+			label := ""
+			if row.Gold >= 0 && row.Gold < len(labels) {
+				label = labels[row.Gold]
+			}
+			d.Labels[label]++
+			chars = append(chars, utf8.RuneCountInString(row.Text))
+		}
+		if n := len(chars); n > 0 {
+			sort.Ints(chars)
+			d.Chars = [3]int{chars[0], chars[n/2], chars[n-1]}
+		}
+		r.Splits = append(r.Splits, d)
+	}
+	if r.Out == nil {
+		r.Out = []OutReport{}
+	}
+	if r.Masked == nil {
+		r.Masked = map[string]int{}
+	}
+}
+
+func sortedKeys(m map[string]int) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	mathbits "math/bits"
+
+	"github.com/freehold-slm/freehold/engine/grammar"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+// constraint keeps a generation within a grammar; nil = anything may come.
+type constraint struct {
+	at  *grammar.Matcher
+	v   *grammar.Vocab
+	tok *token.Tokenizer
+}
+
+// constrain makes the constraint of a generation.
+func (m *Model) constrain(g *grammar.Grammar) (*constraint, error) {
+	if g == nil {
+		return nil, nil
+	}
+	tok, err := m.LoadTokenizer()
+	if err != nil {
+		return nil, err
+	}
+	m.vocabOnce.Do(func() {
+		var ends []int32
+		for id := range int32(m.Spec.Vocab) {
+			if tok.IsEOG(id) {
+				ends = append(ends, id)
+			}
+		}
+		m.vocab = grammar.NewVocab(m.Spec.Vocab, func(id int32) []byte { return tok.Piece(id, false) }, ends)
+	})
+	return &constraint{g.NewMatcher(), m.vocab, tok}, nil
+}
+
+// restrict sets the logits of tokens that may not come to -Inf.
+func (c *constraint) restrict(logits []float32) error {
+	mask := c.at.Mask(c.v)
+	if mask.Empty() {
+		return fmt.Errorf("engine: the grammar wants text that no token of the vocabulary spells")
+	}
+	never := float32(math.Inf(-1))
+	for w, bits := range mask {
+		part := logits[w*64 : min(len(logits), w*64+64)]
+		for not := ^bits; not != 0; not &= not - 1 {
+			if i := mathbits.TrailingZeros64(not); i < len(part) {
+				part[i] = never
+			}
+		}
+	}
+	return nil
+}
+
+// accept goes on by a token.
+func (c *constraint) accept(id int32) {
+	if !c.tok.IsEOG(id) && !c.at.Accept(c.tok.Piece(id, false)) {
+		panic(fmt.Sprintf("engine: token %d is within the grammar's mask and not taken by it", id))
+	}
+}
+
+// done tells whether nothing more may come.
+func (c *constraint) done() bool { return c != nil && c.at.Done() }

@@ -1,0 +1,191 @@
+package grammar
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// A mask is made in two steps. What tokens may follow depends mostly on the top of the stacks: a token within a string does
+// not ask where the string stands. So the vocabulary is walked once for each top (a view), by a matcher for whose stacks
+// the world ends below it; tokens that leave the top are doubtful, and only these are tried in the place itself (as
+// XGrammar tells tokens apart that depend on the context; Dong et al. 2024).
+
+// top is how many frames of a stack a view has.
+const top = 2
+
+// view is what is known of all places that look alike from the top.
+type view struct {
+	sure  Mask
+	doubt []doubt
+}
+
+// doubt are parts of the vocabulary's tree whose tokens leave the top after prefix.
+type doubt struct {
+	prefix []byte
+	nodes  []int32 // which follow prefix
+}
+
+// views are a grammar's views of one vocabulary, shared by all its matchers.
+type views struct {
+	mu    sync.Mutex
+	of    *Vocab
+	done  map[string]*view
+	probe *Matcher
+}
+
+// maxViews bounds how many are kept: 19 KB each for 152 000 tokens, and their doubts.
+const maxViews = 2048
+
+// Mask is the set of tokens that may follow: those that the grammar can take whole, and those that end the text where it
+// is complete. It stays valid until the next call, and is not to be changed.
+func (m *Matcher) Mask(v *Vocab) Mask {
+	m.key = m.look(m.key[:0], int32(v.most))
+	w := m.g.view(m, v)
+	if !m.Complete() && len(w.doubt) == 0 {
+		return w.sure
+	}
+	m.mask = append(m.mask[:0], w.sure...)
+	for _, d := range w.doubt {
+		at := m.cur
+		for _, b := range d.prefix {
+			if at = m.step(at, b); at == dead {
+				break
+			}
+		}
+		for _, n := range d.nodes {
+			if at != dead {
+				m.walk(v, at, n)
+			}
+		}
+	}
+	if m.Complete() {
+		for _, id := range v.ends {
+			m.mask.set(id)
+		}
+	}
+	return m.mask
+}
+
+// walk sets the tokens of a node of the tree and all that begin with it, as far as the grammar takes them from a state.
+func (m *Matcher) walk(v *Vocab, at, node int32) {
+	m.way = append(m.way[:0], step{at, false, v.nodes[node].skip})
+	for i := node; i < v.nodes[node].skip; {
+		for i >= m.way[len(m.way)-1].end {
+			m.way = m.way[:len(m.way)-1]
+		}
+		n := &v.nodes[i]
+		to := m.step(m.way[len(m.way)-1].state, n.b)
+		if to == dead {
+			i = n.skip
+			continue
+		}
+		for _, id := range v.ids[n.first:][:n.count] {
+			m.mask.set(id)
+		}
+		if n.skip > i+1 {
+			m.way = append(m.way, step{to, false, n.skip})
+		}
+		i++
+	}
+}
+
+// step is a place on the way down the tree.
+type step struct {
+	state int32
+	left  bool  // a shorter text could leave the top
+	end   int32 // the node after all that begin with this one
+}
+
+// look describes the state's top as far as most bytes can tell: a loop's rounds to go are all the same beyond that.
+func (m *Matcher) look(to []byte, most int32) []byte {
+	number := func(v int32) { to = binary.AppendVarint(to, int64(v)) }
+	for _, c := range m.states[m.cur].at {
+		number(c.node)
+		id := c.frame
+		for n := 0; id != 0 && n < top; n++ {
+			f := m.frames[id]
+			number(f.node)
+			if n := &m.g.nodes[f.node]; n.kind == opLoop {
+				number(min(max(n.min-f.count, 0), most+1))
+				if n.max >= 0 {
+					number(min(n.max-f.count, most+1))
+				}
+			}
+			id = f.parent
+		}
+		number(-2)
+	}
+	return to
+}
+
+// view finds the view of m's state, whose description is m.key.
+func (g *Grammar) view(m *Matcher, v *Vocab) *view {
+	s := &g.views
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of != v || len(s.done) >= maxViews {
+		s.of, s.done = v, map[string]*view{}
+	}
+	if w, ok := s.done[string(m.key)]; ok {
+		return w
+	}
+	if s.probe == nil || len(s.probe.states) > maxStates {
+		s.probe = g.NewMatcher()
+	}
+	p := s.probe
+	p.todo = p.todo[:0]
+	for _, c := range m.states[m.cur].at {
+		if c.node >= 0 {
+			p.todo = append(p.todo, config{c.node, p.cut(m.frames, c.frame, top)})
+		}
+	}
+	w := &view{sure: make(Mask, (v.size+63)/64)}
+	if at := p.close(); at != dead {
+		w.fill(p, at, v)
+	}
+	s.done[string(m.key)] = w
+	return w
+}
+
+// cut takes over the upper frames of a stack; below them is nothing.
+func (m *Matcher) cut(frames []frame, id int32, n int) int32 {
+	if id == 0 || n == 0 {
+		return 0
+	}
+	f := frames[id]
+	f.parent = m.cut(frames, f.parent, n-1)
+	return m.push(f)
+}
+
+// fill walks the whole vocabulary. A token is sure when the top takes it, or ends with it: what is below goes on somehow.
+func (w *view) fill(p *Matcher, at int32, v *Vocab) {
+	way, said := []step{{at, false, int32(len(v.nodes))}}, []byte(nil)
+	doubtAt := []int{-1} // for each step of the way its doubt
+	for i := int32(0); i < int32(len(v.nodes)); {
+		for i >= way[len(way)-1].end {
+			way, doubtAt, said = way[:len(way)-1], doubtAt[:len(doubtAt)-1], said[:len(said)-1]
+		}
+		n, last := &v.nodes[i], len(way)-1
+		to := p.step(way[last].state, n.b)
+		if to == dead {
+			if way[last].left {
+				if doubtAt[last] < 0 {
+					doubtAt[last] = len(w.doubt)
+					w.doubt = append(w.doubt, doubt{prefix: append([]byte(nil), said...)})
+				}
+				d := &w.doubt[doubtAt[last]]
+				d.nodes = append(d.nodes, i)
+			}
+			i = n.skip
+			continue
+		}
+		for _, id := range v.ids[n.first:][:n.count] {
+			w.sure.set(id)
+		}
+		if n.skip > i+1 {
+			way = append(way, step{to, way[last].left || p.states[to].at[0].node < 0, n.skip})
+			doubtAt, said = append(doubtAt, -1), append(said, n.b)
+		}
+		i++
+	}
+}

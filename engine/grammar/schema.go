@@ -1,0 +1,532 @@
+package grammar
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// AnyJSON is a grammar of any JSON object.
+func AnyJSON() (*Grammar, error) {
+	rules := jsonRules()
+	rules[root] = Ref(ruleObject)
+	return Compile(rules)
+}
+
+// Schema makes a grammar of the JSON texts that a JSON Schema (2020-12) allows. Objects have their properties in the order of
+// the schema, further ones after them. A keyword that is not enforced is refused with its place, as a JSON pointer; those
+// that say nothing about the text (title, description, default, ...) are let be.
+func Schema(text []byte) (*Grammar, error) {
+	doc, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	s := &schema{doc: doc, rules: jsonRules(), refs: map[string]string{}}
+	e, err := s.value(doc, "")
+	if err != nil {
+		return nil, err
+	}
+	s.rules[root] = e
+	g, err := Compile(s.rules)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return g, nil
+}
+
+// SchemaError is a part of a schema that is wrong or not enforced.
+type SchemaError struct {
+	Pointer string // RFC 6901
+	Msg     string
+}
+
+func (e *SchemaError) Error() string { return fmt.Sprintf("schema: %q: %s", "#"+e.Pointer, e.Msg) }
+
+func bad(at, format string, args ...any) error { return &SchemaError{at, fmt.Sprintf(format, args...)} }
+
+// object is a JSON object whose keys keep their order.
+type object struct {
+	keys   []string
+	values map[string]any
+}
+
+// maxNested bounds how deep a schema's JSON is nested.
+const maxNested = 200
+
+// parse reads JSON: *object, []any, string, json.Number, bool, nil.
+func parse(text []byte) (any, error) {
+	if !utf8.Valid(text) {
+		return nil, errors.New("is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	v, err := parseValue(d, 0)
+	if err != nil {
+		return nil, fmt.Errorf("is no JSON: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("holds more than one JSON value")
+	}
+	return v, nil
+}
+
+func parseValue(d *json.Decoder, deep int) (any, error) {
+	if deep > maxNested {
+		return nil, fmt.Errorf("nested more than %d deep", maxNested)
+	}
+	t, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t {
+	case json.Delim('{'):
+		o := &object{values: map[string]any{}}
+		for d.More() {
+			k, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			v, err := parseValue(d, deep+1)
+			if err != nil {
+				return nil, err
+			}
+			key := k.(string)
+			if _, ok := o.values[key]; ok {
+				return nil, fmt.Errorf("the key %.60q stands twice in one object", key)
+			}
+			o.keys, o.values[key] = append(o.keys, key), v
+		}
+		_, err := d.Token()
+		return o, err
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := parseValue(d, deep+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := d.Token()
+		return list, err
+	}
+	return t, nil
+}
+
+// schema compiles one document.
+type schema struct {
+	doc   any
+	rules map[string]Expr
+	refs  map[string]string // rule of each pointer that is referred to
+	deep  int
+}
+
+// said are the keywords that say nothing about the text.
+var said = []string{"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$anchor"}
+
+// kinds are the keywords of each type. Those of a type that a value cannot have are let be.
+var kinds = map[string][]string{
+	"object":  {"properties", "required", "additionalProperties", "minProperties", "maxProperties"},
+	"array":   {"items", "prefixItems", "minItems", "maxItems"},
+	"string":  {"minLength", "maxLength", "pattern", "format"},
+	"integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+	"number":  {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+	"boolean": nil,
+	"null":    nil,
+}
+
+var typeNames = []string{"object", "array", "string", "number", "integer", "boolean", "null"}
+
+// value compiles a schema that stands at a pointer.
+func (s *schema) value(v any, at string) (Expr, error) {
+	if s.deep++; s.deep > maxNested {
+		return nil, bad(at, "is nested more than %d deep", maxNested)
+	}
+	defer func() { s.deep-- }()
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return Ref(ruleValue), nil
+		}
+		return nil, bad(at, "false allows no value")
+	case *object:
+		return s.object(v, at)
+	}
+	return nil, bad(at, "is %s, want a schema: an object or true", jsonName(v))
+}
+
+// object compiles a schema that is an object.
+func (s *schema) object(o *object, at string) (Expr, error) {
+	for _, k := range []string{"$ref", "const", "enum", "anyOf", "oneOf", "allOf"} {
+		v, ok := o.values[k]
+		if !ok {
+			continue
+		}
+		for _, other := range o.keys { // together they would have to hold both
+			if other != k && !slices.Contains(said, other) && !(other == "type" && (k == "const" || k == "enum")) {
+				return nil, bad(at+"/"+escape(other), "stands beside %s, which is not enforced together; put it into the alternatives", k)
+			}
+		}
+		at := at + "/" + k
+		switch k {
+		case "$ref":
+			return s.ref(v, at)
+		case "const":
+			return s.constant(v, o, at)
+		case "enum":
+			list, ok := v.([]any)
+			if !ok || len(list) == 0 {
+				return nil, bad(at, "is %s, want a list of values", jsonName(v))
+			}
+			var all Alt
+			for i, c := range list {
+				e, err := s.constant(c, o, fmt.Sprintf("%s/%d", at, i))
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, e)
+			}
+			return all, nil
+		case "allOf":
+			if list, ok := v.([]any); ok && len(list) == 1 {
+				return s.value(list[0], at+"/0")
+			}
+			return nil, bad(at, "is not enforced with more than one schema; write them as one")
+		default:
+			list, ok := v.([]any)
+			if !ok || len(list) == 0 {
+				return nil, bad(at, "is %s, want a list of schemas", jsonName(v))
+			}
+			if k == "oneOf" {
+				if err := s.apart(list, at); err != nil {
+					return nil, err
+				}
+			}
+			var all Alt
+			for i, c := range list {
+				e, err := s.value(c, fmt.Sprintf("%s/%d", at, i))
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, e)
+			}
+			return all, nil
+		}
+	}
+	types, err := s.types(o, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range o.keys {
+		if k == "type" || slices.Contains(said, k) {
+			continue
+		}
+		known := false
+		for _, keys := range kinds {
+			known = known || slices.Contains(keys, k)
+		}
+		if !known {
+			return nil, bad(at+"/"+escape(k), "the keyword is not enforced here; leave it out, or write what it means another way")
+		}
+	}
+	var all Alt
+	for _, t := range types {
+		e, err := s.typed(t, o, at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// types are those that a schema allows: as it says, or as its keywords tell, or all.
+func (s *schema) types(o *object, at string) ([]string, error) {
+	v, ok := o.values["type"]
+	if !ok {
+		for _, t := range []string{"object", "array", "string", "number"} {
+			if slices.ContainsFunc(o.keys, func(k string) bool { return slices.Contains(kinds[t], k) }) {
+				return nil, bad(at, "has keywords of the type %s and no type; say \"type\": %q, for without it any other type passes", t, t)
+			}
+		}
+		return []string{"any"}, nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var types []string
+	for _, t := range list {
+		name, _ := t.(string)
+		if !slices.Contains(typeNames, name) {
+			return nil, bad(at+"/type", "is %s, want one of: %s", jsonName(t), strings.Join(typeNames, ", "))
+		}
+		types = append(types, name)
+	}
+	if len(types) == 0 {
+		return nil, bad(at+"/type", "is empty")
+	}
+	return types, nil
+}
+
+// typed compiles a schema for one of its types.
+func (s *schema) typed(t string, o *object, at string) (Expr, error) {
+	switch t {
+	case "any":
+		return Ref(ruleValue), nil
+	case "null":
+		return Literal("null"), nil
+	case "boolean":
+		return Alt{Literal("true"), Literal("false")}, nil
+	case "integer", "number":
+		return s.number(t, o, at)
+	case "string":
+		return s.text(o, at)
+	case "array":
+		return s.array(o, at)
+	}
+	return s.members(o, at)
+}
+
+// constant matches one value, which must be of the type where one is said.
+func (s *schema) constant(v any, o *object, at string) (Expr, error) {
+	if t, ok := o.values["type"].(string); ok {
+		if is := jsonName(v); t != is && !(is == "integer" && t == "number") {
+			return nil, bad(at, "is %s, and the type is %s", is, t)
+		}
+	}
+	return literal(v)
+}
+
+// literal matches a value as it stands.
+func literal(v any) (Expr, error) {
+	sp := Ref(ruleSpace)
+	switch v := v.(type) {
+	case string:
+		return jsonText(v), nil
+	case []any:
+		out := Seq{Literal("["), sp}
+		for i, x := range v {
+			if i > 0 {
+				out = append(out, Literal(","), sp)
+			}
+			e, err := literal(x)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, e, sp)
+		}
+		return append(out, Literal("]")), nil
+	case *object:
+		out := Seq{Literal("{"), sp}
+		for i, k := range v.keys {
+			if i > 0 {
+				out = append(out, Literal(","), sp)
+			}
+			e, err := literal(v.values[k])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, jsonText(k), sp, Literal(":"), sp, e, sp)
+		}
+		return append(out, Literal("}")), nil
+	case json.Number:
+		return Literal(v.String()), nil
+	case bool:
+		return Literal(strconv.FormatBool(v)), nil
+	}
+	return Literal("null"), nil
+}
+
+// ref compiles what a reference within the document points to, once.
+func (s *schema) ref(v any, at string) (Expr, error) {
+	p, _ := v.(string)
+	if !strings.HasPrefix(p, "#") || len(p) > 1 && p[1] != '/' {
+		return nil, bad(at, "is %.80s, want a place in this document, such as \"#/$defs/name\"", jsonText60(v))
+	}
+	if rule, ok := s.refs[p]; ok {
+		return Ref(rule), nil
+	}
+	to := s.doc
+	for _, key := range strings.Split(p, "/")[1:] {
+		key = strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")
+		switch x := to.(type) {
+		case *object:
+			var ok bool
+			if to, ok = x.values[key]; !ok {
+				return nil, bad(at, "points to %q, which is not there", p)
+			}
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(x) {
+				return nil, bad(at, "points to %q, which is not there", p)
+			}
+			to = x[i]
+		default:
+			return nil, bad(at, "points to %q, which is not there", p)
+		}
+	}
+	rule := fmt.Sprintf("ref-%d", len(s.refs))
+	s.refs[p] = rule
+	e, err := s.value(to, p[1:])
+	if err != nil {
+		return nil, err
+	}
+	s.rules[rule] = e
+	return Ref(rule), nil
+}
+
+// apart refuses alternatives of oneOf that a value could match two of.
+func (s *schema) apart(list []any, at string) error {
+	for i := range list {
+		for j := range i {
+			if !s.differ(list[i], list[j], 0) {
+				return bad(at, "alternatives %d and %d are not told apart by their types or by a required property with different const or enum values; anyOf needs no such proof", j, i)
+			}
+		}
+	}
+	return nil
+}
+
+// differ tells whether no value matches both schemas, as far as types and constants show.
+func (s *schema) differ(a, b any, deep int) bool {
+	x, y := s.resolve(a), s.resolve(b)
+	if x == nil || y == nil || deep > 8 {
+		return false
+	}
+	if p, q := values(x), values(y); p != nil && q != nil {
+		for _, v := range p {
+			if slices.Contains(q, v) {
+				return false
+			}
+		}
+		return true
+	}
+	p, errP := s.types(x, "")
+	q, errQ := s.types(y, "")
+	if errP != nil || errQ != nil {
+		return false
+	}
+	common := func(t string) bool {
+		return slices.Contains(q, t) || t == "any" || slices.Contains(q, "any") || t == "integer" && slices.Contains(q, "number") || t == "number" && slices.Contains(q, "integer")
+	}
+	if !slices.ContainsFunc(p, common) {
+		return true
+	}
+	if !slices.Equal(p, []string{"object"}) || !slices.Equal(q, []string{"object"}) {
+		return false
+	}
+	px, _ := x.values["properties"].(*object)
+	py, _ := y.values["properties"].(*object)
+	if px == nil || py == nil {
+		return false
+	}
+	for _, k := range px.keys {
+		if other, ok := py.values[k]; ok && required(x, k) && required(y, k) && s.differ(px.values[k], other, deep+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve follows a reference; nil where there is none.
+func (s *schema) resolve(v any) *object {
+	for range 8 {
+		o, ok := v.(*object)
+		if !ok {
+			return nil
+		}
+		p, ok := o.values["$ref"].(string)
+		if !ok {
+			return o
+		}
+		v = s.doc
+		for _, key := range strings.Split(p, "/")[1:] {
+			x, ok := v.(*object)
+			if !ok {
+				return nil
+			}
+			v = x.values[strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")]
+		}
+	}
+	return nil
+}
+
+// values are a schema's constants as JSON text; nil = it has none.
+func values(o *object) []string {
+	list, _ := o.values["enum"].([]any)
+	if c, ok := o.values["const"]; ok {
+		list = []any{c}
+	}
+	var all []string
+	for _, v := range list {
+		switch v.(type) {
+		case *object, []any:
+			return nil
+		}
+		all = append(all, fmt.Sprintf("%T %v", v, v))
+	}
+	return all
+}
+
+func required(o *object, key string) bool {
+	list, _ := o.values["required"].([]any)
+	return slices.Contains(list, any(key))
+}
+
+// count reads a keyword that holds a number of things.
+func count(o *object, key, at string, otherwise int) (int, error) {
+	v, ok := o.values[key]
+	if !ok {
+		return otherwise, nil
+	}
+	n, _ := v.(json.Number)
+	f, err := n.Float64()
+	if err != nil || f != math.Trunc(f) || f < 0 || f > maxRepeat {
+		return 0, bad(at+"/"+key, "is %s, want a whole number from 0 to %d", jsonText60(v), maxRepeat)
+	}
+	return int(f), nil
+}
+
+// jsonName names a value's type in JSON.
+func jsonName(v any) string {
+	switch v := v.(type) {
+	case *object:
+		return "object"
+	case []any:
+		return "array"
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case json.Number:
+		if f, err := v.Float64(); err == nil && f == math.Trunc(f) {
+			return "integer"
+		}
+		return "number"
+	}
+	return "null"
+}
+
+// jsonText60 shows a value in a message.
+func jsonText60(v any) string {
+	switch v := v.(type) {
+	case string:
+		return fmt.Sprintf("%.60q", v)
+	case json.Number, bool:
+		return fmt.Sprintf("%.60v", v)
+	}
+	return "a JSON " + jsonName(v)
+}
+
+// escape makes a key a part of a JSON pointer.
+func escape(key string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+}

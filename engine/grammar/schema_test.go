@@ -1,0 +1,161 @@
+package grammar
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestSchema(t *testing.T) {
+	for _, c := range []struct {
+		schema  string
+		yes, no []string
+	}{
+		{`true`, []string{`1`, `"a"`, `[1, {"b": null}]`, `-0.5e+3`}, []string{``, `01`, `{a: 1}`, `[1,]`, `"\x"`, `nul`, `'a'`, `"a` + "\n" + `"`}},
+		{`{}`, []string{`{}`, `true`}, []string{`tru`}},
+		{`{"type": "string"}`, []string{`""`, `"é😀\n\u00e9\ud83d\ude00\/"`}, []string{`"\ud83d"`, `"\ude00\ud83d"`, `"\u12"`, `1`, `"a`}},
+		{`{"type": "string", "minLength": 2, "maxLength": 3}`, []string{`"ab"`, `"日本語"`, `"\n\""`, `"\ud83d\ude00a"`}, []string{`"a"`, `"abcd"`, `""`}},
+		{`{"type": "string", "pattern": "^[A-Z]{2}\\d+$"}`, []string{`"AB1"`, `"ZZ123"`}, []string{`"A1"`, `"AB"`, `"AB1 "`}},
+		{`{"type": "string", "pattern": "b\\s\"?c"}`, []string{`"b c"`, `"xxb\n\"cyy"`, `"b\u000ac"`}, []string{`"bc"`, `"b` + "\n" + `c"`}},
+		{`{"type": "string", "format": "date"}`, []string{`"2024-02-29"`}, []string{`"2024-13-01"`, `"24-01-01"`, `""`}},
+		{`{"type": "string", "format": "uuid"}`, []string{`"123e4567-e89b-12d3-a456-426614174000"`}, []string{`"123"`}},
+		{`{"enum": ["a", 1, null, true, {"b": [1, 2.50]}]}`, []string{`"a"`, `1`, `null`, `true`, `{"b": [1,2.50]}`, `{ "b":[ 1, 2.50 ] }`}, []string{`"b"`, `2`, `false`, `{"b": [1, 2]}`}},
+		{`{"type": "string", "const": "x\"y"}`, []string{`"x\"y"`}, []string{`"x"`, `"x"y"`}},
+		{`{"type": "integer"}`, []string{`0`, `-1`, `12345`}, []string{`1.0`, `01`, `-`, `+1`, `-01`}},
+		{`{"type": ["integer", "null"]}`, []string{`7`, `null`}, []string{`"7"`}},
+		{`{"type": "boolean"}`, []string{`true`, `false`}, []string{`0`}},
+		{`{"type": "array", "items": {"type": "integer"}}`, []string{`[]`, `[1]`, `[1, 2,3]`, "[\n  1,\n  2\n]"}, []string{`[1,]`, `["a"]`, `[,1]`, "[" + strings.Repeat(" ", 30) + "]"}},
+		{`{"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 3}`, []string{`[1,2]`, `[1,2,3]`}, []string{`[]`, `[1]`, `[1,2,3,4]`}},
+		{`{"type": "array", "prefixItems": [{"const": 1}, {"const": 2}], "items": {"const": 3}, "minItems": 1, "maxItems": 4}`,
+			[]string{`[1]`, `[1,2]`, `[1,2,3]`, `[1,2,3,3]`}, []string{`[]`, `[2]`, `[1,3]`, `[1,2,3,3,3]`}},
+		{`{"type": "array", "prefixItems": [{"const": 1}, {"const": 2}], "items": false}`, []string{`[]`, `[1]`, `[1,2]`}, []string{`[1,2,3]`}},
+		{`{"type": "array", "maxItems": 0}`, []string{`[]`, `[ ]`}, []string{`[1]`}},
+		{`{"type": "object"}`, []string{`{}`, `{"a": 1, "b": {}}`}, []string{`{"a"}`, `{"a": 1,}`}},
+		{`{"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}, "c": {"const": 3}}, "required": ["b"]}`,
+			[]string{`{"b": 2}`, `{"a": 1, "b": 2}`, `{"b": 2, "c": 3}`, `{"a":1,"b":2,"c":3}`}, []string{`{}`, `{"a": 1}`, `{"b": 2, "a": 1}`, `{"b": 2, "d": 1}`, `{"b": 2,}`, `{,"b": 2}`}},
+		{`{"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}}}`, []string{`{}`, `{"a": 1}`, `{"b": 2}`, `{"a": 1, "b": 2}`}, []string{`{"a": 1 "b": 2}`}},
+		{`{"type": "object", "properties": {"ab": {"const": 1}, "a\"": {"const": 2}}, "additionalProperties": {"type": "boolean"}}`,
+			[]string{`{"ab": 1, "a\"": 2, "x": true}`, `{"a": true}`, `{"abc": false, "b": true}`, `{"": true}`}, []string{`{"ab": true}`, `{"ab": 1, "ab": true}`, `{"a\"": true}`, `{"x": 1}`, `{"\u0061b": true}`}},
+		{`{"type": "object", "required": ["z"], "properties": {"a": {"const": 1}}}`, []string{`{"z": []}`, `{"a": 1, "z": 0}`}, []string{`{"a": 1}`}},
+		{`{"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1, "maxProperties": 2}`, []string{`{"a": 1}`, `{"a": 1, "b": 2}`}, []string{`{}`, `{"a": 1, "b": 2, "c": 3}`}},
+		{`{"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 1}]}`, []string{`1`, `"a"`}, []string{`"ab"`, `null`}},
+		{`{"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}, "x": {"type": "integer"}}, "required": ["k", "x"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}]}`,
+			[]string{`{"k": "a", "x": 1}`, `{"k": "b"}`}, []string{`{"k": "a"}`, `{"k": "c"}`}},
+		{`{"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": {"type": "null"}}}`, []string{`null`}, []string{`1`}},
+		{`{"$ref": "#/definitions/a~1b/0", "definitions": {"a/b": [{"type": "integer"}]}}`, []string{`1`}, []string{`"1"`}},
+		{`{"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}, "required": ["next"]}`,
+			[]string{`{"next": null}`, `{"next": {"next": {"next": null}}}`}, []string{`{"next": {"next": {}}}`}},
+		{`{"title": "t", "description": "d", "default": 1, "type": "integer", "examples": [1]}`, []string{`1`}, []string{`1.5`}},
+	} {
+		g, err := Schema([]byte(c.schema))
+		if err != nil {
+			t.Errorf("%s: %v", c.schema, err)
+			continue
+		}
+		for _, text := range c.yes {
+			if !matches(g, text) {
+				t.Errorf("%s does not match %s", c.schema, text)
+			}
+		}
+		for _, text := range c.no {
+			if matches(g, text) {
+				t.Errorf("%s matches %s", c.schema, text)
+			}
+		}
+	}
+}
+
+// Bounds hold for every number near them.
+func TestSchemaNumbers(t *testing.T) {
+	for _, c := range [][2]float64{{0, 9}, {1, 1}, {-5, 5}, {-123, -7}, {7, 1234}, {98, 102}, {-1, 0}, {0, 0}, {-1000, -999}, {math.Inf(-1), 3}, {-12, math.Inf(1)}, {15, math.Inf(1)}, {math.Inf(-1), -20}} {
+		for _, open := range []bool{false, true} {
+			for _, kind := range []string{"integer", "number"} {
+				schema := fmt.Sprintf(`{"type": %q`, kind)
+				lo, hi := "minimum", "maximum"
+				if open {
+					lo, hi = "exclusiveMinimum", "exclusiveMaximum"
+				}
+				if !math.IsInf(c[0], 0) {
+					schema += fmt.Sprintf(`, %q: %v`, lo, c[0])
+				}
+				if !math.IsInf(c[1], 0) {
+					schema += fmt.Sprintf(`, %q: %v`, hi, c[1])
+				}
+				g, err := Schema([]byte(schema + "}"))
+				empty := c[1]-c[0] < 1 && open || open && kind == "integer" && c[1]-c[0] < 2
+				if empty {
+					if err == nil {
+						t.Errorf("%s} has a value", schema)
+					}
+					continue
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				step := 0.25
+				if kind == "integer" {
+					step = 1
+				}
+				for v := -1300.0; v <= 1300; v += step {
+					want := v >= c[0] && v <= c[1]
+					if open {
+						want = v > c[0] && v < c[1]
+					}
+					text := strconv.FormatFloat(v, 'f', -1, 64)
+					if got := matches(g, text); got != want {
+						t.Fatalf("%s} and %s: %v, want %v", schema, text, got, want)
+					}
+				}
+			}
+		}
+	}
+	g := must(t)(Schema([]byte(`{"type": "number", "minimum": 1, "maximum": 2}`)))
+	for text, want := range map[string]bool{"1.0": true, "2.00": true, "2.001": false, "1.": false, "1e0": false, "01": false, "1.999999999999999": true} {
+		if matches(g, text) != want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+}
+
+// What is not enforced is refused, with its place.
+func TestSchemaRefused(t *testing.T) {
+	for schema, want := range map[string]string{
+		`{"type": "integer", "multipleOf": 3}`:                                                  `"#/multipleOf": the keyword is not enforced`,
+		`{"type": "object", "properties": {"a/b": {"type": "string", "contentEncoding": "x"}}}`: `"#/properties/a~1b/contentEncoding"`,
+		`{"type": "strin"}`:                                    `"#/type": is string, want one of: object`,
+		`{"properties": {}}`:                                   `"#": has keywords of the type object and no type`,
+		`{"type": "string", "pattern": "("}`:                   `"#/pattern": pattern "("`,
+		`{"type": "string", "pattern": "a", "maxLength": 3}`:   `"#/pattern": stands beside minLength or maxLength`,
+		`{"type": "string", "format": "iri"}`:                  `"#/format": is "iri", want one of: date`,
+		`{"type": "string", "maxLength": -1}`:                  `"#/maxLength": is -1, want a whole number`,
+		`{"type": "string", "minLength": 3, "maxLength": 2}`:   `"#/maxLength": is 2, less than minLength 3`,
+		`{"type": "integer", "minimum": 3, "maximum": 2}`:      `"#": no integer is at least 3`,
+		`{"type": "number", "minimum": 0.5}`:                   `"#/minimum": is 0.5; bounds of numbers`,
+		`{"anyOf": [{"type": "null"}], "type": "string"}`:      `"#/type": stands beside anyOf`,
+		`{"allOf": [{}, {}]}`:                                  `"#/allOf": is not enforced with more than one`,
+		`{"oneOf": [{"type": "integer"}, {"type": "number"}]}`: `"#/oneOf": alternatives 0 and 1 are not told apart`,
+		`{"not": {}}`:                            `"#/not"`,
+		`{"$ref": "https://example.org/s"}`:      `"#/$ref": is "https://example.org/s", want a place in this document`,
+		`{"$ref": "#/$defs/x"}`:                  `"#/$ref": points to "#/$defs/x", which is not there`,
+		`{"$ref": "#"}`:                          `can never end`,
+		`{"type": "array", "uniqueItems": true}`: `"#/uniqueItems"`,
+		`{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}`: `can never end`,
+		`{"enum": []}`:                           `"#/enum"`,
+		`{"type": "string", "const": 1}`:         `"#/const": is integer, and the type is string`,
+		`{"type": "object", "required": "a"}`:    `"#/required": is "a", want a list`,
+		`false`:                                  `false allows no value`,
+		`[]`:                                     `is array, want a schema`,
+		`{"a": 1, "a": 2}`:                       `stands twice`,
+		`{`:                                      `is no JSON`,
+		`{} {}`:                                  `more than one`,
+		strings.Repeat(`{"anyOf":[`, 300) + `{}`: `nested more than`,
+	} {
+		_, err := Schema([]byte(schema))
+		var e *SchemaError
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(want, `"#`) && !errors.As(err, &e) {
+			t.Errorf("%.100s: %v\nwant %s", schema, err, want)
+		}
+	}
+}

@@ -1,0 +1,19 @@
+//go:build !purego
+
+#include "textflag.h"
+
+#define SETUP MOVQ s+104(FP), R14
+#define HALF 8
+#define STEP ADDQ $4, R14;
+
+// No register is left for the scale: it takes turns with A's first row.
+#define LOADB(b, i) \
+	VPMOVSXBD    b, Y12;        \
+	VBROADCASTSS (R14), Y13;    \
+	VCVTDQ2PS    Y12, Y12;      \
+	VMULPS       Y13, Y12, Y12; \
+	A0
+
+// func gemmFewQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+TEXT ·gemmFewQ8V256(SB), 0, $136-112
+#include "gemm_few_avx2_amd64.h"
