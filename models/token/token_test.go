@@ -400,7 +400,7 @@ func TestRefusals(t *testing.T) {
 		edit func(v *Vocab)
 		want string
 	}{
-		{"model", base(), func(v *Vocab) { v.Model = "quantum" }, `"quantum" is not known (known: gpt2, whitespace, gemma4, llama, t5, bert)`},
+		{"model", base(), func(v *Vocab) { v.Model = "quantum" }, `"quantum" is not known (known: gpt2, whitespace, gemma4, llama, t5, bert, rwkv)`},
 		{"pre", base(), func(v *Vocab) { v.Pre = "no-such" }, `pre-tokenizer "no-such" is not known (known: a.x-4.0, `},
 		{"no tokens", base(), func(v *Vocab) { *v = Vocab{Model: "gpt2", Pre: "gpt-2"} }, "no tokens"},
 		{"scores", base(), func(v *Vocab) { v.Scores = []float32{1} }, "1 scores for"},
@@ -424,7 +424,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
-	if _, err := Default("rwkv", ""); err == nil || !strings.Contains(err.Error(), `"rwkv"`) {
+	if _, err := Default("plamo2", ""); err == nil || !strings.Contains(err.Error(), `"plamo2"`) {
 		t.Errorf("Default of rwkv: %v", err)
 	}
 }
