@@ -28,7 +28,7 @@ const queryBlock = 32
 
 func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, v []float32, lo, hi, kvHead, hd, nh, nkv int) {
 	const pk = kernels.PageKeys
-	group, window, sinks := nh/nkv, op.Window, g.sinks(op).W
+	group, window, sinks, slopes := nh/nkv, op.Window, g.student.weightOf(op).W, g.student.Spec.Slopes()
 	pages := (hi - lo + pk - 1) / pk
 	for i := range sc.s {
 		n := [...]int{pk * hd * pages, pk * hd * pages, queryBlock * hd, queryBlock * pk, queryBlock * hd, 2 * queryBlock, hd}
@@ -47,7 +47,8 @@ func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, 
 		}
 		copy(vp[base+j%pk*hd:base+j%pk*hd+hd], v[(r*nkv+kvHead)*hd:])
 	}
-	var loKeys, hiKeys [queryBlock]int32
+	var loKeys, hiKeys, own [queryBlock]int32
+	var slope [queryBlock]float32
 	// Queries of all heads that share this KV head, token by token: index n = token*group + head in group.
 	total := (hi - lo) * group
 	for n0 := 0; n0 < total; n0 += queryBlock {
@@ -64,11 +65,17 @@ func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, 
 		last, _ := row(nq - 1)
 		for p := firstKey(token-lo, window) / pk; p <= (last-lo)/pk; p++ {
 			for i := 0; i < nq; i++ {
-				t, _ := row(i)
+				t, h := row(i)
+				if own[i] = int32(t - lo - p*pk); slopes != nil {
+					slope[i] = slopes[h]
+				}
 				loKeys[i], hiKeys[i] = int32(max(0, firstKey(t-lo, window)-p*pk)), int32(max(0, min(pk, t-lo+1-p*pk)))
 			}
 			page := kernels.AttnPage{HeadDim: hd, K32: kp[p*pk*hd : (p+1)*pk*hd], V32: vp[p*pk*hd : (p+1)*pk*hd], NQ: nq, Q: qb[:nq*hd],
 				Lo: loKeys[:nq], Hi: hiKeys[:nq], Scale: g.student.Spec.AttnScale, Cap: g.student.Spec.AttnCap, P: pb, Out: ob, Max: ms[:nq], Sum: ms[queryBlock : queryBlock+nq]}
+			if slopes != nil {
+				page.Slope, page.At = slope[:nq], own[:nq]
+			}
 			g.level.AttendPage(&page)
 			for i := 0; i < nq; i++ {
 				t, h := row(i)
@@ -89,14 +96,6 @@ func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, 
 			}
 		}
 	}
-}
-
-// sinks is the tensor of scores without a value; its slices are nil when there is none.
-func (g *Graph) sinks(o *models.Op) *Param {
-	if o.W == "" {
-		return &Param{}
-	}
-	return g.student.byName[o.W]
 }
 
 // firstKey is the first key that the query at a position sees.
@@ -121,7 +120,7 @@ func (g *Graph) attendBack(st *attState, o *models.Op, dq, dk, dv, dout, out, q,
 	g.par(b.Seqs()*nkv, func(worker, i int) {
 		g.attendBackHead(g.scratch[worker], st, o.Window, dq, dk, dv, dout, out, q, k, v, b.Start[i/nkv], b.Start[i/nkv+1], i%nkv)
 	})
-	if sinks := g.sinks(o); sinks.G != nil {
+	if sinks := g.student.weightOf(o); sinks.G != nil {
 		hd, nh := spec.HeadDim, spec.Heads
 		for h := range nh {
 			for t := range b.Tokens {
@@ -141,6 +140,7 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 	for i, size := range [...]int{hd * n, hd * n, n * n, n * n} {
 		sc.s[i] = resize(sc.s[i], size)
 	}
+	slopes := spec.Slopes()
 	kt, vt, p, ds := sc.s[0], sc.s[1], sc.s[2], sc.s[3]
 	kh, vh := k[lo*kw+kvHead*hd:], v[lo*kw+kvHead*hd:]
 	l.Transpose(kt, n, kh, kw, n, hd)
@@ -159,6 +159,9 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 			if spec.AttnCap > 0 {
 				l.SoftCap(seen, spec.AttnCap)
 				sc.s[4] = append(sc.s[4][:0], seen...)
+			}
+			if slopes != nil {
+				kernels.Distance(seen, 1, slopes[h], t-first)
 			}
 			l.SoftmaxExp(seen, seen, st.max[at])
 			l.Scale(seen, 1/st.sum[at])

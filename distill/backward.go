@@ -93,6 +93,12 @@ func (g *Graph) Backward() {
 		case models.GELU:
 			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
 			g.eachRow(n, func(r int) { g.level.GELUBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.ReLU2:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0])
+			g.eachRow(n, func(r int) { g.level.ReLU2Back(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w]) })
+		case models.Clamp:
+			x, dx := g.val[o.In[0]], g.Grad(o.In[0]) // feeds only this op: written, not added
+			g.eachRow(n, func(r int) { g.level.ClampBack(dx[r*w:r*w+w], dy[r*w:r*w+w], x[r*w:r*w+w], o.Factor) })
 		case models.Scale:
 			dx := g.Grad(o.In[0])
 			g.eachRow(n, func(r int) { g.level.Axpy(dx[r*w:r*w+w], o.Factor, dy[r*w:r*w+w]) })
@@ -117,27 +123,35 @@ func (g *Graph) Backward() {
 // normBack is the gradient of a norm, of each part of a row that is normed alone. Those of the weights sum over tokens:
 // one order, one worker.
 func (g *Graph) normBack(o *models.Op, dx, dy, x []float32) {
-	weight, bias := g.student.byName[o.W], g.student.biasOf(o)
-	part, eps, s := len(weight.W), g.student.Spec.NormEps, g.scratch[0]
-	s.s[7] = resize(s.s[7], 4*part)
-	dw, db, tmp := weight.G, bias.G, s.s[7][2*part:]
-	if dw == nil {
-		dw = s.s[7][:part]
+	weight, bias := g.student.weightOf(o), g.student.biasOf(o)
+	width, eps, s := g.student.Program.Width[o.Out], g.student.Spec.NormEps, g.scratch[0]
+	part := width / max(1, o.Heads)
+	stride := part
+	if o.Cols > 0 {
+		part, stride = o.Cols, width
 	}
+	s.s[7] = resize(s.s[7], 4*part)
+	none, db, tmp := s.s[7][:part], bias.G, s.s[7][2*part:]
 	if db == nil {
 		db = s.s[7][part : 2*part]
 	}
-	stride := part
-	if o.Cols > 0 {
-		stride = g.student.Program.Width[o.Out]
-	}
 	for at := 0; at < len(dy); at += stride {
 		to := at + part
+		w, dw := weight.W, weight.G
+		if o.Each {
+			w = w[at%width:][:part]
+			if dw != nil {
+				dw = dw[at%width:][:part]
+			}
+		}
+		if dw == nil {
+			dw = none
+		}
 		g.level.Add(dx[to:at+stride], dy[to:at+stride])
 		if o.Kind == models.LayerNorm {
-			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], weight.W, eps, tmp)
+			g.level.LayerNormBack(dx[at:to], dw, db, dy[at:to], x[at:to], w, eps, tmp)
 		} else {
-			g.level.RMSNormBack(dx[at:to], dw, dy[at:to], x[at:to], weight.W, eps)
+			g.level.RMSNormBack(dx[at:to], dw, dy[at:to], x[at:to], w, eps)
 		}
 	}
 }

@@ -169,19 +169,9 @@ func (g *Graph) Forward(b *Batch) {
 				g.normCols(o, out, in)
 				continue
 			}
-			norm, part, eps := g.student.byName[o.W].W, w/max(1, o.Heads), g.student.Spec.NormEps
-			g.eachRow(n, func(r int) {
-				for at := r * w; at < (r+1)*w; at += part {
-					g.level.RMSNorm(out[at:at+part], in[at:at+part], norm, eps)
-				}
-			})
+			g.norm(o, out, in, w, n)
 		case models.LayerNorm:
-			norm, bias, part, eps := g.student.byName[o.W].W, g.student.byName[o.B].W, w/max(1, o.Heads), g.student.Spec.NormEps
-			g.eachRow(n, func(r int) {
-				for at := r * w; at < (r+1)*w; at += part {
-					g.level.LayerNorm(out[at:at+part], in[at:at+part], norm, bias, eps)
-				}
-			})
+			g.norm(o, out, in, w, n)
 		case models.Rotate:
 			copy(out, in)
 			g.rotate(out, w, o, false)
@@ -193,6 +183,10 @@ func (g *Graph) Forward(b *Batch) {
 			g.eachRow(n, func(r int) { g.level.GeGLU(out[r*w:r*w+w], in[r*w:r*w+w], in1[r*w:r*w+w]) })
 		case models.GELU:
 			g.eachRow(n, func(r int) { g.level.GELU(out[r*w:r*w+w], in[r*w:r*w+w]) })
+		case models.ReLU2:
+			g.eachRow(n, func(r int) { g.level.ReLU2(out[r*w:r*w+w], in[r*w:r*w+w]) })
+		case models.Clamp:
+			g.eachRow(n, func(r int) { g.level.Clamp(out[r*w:r*w+w], in[r*w:r*w+w], o.Factor) })
 		case models.Scale:
 			copy(out, in)
 			g.eachRow(n, func(r int) { g.level.Scale(out[r*w:r*w+w], o.Factor) })
@@ -209,6 +203,25 @@ func (g *Graph) Forward(b *Batch) {
 			panic("distill: op " + o.Kind.String() + " of the program is not known")
 		}
 	}
+}
+
+// norm norms the parts of n rows of width w.
+func (g *Graph) norm(o *models.Op, out, in []float32, w, n int) {
+	weight, bias := g.student.weightOf(o).W, g.student.biasOf(o).W
+	part, eps := w/max(1, o.Heads), g.student.Spec.NormEps
+	g.eachRow(n, func(r int) {
+		for at := r * w; at < (r+1)*w; at += part {
+			own := weight
+			if o.Each {
+				own = weight[at-r*w:][:part]
+			}
+			if o.Kind == models.LayerNorm {
+				g.level.LayerNorm(out[at:at+part], in[at:at+part], own, bias, eps)
+			} else {
+				g.level.RMSNorm(out[at:at+part], in[at:at+part], own, eps)
+			}
+		}
+	})
 }
 
 // normCols norms the first Cols columns of every row and copies the rest.

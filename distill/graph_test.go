@@ -14,6 +14,7 @@ import (
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/tiny"
 	"github.com/freehold-slm/freehold/quant"
 )
 
@@ -26,13 +27,19 @@ func best(t testing.TB) *kernels.Level {
 	return l
 }
 
-// modelFiles lists the unquantised fixture models that models knows; the others are named in the log.
+// modelFiles lists the unquantised fixture models that models knows, and tiny ones for the ops of other architectures; what is not known is
+// named in the log.
 func modelFiles(t *testing.T) []string {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(fixtures(t), "models", "*.F32.gguf"))
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no fixture models (%v)", err)
 	}
+	made, err := tiny.Files(t.TempDir(), "olmo", "command-r", "cohere2", "exaone4", "nemotron", "hunyuan-dense", "mpt", "bloom", "stablelm-norms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, made...)
 	var out, refused []string
 	for _, path := range all {
 		f, err := gguf.Open(path)
@@ -253,7 +260,7 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
 		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
-			"gpt-oss", "deepseek2-lite", "deepseek2-qlora":
+			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "olmo", "command-r", "nemotron", "hunyuan-dense", "bloom", "stablelm-norms":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
 		case "llama-moe", "qwen2moe", "olmoe":
 			cases = []string{"all experts"} // where some are chosen here, a step changes the choice, and the loss jumps

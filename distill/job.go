@@ -171,7 +171,11 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 	if s.spec, err = checkModel(path); err != nil {
 		return s, err
 	}
-	s.sha256, s.Bytes, err = hashFile(path)
+	parts, err := gguf.PartsOf(path)
+	if err != nil {
+		return s, err
+	}
+	s.sha256, s.Bytes, err = hashFile(parts...)
 	return s, err
 }
 
@@ -183,6 +187,9 @@ func checkModel(path string) (spec *models.Spec, err error) {
 	}
 	defer f.Close()
 	spec, err = models.NewSpec(f)
+	if err == nil {
+		err = learnable(path, spec)
+	}
 	if err == nil {
 		_, err = models.Vocabulary(f)
 	}
@@ -224,15 +231,21 @@ func fileLicence(path string) (models.Licence, error) {
 	return models.Licence{ID: id, Basis: models.StatedInFile}, nil
 }
 
-func hashFile(path string) (sum string, n int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
+// hashFile hashes a file, or the parts of one as if they were one file.
+func hashFile(parts ...string) (sum string, n int64, err error) {
 	h := sha256.New()
-	n, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), n, err
+	for _, path := range parts {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", 0, err
+		}
+		m, err := io.Copy(h, f)
+		f.Close() //nolint:errcheck // read-only
+		if n += m; err != nil {
+			return "", 0, err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), n, nil
 }
 
 // lockFile pins the inputs of a run.

@@ -51,6 +51,9 @@ type Student struct {
 
 // NewStudent unpacks the tensors that spec's program reads from f to f32. All learn until Freeze says otherwise.
 func NewStudent(spec *models.Spec, f *gguf.File) (*Student, error) {
+	if err := learnable(f.Name, spec); err != nil {
+		return nil, err
+	}
 	s := newStudent(spec)
 	for _, p := range s.Params {
 		t, ok := models.Tensor(f, p.Name)
@@ -83,6 +86,14 @@ func newStudent(spec *models.Spec) *Student {
 
 // Param returns the named tensor, nil when the program has none of that name.
 func (s *Student) Param(name string) *Param { return s.byName[name] }
+
+// weightOf is the weight of an op; its slices are nil when there is none.
+func (s *Student) weightOf(o *models.Op) *Param {
+	if o.W == "" {
+		return &Param{}
+	}
+	return s.byName[o.W]
+}
 
 // biasOf is the bias of an op; its slices are nil when there is none.
 func (s *Student) biasOf(o *models.Op) *Param {

@@ -44,6 +44,9 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := learnable(f.Name, spec); err != nil {
+		return nil, err
+	}
 	if err := checkLayers(p.Layers, spec.Layers); err != nil {
 		return nil, fmt.Errorf("%s: %v", f.Name, err)
 	}
@@ -80,6 +83,14 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 		}
 	}
 	return b, b.editMetadata(f, p)
+}
+
+// learnable refuses what training has no way for.
+func learnable(file string, spec *models.Spec) error {
+	if spec.Encoder {
+		return fmt.Errorf("%s: %s is an encoder, which gives embeddings and no logits; teachers and students are models that generate", file, spec.Arch)
+	}
+	return nil
 }
 
 func checkLayers(layers []int, have int) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/tiny"
 	"github.com/freehold-slm/freehold/models/token"
 	"github.com/freehold-slm/freehold/quant"
 )
@@ -28,6 +29,27 @@ func openFile(t testing.TB, path string) *gguf.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// Encoders are refused by name, wherever a student or teacher is opened.
+func TestEncodersRefused(t *testing.T) {
+	paths, err := tiny.Files(t.TempDir(), "bert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := openFile(t, paths[0])
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, base := NewBase(f, Prune{Layers: []int{0}})
+	_, student := NewStudent(spec, f)
+	_, model := checkModel(paths[0])
+	for what, err := range map[string]error{"NewBase": base, "NewStudent": student, "checkModel": model} {
+		if err == nil || !strings.Contains(err.Error(), "bert is an encoder") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }
 
 // Pruning by layers keeps the named blocks' tensors, value for value, and all that is not in a block.

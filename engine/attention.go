@@ -14,6 +14,7 @@ type attGroup struct {
 	session *Session
 	row, n  int // rows of the pass
 	kv      int // KV head
+	keys    int // that every query sees; 0 = those up to its own
 	page    int // the first page one of them sees
 	pages   int // pages from there to the last
 	first   int // index of its first page in the split form; the next is kvHeads later
@@ -46,6 +47,8 @@ type attendScratch struct {
 	pmax     []float32
 	psum     []float32
 	lo, hi   []int32
+	slope    []float32 // of a query's head
+	own      []int32   // a query's position, counted from the page's first
 	none     []float32 // [headDim] zeros: the value of a sink
 }
 
@@ -59,7 +62,8 @@ func (a *attendScratch) init(headDim int) {
 	num := func() []float32 { return make([]float32, queryBlock) }
 	a.q, a.out, a.pout = vec(), vec(), vec()
 	a.max, a.sum, a.pmax, a.psum = num(), num(), num(), num()
-	a.lo, a.hi = make([]int32, queryBlock), make([]int32, queryBlock)
+	a.lo, a.hi, a.own = make([]int32, queryBlock), make([]int32, queryBlock), make([]int32, queryBlock)
+	a.slope = num()
 	a.none = make([]float32, headDim)
 }
 
@@ -97,7 +101,11 @@ func (t *attendTask) group(window int) {
 			for h := 0; h < spec.KVHeads; h++ {
 				g := &t.groups[i]
 				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks+h
-				g.page = 0
+				g.page, g.keys = 0, 0
+				if spec.Encoder {
+					g.keys = p.n // the whole sequence is in the pass
+					last = p.n - 1
+				}
 				if window > 0 {
 					g.page = max(0, int(t.r.pos[row])+1-window) / kernels.PageKeys
 				}
@@ -202,7 +210,11 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 	shared := m.Spec.Heads / m.Spec.KVHeads
 	for i := 0; i < nq; i++ {
 		end := t.r.pos[g.row+i/shared] + 1 - int32((g.page+page)*kernels.PageKeys)
-		a.lo[i], a.hi[i] = 0, min(kernels.PageKeys, end)
+		a.lo[i], a.own[i] = 0, end-1
+		if g.keys > 0 {
+			end = int32(g.keys - page*kernels.PageKeys)
+		}
+		a.hi[i] = min(kernels.PageKeys, end)
 		if t.window > 0 {
 			if a.lo[i] = end - int32(t.window); a.lo[i] < 0 {
 				a.lo[i] = 0
@@ -223,6 +235,12 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 	w.HeadDim, w.NQ, w.Scale, w.Cap = m.Spec.HeadDim, nq, m.Spec.AttnScale, m.Spec.AttnCap
 	w.Lo, w.Hi, w.P, w.D = a.lo[:nq], a.hi[:nq], a.p, a.d
 	w.Out, w.Max, w.Sum = out, max, sum
+	if t.s.slopes != nil {
+		for i := range a.slope[:nq] {
+			a.slope[i] = t.s.slopes[g.kv*shared+i%shared]
+		}
+		w.Slope, w.At = a.slope[:nq], a.own[:nq]
+	}
 	m.level.AttendPage(w)
 }
 

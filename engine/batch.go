@@ -18,7 +18,25 @@ const (
 	WantLast              // the logits of the last token: Session.Logits
 	WantAll               // the logits of every token: Session.LogitsAll (and Session.Logits)
 	WantClass             // the classification head's logits after the last token: Session.ClassLogits
+	WantMean              // the mean of the tokens' states: Session.Pooled
+	WantFirst             // the first token's state: Session.Pooled
+	WantState             // the last token's state: Session.Pooled
 )
+
+// pools tells what a want pools; false = it is for logits.
+func (m *Model) pools(w Want) (models.Pooling, bool) {
+	switch w {
+	case WantClass:
+		return m.Spec.Pooling, true
+	case WantMean:
+		return models.PoolMean, true
+	case WantFirst:
+		return models.PoolCLS, true
+	case WantState:
+		return models.PoolLast, true
+	}
+	return models.PoolNone, false
+}
 
 // Seq is one sequence's part of a batch: tokens to append to a session.
 type Seq struct {
@@ -71,16 +89,21 @@ func (r *runner) check(seqs []Seq) error {
 	m := r.m
 	for i := range seqs {
 		s := &seqs[i]
+		pooling, _ := m.pools(s.Want)
 		switch {
 		case s.Session == nil || s.Session.m != m:
 			return fmt.Errorf("engine: sequence %d has no session of this model", i)
-		case s.Want > WantClass:
+		case s.Want > WantState:
 			return fmt.Errorf("engine: sequence %d wants %d, which is not known", i, s.Want)
 		case len(s.Session.tokens)+len(s.Tokens) > m.cfg.context:
 			return &ContextError{len(s.Session.tokens) + len(s.Tokens), m.cfg.context}
 		case s.Want == WantClass && m.plan.class == nil:
 			return fmt.Errorf("%s: the model has no classification head (tensor \"cls.output.weight\")", m.file.Name)
-		case s.Want == WantClass && m.Spec.Pooling == models.PoolMean && s.Session.pooledAt != len(s.Session.tokens):
+		case m.Spec.Encoder && (s.Want < WantMean || len(s.Session.tokens) > 0 && len(s.Tokens) > 0):
+			return fmt.Errorf("%s: sequence %d: an encoder gives the states of whole texts alone, from sessions that hold nothing", m.file.Name, i)
+		case s.Want == WantFirst && len(s.Session.tokens) > 0:
+			return fmt.Errorf("engine: sequence %d wants its first state, but its session holds %d tokens", i, len(s.Session.tokens))
+		case pooling == models.PoolMean && s.Session.pooledAt != len(s.Session.tokens):
 			return fmt.Errorf("engine: sequence %d wants its states pooled, but its first %d tokens were evaluated without", i, len(s.Session.tokens))
 		}
 		for j, t := range s.Tokens {
@@ -113,7 +136,7 @@ func (r *runner) evaluate(ctx context.Context, seqs []Seq, to sink) (err error) 
 		total += len(seqs[i].Tokens)
 		s.allRows = 0
 		if len(seqs[i].Tokens) > 0 {
-			s.logitsAt, s.classAt = 0, 0
+			s.logitsAt, s.classAt, s.stateAt = 0, 0, 0
 		}
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -135,6 +158,9 @@ func (r *runner) evaluate(ctx context.Context, seqs []Seq, to sink) (err error) 
 		// Fill a pass.
 		r.parts, r.n = r.parts[:0], 0
 		for seq < len(seqs) && r.n < r.m.cfg.chunk {
+			if r.m.Spec.Encoder && r.n > 0 && r.n+len(seqs[seq].Tokens) > r.m.cfg.chunk {
+				break // what is left of it would not see it whole
+			}
 			n := min(len(seqs[seq].Tokens)-from, r.m.cfg.chunk-r.n)
 			if n > 0 {
 				r.parts = append(r.parts, passPart{seqs[seq].Session, seq, r.n, n, from})
@@ -203,7 +229,7 @@ func (r *runner) pass(ctx context.Context, seqs []Seq, to sink) error {
 	if err := r.heads(ctx, seqs, to); err != nil {
 		return err
 	}
-	return r.classes(seqs)
+	return r.pooled(seqs)
 }
 
 // want lists the rows whose result is wanted: those for logits first, then those for the classification head.
@@ -223,14 +249,14 @@ func (r *runner) want(seqs []Seq) {
 	r.logitRows = len(r.wanted)
 	for i := range r.parts {
 		p := &r.parts[i]
-		if seqs[p.seq].Want != WantClass {
-			continue
-		}
-		if r.m.Spec.Pooling == models.PoolMean {
+		switch pooling, _ := r.m.pools(seqs[p.seq].Want); {
+		case pooling == models.PoolMean:
 			for j := range p.n {
 				r.wanted = append(r.wanted, int32(p.row+j))
 			}
-		} else if last(p) {
+		case pooling == models.PoolCLS && p.from == 0:
+			r.wanted = append(r.wanted, int32(p.row))
+		case pooling == models.PoolLast && last(p):
 			r.wanted = append(r.wanted, int32(p.row+p.n-1))
 		}
 	}
@@ -254,6 +280,11 @@ func (r *runner) heads(ctx context.Context, seqs []Seq, to sink) error {
 			return err
 		}
 		if err := r.failed(); err != nil {
+			return err
+		}
+	}
+	if low := &m.plan.lows; low.mats != nil {
+		if err := r.matT.start(low, 0, n, nil); err != nil {
 			return err
 		}
 	}
@@ -321,9 +352,9 @@ func (r *runner) hand(seqs []Seq, p *passPart, token int, l []float32, to sink, 
 	return nil
 }
 
-// classes pools hidden states and, for sequences that end in this pass, applies the classification head. The mean is
-// a chain of additions over rising position, divided once; it does not depend on how a sequence is cut into passes.
-func (r *runner) classes(seqs []Seq) error {
+// pooled pools hidden states and, for sequences that end in this pass, applies the classification head where it is wanted. The mean
+// is a chain of additions over rising position, divided once; it does not depend on how a sequence is cut into passes.
+func (r *runner) pooled(seqs []Seq) error {
 	if len(r.wanted) == r.logitRows {
 		return nil
 	}
@@ -332,12 +363,14 @@ func (r *runner) classes(seqs []Seq) error {
 	at := r.logitRows
 	for i := range r.parts {
 		p := &r.parts[i]
-		s := p.session
-		if seqs[p.seq].Want != WantClass {
+		s, want := p.session, seqs[p.seq].Want
+		pooling, ok := m.pools(want)
+		if !ok {
 			continue
 		}
 		ends := p.from+p.n == len(seqs[p.seq].Tokens)
-		if m.Spec.Pooling == models.PoolMean {
+		switch {
+		case pooling == models.PoolMean:
 			if s.pooledAt == 0 {
 				s.pooled = append(s.pooled[:0], make([]float32, dim)...)
 			}
@@ -346,15 +379,27 @@ func (r *runner) classes(seqs []Seq) error {
 				at++
 			}
 			s.pooledAt = len(s.tokens)
-		} else if ends {
+		case pooling == models.PoolCLS && p.from == 0, pooling == models.PoolLast && ends:
 			s.pooled = append(s.pooled[:0], hidden[at*dim:(at+1)*dim]...)
 			at++
 		}
-		if ends {
+		if !ends {
+			continue
+		}
+		if want == WantClass {
 			if err := r.classify(s); err != nil {
 				return err
 			}
+			continue
 		}
+		s.state = append(s.state[:0], s.pooled...)
+		if pooling == models.PoolMean {
+			m.level.Div(s.state, float32(s.pooledAt))
+		}
+		if !m.level.AllFinite(s.state) {
+			return &NumberError{m.file.Name, "states", "hold a NaN or an infinity; the file's weights are damaged"}
+		}
+		s.stateAt = len(s.tokens)
 	}
 	return nil
 }

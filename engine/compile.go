@@ -85,8 +85,8 @@ func compile(m *Model) (*plan, error) {
 	c.flush()
 	c.p.readers()
 	c.p.hidden = c.at[m.Program.Hidden]
-	if c.p.head.mats == nil || c.p.hidden < 0 {
-		return nil, fmt.Errorf("%s: the program has no logits", m.file.Name)
+	if c.p.hidden < 0 || (c.p.head.mats == nil) != m.Spec.Encoder {
+		return nil, fmt.Errorf("%s: the program has no result", m.file.Name)
 	}
 	c.p.follow(m.cfg.threads)
 	return c.p, nil
@@ -96,8 +96,11 @@ func compile(m *Model) (*plan, error) {
 func (c *compiler) head(o *models.Op) error {
 	if o.Kind == models.MatMul && o.In[0] == c.m.Program.Hidden {
 		w, err := c.matrix(o)
-		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, mats: []matrix{w}}
+		c.p.head = step{kind: stepMat, space: wantedRows, layer: o.Layer, in: c.at[o.In[0]], width: w.k, mats: []matrix{w}}
 		c.p.quantizes(&w)
+		if err == nil && len(c.m.adapters[o.W]) > 0 {
+			c.p.lows = c.lows([]models.Op{*o}, &c.p.head)
+		}
 		return err
 	}
 	if len(c.p.head.mats) == 0 {
@@ -146,6 +149,7 @@ func (c *compiler) products(ops []models.Op) (step, error) {
 	}
 	s.acts = c.actsAt
 	c.flush()
+	c.adapted(ops, &s)
 	return s, nil
 }
 
@@ -169,7 +173,7 @@ func (c *compiler) joins(i, j int) (rowKind, bool) {
 	if j == len(ops) {
 		return 0, false
 	}
-	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU, models.ClampedSwiGLU: rowClampedSwiGLU}[ops[j].Kind]
+	act, ok := map[models.Kind]rowKind{models.SwiGLU: rowSwiGLU, models.GeGLU: rowGeGLU, models.GELU: rowGELU, models.ReLU2: rowReLU2, models.ClampedSwiGLU: rowClampedSwiGLU}[ops[j].Kind]
 	if !ok || len(ops[j].In) != j-i {
 		return 0, false
 	}
@@ -197,7 +201,7 @@ func (c *compiler) joined(i, j int, act rowKind) error {
 		if err != nil {
 			return err
 		}
-		if w.ints == nil {
+		if w.ints == nil || len(c.m.adapters[ops[next].W]) > 0 { // adapters read f32
 			break
 		}
 		next++
@@ -238,14 +242,29 @@ func (c *compiler) op(o *models.Op, i int) error {
 		}
 		c.p.place = w
 		c.row(sp, rowOp{kind: rowPosition, out: c.buffer(o.Out, sp), width: width})
-	case models.RMSNorm, models.LayerNorm:
-		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols}
-		var err error
-		if r.w, err = c.m.vector(o.W); err != nil {
+	case models.Row:
+		w, err := c.m.bind(o)
+		if err != nil {
 			return err
 		}
+		r := rowOp{kind: rowRow, width: width, w: make([]float32, width)}
+		w.row(r.w, 0)
+		if !c.m.level.AllFinite(r.w) {
+			return &NumberError{c.m.file.Name, fmt.Sprintf("tensor %q", o.W), "holds a NaN or an infinity; the file is damaged, pull it again"}
+		}
+		c.inPlace(o, i, sp, r)
+	case models.RMSNorm, models.LayerNorm:
+		r := rowOp{kind: rowNorm, width: width, layer: o.Layer, heads: max(1, o.Heads), name: o.W, cols: o.Cols, each: o.Each}
 		if o.Kind == models.LayerNorm {
 			r.kind = rowLayerNorm
+		}
+		var err error
+		if o.W != "" {
+			if r.w, err = c.m.vector(o.W); err != nil {
+				return err
+			}
+		}
+		if o.B != "" {
 			if r.bias, err = c.m.vector(o.B); err != nil {
 				return err
 			}
@@ -255,6 +274,10 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.inPlace(o, i, sp, rowOp{kind: rowScale, width: width, layer: o.Layer, factor: o.Factor})
 	case models.GELU:
 		c.inPlace(o, i, sp, rowOp{kind: rowGELU, width: width, layer: o.Layer})
+	case models.ReLU2:
+		c.inPlace(o, i, sp, rowOp{kind: rowReLU2, width: width, layer: o.Layer})
+	case models.Clamp:
+		c.inPlace(o, i, sp, rowOp{kind: rowClamp, width: width, layer: o.Layer, factor: o.Factor})
 	case models.Rotate:
 		if c.lastUse[o.In[0]] != i {
 			return fmt.Errorf("%s: the program reads a value after its rotation", c.m.file.Name)
@@ -284,7 +307,7 @@ func (c *compiler) op(o *models.Op, i int) error {
 		c.release(k, i)
 		c.release(v, i)
 		c.flush()
-		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window}
+		s := step{kind: stepAttend, space: sp, layer: o.Layer, in: c.at[q], width: width, window: o.Window, slopes: c.m.Spec.Slopes()}
 		if o.W != "" {
 			var err error
 			if s.sinks, err = c.m.vector(o.W); err != nil {

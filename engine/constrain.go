@@ -40,6 +40,9 @@ func (m *Model) constrain(g *grammar.Grammar) (*constraint, error) {
 // restrict sets the logits of tokens that may not come to -Inf.
 func (c *constraint) restrict(logits []float32) error {
 	mask := c.at.Mask(c.v)
+	if err := c.at.Err(); err != nil {
+		return err
+	}
 	if mask.Empty() {
 		return fmt.Errorf("engine: the grammar wants text that no token of the vocabulary spells")
 	}

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/tiny"
 )
 
 func sameBits(a, b []float32) int {
@@ -131,16 +134,33 @@ func eachKV(t *testing.T, f *gguf.File, run func(t *testing.T, kv KV, open func(
 	}
 }
 
+// openFixture opens a reference model, or a tiny one.
+func openFixture(t *testing.T, name string) *gguf.File {
+	t.Helper()
+	path := ""
+	if made, ok := strings.CutPrefix(name, "tiny "); ok {
+		path = filepath.Join(t.TempDir(), "model.gguf")
+		if err := tiny.ByName(made).Writer().WriteTo(path); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		path = fixture(t, name+".gguf")
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // The ops that llama has not, over several pages: windows that begin within a page, capped scores, norms of heads and
-// rows, positions, GELU, fused tensors, factors, experts, sinks, latent attention.
+// rows, positions, GELU, fused tensors, factors, experts, sinks, latent attention, ALiBi.
 func TestFixturesSameBitsArchitectures(t *testing.T) {
 	for _, name := range []string{"gemma2.F32", "gemma3.F32", "gpt2.F32", "olmo2.BF16", "phi3-long.F32", "falcon-7b.Q8_0", "granite.Q8_0", "olmo2.Q8_0", "stablelm.Q8_0",
-		"llama-moe.Q4_0", "qwen2moe.Q8_0", "qwen3moe-256.Q4_K_M", "qwen3moe.F32", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "deepseek2-qlora.F32"} {
+		"llama-moe.Q4_0", "qwen2moe.Q8_0", "qwen3moe-256.Q4_K_M", "qwen3moe.F32", "gpt-oss.MXFP4_MOE", "deepseek2-lite.Q8_0", "deepseek2-qlora.F32",
+		"tiny olmo", "tiny cohere2", "tiny nemotron", "tiny hunyuan-dense", "tiny mpt", "tiny stablelm-norms"} {
 		t.Run(name, func(t *testing.T) {
-			f, err := gguf.Open(fixture(t, name+".gguf"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := openFixture(t, name)
 			defer f.Close()
 			var combos []combo
 			for _, l := range kernels.Levels() {

@@ -259,6 +259,9 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 			}
 		}
 	}
+	if w.lows != nil {
+		t.adapt(w, dst, ldd, row0, row1-row0, ta, tb)
+	}
 	if w.bias == nil && w.after == nil {
 		return
 	}

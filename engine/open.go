@@ -67,6 +67,7 @@ type config struct {
 	kv                      KV
 	kvSet                   bool
 	log                     *slog.Logger
+	lora                    []loraFile
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -158,6 +159,7 @@ type Model struct {
 	rope       ropeTables
 	windowRope ropeTables // of layers with a window, where they have one of their own
 	pages      pageStore
+	adapters   map[string][]adapter // by the tensor they change
 
 	turn   chan struct{} // holds one token; taken by the evaluation that runs
 	runner *runner       // scratch of the running evaluation
@@ -244,9 +246,18 @@ func (m *Model) prepare() error {
 	if m.cfg.kv == KVQ8_0 && spec.HeadDim%kernels.ActBlock != 0 {
 		return fmt.Errorf("%s: heads have %d elements, and a q8_0 KV cache wants a multiple of %d; use f16 or f32 KV", m.file.Name, spec.HeadDim, kernels.ActBlock)
 	}
+	if spec.Encoder {
+		m.cfg.chunk = max(m.cfg.chunk, m.cfg.context) // a text is evaluated in one pass
+		if !m.cfg.kvSet {
+			m.cfg.kv = KVF32 // nothing is kept
+		}
+	}
 	m.rope.init(&spec.Rope, m.cfg.context)
 	if spec.WindowRope != nil {
 		m.windowRope.init(spec.WindowRope, m.cfg.context)
+	}
+	if err := m.loadLoRA(); err != nil {
+		return err
 	}
 	m.plan, err = compile(m)
 	return err

@@ -17,6 +17,7 @@ type plan struct {
 	stacked int    // most matrices of a stack
 	experts int    // most logits of a router
 	hidden  int    // buffer of Program.Hidden
+	lows    step   // of head, before it; no matrices = none
 	head    step
 	class   *matrix
 }
@@ -49,10 +50,12 @@ type step struct {
 	width   int
 	window  int       // stepAttend: keys a query sees; 0 = all
 	sinks   []float32 // stepAttend: [heads] scores without a value; nil = none
+	slopes  []float32 // stepAttend: [heads] of ALiBi; nil = none
 	stack   *stack    // stepGather, stepStack
 	mats    []matrix
 	outs    []int // buffer of each matrix product, or of what they are joined to
 	acts    int   // which of the runner's activations the products read
+	low     bool  // the products are by adapters' A
 	join    bool  // the products are gate and up, or up alone, of an activation that is computed with them, by act
 	act     rowKind
 	codes   bool   // of that only the other activations are wanted, not a buffer
@@ -67,6 +70,7 @@ type rowKind uint8
 const (
 	rowEmbed         rowKind = iota
 	rowPosition              // out = the position's row of plan.place
+	rowRow                   // out = a + w
 	rowAdd                   // out = a + b
 	rowScale                 // out = a * factor
 	rowNorm                  // out = rmsnorm(a) * w
@@ -75,6 +79,8 @@ const (
 	rowSwiGLU                // out = silu(a) * b
 	rowGeGLU                 // out = gelu(a) * b
 	rowGELU                  // out = gelu(a)
+	rowReLU2                 // out = relu(a)²
+	rowClamp                 // out = a within ±factor
 	rowQuantize              // acts = a
 	rowStore                 // KV cache of layer += keys a, values b
 	rowClampedSwiGLU         // out = clampedswiglu(a, b); b is lost
@@ -88,33 +94,34 @@ type rowOp struct {
 	kind      rowKind
 	out, a, b int // buffers
 	width     int
-	w, bias   []float32
+	w, bias   []float32 // of norms; nil = ones, zeros
 	layer     int
 	heads     int // rotated; of norms: parts of the row that are normed alone
 	factor    float32
 	rope      *ropeTables
 	name      string // of the tensor that follows, for errors
 	gemm32    bool   // rowQuantize: read by integer products with groups of 32 alone
+	each      bool   // norms: w has a row for each part
 	cols      int    // norms: columns of a part that are normed; 0 = all
 	tail      int    // rowRotate: columns of a head that rotate, its last; 0 = its first
 	stack     *stack
 	router    *kernels.Router
 }
 
-// follow cuts the regions of products for one token and tells which follows which; the first follows the head.
+// follow cuts the regions of products for one token and tells which follows which; the first follows the last, the head.
 func (p *plan) follow(threads int) {
-	last := &p.head
+	var all []*step
 	for i := range p.steps {
 		if s := &p.steps[i]; s.kind == stepMat {
-			last.then, last = s, s
+			all = append(all, s)
 		}
 	}
-	last.then = &p.head
-	for s := p.head.then; ; s = s.then {
+	if p.head.mats != nil {
+		all = append(all, &p.head)
+	}
+	for i, s := range all {
+		s.then = all[(i+1)%len(all)]
 		s.cutOne(threads)
-		if s == &p.head {
-			break
-		}
 	}
 }
 

@@ -175,7 +175,7 @@ func (r *runner) step(s *step) error {
 	case stepRows:
 		err = r.runRows(s.rows, n)
 	case stepMat:
-		if r.watch != nil {
+		if r.watch != nil && !s.low {
 			r.show(s, n)
 		}
 		err = r.matT.start(s, 0, n, nil)
@@ -271,9 +271,19 @@ func (k rowKind) activate(l *kernels.Level, dst, gate, up []float32) {
 		l.GeGLU(dst, gate, up)
 	case rowGELU:
 		l.GELU(dst, gate)
+	case rowReLU2:
+		l.ReLU2(dst, gate)
 	case rowClampedSwiGLU:
 		l.ClampedSwiGLU(dst, gate, up, up)
 	}
+}
+
+// weights are those of a norm on n columns from column at.
+func (o *rowOp) weights(at, n int) []float32 {
+	if o.each {
+		return o.w[at : at+n]
+	}
+	return o.w
 }
 
 func (t *rowsTask) row(o *rowOp, worker, i int) {
@@ -285,6 +295,11 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		r.m.plan.embed.row(at(o.out), int(r.tok[i]))
 	case rowPosition:
 		r.m.plan.place.row(at(o.out), int(r.pos[i]))
+	case rowRow:
+		if o.out != o.a {
+			copy(at(o.out), at(o.a))
+		}
+		l.Add(at(o.out), o.w)
 	case rowAdd:
 		if o.out != o.a {
 			copy(at(o.out), at(o.a))
@@ -297,12 +312,12 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 			dst, x, w, n = dst[:o.cols], x[:o.cols], o.cols, o.cols
 		}
 		for h := 0; h < w; h += n {
-			l.RMSNorm(dst[h:h+n], x[h:h+n], o.w, r.m.Spec.NormEps)
+			l.RMSNorm(dst[h:h+n], x[h:h+n], o.weights(h, n), r.m.Spec.NormEps)
 		}
 	case rowLayerNorm:
 		dst, x, n := at(o.out), at(o.a), w/o.heads
 		for h := 0; h < w; h += n {
-			l.LayerNorm(dst[h:h+n], x[h:h+n], o.w, o.bias, r.m.Spec.NormEps)
+			l.LayerNorm(dst[h:h+n], x[h:h+n], o.weights(h, n), o.bias, r.m.Spec.NormEps)
 		}
 	case rowScale:
 		if o.out != o.a {
@@ -311,8 +326,10 @@ func (t *rowsTask) row(o *rowOp, worker, i int) {
 		l.Scale(at(o.out), o.factor)
 	case rowSwiGLU, rowGeGLU:
 		o.kind.activate(l, at(o.out), at(o.a), at(o.b))
-	case rowGELU:
+	case rowGELU, rowReLU2:
 		o.kind.activate(l, at(o.out), at(o.a), nil)
+	case rowClamp:
+		l.Clamp(at(o.out), at(o.a), o.factor)
 	case rowRotate:
 		cos, sin := o.rope.at(int(r.pos[i]))
 		x, hd, from := at(o.out), w/o.heads, 0

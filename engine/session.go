@@ -22,11 +22,13 @@ type Session struct {
 	all      []float32 // [allRows, vocab] of the last evaluation with WantAll
 	allRows  int
 
-	// Classification head: the running state of the pooling.
+	// Classification head and embeddings: the running state of the pooling.
 	pooled   []float32 // [dim] sum of hidden states (mean) or the last one
 	pooledAt int       // tokens pooled
 	class    []float32 // [labels] after classAt tokens
 	classAt  int
+	state    []float32 // [dim] pooled over stateAt tokens
+	stateAt  int
 }
 
 // NewSession makes an empty session.
@@ -60,6 +62,14 @@ func (s *Session) ClassLogits() []float32 {
 		return nil
 	}
 	return s.class
+}
+
+// Pooled returns the pooled state [dim] of the tokens held, nil where it was not asked for. The next evaluation overwrites it.
+func (s *Session) Pooled() []float32 {
+	if s.stateAt == 0 || s.stateAt != len(s.tokens) {
+		return nil
+	}
+	return s.state
 }
 
 // Eval makes the session hold exactly tokens and returns the logits [vocab] of the last one. What the session already
@@ -104,7 +114,7 @@ func (s *Session) Truncate(n int) {
 		s.pages[last] = nil
 		s.pages = s.pages[:last]
 	}
-	s.logitsAt, s.classAt, s.allRows = 0, 0, 0
+	s.logitsAt, s.classAt, s.stateAt, s.allRows = 0, 0, 0, 0
 	if s.pooledAt > n {
 		s.pooledAt = 0
 	}
@@ -131,7 +141,7 @@ func (s *Session) Assign(from *Session) {
 	}
 	s.tokens = append(s.tokens[:0], from.tokens...)
 	s.pages = append(s.pages[:0], from.pages...)
-	s.logitsAt, s.classAt, s.allRows = 0, 0, 0
+	s.logitsAt, s.classAt, s.stateAt, s.allRows = 0, 0, 0, 0
 	if from.Logits() != nil {
 		s.logits = append(s.logits[:0], from.logits...)
 		s.logitsAt = from.logitsAt
@@ -146,7 +156,7 @@ func (s *Session) Close() {
 		s.m.dropPage(p)
 	}
 	s.pages, s.tokens = nil, nil
-	s.logitsAt, s.classAt, s.allRows, s.pooledAt = 0, 0, 0, 0
+	s.logitsAt, s.classAt, s.stateAt, s.allRows, s.pooledAt = 0, 0, 0, 0, 0
 }
 
 func pagesFor(tokens int) int { return (tokens + kernels.PageKeys - 1) / kernels.PageKeys }

@@ -24,6 +24,7 @@ type matrix struct {
 	unpack   func(tile *kernels.Tile, rows []byte) // nil: by codes
 	fast     bool                                  // bf16 products of more than a few tokens
 	bias     []float32                             // nil = none
+	lows     []low                                 // what adapters add, before bias
 	after    []func(x []float32)                   // run on each part of the result, elementwise
 }
 

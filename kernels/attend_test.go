@@ -89,6 +89,11 @@ func TestAttendPage(t *testing.T) {
 			if r.IntN(4) == 0 {
 				a.Cap = 1 + 20*r.Float32()
 			}
+			if r.IntN(4) == 0 {
+				for i := range lo {
+					a.Slope, a.At = append(a.Slope, r.Float32()), append(a.At, hi[i]-1+int32(r.IntN(3)*200))
+				}
+			}
 			want := *a
 			want.P, want.Out = make([]float32, len(a.P)), make([]float32, len(a.Out))
 			want.Max, want.Sum = make([]float32, a.NQ), make([]float32, a.NQ)

@@ -33,6 +33,10 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 					l.softCap(p[lo:hi], scale, a.Cap)
 					scale = 1
 				}
+				if a.Slope != nil {
+					Distance(p[lo:hi], scale, a.Slope[q], int(a.At[q])-lo)
+					scale = 1
+				}
 				a.Max[q], a.Sum[q] = softmaxRow(&p[0], lo, hi, scale)
 			} else {
 				a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0

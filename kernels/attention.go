@@ -22,6 +22,8 @@ type AttnPage struct {
 	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]
 	Scale    float32
 	Cap      float32   // scores are capped to Cap*tanh(s/Cap), see SoftCap; 0 = not
+	Slope    []float32 // [NQ] for each position between a query and a key this is taken from the score; nil = nothing
+	At       []int32   // [NQ] with Slope: the query's own position, counted from this page's first key
 	P        []float32 // scratch [NQ, PageKeys]
 	D        []float32 // scratch [2, HeadDim/32, PageKeys] with K8, V8, else not used
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
@@ -30,7 +32,7 @@ type AttnPage struct {
 
 // attendPage is the specification of Level.AttendPage. For each query:
 //
-//	s_j   = float32(chain_d fma(q_d, k_jd) * scale), capped if Cap > 0
+//	s_j   = float32(chain_d fma(q_d, k_jd) * scale), capped if Cap > 0, minus float32(slope * |at - j|)
 //	max   = max_j s_j (a zero is +0);  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
 //	out_d = chain over rising j of fma(p_j, v_jd)
 func attendPage(a *AttnPage) {
@@ -56,8 +58,13 @@ func attendPage(a *AttnPage) {
 				s = softCap1(s, a.Cap)
 			}
 			p[j] = s
-			if s > max {
-				max = s
+		}
+		if a.Slope != nil {
+			Distance(p[lo:hi], 1, a.Slope[i], int(a.At[i])-lo)
+		}
+		for j := lo; j < hi; j++ {
+			if p[j] > max {
+				max = p[j]
 			}
 		}
 		if max == 0 {
@@ -74,6 +81,18 @@ func attendPage(a *AttnPage) {
 			}
 		}
 		a.Max[i], a.Sum[i] = max, tree16(&lanes)
+	}
+}
+
+// Distance is ALiBi (Press et al., arXiv:2108.12409) on the scores of consecutive keys, of which the one at index at has the
+// query's own position: s_j = float32(s_j*scale) - float32(slope * |at-j|).
+func Distance(s []float32, scale, slope float32, at int) {
+	for j, v := range s {
+		d := at - j
+		if d < 0 {
+			d = -d
+		}
+		s[j] = float32(v*scale) - float32(slope*float32(d))
 	}
 }
 

@@ -126,6 +126,38 @@ func (l *Level) GELUBack(dx, dy, x []float32) {
 	}
 }
 
+// ReLU2 is relu(x)² (So et al., arXiv:2109.08668); dst may be x.
+func (l *Level) ReLU2(dst, x []float32) {
+	for i, v := range x {
+		v = max(v, 0)
+		dst[i] = v * v
+	}
+}
+
+// ReLU2Back writes (not adds) the gradient of ReLU2's argument; dx may be dy.
+func (l *Level) ReLU2Back(dx, dy, x []float32) {
+	for i, v := range x {
+		dx[i] = dy[i] * (2 * max(v, 0))
+	}
+}
+
+// Clamp is x within ±bound; dst may be x.
+func (l *Level) Clamp(dst, x []float32, bound float32) {
+	for i, v := range x {
+		dst[i] = min(max(v, -bound), bound)
+	}
+}
+
+// ClampBack writes (not adds) the gradient of Clamp's argument: 0 beyond the bound; dx may be dy.
+func (l *Level) ClampBack(dx, dy, x []float32, bound float32) {
+	for i, v := range x {
+		dx[i] = dy[i]
+		if v < -bound || v > bound {
+			dx[i] = 0
+		}
+	}
+}
+
 // center writes x - mean(x) and returns 1/sqrt(mean of its squares + eps).
 func (l *Level) center(dst, x []float32, eps float32) float32 {
 	mean := l.Sum(x) / float32(len(x))
@@ -135,15 +167,18 @@ func (l *Level) center(dst, x []float32, eps float32) float32 {
 	return rmsScale(l.SumSq(dst), len(x), eps)
 }
 
-// LayerNorm is float32(float32((x-mean)*s) * w) + b, s = 1/sqrt(mean((x-mean)²)+eps); dst may be x.
+// LayerNorm is float32(float32((x-mean)*s) * w) + b, s = 1/sqrt(mean((x-mean)²)+eps); w nil = ones, b nil = zeros; dst may be x.
 func (l *Level) LayerNorm(dst, x, w, b []float32, eps float32) {
-	s := l.center(dst, x, eps)
-	for i, v := range dst {
-		dst[i] = float32(float32(v*s)*w[i]) + b[i]
+	l.Scale(dst, l.center(dst, x, eps))
+	if w != nil {
+		l.Mul(dst, w)
+	}
+	if b != nil {
+		l.Add(dst, b)
 	}
 }
 
-// LayerNormBack adds the gradients of LayerNorm's x, w and b. tmp holds 2*len(x).
+// LayerNormBack adds the gradients of LayerNorm's x, w and b; w nil = ones. tmp holds 2*len(x).
 //
 //	h = (x-mean)*s, g = dy*w:  dx += s*(g - mean(g) - h*mean(g*h));  dw += dy*h;  db += dy
 func (l *Level) LayerNormBack(dx, dw, db, dy, x, w []float32, eps float32, tmp []float32) {
@@ -152,7 +187,10 @@ func (l *Level) LayerNormBack(dx, dw, db, dy, x, w []float32, eps float32, tmp [
 	s := l.center(h, x, eps)
 	for i := range h {
 		h[i] *= s
-		g[i] = dy[i] * w[i]
+	}
+	copy(g, dy)
+	if w != nil {
+		l.Mul(g, w)
 	}
 	mean, along := l.Sum(g)/float32(n), l.Dot(g, h)/float32(n)
 	for i, v := range h {

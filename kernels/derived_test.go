@@ -38,6 +38,14 @@ var derivedOps = []vectorOp{
 		l.LayerNorm(s[0], s[0], s[1], s[2], a*1e-5)
 		return nil
 	}},
+	{"LayerNorm without weight and bias", 2, func(l *Level, s [][]float32, a float32) []float32 {
+		l.LayerNorm(s[0], s[1], nil, nil, a*1e-5)
+		return nil
+	}},
+	{"ReLU2", 2, func(l *Level, s [][]float32, a float32) []float32 { l.ReLU2(s[0], s[1]); return nil }},
+	{"ReLU2Back", 3, func(l *Level, s [][]float32, a float32) []float32 { l.ReLU2Back(s[0], s[1], s[2]); return nil }},
+	{"Clamp", 2, func(l *Level, s [][]float32, a float32) []float32 { l.Clamp(s[0], s[1], a); return nil }},
+	{"ClampBack", 3, func(l *Level, s [][]float32, a float32) []float32 { l.ClampBack(s[0], s[1], s[2], a); return nil }},
 	{"LayerNormBack", 6, func(l *Level, s [][]float32, a float32) []float32 {
 		l.LayerNormBack(s[0], s[1], s[2], s[3], s[4], s[5], a*1e-5, make([]float32, 2*len(s[0])))
 		return nil
@@ -74,6 +82,14 @@ func TestDerivedValues(t *testing.T) {
 		slope := (gelu(x+h) - gelu(x-h)) / (2 * h)
 		l.GELUBack(g, []float32{3}, []float32{v})
 		near("GELUBack", x, float64(g[0]), 3*slope, 1e-5)
+		l.ReLU2(g, []float32{v})
+		near("ReLU2", x, float64(g[0]), math.Pow(math.Max(x, 0), 2), 2e-5)
+		l.ReLU2Back(g, []float32{3}, []float32{v})
+		near("ReLU2Back", x, float64(g[0]), 6*math.Max(x, 0), 2e-5)
+		l.Clamp(g, []float32{v}, 4)
+		near("Clamp", x, float64(g[0]), math.Max(-4, math.Min(x, 4)), 0)
+		l.ClampBack(g, []float32{3}, []float32{v}, 4)
+		near("ClampBack", x, float64(g[0]), map[bool]float64{true: 3}[math.Abs(x) <= 4], 0)
 		up := []float32{0}
 		l.GeGLUBack(g, up, []float32{3}, []float32{v}, []float32{-2})
 		near("GeGLUBack gate", x, float64(g[0]), -6*slope, 1e-5)

@@ -56,6 +56,11 @@ func archKey(f *gguf.File, k string) string {
 // <arch>.classifier.output_labels, and tensors cls.output.weight [Dim, labels] and cls.output.bias [labels].
 func (r *reader) classifier(s *Spec) {
 	if r.err != nil || !r.has("classifier.output_labels") {
+		r.pooling(s)
+		return
+	}
+	if s.Encoder {
+		r.note(fmt.Errorf("%s: %s is set; classification heads of encoders are not supported", r.f.Name, r.key("classifier.output_labels")))
 		return
 	}
 	labels, err := r.f.Strings(r.key("classifier.output_labels"))
@@ -69,4 +74,18 @@ func (r *reader) classifier(s *Spec) {
 	if len(labels) < 2 {
 		r.note(fmt.Errorf("%s: %s has %d labels, want at least 2", r.f.Name, r.key("classifier.output_labels"), len(labels)))
 	}
+}
+
+// pooling reads how states are pooled for embeddings, where the file states it.
+func (r *reader) pooling(s *Spec) {
+	if r.err != nil || !r.has("pooling_type") {
+		return
+	}
+	n, err := r.f.Uint(r.key("pooling_type"))
+	r.note(err)
+	if err == nil && n > uint64(PoolLast) {
+		r.note(fmt.Errorf("%s: %s is %d, want 0 (none), 1 (mean), 2 (the first token's) or 3 (the last token's)", r.f.Name, r.key("pooling_type"), n))
+		return
+	}
+	s.Pooling = Pooling(n)
 }

@@ -11,7 +11,7 @@ func (s *Spec) Windowed(layer int) bool {
 
 // Rotates tells whether a layer has rotary embedding.
 func (s *Spec) Rotates(layer int) bool {
-	return s.Rope.Dims > 0 && (s.NoRope == 0 || (layer+1)%s.NoRope != 0)
+	return s.Rope.Dims > 0 && (s.NoRope == 0 || (layer+1)%s.NoRope != 0) && (!s.NearRope || s.Windowed(layer))
 }
 
 // window reads the sliding window, if the file has one. Its pattern is a period, or one bool a layer.
@@ -73,7 +73,7 @@ func (s *Spec) Keep(layers []int) (*Spec, error) {
 	}
 	for l, from := range layers {
 		if small.Rotates(l) != s.Rotates(from) {
-			return nil, fmt.Errorf("student layers %v: each %d-th layer of %s does without rotary embedding, so layer %d cannot become layer %d", layers, s.NoRope, s.Arch, from, l)
+			return nil, fmt.Errorf("student layers %v: some layers of %s do without rotary embedding, by their number, so layer %d cannot become layer %d", layers, s.Arch, from, l)
 		}
 	}
 	return &small, nil

@@ -14,18 +14,21 @@ type Kind uint8
 const (
 	Embed         Kind = iota // out[r] = row of W for token r
 	Position                  // out[r] = row of W for row r's position
+	Row                       // out = in0 + the first row of W [width, Stack]
 	MatMul                    // out = in0 · Wᵀ (+ B); W [width(in0), rows] in GGUF order, of whose rows it is width(out) from Row on
 	StackMatMul               // the same for each of Parts parts of a row, by one of the Stack matrices of W; see Op
 	Route                     // out = the Parts experts that the logits in0 choose, rising, and then their weights; see Router
 	Mix                       // out = sum of the Parts parts of in0, each times its weight of in1, a Route, in that order
 	RMSNorm                   // out = in0 / rms(in0) * W
-	LayerNorm                 // out = (in0 - mean(in0)) / std(in0) * W + B
+	LayerNorm                 // out = (in0 - mean(in0)) / std(in0) * W + B; without them where they are ""
 	Rotate                    // out = in0 with rotary embedding on its Heads heads, by the layer's Rope
 	Attend                    // out = attention of queries in0 over keys in1 and values in2; Layer's KV cache grows by in1, in2
 	SwiGLU                    // out = silu(in0) * in1
 	ClampedSwiGLU             // out = a*sigmoid(1.702a) * (b+1), a = min(in0, 7), b = in1 within ±7
 	GeGLU                     // out = gelu(in0) * in1
 	GELU                      // out = gelu(in0), in its tanh form
+	ReLU2                     // out = relu(in0)²
+	Clamp                     // out = in0 within ±Factor
 	Gate                      // out = in0 * sigmoid(in1), in1 one number a row
 	Add                       // out = in0 + in1
 	Scale                     // out = in0 * Factor
@@ -34,8 +37,8 @@ const (
 	Pool                      // out = one row a sequence: mean or last row of in0
 )
 
-var kindNames = [...]string{"embed", "position", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
-	"swiglu", "clampedswiglu", "geglu", "gelu", "gate", "add", "scale", "softcap", "select", "pool"}
+var kindNames = [...]string{"embed", "position", "row", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
+	"swiglu", "clampedswiglu", "geglu", "gelu", "relu2", "clamp", "gate", "add", "scale", "softcap", "select", "pool"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -54,6 +57,7 @@ type Op struct {
 	Heads  int // Rotate: heads in the row; Attend: query heads; norms: parts of the row that are normed alone, 0 = one
 	Window int // Attend: keys a query sees, its own included; 0 = all
 	Factor float32
+	Each   bool // norms of several parts: each part has a row of its own in W
 
 	// StackMatMul: W is [Cols, rows, Stack]. Part s of out is, with in1 a Route, the matrix of the expert s of the row, else
 	// (Stack = Parts) matrix s, times the first Cols columns of part s of in0, or with Shared of all of in0. Tail columns
@@ -71,7 +75,7 @@ type Program struct {
 	Spec   *Spec
 	Ops    []Op
 	Width  []int // [values] width of a row
-	Logits Value // [wanted rows, Vocab]
+	Logits Value // [wanted rows, Vocab]; -1 for an encoder
 	Hidden Value // [wanted rows, Dim] after the final norm
 	Class  Value // [sequences, labels]; -1 when the model has no classification head
 }
@@ -105,10 +109,24 @@ func (b builder) norm(x Value, layer int, name string, heads int) Value {
 		return x
 	}
 	o := Op{Kind: RMSNorm, W: name + ".weight", Layer: layer, Heads: heads}
-	if b.p.Spec.Norm == Layer {
-		o.Kind, o.B = LayerNorm, name+".bias"
+	if b.p.Spec.Norm != RMS {
+		o.Kind = LayerNorm
+	}
+	switch b.p.Spec.Norm {
+	case Layer:
+		o.B = name + ".bias"
+	case LayerPlain:
+		o.W = ""
 	}
 	return b.op(o, b.p.Width[x], x)
+}
+
+// normEach norms heads parts of the row alone, each by a weight of its own.
+func (b builder) normEach(x Value, layer int, name string, heads int) Value {
+	x = b.norm(x, layer, name, heads)
+	o := &b.p.Ops[len(b.p.Ops)-1]
+	o.B, o.Each = "", true
+	return x
 }
 
 // scale multiplies by a factor; 0 = 1.
@@ -130,17 +148,24 @@ func (b builder) add(layer int, x, y Value) Value {
 //	x += down·(act(gate·norm(x)) * up·norm(x))
 //	logits = head·norm(x)
 //
-// with what the Spec adds to it or leaves out. After the last attention only the wanted rows go on.
+// with what the Spec adds to it or leaves out; an encoder ends with the last layer. After the last attention only the wanted rows go on.
 func lower(s *Spec) *Program {
-	p := &Program{Spec: s, Class: -1}
+	p := &Program{Spec: s, Logits: -1, Class: -1}
 	b := builder{p}
 	x := b.op(Op{Kind: Embed, W: "token_embd.weight"}, s.Dim)
+	if s.Types > 0 {
+		x = b.op(Op{Kind: Row, W: "token_types.weight", Stack: s.Types}, s.Dim, x)
+	}
 	if s.Positions {
 		x = b.add(0, x, b.op(Op{Kind: Position, W: "position_embd.weight"}, s.Dim))
 	}
-	x = b.scale(x, 0, s.EmbedScale)
+	x = b.norm(b.scale(x, 0, s.EmbedScale), 0, s.EmbNorm, 0)
 	for l := 0; l < s.Layers; l++ {
 		x = b.block(x, l)
+	}
+	if s.Encoder {
+		p.Hidden = x
+		return p
 	}
 	p.Hidden = b.norm(x, s.Layers, "output_norm", 0)
 	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
@@ -185,13 +210,13 @@ func (b builder) block(x Value, l int) Value {
 	if s.Parallel && s.FFNNorm != s.AttnNorm {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
-	x = b.add(l, x, out)
+	x = b.norm(b.add(l, x, out), l, name(s.AttnSum), 0)
 	if !s.Parallel {
 		h = b.norm(x, l, name(s.FFNNorm), 0)
 	}
 	ffn := b.feedForward(h, l, name)
 	ffn = b.scale(b.norm(ffn, l, name(s.FFNPost), 0), l, s.ResidualScale)
-	return b.add(l, x, ffn)
+	return b.norm(b.add(l, x, ffn), l, name(s.FFNSum), 0)
 }
 
 func (b builder) attention(h Value, l int, name func(string) string) Value {
@@ -210,17 +235,35 @@ func (b builder) attention(h Value, l int, name func(string) string) Value {
 	q := part("attn_q", 0, qDim)
 	k := part("attn_k", qDim, kvDim)
 	v := part("attn_v", qDim+kvDim, kvDim)
-	switch s.QKNorm {
-	case QKHead:
-		q, k = b.norm(q, l, name("attn_q_norm"), s.Heads), b.norm(k, l, name("attn_k_norm"), s.KVHeads)
-	case QKRow:
-		q, k = b.norm(q, l, name("attn_q_norm"), 0), b.norm(k, l, name("attn_k_norm"), 0)
+	if s.QKVClamp > 0 {
+		for _, x := range []*Value{&q, &k, &v} {
+			*x = b.op(Op{Kind: Clamp, Layer: l, Factor: s.QKVClamp}, b.p.Width[*x], *x)
+		}
+	}
+	if !s.QKLast {
+		q, k = b.qkNorm(q, k, l, name)
 	}
 	if s.Rotates(l) {
 		q = b.op(Op{Kind: Rotate, Layer: l, Heads: s.Heads}, qDim, q)
 		k = b.op(Op{Kind: Rotate, Layer: l, Heads: s.KVHeads}, kvDim, k)
 	}
+	if s.QKLast {
+		q, k = b.qkNorm(q, k, l, name)
+	}
 	return b.attend(l, name, q, k, v)
+}
+
+func (b builder) qkNorm(q, k Value, l int, name func(string) string) (Value, Value) {
+	s := b.p.Spec
+	switch s.QKNorm {
+	case QKHead:
+		return b.norm(q, l, name("attn_q_norm"), s.Heads), b.norm(k, l, name("attn_k_norm"), s.KVHeads)
+	case QKRow:
+		return b.norm(q, l, name("attn_q_norm"), 0), b.norm(k, l, name("attn_k_norm"), 0)
+	case QKEach:
+		return b.normEach(q, l, name("attn_q_norm"), s.Heads), b.normEach(k, l, name("attn_k_norm"), s.KVHeads)
+	}
+	return q, k
 }
 
 func (b builder) attend(l int, name func(string) string, q, k, v Value) Value {
@@ -288,6 +331,8 @@ func (p *Program) Tensors() []TensorSpec {
 			add(o.W, w, p.Spec.Vocab)
 		case Position:
 			add(o.W, w, p.Spec.Context)
+		case Row:
+			add(o.W, w, o.Stack)
 		case MatMul:
 			rows := max(w, o.Rows)
 			add(o.W, p.Width[o.In[0]], rows)
@@ -304,6 +349,10 @@ func (p *Program) Tensors() []TensorSpec {
 			n := w / max(1, o.Heads)
 			if o.Cols > 0 {
 				n = o.Cols
+			}
+			if o.Each {
+				add(o.W, n, o.Heads)
+				continue
 			}
 			add(o.W, n)
 			add(o.B, n)

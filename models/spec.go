@@ -6,6 +6,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -33,11 +34,16 @@ type Spec struct {
 	FFNNorm  string // before the feed-forward block; with Parallel it may be AttnNorm's, then it is computed once
 	AttnPost string // on what attention adds
 	FFNPost  string // on what the feed-forward block adds
-	QKNorm   QKNorm // on queries and keys, before they rotate
+	QKNorm   QKNorm // on queries and keys
+	QKLast   bool   // after they rotate, not before
+	EmbNorm  string // on the embedding
+	AttnSum  string // on x when attention is added
+	FFNSum   string // on x when the feed-forward block is added
 
 	Rope       Rope
 	WindowRope *Rope // of layers with a window; nil = Rope
 	NoRope     int   // every so many-th layer does not rotate; 0 = all rotate
+	NearRope   bool  // only layers with a window rotate
 	Positions  bool  // learnt positions are added to the embedding, one row of position_embd for each of Context
 
 	// Attention over a latent state (DeepSeek's MLA): a head's query of KVRank+Rope.Dims columns meets the one key and value
@@ -46,10 +52,15 @@ type Spec struct {
 	QRank             int // queries go through so many columns first; 0 = not
 	NopeDim           int // columns of a head of wq that do not rotate
 
+	Encoder bool // every token sees every other, and states are pooled: no logits
+	Types   int  // kinds of token, of whose embeddings that of the first is added to all; 0 = none
+
 	Sinks bool // each head has a score to which no value belongs
 
 	AttnScale    float32 // scores are multiplied by it; 1/sqrt(HeadDim) for most
 	AttnCap      float32 // scores are capped to cap*tanh(s/cap); 0 = not
+	MaxALiBi     float32 // the steepest head's slope is 2^(-MaxALiBi/heads), see Slopes; 0 = scores know no distance
+	QKVClamp     float32 // queries, keys and values are kept within ± it; 0 = not
 	Window       int     // a query sees so many keys, its own included; 0 = all
 	WindowPeriod int     // every so many-th layer has no window; 0 = all have one
 
@@ -81,20 +92,22 @@ type Spec struct {
 
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
 	Labels  []string
-	Pooling Pooling
+	Pooling Pooling // of that, or of embeddings
 }
 
 // Norm is a kind of normalisation.
 type Norm uint8
 
 const (
-	RMS   Norm = iota // Zhang and Sennrich, arXiv:1910.07467
-	Layer             // Ba et al., arXiv:1607.06450, with weight and bias
+	RMS        Norm = iota // Zhang and Sennrich, arXiv:1910.07467
+	Layer                  // Ba et al., arXiv:1607.06450, with weight and bias
+	LayerScale             // the same without bias
+	LayerPlain             // the same without weight and bias
 )
 
 // epsKey is the metadata key of a norm's epsilon.
 func (n Norm) epsKey() string {
-	if n == Layer {
+	if n != RMS {
 		return "attention.layer_norm_epsilon"
 	}
 	return "attention.layer_norm_rms_epsilon"
@@ -107,6 +120,7 @@ const (
 	QKNone QKNorm = iota
 	QKHead        // each head alone, by one weight [HeadDim]
 	QKRow         // all heads together
+	QKEach        // each head alone, by a weight of its own [HeadDim, heads], and never a bias
 )
 
 // Act is the feed-forward block's activation.
@@ -117,13 +131,14 @@ const (
 	GELUGate               // gelu(gate)*up
 	GELUOnly               // gelu(up); no gate
 	ClampedGate            // gpt-oss's SwiGLU
+	ReLU2Only              // relu(up)²; no gate
 )
 
 // gated tells whether there is a gate beside up.
-func (a Act) gated() bool { return a != GELUOnly }
+func (a Act) gated() bool { return a != GELUOnly && a != ReLU2Only }
 
 func (a Act) kind() Kind {
-	return [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU, ClampedGate: ClampedSwiGLU}[a]
+	return [...]Kind{SiLUGate: SwiGLU, GELUGate: GeGLU, GELUOnly: GELU, ClampedGate: ClampedSwiGLU, ReLU2Only: ReLU2}[a]
 }
 
 // Pooling says how a sequence's states become one, by llama.cpp's <arch>.pooling_type.
@@ -132,8 +147,21 @@ type Pooling int
 const (
 	PoolNone Pooling = 0
 	PoolMean Pooling = 1
+	PoolCLS  Pooling = 2 // the first token's
 	PoolLast Pooling = 3
 )
+
+var poolings = [...]string{PoolNone: "none", PoolMean: "mean", PoolCLS: "cls", PoolLast: "last"}
+
+func (p Pooling) String() string { return poolings[p] }
+
+// ParsePooling returns the pooling of a name: mean, cls or last.
+func ParsePooling(name string) (Pooling, error) {
+	if i := slices.Index(poolings[:], name); i > 0 {
+		return Pooling(i), nil
+	}
+	return 0, fmt.Errorf("pooling %q is not known (known: mean, cls, last)", name)
+}
 
 // architecture fills s from the keys that differ between architectures; the common ones are read already.
 type architecture func(r *reader, s *Spec)
@@ -162,9 +190,9 @@ func NewSpec(f *gguf.File) (*Spec, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: general.architecture is %.64q, want one of: %s", f.Name, name, strings.Join(Architectures(), ", "))
 	}
-	if f.Has("split.count") {
+	if f.Has("split.count") { // gguf.Open joins parts
 		if n, err := f.Uint("split.count"); err != nil || n > 1 {
-			return nil, fmt.Errorf("%s: split.count is %d; split files are not supported, merge them first", f.Name, n)
+			return nil, fmt.Errorf("%s: split.count is %d: this is a part of a model; open its first part by its path", f.Name, n)
 		}
 	}
 	r := &reader{f: f, arch: name}
@@ -353,6 +381,10 @@ func (s *Spec) check(file string) error {
 		return bad("attn_logit_softcapping", s.AttnCap, "a positive number, or 0")
 	case s.LogitCap != 0 && !positive(s.LogitCap):
 		return bad("final_logit_softcapping", s.LogitCap, "a positive number, or 0")
+	case s.MaxALiBi != 0 && !positive(s.MaxALiBi):
+		return bad("attention.max_alibi_bias", s.MaxALiBi, "a positive number, or 0")
+	case s.QKVClamp != 0 && !positive(s.QKVClamp):
+		return bad("attention.clamp_kqv", s.QKVClamp, "a positive number, or 0")
 	case s.Positions && s.Context == 0:
 		return bad("context_length", s.Context, "the number of learnt positions")
 	case s.HeadDim%8 != 0:
@@ -403,7 +435,7 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		n := f.Tensors[i].Name
-		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd")) {
+		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd") || strings.HasPrefix(n, "token_types")) {
 			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
 		}
 	}

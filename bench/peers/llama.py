@@ -20,6 +20,14 @@ p.cpuparams.n_threads = p.cpuparams_batch.n_threads = want["threads"]
 p.no_extra_bufts = not want["repack"]
 flash = xllamacpp.llama_flash_attn_type
 p.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED if want["flash"] else flash.LLAMA_FLASH_ATTN_TYPE_DISABLED
+if want["exact"]:
+    p.cache_type_k = p.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    p.warmup = p.fit_params = False
+if want["pooling"]:
+    p.embedding = True
+    p.pooling_type = getattr(xllamacpp.llama_pooling_type, "LLAMA_POOLING_TYPE_" + want["pooling"])
+if want["lora"]:
+    p.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(a["path"], a["scale"]) for a in want["lora"]]
 p.n_gpu_layers = 0
 p.verbosity = 0
 server = xllamacpp.Server(p)

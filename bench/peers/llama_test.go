@@ -93,18 +93,27 @@ func packages(t *testing.T) (python, dir string) {
 	return python, dir
 }
 
-// settings are those of llama.cpp that change its speed.
+// settings are those of llama.cpp that change its speed, or what it computes.
 type settings struct {
-	Threads int  `json:"threads"`
-	Repack  bool `json:"repack"`
-	Flash   bool `json:"flash"`
+	Threads int    `json:"threads"`
+	Repack  bool   `json:"repack"`
+	Flash   bool   `json:"flash"`
+	Exact   bool   `json:"exact"` // F32 KV cache
+	LoRA    []lora `json:"lora"`
+	Pooling string `json:"pooling"` // of embeddings: MEAN, CLS, LAST, or UNSPECIFIED for the file's; "" = logits
+}
+
+// lora is an adapter file and its scale.
+type lora struct {
+	Path  string  `json:"path"`
+	Scale float64 `json:"scale"`
 }
 
 func (s settings) String() string {
 	return fmt.Sprintf("repack %t, flash attention %t", s.Repack, s.Flash)
 }
 
-// llama is a running llama.cpp server; its KV cache is f16.
+// llama is a running llama.cpp server; its KV cache is f16 unless Exact.
 type llama struct {
 	t       *testing.T
 	Address string `json:"address"`
@@ -225,6 +234,31 @@ type completion struct {
 		PredictedMS     float64 `json:"predicted_ms"`
 		PerSecond       float64 `json:"predicted_per_second"`
 	}
+}
+
+// logProbs returns the log-probability of every token of a vocabulary of n after the prompt.
+func (l *llama) logProbs(prompt []int32, n int) []float64 {
+	l.t.Helper()
+	out := l.complete(prompt, 1, n)
+	if len(out.Probabilities) != 1 || len(out.Probabilities[0].Top) != n {
+		l.t.Fatalf("llama.cpp gave not all of %d probabilities: %+v", n, out)
+	}
+	all := make([]float64, n)
+	for _, t := range out.Probabilities[0].Top {
+		all[t.ID] = t.LogProb
+	}
+	return all
+}
+
+// embed returns the embedding of a text, of length 1.
+func (l *llama) embed(text string) []float64 {
+	l.t.Helper()
+	var out []struct{ Embedding [][]float64 }
+	l.post("/embedding", object{"content": text}, &out)
+	if len(out) != 1 || len(out[0].Embedding) != 1 {
+		l.t.Fatalf("llama.cpp gave no embedding: %+v", out)
+	}
+	return out[0].Embedding[0]
 }
 
 // top returns the most likely next token and its lead over the second, in nats; 0 where llama.cpp tells no

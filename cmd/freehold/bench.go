@@ -45,6 +45,9 @@ func (c *benchCmd) Run(a *app) error {
 	if len(c.What) > 1 {
 		return usagef("bench takes one model, got %d", len(c.What))
 	}
+	if len(c.Vs) > 0 && len(c.LoRA) > 0 {
+		return usagef("--vs and --lora are both given; other engines are measured without adapters, so leave one out")
+	}
 	m, err := a.openModel(c.What[0], &c.modelFlags)
 	if err != nil {
 		return err

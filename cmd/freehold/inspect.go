@@ -31,6 +31,7 @@ func (*inspectCmd) Help() string {
 type inspection struct {
 	Schema     string               `json:"schema"`
 	File       string               `json:"file"`
+	Parts      int                  `json:"parts"` // files of a split model
 	Bytes      int64                `json:"bytes"`
 	Version    uint32               `json:"gguf_version"`
 	Alignment  int                  `json:"alignment"`
@@ -182,7 +183,7 @@ func (c *inspectCmd) Run(a *app) error {
 
 // describe reads the container.
 func describe(f *gguf.File) *inspection {
-	d := &inspection{Schema: "freehold/inspect/1", File: f.Name, Bytes: f.Size, Version: f.Version, Alignment: f.Alignment,
+	d := &inspection{Schema: "freehold/inspect/1", File: f.Name, Parts: f.Parts(), Bytes: f.Size, Version: f.Version, Alignment: f.Alignment,
 		Unused: f.Unused(), Types: map[string]typeTotal{}, Metadata: []metadataRow{}, Tensors: []tensorRow{}, Problems: []string{}}
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
@@ -295,7 +296,11 @@ func (d *inspection) check(a *app, f *gguf.File) (problems []error) {
 }
 
 func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
-	rows := [][]string{{"file", fmt.Sprintf("%s (%s, GGUF v%d)", printable(d.File), size(d.Bytes), d.Version)}}
+	parts := ""
+	if d.Parts > 1 {
+		parts = fmt.Sprintf("%d parts, ", d.Parts)
+	}
+	rows := [][]string{{"file", fmt.Sprintf("%s (%s%s, GGUF v%d)", printable(d.File), parts, size(d.Bytes), d.Version)}}
 	if s := d.Spec; s != nil {
 		rows = append(rows,
 			[]string{"model", fmt.Sprintf("%s (%s), %s parameters", printable(s.Name), s.Arch, count(d.Parameters))},

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
@@ -37,9 +39,20 @@ func (f *computeFlags) level() (*kernels.Level, error) {
 // modelFlags say how a model is opened.
 type modelFlags struct {
 	computeFlags
-	Context int    `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
-	Numeric string `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations), reference (f32 throughout) or fast (normal, float weights in bf16 where that gains; results are not the same everywhere)." enum:"normal,reference,fast" default:"normal"`
-	KV      string `name:"kv" help:"KV cache: f16, q8_0 (half the size) or f32; reference mode always has f32." enum:",f16,q8_0,f32" default:"" placeholder:"TYPE"`
+	Context int      `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
+	Numeric string   `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations), reference (f32 throughout) or fast (normal, float weights in bf16 where that gains; results are not the same everywhere)." enum:"normal,reference,fast" default:"normal"`
+	KV      string   `name:"kv" help:"KV cache: f16, q8_0 (half the size) or f32; reference mode always has f32." enum:",f16,q8_0,f32" default:"" placeholder:"TYPE"`
+	LoRA    []string `name:"lora" sep:"none" help:"Add a LoRA adapter (a GGUF file), times a scale (1 where it is left out); may be given again." placeholder:"FILE[=SCALE]"`
+}
+
+// adapter reads FILE[=SCALE]; what follows the last = is part of the name where it is no number.
+func adapter(text string) engine.Option {
+	if i := strings.LastIndexByte(text, '='); i > 0 {
+		if scale, err := strconv.ParseFloat(text[i+1:], 32); err == nil {
+			return engine.WithLoRA(text[:i], float32(scale))
+		}
+	}
+	return engine.WithLoRA(text, 1)
 }
 
 // opened is a model and the file it reads.
@@ -110,6 +123,9 @@ func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
 	}
 	if flags.Numeric == "fast" {
 		opts = append(opts, engine.WithNumeric(engine.Fast))
+	}
+	for _, l := range flags.LoRA {
+		opts = append(opts, adapter(l))
 	}
 	m, err := engine.New(f, opts...)
 	if err != nil {

@@ -167,6 +167,7 @@ func (c *runCmd) openDraft(a *app, target *opened, gen *engine.Gen) (closeDraft 
 		return func() {}, nil
 	}
 	flags := c.modelFlags
+	flags.LoRA = nil  // they are for the model
 	flags.Context = 0 // where the draft's own context ends, it has no more guesses
 	m, err := a.openModel(c.Draft, &flags)
 	if err != nil {

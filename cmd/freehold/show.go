@@ -50,15 +50,8 @@ func (c *showCmd) Run(a *app) error {
 		return err
 	}
 	if d.Cached && it.entry.Architecture != "" {
-		f, err := openFile(d.Path)
-		if err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // read-only
-		if f.Has("tokenizer.chat_template") {
-			if d.Template, err = templateOf(f); err != nil {
-				return asInput(err)
-			}
+		if d.Template, err = cachedTemplate(d.Path); err != nil {
+			a.note("%s: its chat template cannot be read: %v", d.Name, errorText(err))
 		}
 	}
 	for _, s := range it.Sources {
@@ -106,6 +99,19 @@ func (c *showCmd) Run(a *app) error {
 	}
 	a.columns(rows)
 	return nil
+}
+
+// cachedTemplate reads the chat template of a file in the cache; nil where it has none.
+func cachedTemplate(path string) (*templateRow, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	if !f.Has("tokenizer.chat_template") {
+		return nil, nil
+	}
+	return templateOf(f)
 }
 
 // verdict is what the licence gate says without any acceptance.

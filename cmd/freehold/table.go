@@ -33,6 +33,7 @@ type table struct {
 
 	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`
 	Classify classifyCmd `cmd:"" group:"use" help:"Give texts one of some labels, with probabilities."`
+	Embed    embedCmd    `cmd:"" group:"use" help:"Turn texts into vectors."`
 	Tokenize tokenizeCmd `cmd:"" group:"use" help:"Turn text into tokens, or tokens into text."`
 	Convert  convertCmd  `cmd:"" group:"use" help:"Write a GGUF file from a Hugging Face model folder."`
 	Quantize quantizeCmd `cmd:"" group:"use" help:"Write a GGUF file in another number format, or run the recipe's stage."`

@@ -61,7 +61,7 @@ const (
 	maxNodes  = 1 << 20
 	maxRepeat = 1 << 24
 
-	maxEmptyRounds = 1000 // of what may be empty: all are followed at once
+	maxEmptyRounds = 100 // of what may be empty: all are followed at once
 )
 
 type opKind uint8

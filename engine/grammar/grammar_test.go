@@ -122,7 +122,7 @@ func TestGBNF(t *testing.T) {
 		"root ::= (\"a\"":                "want )",
 		"root ::= \"\\q\"":               "unknown escape",
 		"root ::= \"a\" )":               "want the end of rule root",
-		"root ::= \"a\"?{5000}":          "want at most 1000",
+		"root ::= \"a\"?{5000}":          "want at most 100",
 		"\xff":                           "is not UTF-8",
 	} {
 		if _, err := GBNF(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -265,6 +265,22 @@ func TestRandomJSON(t *testing.T) {
 	if done < 100 {
 		t.Errorf("only %d texts came to an end", done)
 	}
+}
+
+// A grammar that is at too many places at once is given up, within a bounded time.
+func TestTooMuch(t *testing.T) {
+	g := must(t)(GBNF("root ::= a{0,90} \"z\"\na ::= b{0,90}\nb ::= c{0,90}\nc ::= (\"x\" | \"xx\")?\n"))
+	m := g.NewMatcher()
+	for range 20 {
+		if !m.Accept([]byte("x")) {
+			break
+		}
+	}
+	if m.Err() == nil || !strings.Contains(m.Err().Error(), "places at once") {
+		t.Errorf("%v", m.Err())
+	}
+	v := NewVocab(256, func(id int32) []byte { return []byte{byte(id)} }, nil)
+	m.Mask(v)
 }
 
 func BenchmarkMask(b *testing.B) {

@@ -133,6 +133,7 @@ func (g *Grammar) view(m *Matcher, v *Vocab) *view {
 		s.probe = g.NewMatcher()
 	}
 	p := s.probe
+	p.work = 0
 	p.todo = p.todo[:0]
 	for _, c := range m.states[m.cur].at {
 		if c.node >= 0 {
@@ -142,6 +143,10 @@ func (g *Grammar) view(m *Matcher, v *Vocab) *view {
 	w := &view{sure: make(Mask, (v.size+63)/64)}
 	if at := p.close(); at != dead {
 		w.fill(p, at, v)
+	}
+	if p.err != nil {
+		m.err, s.probe = p.err, nil
+		return w
 	}
 	s.done[string(m.key)] = w
 	return w

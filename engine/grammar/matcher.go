@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 )
 
@@ -43,10 +44,18 @@ type Matcher struct {
 
 	mask Mask
 	way  []step
+	work int // since Accept
+	err  error
 }
 
 // maxStates bounds a matcher's tables; beyond it, they are begun anew.
 const maxStates = 1 << 13
+
+// maxSteps bounds the work of one byte that was not met before, maxWork that between two calls of Accept.
+const (
+	maxSteps = 1 << 15
+	maxWork  = 1 << 20
+)
 
 // NewMatcher stands at the beginning of a text.
 func (g *Grammar) NewMatcher() *Matcher {
@@ -65,11 +74,24 @@ func (m *Matcher) clear() {
 // Reset goes back to the beginning.
 func (m *Matcher) Reset() {
 	m.todo = append(m.todo[:0], config{m.g.start, 0})
-	m.cur = m.close()
+	if m.cur = m.close(); m.cur == dead { // only where it gives up
+		m.cur = m.stuck()
+	}
+}
+
+// stuck is a state from which nothing leads on.
+func (m *Matcher) stuck() int32 {
+	m.states = append(m.states, &state{at: []config{{0, 0}}})
+	s := m.states[len(m.states)-1]
+	for b := range s.next {
+		s.next[b] = dead
+	}
+	return int32(len(m.states) - 1)
 }
 
 // Accept takes bytes; false and no change where the grammar does not allow them.
 func (m *Matcher) Accept(text []byte) bool {
+	m.work = 0
 	at := m.cur
 	for _, b := range text {
 		if at = m.step(at, b); at == dead {
@@ -82,6 +104,9 @@ func (m *Matcher) Accept(text []byte) bool {
 	}
 	return true
 }
+
+// Err says why the matcher gave up on its grammar; nil = it did not.
+func (m *Matcher) Err() error { return m.err }
 
 // Complete tells whether the text may end here.
 func (m *Matcher) Complete() bool { return m.states[m.cur].at[0].node < 0 }
@@ -110,7 +135,13 @@ func (m *Matcher) step(at int32, b byte) int32 {
 func (m *Matcher) close() int32 {
 	clear(m.seen)
 	m.found = m.found[:0]
-	for len(m.todo) > 0 {
+	for steps := 0; len(m.todo) > 0; steps++ {
+		if m.work++; steps > maxSteps || m.work > maxWork {
+			m.todo, m.err = m.todo[:0], errors.New("grammar: the text may be at too many places at once; write it with fewer repetitions of what may be empty or begins alike")
+		}
+		if m.err != nil {
+			return dead
+		}
 		c := m.todo[len(m.todo)-1]
 		m.todo = m.todo[:len(m.todo)-1]
 		if m.seen[c] {

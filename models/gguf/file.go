@@ -11,6 +11,8 @@
 package gguf
 
 import (
+	"errors"
+
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -21,13 +23,14 @@ type File struct {
 	Alignment  int      // bytes; every tensor's data starts at a multiple of it, counted from DataOffset
 	KV         []KV     // in file order
 	Tensors    []Tensor // in file order
-	DataOffset int64    // bytes from the start of the file to the tensor data
-	Size       int64    // bytes of the whole file
+	DataOffset int64    // bytes from the start of the file to the tensor data; of a split model, of its first part
+	Size       int64    // bytes of the whole file, of all parts
 
 	keys    map[string]int // key -> index in KV
 	tensors map[string]int // name -> index in Tensors
 	data    []byte         // the whole file
 	unmap   func() error   // nil where data is ordinary memory
+	parts   []*File        // of a split model: all its parts; nil = this is one file
 }
 
 // KV is one metadata pair.
@@ -41,7 +44,7 @@ type Tensor struct {
 	Name   string
 	Type   kernels.Type
 	Shape  []int  // 1 to 4 sizes in ggml order: Shape[0] = row width, contiguous; Shape[1] = rows; ...
-	Offset int64  // bytes from the start of the file
+	Offset int64  // bytes from the start of the file, or part
 	Data   []byte // view of the mapping, valid until File.Close; read-only: writing to it faults
 
 	file string // for errors
@@ -59,6 +62,13 @@ func (f *File) Tensor(name string) (*Tensor, bool) {
 // Unused counts the bytes after the header that belong to no tensor and are not the padding that
 // alignment asks for: holes between tensors and whatever follows the last one.
 func (f *File) Unused() int64 {
+	if f.parts != nil {
+		unused := int64(0)
+		for _, p := range f.parts {
+			unused += p.Unused()
+		}
+		return unused
+	}
 	used := int64(0)
 	for i := range f.Tensors {
 		used += alignUp(int64(len(f.Tensors[i].Data)), int64(f.Alignment))
@@ -74,6 +84,13 @@ func (f *File) Close() error {
 		f.Tensors[i].Data = nil
 	}
 	f.data = nil
+	var errs []error
+	for _, p := range f.parts {
+		errs = append(errs, p.Close())
+	}
+	if f.parts != nil {
+		return errors.Join(errs...)
+	}
 	unmap := f.unmap
 	f.unmap = nil
 	if unmap == nil {
@@ -81,6 +98,9 @@ func (f *File) Close() error {
 	}
 	return unmap()
 }
+
+// Parts is the number of files that the model lies in.
+func (f *File) Parts() int { return max(1, len(f.parts)) }
 
 // Elements is the product of the shape.
 func (t *Tensor) Elements() int {

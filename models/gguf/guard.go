@@ -30,6 +30,11 @@ func (f *File) Guard(fn func() error) (err error) {
 
 // Fault tells whether a recovered panic is a memory fault within f's mapping: an error that says so, else nil.
 func (f *File) Fault(recovered any) error {
+	for _, p := range f.parts {
+		if err := p.Fault(recovered); err != nil {
+			return err
+		}
+	}
 	fault, ok := recovered.(interface {
 		runtime.Error
 		Addr() uintptr

@@ -7,9 +7,23 @@ import (
 )
 
 // Open maps the file at path read-only and reads its header. Only the header is touched, so opening costs the
-// same for every size of model. The file must not be written to while it is open; for one that is
+// same for every size of model. A split model is opened whole, by the path of its first part. The file must not be written to while it is open; for one that is
 // cut short see Guard. On systems without mmap the file is read into memory.
 func Open(path string) (*File, error) {
+	f, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := f.join()
+	if err != nil {
+		f.Close() //nolint:errcheck // the first error is the one to tell
+		return nil, err
+	}
+	return whole, nil
+}
+
+// openOne opens one file, which may be a part of a model.
+func openOne(path string) (*File, error) {
 	info, err := os.Stat(path) // before opening: a named pipe would block
 	if err != nil {
 		return nil, err
