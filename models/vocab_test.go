@@ -105,7 +105,7 @@ func TestVocabularyRefusals(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"tokenizer.ggml.model", "rwkv", `key "tokenizer.ggml.model": got "rwkv", want one of gpt2, whitespace, gemma4, llama, t5, bert`},
+		{"tokenizer.ggml.model", "plamo2", `key "tokenizer.ggml.model": got "plamo2", want one of gpt2, whitespace, gemma4, llama, t5, bert, rwkv`},
 		{"tokenizer.ggml.pre", "new-pre", `key "tokenizer.ggml.pre": got "new-pre", want one of a.x-4.0, `},
 		{"tokenizer.ggml.tokens", []string{}, `key "tokenizer.ggml.tokens": got an empty array`},
 		{"tokenizer.ggml.scores", []float32{1}, `key "tokenizer.ggml.scores": got 1 elements, want 5`},

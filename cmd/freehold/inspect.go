@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -18,7 +19,7 @@ import (
 
 type inspectCmd struct {
 	Model   string `arg:"" help:"GGUF file or catalogue name."`
-	Full    bool   `help:"Also read every weight (NaN, infinity), build the tokenizer, parse the chat template."`
+	Full    bool   `help:"Also read every weight (NaN, infinity), build the tokenizer, try what the chat template can do."`
 	Tensors bool   `help:"List the tensors."`
 }
 
@@ -96,7 +97,34 @@ type tokenizerRow struct {
 }
 
 type templateRow struct {
-	Bytes int `json:"bytes"`
+	Bytes  int       `json:"bytes"`
+	SHA256 string    `json:"sha256"`
+	Caps   chat.Caps `json:"caps"`
+}
+
+// templateOf reads a file's chat template and tries what it can do.
+func templateOf(f *gguf.File) (*templateRow, error) {
+	source, err := f.String("tokenizer.chat_template")
+	if err != nil {
+		return nil, err
+	}
+	t, err := chat.Parse(source)
+	var caps chat.Caps
+	if err == nil {
+		caps, err = t.Caps()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: tokenizer.chat_template: %w", f.Name, err)
+	}
+	return &templateRow{len(source), fmt.Sprintf("%x", sha256.Sum256([]byte(source))), caps}, nil
+}
+
+// can lists what the template can do.
+func (t *templateRow) can() string {
+	if names := t.Caps.Names(); len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "user and assistant turns alone"
 }
 
 func (c *inspectCmd) Run(a *app) error {
@@ -246,16 +274,9 @@ func (d *inspection) check(a *app, f *gguf.File) (problems []error) {
 		}
 	}
 	if f.Has("tokenizer.chat_template") {
-		source, err := f.String("tokenizer.chat_template")
-		if err == nil {
-			if _, err = chat.Parse(source); err != nil {
-				err = fmt.Errorf("%s: tokenizer.chat_template: %w", f.Name, err)
-			}
-		}
-		if err != nil {
+		var err error
+		if d.Template, err = templateOf(f); err != nil {
 			problems = append(problems, err)
-		} else {
-			d.Template = &templateRow{len(source)}
 		}
 	}
 	var done int64
@@ -308,7 +329,7 @@ func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 		rows = append(rows, []string{"tokenizer", fmt.Sprintf("%s %s, %d tokens", t.Model, t.Pre, t.Tokens)})
 	}
 	if t := d.Template; t != nil {
-		rows = append(rows, []string{"template", fmt.Sprintf("%d bytes, parses", t.Bytes)})
+		rows = append(rows, []string{"template", fmt.Sprintf("%d bytes, sha256 %.12s: %s", t.Bytes, t.SHA256, t.can())})
 	}
 	if d.Unused > 0 {
 		rows = append(rows, []string{"unused", size(d.Unused)})

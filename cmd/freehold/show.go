@@ -25,6 +25,7 @@ type entryDoc struct {
 	Format       string         `json:"format,omitempty"`
 	Rows         int            `json:"rows,omitempty"`
 	Layout       string         `json:"layout,omitempty"`
+	Template     *templateRow   `json:"template,omitempty"` // of a model in the cache
 	Note         string         `json:"note,omitempty"`
 	Licence      models.Licence `json:"licence"`
 	Verdict      string         `json:"verdict"`
@@ -47,6 +48,11 @@ func (c *showCmd) Run(a *app) error {
 	}
 	if d.Cached, err = hasFile(d.Path); err != nil {
 		return err
+	}
+	if d.Cached && it.entry.Architecture != "" {
+		if d.Template, err = cachedTemplate(d.Path); err != nil {
+			a.note("%s: its chat template cannot be read: %v", d.Name, errorText(err))
+		}
 	}
 	for _, s := range it.Sources {
 		switch n := len(s.Parts); {
@@ -74,6 +80,9 @@ func (c *showCmd) Run(a *app) error {
 	add("architecture", d.Architecture)
 	add("tokenizer", d.Tokenizer)
 	add("format", d.Format)
+	if d.Template != nil {
+		add("chat", d.Template.can())
+	}
 	if d.Rows > 0 {
 		add("rows", fmt.Sprint(d.Rows))
 	}
@@ -90,6 +99,19 @@ func (c *showCmd) Run(a *app) error {
 	}
 	a.columns(rows)
 	return nil
+}
+
+// cachedTemplate reads the chat template of a file in the cache; nil where it has none.
+func cachedTemplate(path string) (*templateRow, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	if !f.Has("tokenizer.chat_template") {
+		return nil, nil
+	}
+	return templateOf(f)
 }
 
 // verdict is what the licence gate says without any acceptance.

@@ -106,20 +106,31 @@ func Parse(source string) (*Template, error) {
 	return &Template{source: source, body: body}, nil
 }
 
+// budget is what a Render may still take.
+type budget struct{ steps, bytes int }
+
 // Render runs the template. It fails when the template refuses the conversation
 // (raise_exception, see RaisedError), uses a value wrongly, or exceeds a cap
 // (see LimitError).
 func (t *Template) Render(in Input) (string, error) {
+	return t.render(in, &budget{maxSteps, maxBytes})
+}
+
+// render runs the template within what is left, and takes off what it used. The
+// input adds to it as much as reading it takes.
+func (t *Template) render(in Input, left *budget) (string, error) {
 	vars, size, err := variables(in)
 	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
 	r := &run{
-		out: &strings.Builder{}, steps: maxSteps + size, bytes: maxBytes + growPerByte*size,
+		out: &strings.Builder{}, steps: left.steps + size, bytes: left.bytes + growPerByte*size,
 		now: in.Now, filters: filters, tests: tests,
 	}
 	sc := &scope{vars: vars}
-	if _, err := r.execAll(t.body, sc); err != nil {
+	_, err = r.execAll(t.body, sc)
+	left.steps, left.bytes = min(left.steps, r.steps), min(left.bytes, r.bytes)
+	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
 	return r.out.String(), nil

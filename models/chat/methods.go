@@ -139,6 +139,7 @@ var stringMethods = map[string]func(*run, string, *args) (value, error){
 		}
 		return r.join(s, parts)
 	},
+	"format":  strFormat,
 	"isdigit": every(unicode.IsDigit),
 	"isalpha": every(unicode.IsLetter),
 	"isalnum": every(func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }),

@@ -12,6 +12,7 @@ type parser struct {
 	pos    int
 	nest   int
 	loops  int // open for loops, for break and continue
+	ifs    int // open ifs
 }
 
 func parse(tokens []token) ([]stmt, error) {
@@ -195,7 +196,11 @@ func (p *parser) forLoop(tag token) (stmt, error) {
 	return s, err
 }
 
+// ifChain reads an if. An unknown filter or test in it is an error only where it is reached, as in Jinja2: templates ask so for
+// what some other program adds to the language.
 func (p *parser) ifChain() (stmt, error) {
+	p.ifs++
+	defer func() { p.ifs-- }()
 	s := &ifStmt{}
 	for {
 		cond, err := p.tuple(false)

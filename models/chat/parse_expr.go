@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -311,7 +312,11 @@ func (p *parser) filterCall() (filterCall, error) {
 	}
 	f := filterCall{line: t.line, name: name, fn: filters[name]}
 	if f.fn == nil {
-		return f, p.errorf(t, "unknown filter %q; known: %s", name, known(filters))
+		err := fmt.Errorf("unknown filter %q; known: %s", name, known(filters))
+		if p.ifs == 0 {
+			return f, p.errorf(t, "%v", err)
+		}
+		f.fn = func(*run, value, *args) (value, error) { return nil, err }
 	}
 	if p.take(kindOp, "(") {
 		f.args, err = p.arguments()
@@ -328,7 +333,11 @@ func (p *parser) test(x expr) (expr, error) {
 	}
 	e := &testExpr{line: t.line, x: x, name: name, fn: tests[name]}
 	if e.fn == nil {
-		return nil, p.errorf(t, "unknown test %q; known: %s", name, known(tests))
+		err := fmt.Errorf("unknown test %q; known: %s", name, known(tests))
+		if p.ifs == 0 {
+			return nil, p.errorf(t, "%v", err)
+		}
+		e.fn = func(*run, value, *args) (bool, error) { return false, err }
 	}
 	if p.take(kindOp, "(") {
 		e.args, err = p.arguments()

@@ -50,47 +50,64 @@ func Convert(dir string, o Options) (_ *Conversion, err error) {
 	if err := readJSON(cfg.file, &cfg.fields); err != nil {
 		return nil, err
 	}
-	f, err := familyOf(cfg)
-	if err != nil {
-		return nil, err
-	}
-	w := gguf.NewWriter()
-	c := &Conversion{Writer: w, Arch: f.arch, o: o}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	w.Set("general.architecture", f.arch)
-	w.Set("general.name", strings.ToValidUTF8(filepath.Base(abs), "?"))
-	d := f.common(cfg, w)
-	if cfg.err != nil {
-		return nil, cfg.err
+	w := gguf.NewWriter()
+	f, d, err := cfg.write(filepath.Base(abs), w)
+	if err != nil {
+		return nil, err
 	}
-	f.keys(cfg, d, w)
-	if cfg.err != nil {
-		return nil, cfg.err
+	c := &Conversion{Writer: w, Arch: f.arch, o: o}
+	if c.model, err = safetensors.OpenFolder(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	// Tables of vocab_size entries only after a tensor of as many rows: a small file does not ask for large ones.
+	embed := c.model.Tensors["model.embed_tokens.weight"]
+	if embed == nil {
+		return nil, &Error{c.model.Name, `tensor "model.embed_tokens.weight"`, "nothing", "the token embedding"}
+	}
+	if want := d.shape("token_embd.weight"); !slices.Equal(embed.Shape, want) {
+		return nil, badShape(embed, want)
 	}
 	if err := vocabulary(dir, cfg, d.vocab, w); err != nil {
 		return nil, err
 	}
-	if c.model, err = safetensors.OpenFolder(dir); err != nil {
+	if err := c.tensors(f, d, cfg, embed); err != nil {
 		return nil, err
-	}
-	if err := c.tensors(f, d, cfg); err != nil {
-		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
+// write writes the keys of config.json, of a model with the given name.
+func (c *config) write(name string, w *gguf.Writer) (f *family, d dims, err error) {
+	if f, err = familyOf(c); err != nil {
+		return nil, d, err
+	}
+	w.Set("general.architecture", f.arch)
+	w.Set("general.name", strings.ToValidUTF8(name, "?"))
+	if d = f.common(c, w); c.err != nil {
+		return nil, d, c.err
+	}
+	f.keys(c, d, w)
+	return f, d, c.err
+}
+
+func badShape(t *safetensors.Tensor, want []int) error {
+	return &Error{t.File().Name, "tensor " + quote(t.Name), fmt.Sprintf("shape %v", t.Shape), fmt.Sprint(want)}
+}
+
 // tensors adds the model's tensors in GGUF's usual order: those of the whole model, then layer by layer.
-func (c *Conversion) tensors(f *family, d dims, cfg *config) error {
+func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.Tensor) error {
 	tied := cfg.flag("tie_word_embeddings", f.plusOne) // transformers' default; true for Gemma
 	if cfg.err != nil {
 		return cfg.err
-	}
-	embed := c.model.Tensors["model.embed_tokens.weight"]
-	if embed == nil {
-		return &Error{c.model.Name, `tensor "model.embed_tokens.weight"`, "nothing", "the token embedding"}
 	}
 	c.Type = strings.ToUpper(c.o.Type)
 	if c.Type == "" {
@@ -165,7 +182,7 @@ func sorted(m map[string]*safetensors.Tensor) []*safetensors.Tensor {
 func (c *Conversion) tensor(f *family, d dims, t *safetensors.Tensor, to, layer string) error {
 	field := "tensor " + quote(t.Name)
 	if want := d.shape(to); !slices.Equal(t.Shape, want) {
-		return &Error{t.File().Name, field, fmt.Sprintf("shape %v", t.Shape), fmt.Sprint(want)}
+		return badShape(t, want)
 	}
 	ggml, ok := t.DType.GGML()
 	from, _ := quant.ByType(ggml)

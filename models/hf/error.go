@@ -28,19 +28,29 @@ func quote(s string) string { return gguf.Quote(s) }
 // maxJSON bounds a JSON file, in bytes; the largest known tokenizer.json has 35 MB.
 const maxJSON = 128 << 20
 
-// readJSON decodes the file at path into to.
-func readJSON(path string, to any) error {
+// readFile reads the file at path, of at most maxJSON bytes.
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxJSON {
-		return &Error{path, "file", fmt.Sprintf("%v of %d bytes", info.Mode().Type(), info.Size()), fmt.Sprintf("a regular file of at most %d bytes", maxJSON)}
+		return nil, &Error{path, "file", fmt.Sprintf("%v of %d bytes", info.Mode().Type(), info.Size()), fmt.Sprintf("a regular file of at most %d bytes", maxJSON)}
 	}
-	text, err := os.ReadFile(path)
+	return os.ReadFile(path)
+}
+
+// readJSON decodes the file at path into to.
+func readJSON(path string, to any) error {
+	text, err := readFile(path)
 	if err != nil {
 		return err
 	}
+	return decodeJSON(path, text, to)
+}
+
+// decodeJSON decodes the text of the file at path into to.
+func decodeJSON(path string, text []byte, to any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if err := d.Decode(to); err != nil {

@@ -361,6 +361,22 @@ func TestFixturesVocabulary(t *testing.T) {
 	}
 }
 
+// A folder of a few bytes does not ask for tables of millions of tokens.
+func TestVocabSizeWithoutTensor(t *testing.T) {
+	config := object{"architectures": []string{"LlamaForCausalLM"}, "vocab_size": 1 << 24, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
+		"num_attention_heads": 1, "max_position_embeddings": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e4}
+	tokenizer := object{"model": object{"type": "BPE", "vocab": object{"a": 0}}, "pre_tokenizer": object{"type": "ByteLevel", "add_prefix_space": false}}
+	dir := (&folder{config: config, tokenizer: tokenizer, tensors: map[string]tensor{"model.embed_tokens.weight": {[]int{8, 4}, make([]float32, 32)}}}).write(t, "F32")
+	c := hostile.Case{Name: "vocab_size", Field: "vocab_size", Mutation: "16 million", File: ".", Dir: dir}
+	err := hostile.Run(t, c, func(path string) error {
+		_, err := hf.Convert(path, hf.Options{})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "got shape [8 4], want [16777216 4]") {
+		t.Errorf("got %v, want an error that names the shape of the embedding", err)
+	}
+}
+
 // TestFixturesHostile gives malformed tokenizer.json files: refused within bounds where the manifest asks for it.
 func TestFixturesHostile(t *testing.T) {
 	tried := 0
@@ -371,7 +387,7 @@ func TestFixturesHostile(t *testing.T) {
 		tried++
 		config := object{"architectures": []string{"LlamaForCausalLM"}, "vocab_size": 8, "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1,
 			"num_attention_heads": 1, "max_position_embeddings": 8, "rms_norm_eps": 1e-5, "rope_theta": 1e4}
-		dir := (&folder{config: config, tensors: map[string]tensor{}}).write(t, "F32")
+		dir := (&folder{config: config, tensors: map[string]tensor{"model.embed_tokens.weight": {[]int{8, 4}, make([]float32, 32)}}}).write(t, "F32")
 		err := hostile.Run(t, c, func(path string) error {
 			text, err := os.ReadFile(path)
 			if err != nil {
@@ -384,7 +400,7 @@ func TestFixturesHostile(t *testing.T) {
 				return err
 			}
 			_, err = hf.Convert(dir, hf.Options{})
-			if err != nil && strings.Contains(err.Error(), "model.embed_tokens.weight") {
+			if err != nil && strings.Contains(err.Error(), `"model.norm.weight": got nothing`) {
 				return nil // the vocabulary is through
 			}
 			return err

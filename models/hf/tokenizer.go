@@ -30,8 +30,9 @@ type addedToken struct {
 	SingleWord bool   `json:"single_word"`
 }
 
-// readTokenizer reads and checks tokenizer.json: a BPE model, each id once, merges of known tokens.
-func readTokenizer(path string) (*tokenizer, error) {
+// parseTokenizer reads and checks the text of tokenizer.json, which path names: a BPE model, each id once, merges of known
+// tokens.
+func parseTokenizer(path string, text []byte) (*tokenizer, error) {
 	var file struct {
 		Added         []addedToken `json:"added_tokens"`
 		Normalizer    any          `json:"normalizer"`
@@ -46,7 +47,7 @@ func readTokenizer(path string) (*tokenizer, error) {
 			Unknown      *string         `json:"unk_token"`
 		} `json:"model"`
 	}
-	if err := readJSON(path, &file); err != nil {
+	if err := decodeJSON(path, text, &file); err != nil {
 		return nil, err
 	}
 	bad := func(field, got, want string) error { return &Error{path, field, got, want} }

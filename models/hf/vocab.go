@@ -13,12 +13,38 @@ import (
 // vocabulary writes the tokenizer.ggml.* keys: tokens to the embedding's number of rows, merges, pre-tokenizer, roles,
 // and the chat template.
 func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
-	const ns = "tokenizer.ggml."
 	path := filepath.Join(dir, "tokenizer.json")
-	t, err := readTokenizer(path)
+	text, err := readFile(path)
 	if err != nil {
 		return err
 	}
+	t, err := parseTokenizer(path, text)
+	if err != nil {
+		return err
+	}
+	ids, err := t.write(path, rows, w)
+	if err != nil {
+		return err
+	}
+	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
+	gen := &config{file: filepath.Join(dir, "generation_config.json")}
+	for _, c := range []*config{tc, gen} {
+		if exists(c.file) {
+			if err := readJSON(c.file, &c.fields); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.roles(path, ids, rows, tc, cfg, gen, w); err != nil {
+		return err
+	}
+	return chatTemplate(dir, tc, w)
+}
+
+const ns = "tokenizer.ggml."
+
+// write writes tokens to the given number of rows, their types, merges and pre-tokenizer. It returns the ids of the tokens.
+func (t *tokenizer) write(path string, rows int, w *gguf.Writer) (map[string]int, error) {
 	tokens, types := make([]string, rows), make([]int32, rows)
 	for id := range tokens { // as llama.cpp fills up
 		tokens[id], types[id] = padName(id), token.Unused
@@ -26,7 +52,7 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	ids := make(map[string]int, len(t.tokens))
 	for id, text := range t.tokens {
 		if id >= rows {
-			return &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
+			return nil, &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
 		}
 		tokens[id], types[id], ids[text] = text, token.Normal, id
 		if t.sentence && isByteName(text) {
@@ -44,19 +70,11 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	}
 	w.Set(ns+"tokens", tokens)
 	w.Set(ns+"token_type", types)
-	if err := t.method(path, types, w); err != nil {
-		return err
-	}
+	return ids, t.method(path, types, w)
+}
 
-	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
-	gen := &config{file: filepath.Join(dir, "generation_config.json")}
-	for _, c := range []*config{tc, gen} {
-		if exists(c.file) {
-			if err := readJSON(c.file, &c.fields); err != nil {
-				return err
-			}
-		}
-	}
+// roles writes the ids of special tokens, and which of them a text begins and ends with.
+func (t *tokenizer) roles(path string, ids map[string]int, rows int, tc, cfg, gen *config, w *gguf.Writer) error {
 	for _, role := range roles {
 		id, ok, err := roleOf(role.theirs, ids, tc, cfg, gen)
 		if err != nil {
@@ -71,10 +89,7 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 	}
 	w.Set(ns+"add_bos_token", tc.flag("add_bos_token", t.bos))
 	w.Set(ns+"add_eos_token", tc.flag("add_eos_token", t.eos))
-	if tc.err != nil {
-		return tc.err
-	}
-	return chatTemplate(dir, tc, w)
+	return tc.err
 }
 
 // roles are special tokens by their names in transformers and in GGUF.
@@ -85,7 +100,6 @@ func padName(id int) string { return fmt.Sprintf("[PAD%d]", id) }
 
 // method writes how text becomes tokens: merges and a pre-tokenizer, or SentencePiece's scores.
 func (t *tokenizer) method(path string, types []int32, w *gguf.Writer) error {
-	const ns = "tokenizer.ggml."
 	if t.sentence {
 		prefix, err := t.spmPrefix(path)
 		if err != nil {

@@ -1,8 +1,10 @@
 package token_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,30 +36,49 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// corpus is a text to measure on: FREEHOLD_CORPUS, or the built-in prose.
-func corpus(b *testing.B) string {
-	if path := os.Getenv("FREEHOLD_CORPUS"); path != "" {
-		data, err := os.ReadFile(filepath.Clean(path))
-		if err != nil {
-			b.Fatal(err)
-		}
-		return string(data)
+// chinese is prose, as english is.
+var chinese = strings.Repeat("山上的老房子空了很多年。玛格丽特终于打开门的时候，发现地上有三封信，每一封都写着“房主收”；自一九八七年以来，没有人回过信。"+
+	"这里的一切都出乎她的意料：厨房里有橙子的香味，走廊里的钟依然走得很准，还有人（是谁呢？）一直在给植物浇水。\n", 400)
+
+// texts are what to measure on: prose, this package's source, and the file FREEHOLD_CORPUS where it is set.
+func texts(b *testing.B) map[string]string {
+	all := map[string]string{"english": english, "chinese": chinese}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		b.Fatal(err)
 	}
-	return english
+	if path := os.Getenv("FREEHOLD_CORPUS"); path != "" {
+		all["corpus"] = readText(b, path)
+	}
+	for _, path := range files {
+		all["code"] += readText(b, path)
+	}
+	return all
+}
+
+func readText(b *testing.B, path string) string {
+	data, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(data)
 }
 
 func BenchmarkEncode(b *testing.B) {
-	text := corpus(b)
+	all := texts(b)
 	for _, name := range benchVocabularies {
 		tok := fixtureTokenizer(b, name)
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			b.ReportAllocs()
-			var ids []int32
-			for b.Loop() {
-				ids = tok.Encode(ids[:0], text, token.EncodeOptions{ParseSpecial: true})
-			}
-		})
+		for _, kind := range slices.Sorted(maps.Keys(all)) {
+			text := all[kind]
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				b.SetBytes(int64(len(text)))
+				b.ReportAllocs()
+				var ids []int32
+				for b.Loop() {
+					ids = tok.Encode(ids[:0], text, token.EncodeOptions{ParseSpecial: true})
+				}
+			})
+		}
 	}
 }
 

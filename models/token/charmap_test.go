@@ -111,13 +111,3 @@ func TestCharMap(t *testing.T) {
 		}
 	}
 }
-
-// A damaged map must not be read beyond its end.
-func FuzzCharMap(f *testing.F) {
-	f.Add(CharMap(map[string]string{"a": "b"})[:4+4*300], "abc")
-	f.Fuzz(func(t *testing.T, chars []byte, text string) {
-		if m, err := newNormaliser(&Vocab{Chars: chars}, nil); err == nil {
-			m.appendNormal(nil, text)
-		}
-	})
-}

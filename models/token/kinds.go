@@ -29,6 +29,7 @@ var kinds = []kind{
 	{"llama", false, spmDefaults, buildSPM, markPiece},
 	{"t5", false, unigramDefaults, newUnigram, markPiece},
 	{"bert", false, wordPieceDefaults, newWordPiece, markPiece},
+	{"rwkv", false, func(v *Vocab) {}, newRWKV, rwkvPiece},
 }
 
 // KnownModels lists the values of Vocab.Model that New accepts.

@@ -32,6 +32,7 @@ func TestLlamaModels(t *testing.T) {
 		w.Set("tokenizer.ggml.pre", "qwen2")
 		l.compare(t, w, texts)
 	})
+	t.Run("rwkv", func(t *testing.T) { l.compare(t, worldVocabulary(), texts) })
 	for _, prefix := range []bool{false, true} {
 		t.Run(fmt.Sprintf("llama,prefix=%v", prefix), func(t *testing.T) {
 			w := wordVocabulary("llama")
@@ -114,6 +115,55 @@ func wordVocabulary(model string) *gguf.Writer {
 	w.Set("tokenizer.ggml.tokens", tokens)
 	w.Set("tokenizer.ggml.token_type", types)
 	w.Set("tokenizer.ggml.scores", scores)
+	return w
+}
+
+// worldVocabulary holds the 256 bytes and words at chance, spelled as Python writes a literal, for rwkv.
+func worldVocabulary() *gguf.Writer {
+	tokens, types := []string{"<s>"}, []int32{token.Control}
+	known := map[string]bool{}
+	add := func(text string) {
+		if !known[text] {
+			known[text] = true
+			tokens, types = append(tokens, text), append(types, token.Normal)
+		}
+	}
+	literal := func(c byte) string {
+		switch {
+		case c == '\n':
+			return `\n`
+		case c == '\t':
+			return `\t`
+		case c == '\r':
+			return `\r`
+		case c == '\\' || c == '\'':
+			return `\` + string(c)
+		case c < ' ' || c >= 0x7f:
+			return fmt.Sprintf(`\x%02x`, c)
+		}
+		return string(c)
+	}
+	for c := range 256 {
+		add(literal(byte(c)))
+	}
+	r := rand.New(rand.NewPCG(3, 1))
+	parts := strings.Split(" |a|e|h|t|W|o|r|'|s|1|2|.|é|中|文|\xe4|\xb8\xad|\n|\t|\\|😀|T|H", "|")
+	for len(tokens) < 2000 {
+		var b strings.Builder
+		for range 2 + r.IntN(4) {
+			for _, c := range []byte(parts[r.IntN(len(parts))]) {
+				b.WriteString(literal(c))
+			}
+		}
+		add(b.String())
+	}
+	w := gguf.NewWriter()
+	w.Set("general.architecture", "llama")
+	w.Set("tokenizer.ggml.model", "rwkv")
+	w.Set("tokenizer.ggml.tokens", tokens)
+	w.Set("tokenizer.ggml.token_type", types)
+	w.Set("tokenizer.ggml.bos_token_id", uint32(0))
+	w.Set("tokenizer.ggml.eos_token_id", uint32(0))
 	return w
 }
 

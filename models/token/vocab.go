@@ -1,7 +1,7 @@
 // Package token turns text into token ids and back, as llama.cpp does for the same GGUF vocabulary.
 //
 // Built in are byte-level BPE ("gpt2" in GGUF) with a pre-tokenizer per model family, BPE over raw text ("gemma4" and some
-// pre-tokenizers), SentencePiece's merging by score ("llama") and Unigram ("t5"), and WordPiece ("bert"). A Tokenizer
+// pre-tokenizers), SentencePiece's merging by score ("llama") and Unigram ("t5"), WordPiece ("bert"), and the longest token ("rwkv"). A Tokenizer
 // is immutable and may be shared by goroutines.
 package token
 
