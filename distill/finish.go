@@ -45,6 +45,9 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "summary.json"), sum); err != nil {
 		return err
 	}
+	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.data.Report); err != nil {
+		return err
+	}
 	page, err := j.report(sum)
 	if err != nil {
 		return err

@@ -363,9 +363,6 @@ func (j *Job) open() error {
 			return err
 		}
 	}
-	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.data.Report); err != nil {
-		return err
-	}
 	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ const (
 	axisKV                    // key-value heads
 )
 
-// axesOf finds the axis of every value of a program. Programs with experts or latent attention are refused.
+// axesOf finds the axis of every value of a program. Programs with experts, latent attention or recurrent layers are refused.
 func axesOf(p *models.Program) ([]axis, error) {
 	axes := make([]axis, len(p.Width))
 	for _, o := range p.Ops {
@@ -77,16 +77,16 @@ func axesOf(p *models.Program) ([]axis, error) {
 		case models.Attend:
 			axes[o.In[0]], axes[o.Out] = axis{axisHeads, o.Layer}, axis{axisHeads, o.Layer}
 			axes[o.In[1]], axes[o.In[2]] = axis{axisKV, o.Layer}, axis{axisKV, o.Layer}
-		case models.SwiGLU, models.GeGLU, models.GELU:
+		case models.SwiGLU, models.GeGLU, models.GELU, models.ReLU2:
 			axes[o.Out] = axis{axisFFN, o.Layer}
 			for _, in := range o.In {
 				axes[in] = axis{axisFFN, o.Layer}
 			}
 		case models.Add:
 			axes[o.Out].kind, axes[o.In[0]].kind, axes[o.In[1]].kind = axisDim, axisDim, axisDim
-		case models.MatMul, models.RMSNorm, models.LayerNorm, models.Rotate, models.Scale, models.SoftCap, models.Select, models.Pool:
+		case models.MatMul, models.RMSNorm, models.LayerNorm, models.Rotate, models.Scale, models.Clamp, models.SoftCap, models.Select, models.Pool:
 		default:
-			return nil, fmt.Errorf("op %v of %s cannot be narrowed: experts and latent attention keep their widths", o.Kind, p.Spec.Arch)
+			return nil, fmt.Errorf("op %v of %s cannot be narrowed: experts, latent attention and recurrent layers keep their widths", o.Kind, p.Spec.Arch)
 		}
 	}
 	same := func(a, b models.Value) {
@@ -102,7 +102,7 @@ func axesOf(p *models.Program) ([]axis, error) {
 				i = len(p.Ops) - 1 - i
 			}
 			switch o := &p.Ops[i]; o.Kind {
-			case models.RMSNorm, models.LayerNorm, models.Rotate, models.Scale, models.Select, models.Pool:
+			case models.RMSNorm, models.LayerNorm, models.Rotate, models.Scale, models.Clamp, models.Select, models.Pool:
 				same(o.In[0], o.Out)
 			}
 		}
@@ -146,10 +146,16 @@ func (k kept) cut(p *models.Program, axes []axis) map[string]*pieces {
 				addRows(&at(o.B).cols, o)
 			}
 		case models.RMSNorm, models.LayerNorm:
-			if o.Heads <= 1 { // else one weight for all heads
-				at(o.W).cols = k[axes[o.Out]]
-				at(o.B).cols = k[axes[o.Out]]
-			}
+			own := k[axes[o.Out]]
+			switch {
+			case o.Heads <= 1:
+				at(o.W).cols = own
+				at(o.B).cols = own
+			case o.Each && own != nil: // a row of weights a head
+				for h := 0; h < len(own); h += p.Spec.HeadDim {
+					at(o.W).rows = append(at(o.W).rows, own[h]/int32(p.Spec.HeadDim))
+				}
+			} // else one weight for all heads
 		case models.Attend:
 			if own := k[axes[o.Out]]; o.W != "" && own != nil { // one sink a head
 				for h := 0; h < len(own); h += p.Spec.HeadDim {

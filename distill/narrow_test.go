@@ -56,15 +56,15 @@ func wholeBase(t *testing.T, path string) *Base {
 }
 
 // A narrowed student's file is a model of these widths, whose Spec and logits are the student's own, for every
-// architecture but those with experts or latent attention, which are refused.
+// architecture but those with experts, latent attention or recurrent layers, which are refused.
 func TestFixturesNarrow(t *testing.T) {
 	level := best(t)
 	for _, path := range modelFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			b := wholeBase(t, path)
 			old := b.Student.Spec
-			if old.Experts > 0 || old.KVRank > 0 {
-				if err := b.Narrow(Widths{FFN: 8}, nil); err == nil || !strings.Contains(err.Error(), "experts and latent") {
+			if old.Experts > 0 || old.KVRank > 0 || old.Mixer != models.NoMixer {
+				if err := b.Narrow(Widths{FFN: 8}, nil); err == nil || !strings.Contains(err.Error(), "experts, latent attention and recurrent") {
 					t.Errorf("narrowing it: %v", err)
 				}
 				return
@@ -101,7 +101,7 @@ func TestFixturesNarrowKeepsWhatActs(t *testing.T) {
 		b := wholeBase(t, path)
 		s := b.Student
 		old := s.Spec
-		if old.Experts > 0 || old.KVRank > 0 || old.Norm != models.RMS || old.QKVBias || old.FFNBias || old.Parallel || old.QKNorm == models.QKRow {
+		if old.Experts > 0 || old.KVRank > 0 || old.Mixer != models.NoMixer || old.Norm != models.RMS || old.QKVBias || old.FFNBias || old.Parallel || old.QKNorm == models.QKRow {
 			continue
 		}
 		tried++
