@@ -100,7 +100,7 @@ func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
 		return "", err
 	}
 	text := func(id int) string { return t.Text(int32(id)) }
-	return tpl.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer, BOS: text(t.BOS()), EOS: text(t.EOS())})
+	return tpl.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer, Now: m.cfg.date, BOS: text(t.BOS()), EOS: text(t.EOS())})
 }
 
 // Reason says why the generation ended; "" before it has, or after an error.

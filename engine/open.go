@@ -68,6 +68,7 @@ type config struct {
 	kvSet                   bool
 	log                     *slog.Logger
 	lora                    []loraFile
+	date                    time.Time
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -137,6 +138,12 @@ func WithKV(k KV) Option {
 		c.kv, c.kvSet = k, true
 		return nil
 	}
+}
+
+// WithDate is the day that chat templates may name to the model, as some do at the top of each conversation. Without it such a
+// template is an error: the engine never looks at a clock, for then the same question would have another answer tomorrow.
+func WithDate(day time.Time) Option {
+	return func(c *config) error { c.date = day; return nil }
 }
 
 // WithLogger makes the engine log what it opens; without it nothing is logged.

@@ -418,3 +418,27 @@ func TestQuantize(t *testing.T) {
 		t.Errorf("as F16 the answer is %q, before %q", b.out, a.out)
 	}
 }
+
+// A template that asks for the date gets today's from run, a day that is given everywhere, and none of classify's own.
+func TestDate(t *testing.T) {
+	model := edited(t, "models/qwen2.Q8_0.gguf", map[string]any{"tokenizer.chat_template": "{{ strftime_now('%Y %d') }}{% for m in messages %}{{ m.content }}{% endfor %}", "general.license": "mit"})
+	tokens := func(args ...string) any {
+		return freehold(t, append([]string{"--json", "run", model, "hello", "-n", "3"}, args...)...).must(t).document(t, "freehold/run/1")["prompt_tokens"]
+	}
+	plain := edited(t, "models/qwen2.Q8_0.gguf", map[string]any{"tokenizer.chat_template": "2024 26{% for m in messages %}{{ m.content }}{% endfor %}", "general.license": "mit"})
+	want := freehold(t, "--json", "run", plain, "hello", "-n", "3").must(t).document(t, "freehold/run/1")
+	got := freehold(t, "--json", "run", model, "hello", "-n", "3", "--date=2024-07-26").must(t).document(t, "freehold/run/1")
+	if got["text"] != want["text"] || got["prompt_tokens"] != want["prompt_tokens"] {
+		t.Errorf("with a date %v, with it in the template %v", got, want)
+	}
+	if tokens() == 0.0 {
+		t.Error("run without a date has no prompt")
+	}
+	if r := freehold(t, "run", model, "hello", "--date=26.7.2024"); r.code != exitUsage || !strings.Contains(r.err, "2026-01-31") {
+		t.Errorf("code %d: %s", r.code, r.err)
+	}
+	if r := freehold(t, "classify", model, "-l", "yes,no", "text"); r.code == 0 || !strings.Contains(r.err, "--date") {
+		t.Errorf("classify without a date: code %d, %s", r.code, r.err)
+	}
+	freehold(t, "classify", model, "-l", "yes,no", "text", "--date=2024-07-26").must(t)
+}

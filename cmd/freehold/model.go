@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
@@ -42,6 +43,7 @@ type modelFlags struct {
 	Context int      `env:"FREEHOLD_CONTEXT" help:"Most tokens of a session; 0 = what the model was trained with." placeholder:"N"`
 	Numeric string   `env:"FREEHOLD_NUMERIC" help:"Numeric mode: normal (8-bit activations), reference (f32 throughout) or fast (normal, float weights in bf16 where that gains; results are not the same everywhere)." enum:"normal,reference,fast" default:"normal"`
 	KV      string   `name:"kv" help:"KV cache: f16, q8_0 (half the size) or f32; reference mode always has f32." enum:",f16,q8_0,f32" default:"" placeholder:"TYPE"`
+	Date    string   `help:"The day that a chat template may name to the model; run and its chat take today." placeholder:"YYYY-MM-DD"`
 	LoRA    []string `name:"lora" sep:"none" help:"Add a LoRA adapter (a GGUF file), times a scale (1 where it is left out); may be given again." placeholder:"FILE[=SCALE]"`
 }
 
@@ -123,6 +125,13 @@ func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
 	}
 	if flags.Numeric == "fast" {
 		opts = append(opts, engine.WithNumeric(engine.Fast))
+	}
+	if flags.Date != "" {
+		day, err := time.Parse(time.DateOnly, flags.Date)
+		if err != nil {
+			return nil, usagef("--date is %q, want a day such as 2026-01-31", flags.Date)
+		}
+		opts = append(opts, engine.WithDate(day))
 	}
 	for _, l := range flags.LoRA {
 		opts = append(opts, adapter(l))

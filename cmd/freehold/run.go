@@ -98,6 +98,9 @@ func (c *runCmd) Run(a *app) error {
 	if interactive && c.Raw {
 		return usagef("--raw needs a prompt, as an argument or on standard input")
 	}
+	if c.Date == "" {
+		c.Date = time.Now().Format(time.DateOnly)
+	}
 	m, err := a.openModel(c.Model, &c.modelFlags)
 	if err != nil {
 		return err

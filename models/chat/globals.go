@@ -58,7 +58,7 @@ var globals = map[string]*callable{
 			return nil, err
 		}
 		if r.now.IsZero() {
-			return nil, fmt.Errorf("the template asks for the date; set Input.Now")
+			return nil, fmt.Errorf("the template asks for the date, and none was given (Input.Now; engine.WithDate; --date)")
 		}
 		text, err := strftime(r.now, format)
 		if err != nil {
