@@ -1,16 +1,12 @@
 package grammar
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // AnyJSON is a grammar of any JSON object.
@@ -50,75 +46,6 @@ type SchemaError struct {
 func (e *SchemaError) Error() string { return fmt.Sprintf("schema: %q: %s", "#"+e.Pointer, e.Msg) }
 
 func bad(at, format string, args ...any) error { return &SchemaError{at, fmt.Sprintf(format, args...)} }
-
-// object is a JSON object whose keys keep their order.
-type object struct {
-	keys   []string
-	values map[string]any
-}
-
-// maxNested bounds how deep a schema's JSON is nested.
-const maxNested = 200
-
-// parse reads JSON: *object, []any, string, json.Number, bool, nil.
-func parse(text []byte) (any, error) {
-	if !utf8.Valid(text) {
-		return nil, errors.New("is not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	v, err := parseValue(d, 0)
-	if err != nil {
-		return nil, fmt.Errorf("is no JSON: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("holds more than one JSON value")
-	}
-	return v, nil
-}
-
-func parseValue(d *json.Decoder, deep int) (any, error) {
-	if deep > maxNested {
-		return nil, fmt.Errorf("nested more than %d deep", maxNested)
-	}
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t {
-	case json.Delim('{'):
-		o := &object{values: map[string]any{}}
-		for d.More() {
-			k, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			v, err := parseValue(d, deep+1)
-			if err != nil {
-				return nil, err
-			}
-			key := k.(string)
-			if _, ok := o.values[key]; ok {
-				return nil, fmt.Errorf("the key %.60q stands twice in one object", key)
-			}
-			o.keys, o.values[key] = append(o.keys, key), v
-		}
-		_, err := d.Token()
-		return o, err
-	case json.Delim('['):
-		list := []any{}
-		for d.More() {
-			v, err := parseValue(d, deep+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err := d.Token()
-		return list, err
-	}
-	return t, nil
-}
 
 // schema compiles one document.
 type schema struct {
@@ -345,142 +272,6 @@ func literal(v any) (Expr, error) {
 	return Literal("null"), nil
 }
 
-// ref compiles what a reference within the document points to, once.
-func (s *schema) ref(v any, at string) (Expr, error) {
-	p, _ := v.(string)
-	if !strings.HasPrefix(p, "#") || len(p) > 1 && p[1] != '/' {
-		return nil, bad(at, "is %.80s, want a place in this document, such as \"#/$defs/name\"", jsonText60(v))
-	}
-	if rule, ok := s.refs[p]; ok {
-		return Ref(rule), nil
-	}
-	to := s.doc
-	for _, key := range strings.Split(p, "/")[1:] {
-		key = strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")
-		switch x := to.(type) {
-		case *object:
-			var ok bool
-			if to, ok = x.values[key]; !ok {
-				return nil, bad(at, "points to %q, which is not there", p)
-			}
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(x) {
-				return nil, bad(at, "points to %q, which is not there", p)
-			}
-			to = x[i]
-		default:
-			return nil, bad(at, "points to %q, which is not there", p)
-		}
-	}
-	rule := fmt.Sprintf("ref-%d", len(s.refs))
-	s.refs[p] = rule
-	e, err := s.value(to, p[1:])
-	if err != nil {
-		return nil, err
-	}
-	s.rules[rule] = e
-	return Ref(rule), nil
-}
-
-// apart refuses alternatives of oneOf that a value could match two of.
-func (s *schema) apart(list []any, at string) error {
-	for i := range list {
-		for j := range i {
-			if !s.differ(list[i], list[j], 0) {
-				return bad(at, "alternatives %d and %d are not told apart by their types or by a required property with different const or enum values; anyOf needs no such proof", j, i)
-			}
-		}
-	}
-	return nil
-}
-
-// differ tells whether no value matches both schemas, as far as types and constants show.
-func (s *schema) differ(a, b any, deep int) bool {
-	x, y := s.resolve(a), s.resolve(b)
-	if x == nil || y == nil || deep > 8 {
-		return false
-	}
-	if p, q := values(x), values(y); p != nil && q != nil {
-		for _, v := range p {
-			if slices.Contains(q, v) {
-				return false
-			}
-		}
-		return true
-	}
-	p, errP := s.types(x, "")
-	q, errQ := s.types(y, "")
-	if errP != nil || errQ != nil {
-		return false
-	}
-	common := func(t string) bool {
-		return slices.Contains(q, t) || t == "any" || slices.Contains(q, "any") || t == "integer" && slices.Contains(q, "number") || t == "number" && slices.Contains(q, "integer")
-	}
-	if !slices.ContainsFunc(p, common) {
-		return true
-	}
-	if !slices.Equal(p, []string{"object"}) || !slices.Equal(q, []string{"object"}) {
-		return false
-	}
-	px, _ := x.values["properties"].(*object)
-	py, _ := y.values["properties"].(*object)
-	if px == nil || py == nil {
-		return false
-	}
-	for _, k := range px.keys {
-		if other, ok := py.values[k]; ok && required(x, k) && required(y, k) && s.differ(px.values[k], other, deep+1) {
-			return true
-		}
-	}
-	return false
-}
-
-// resolve follows a reference; nil where there is none.
-func (s *schema) resolve(v any) *object {
-	for range 8 {
-		o, ok := v.(*object)
-		if !ok {
-			return nil
-		}
-		p, ok := o.values["$ref"].(string)
-		if !ok {
-			return o
-		}
-		v = s.doc
-		for _, key := range strings.Split(p, "/")[1:] {
-			x, ok := v.(*object)
-			if !ok {
-				return nil
-			}
-			v = x.values[strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")]
-		}
-	}
-	return nil
-}
-
-// values are a schema's constants as JSON text; nil = it has none.
-func values(o *object) []string {
-	list, _ := o.values["enum"].([]any)
-	if c, ok := o.values["const"]; ok {
-		list = []any{c}
-	}
-	var all []string
-	for _, v := range list {
-		switch v.(type) {
-		case *object, []any:
-			return nil
-		}
-		all = append(all, fmt.Sprintf("%T %v", v, v))
-	}
-	return all
-}
-
-func required(o *object, key string) bool {
-	list, _ := o.values["required"].([]any)
-	return slices.Contains(list, any(key))
-}
-
 // count reads a keyword that holds a number of things.
 func count(o *object, key, at string, otherwise int) (int, error) {
 	v, ok := o.values[key]
@@ -493,40 +284,4 @@ func count(o *object, key, at string, otherwise int) (int, error) {
 		return 0, bad(at+"/"+key, "is %s, want a whole number from 0 to %d", jsonText60(v), maxRepeat)
 	}
 	return int(f), nil
-}
-
-// jsonName names a value's type in JSON.
-func jsonName(v any) string {
-	switch v := v.(type) {
-	case *object:
-		return "object"
-	case []any:
-		return "array"
-	case string:
-		return "string"
-	case bool:
-		return "boolean"
-	case json.Number:
-		if f, err := v.Float64(); err == nil && f == math.Trunc(f) {
-			return "integer"
-		}
-		return "number"
-	}
-	return "null"
-}
-
-// jsonText60 shows a value in a message.
-func jsonText60(v any) string {
-	switch v := v.(type) {
-	case string:
-		return fmt.Sprintf("%.60q", v)
-	case json.Number, bool:
-		return fmt.Sprintf("%.60v", v)
-	}
-	return "a JSON " + jsonName(v)
-}
-
-// escape makes a key a part of a JSON pointer.
-func escape(key string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }
