@@ -106,17 +106,19 @@ func (g *Graph) resizeRows(i int, a *Adapter, y, w, bias []float32, in, n int) {
 func (g *Graph) resizeRowsBack(i int, a *Adapter, dy []float32, n int) {
 	out := len(a.M.W)
 	d := &g.decomposed[i]
-	for o, m := range a.M.W {
-		if m == 0 {
-			continue // its direction is lost; M / |V| is 0
+	g.par((out+rowChunk-1)/rowChunk, func(_, c int) {
+		for o := c * rowChunk; o < min(out, (c+1)*rowChunk); o++ {
+			m := a.M.W[o]
+			if m == 0 {
+				continue // its direction is lost; M / |V| is 0
+			}
+			norm, sum := m/d.size[o], a.M.G[o]
+			for r := range n {
+				sum += float32(dy[r*out+o]*d.v[r*out+o]) / norm
+			}
+			a.M.G[o] = sum
 		}
-		norm := m / d.size[o]
-		sum := a.M.G[o]
-		for r := range n {
-			sum += float32(dy[r*out+o]*d.v[r*out+o]) / norm
-		}
-		a.M.G[o] = sum
-	}
+	})
 	g.eachRow(n, func(r int) {
 		row := dy[r*out : (r+1)*out]
 		for o := range row {

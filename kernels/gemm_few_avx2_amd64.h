@@ -4,7 +4,7 @@
 //
 // Registers: Y(4i) to Y(4i+3) = row i of C; Y13 to Y15 = A(i,p) in all lanes.
 //   AX = &A(0,p); R8 = a row of A; SI = A's step in p
-//   CX = B's row p, R11 = the distance of its second half; DX = B's step in p; half = bytes of 8 values of B
+//   CX = B's row p, R11 = the distance of its second half; DX = B's step in p; HALF = bytes of 8 values of B
 //   R10 = the next line to ask for; R12 = steps of p left; R13 = rows; DI, R15 = row of C and its stride
 
 #define A0 VBROADCASTSS (AX), Y13

@@ -1,25 +1,21 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"os"
-	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
 )
 
 type classifyCmd struct {
-	Model string   `arg:"" help:"GGUF file or catalogue name."`
-	Text  []string `arg:"" optional:"" help:"Texts; without any, each line of standard input is one."`
+	Model string `arg:"" help:"GGUF file or catalogue name."`
+	textFlags
 	modelFlags
 	Labels    []string `short:"l" help:"Labels, comma-separated; default: those of the model's classification head." placeholder:"A,B"`
 	Prompt    string   `help:"Prompt with {text} in it; default: a plain question that lists the labels."`
 	System    string   `help:"System turn before the prompt."`
 	Raw       bool     `help:"Feed the prompt as plain text, without the chat template."`
 	Calibrate string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
-	JSONL     bool     `name:"jsonl" help:"Print one JSON object a text, as they come."`
 }
 
 // classification is freehold/classify/1.
@@ -41,11 +37,8 @@ type classifyRow struct {
 const classifyTogether = 32
 
 func (c *classifyCmd) Run(a *app) error {
-	if a.json && c.JSONL {
-		return usagef("--json and --jsonl are both given; keep one")
-	}
-	if len(c.Text) == 0 && isTerminal(os.Stdin) {
-		return usagef("no text: give texts as arguments, or one a line on standard input")
+	if err := c.check(a); err != nil {
+		return err
 	}
 	m, err := a.openModel(c.Model, &c.modelFlags)
 	if err != nil {
@@ -80,17 +73,7 @@ func (c *classifyCmd) Run(a *app) error {
 		}
 		return a.out.Flush()
 	}
-	if len(c.Text) > 0 {
-		for i, t := range c.Text {
-			if strings.TrimSpace(t) == "" {
-				return usagef("text %d is empty", i+1)
-			}
-		}
-		err = put(c.Text, 1)
-	} else {
-		err = eachLine(os.Stdin, "standard input", classifyTogether, put)
-	}
-	if err != nil || !a.json {
+	if err := c.each(classifyTogether, put); err != nil || !a.json {
 		return err
 	}
 	return a.emit(doc)
@@ -143,36 +126,4 @@ func (c *classifyCmd) explain(err error, m *opened, first int) error {
 		return usagef("a text near line %d needs %d tokens with its prompt, and the context of %s holds %d; shorten it", first, long.Tokens, c.Model, m.Context())
 	}
 	return err
-}
-
-// eachLine gives the lines of r in groups of up to n to do, with the number of the first. Empty lines are an error:
-// leaving them out would shift the results against the input.
-func eachLine(r io.Reader, name string, n int, do func(lines []string, first int) error) error {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, 16<<20)
-	var group []string
-	number := 0
-	for s.Scan() {
-		number++
-		line := strings.TrimSuffix(s.Text(), "\r")
-		if strings.TrimSpace(line) == "" {
-			return inputf("%s:%d: the line is empty, want a text; take empty lines out", name, number)
-		}
-		if group = append(group, line); len(group) == n {
-			if err := do(group, number-n+1); err != nil {
-				return err
-			}
-			group = nil
-		}
-	}
-	if err := s.Err(); err != nil {
-		return inputf("%s:%d: %w", name, number+1, err)
-	}
-	if number == 0 {
-		return inputf("%s: no text, want one a line", name)
-	}
-	if len(group) == 0 {
-		return nil
-	}
-	return do(group, number-len(group)+1)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 
@@ -11,12 +10,11 @@ import (
 )
 
 type embedCmd struct {
+	Model string `arg:"" help:"GGUF file or catalogue name."`
+	textFlags
 	modelFlags
-	Model   string   `arg:"" help:"GGUF file or catalogue name."`
-	Text    []string `arg:"" optional:"" help:"Texts; without any, standard input is read line by line."`
-	Pooling string   `enum:",mean,cls,last" default:"" help:"How the states of a text's tokens become one: mean, cls (the first token's) or last; the default is what the file states." placeholder:"HOW"`
-	Raw     bool     `help:"Leave vectors as long as they come; otherwise their length is 1."`
-	JSONL   bool     `name:"jsonl" help:"Print one JSON object a text."`
+	Pooling string `enum:",mean,cls,last" default:"" help:"How the states of a text's tokens become one: mean, cls (the first token's) or last; the default is what the file states." placeholder:"HOW"`
+	Raw     bool   `help:"Leave vectors as long as they come; otherwise their length is 1."`
 }
 
 func (*embedCmd) Help() string {
@@ -42,11 +40,8 @@ type embedRow struct {
 const embedTogether = 64
 
 func (c *embedCmd) Run(a *app) error {
-	if a.json && c.JSONL {
-		return usagef("--json and --jsonl are both given; keep one")
-	}
-	if len(c.Text) == 0 && isTerminal(os.Stdin) {
-		return usagef("no text: give texts as arguments, or one a line on standard input")
+	if err := c.check(a); err != nil {
+		return err
 	}
 	m, err := a.openModel(c.Model, &c.modelFlags)
 	if err != nil {
@@ -89,17 +84,7 @@ func (c *embedCmd) Run(a *app) error {
 		}
 		return a.out.Flush()
 	}
-	if len(c.Text) > 0 {
-		for i, t := range c.Text {
-			if strings.TrimSpace(t) == "" {
-				return usagef("text %d is empty", i+1)
-			}
-		}
-		err = put(c.Text, 1)
-	} else {
-		err = eachLine(os.Stdin, "standard input", embedTogether, put)
-	}
-	if err != nil || !a.json {
+	if err := c.each(embedTogether, put); err != nil || !a.json {
 		return err
 	}
 	return a.emit(doc)

@@ -43,26 +43,40 @@ func repeats(o TidyOptions) *seen {
 	return s
 }
 
+// looks is what repetitions of a text are known by, as far as they are looked for.
+type looks struct {
+	words string
+	set   []uint64
+	bands []band
+}
+
+func (s *seen) look(text string) (l looks) {
+	if s.near <= 1 {
+		words := wordsOf(text)
+		l.words = strings.Join(words, " ")
+		if s.near < 1 {
+			l.set = shingles(words)
+			l.bands = bandsOf(l.set)
+		}
+	}
+	return l
+}
+
 // find returns the kept row that a text repeats and its split; "" = none.
-func (s *seen) find(text string) (Row, string) {
+func (s *seen) find(l looks) (Row, string) {
 	if s.near > 1 {
 		return Row{}, ""
 	}
-	words := wordsOf(text)
-	if i, ok := s.exact[strings.Join(words, " ")]; ok {
+	if i, ok := s.exact[l.words]; ok {
 		return s.rows[i], s.where[i]
 	}
-	if s.near == 1 {
-		return Row{}, ""
-	}
-	set := shingles(words)
 	best, at := s.near, -1
 	checked := map[int]bool{}
-	for _, b := range bandsOf(set) {
+	for _, b := range l.bands {
 		for _, i := range s.bands[b] {
 			if !checked[i] {
 				checked[i] = true
-				if j := jaccard(set, s.sets[i]); j >= best && (at < 0 || j > best || i < at) {
+				if j := jaccard(l.set, s.sets[i]); j >= best && (at < 0 || j > best || i < at) {
 					best, at = j, i
 				}
 			}
@@ -75,19 +89,15 @@ func (s *seen) find(text string) (Row, string) {
 }
 
 // add keeps a row to find repetitions of.
-func (s *seen) add(row Row, where string) {
+func (s *seen) add(row Row, where string, l looks) {
 	if s.near > 1 {
 		return
 	}
-	words := wordsOf(row.Text)
-	s.exact[strings.Join(words, " ")] = len(s.rows)
-	if s.near < 1 {
-		set := shingles(words)
-		for _, b := range bandsOf(set) {
-			s.bands[b] = append(s.bands[b], len(s.rows))
-		}
-		s.sets = append(s.sets, set)
+	s.exact[l.words] = len(s.rows)
+	for _, b := range l.bands {
+		s.bands[b] = append(s.bands[b], len(s.rows))
 	}
+	s.sets = append(s.sets, l.set)
 	s.rows, s.where = append(s.rows, row), append(s.where, where)
 }
 

@@ -84,8 +84,8 @@ func (s *Set) Tidy(o TidyOptions) {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
 			row.Text = mask(row.Text, &s.Report)
-			chars := utf8.RuneCountInString(row.Text)
-			switch first, where := same.find(row.Text); {
+			chars, l := utf8.RuneCountInString(row.Text), same.look(row.Text)
+			switch first, where := same.find(l); {
 			case o.MinChars > 0 && chars < o.MinChars:
 				s.Report.LeaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), 1, row.ID)
 			case o.MaxChars > 0 && chars > o.MaxChars:
@@ -97,7 +97,7 @@ func (s *Set) Tidy(o TidyOptions) {
 					s.Report.Unsure++
 				}
 			default:
-				same.add(row, p.name)
+				same.add(row, p.name, l)
 				kept = append(kept, row)
 			}
 		}

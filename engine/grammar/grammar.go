@@ -75,6 +75,9 @@ const (
 	opAgain                // end of a loop's body
 )
 
+// returnNode is where every rule ends: the first node.
+const returnNode = 0
+
 // node is one instruction of the machine.
 type node struct {
 	kind      opKind
@@ -107,14 +110,14 @@ func Compile(rules map[string]Expr) (*Grammar, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	ret := c.add(node{kind: opReturn})
+	c.add(node{kind: opReturn})
 	// Entries first, for rules call each other.
 	names := sortedRules(rules)
 	for _, name := range names {
 		c.entry[name] = c.add(node{kind: opSplit, next: -1, alt: -1})
 	}
 	for _, name := range names {
-		at, err := c.expr(rules[name], ret)
+		at, err := c.expr(rules[name], returnNode)
 		if err != nil {
 			return nil, fmt.Errorf("grammar: rule %s: %w", name, err)
 		}

@@ -256,10 +256,7 @@ func (m *Matcher) renew() {
 	}
 	m.todo = append(m.todo[:0], m.found...)
 	if ends {
-		m.todo = append(m.todo, config{m.returnNode(), 0})
+		m.todo = append(m.todo, config{returnNode, 0})
 	}
 	m.cur = m.close()
 }
-
-// returnNode is the node at which a rule ends: the first that Compile makes.
-func (m *Matcher) returnNode() int32 { return 0 }
