@@ -159,3 +159,31 @@ func TestSchemaRefused(t *testing.T) {
 		}
 	}
 }
+
+// Schemas side by side in one grammar keep their own references and rules.
+func TestCompose(t *testing.T) {
+	g, err := Compose(Seq{Literal("<"), Alt{Seq{Literal("a "), Ref("a")}, Seq{Literal("b "), Ref("b")}}, Literal(">")}, map[string][]byte{
+		"a": []byte(`{"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "additionalProperties": {"type": "null"}, "$defs": {"n": {"type": "integer"}}}`),
+		"b": []byte(`{"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}, "y": {"type": "array", "items": {"type": "boolean"}}}, "$defs": {"n": {"type": "string"}}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`<a {"x": 1, "z": null}>`, `<b {"x": "1", "y": [true]}>`, `<a {}>`} {
+		if !matches(g, text) {
+			t.Errorf("does not match %s", text)
+		}
+	}
+	for _, text := range []string{`<a {"x": "1"}>`, `<b {"x": 1}>`, `<a {"z": 1}>`, `<c {}>`, `{}`} {
+		if matches(g, text) {
+			t.Errorf("matches %s", text)
+		}
+	}
+	for name, schemas := range map[string]map[string][]byte{
+		"unsupported keyword": {"a": []byte(`{"not": {}}`)}, "no JSON": {"a": []byte(`{`)}, "a name that is taken": {"a": []byte(`{}`), "json-value": []byte(`{}`)}, "not given": {},
+	} {
+		if _, err := Compose(Ref("a"), schemas); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
