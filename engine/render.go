@@ -5,8 +5,8 @@ import (
 	"github.com/freehold-slm/freehold/models/token"
 )
 
-// Render renders a conversation, with tools perhaps, with the file's chat template. BOS, EOS and the day (see WithDate) are
-// filled in.
+// Render renders a conversation, with tools perhaps, with the file's chat template. BOS and EOS are filled in, and the day of
+// WithDate where in names none.
 func (m *Model) Render(in chat.Input) (string, error) {
 	tpl, err := m.Template()
 	if err != nil {
@@ -16,7 +16,10 @@ func (m *Model) Render(in chat.Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in.Now, in.BOS, in.EOS = m.cfg.date, t.Text(int32(t.BOS())), t.Text(int32(t.EOS()))
+	if in.Now.IsZero() {
+		in.Now = m.cfg.date
+	}
+	in.BOS, in.EOS = t.Text(int32(t.BOS())), t.Text(int32(t.EOS()))
 	return tpl.Render(in)
 }
 

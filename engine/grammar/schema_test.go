@@ -187,3 +187,35 @@ func TestCompose(t *testing.T) {
 		}
 	}
 }
+
+// Without and Unlike match all texts but those that they are named for.
+func TestTexts(t *testing.T) {
+	without, err := Compile(map[string]Expr{root: Seq{Without("<ab>"), opt(Seq{Literal("<ab>"), Literal("1")})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlike, err := Compile(map[string]Expr{root: Unlike(`{"n`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const letters = `<ab>1{"né`
+	var texts []string
+	for _, a := range letters {
+		for _, b := range letters {
+			for _, c := range letters {
+				for _, tail := range []string{"", "b>1", "<ab>1", "<ab>", "<<ab", ">"} {
+					texts = append(texts, string(a)+string(b)+string(c)+tail)
+				}
+			}
+		}
+	}
+	for _, text := range append(texts, "", "<", "<<", "<ab", "<ab>1", "<a<ab>1", "<ab<ab", "x<ab>") {
+		before, after, found := strings.Cut(text, "<ab>")
+		if want := !found || after == "1" && !strings.Contains(before, "<ab>"); matches(without, text) != want {
+			t.Errorf("Without: %q matches: %v", text, !want)
+		}
+		if want := !strings.HasPrefix(text, `{"n`); matches(unlike, text) != want {
+			t.Errorf("Unlike: %q matches: %v", text, !want)
+		}
+	}
+}
