@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/freehold-slm/freehold/models/chat"
-	"github.com/freehold-slm/freehold/models/token"
 )
 
 // Token is one step of a generation. Text is what may be shown now: whole runes, and nothing that could still turn
@@ -16,6 +15,9 @@ import (
 type Token struct {
 	ID   int32
 	Text string
+	// With Gen.LogProbs: what the model's own logits say of the token, before all sampling, and of the most likely ones, best first.
+	LogProb float64
+	Top     []TokenProb
 }
 
 // Stop reasons of a Stream.
@@ -36,6 +38,7 @@ type Stream struct {
 	reason string
 	prompt int
 	pick   sampler
+	noted  []Token // with Gen.LogProbs: tokens chosen and not yet given out
 	spec   speculation
 }
 
@@ -70,37 +73,12 @@ func (m *Model) Chat(ctx context.Context, msgs []chat.Message, g Gen) *Stream {
 // ChatTokens renders msgs with the file's chat template and encodes the text. answer adds the beginning of the
 // model's turn.
 func (m *Model) ChatTokens(msgs []chat.Message, answer bool) ([]int32, error) {
-	text, err := m.ChatText(msgs, answer)
-	if err != nil {
-		return nil, err
-	}
-	t, err := m.LoadTokenizer()
-	if err != nil {
-		return nil, err
-	}
-	tokens := t.Encode(nil, text, token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
-	// A template that writes BOS itself must not get a second one.
-	if len(tokens) > 1 && t.AddsBOS() && tokens[0] == int32(t.BOS()) && tokens[1] == int32(t.BOS()) {
-		tokens = tokens[1:]
-	}
-	if n := len(tokens); n > 0 && t.AddsEOS() && tokens[n-1] == int32(t.EOS()) {
-		tokens = tokens[:n-1] // the turn goes on
-	}
-	return tokens, nil
+	return m.RenderTokens(chat.Input{Messages: msgs, AddGenerationPrompt: answer})
 }
 
 // ChatText renders msgs with the file's chat template.
 func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
-	tpl, err := m.Template()
-	if err != nil {
-		return "", err
-	}
-	t, err := m.LoadTokenizer()
-	if err != nil {
-		return "", err
-	}
-	text := func(id int) string { return t.Text(int32(id)) }
-	return tpl.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer, Now: m.cfg.date, BOS: text(t.BOS()), EOS: text(t.EOS())})
+	return m.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer})
 }
 
 // Reason says why the generation ended; "" before it has, or after an error.
@@ -178,7 +156,11 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		}
 		st.tokens = append(st.tokens, id)
 		out, stopped := text.push(tok.Piece(id, false))
-		if !yield(Token{id, out}, nil) {
+		t := Token{ID: id}
+		if st.gen.LogProbs {
+			t, st.noted = st.noted[0], st.noted[1:]
+		}
+		if t.Text = out; !yield(t, nil) {
 			return nil
 		}
 		if stopped {
@@ -187,7 +169,7 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		}
 	}
 	if rest := text.rest(); rest != "" {
-		yield(Token{-1, rest}, nil)
+		yield(Token{ID: -1, Text: rest}, nil)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ type Gen struct {
 	Stop        []string          // texts that end the generation; they are not part of it
 	Draft       Draft             // guesses tokens ahead; nil = none. The text is the same with and without
 	DraftTokens int               // guesses at a time at most; 0 = DraftTokens
+	LogProbs    bool              // tell of each token how likely the model found it: Token.LogProb
+	TopLogProbs int               // with LogProbs: and the most likely tokens of its place, this many
 }
 
 func (g *Gen) check() error {
@@ -46,6 +48,8 @@ func (g *Gen) check() error {
 		return fmt.Errorf("engine: Temperature is %v, want 0 to 100", g.Temperature)
 	case g.DraftTokens < 0 || g.DraftTokens > MaxDraftTokens:
 		return fmt.Errorf("engine: DraftTokens is %d, want 0 (%d) to %d", g.DraftTokens, DraftTokens, MaxDraftTokens)
+	case g.TopLogProbs < 0 || g.TopLogProbs > MaxTopLogProbs || g.TopLogProbs > 0 && !g.LogProbs:
+		return fmt.Errorf("engine: TopLogProbs is %d, want 0 to %d, and LogProbs with it", g.TopLogProbs, MaxTopLogProbs)
 	case g.TopK < 0:
 		return fmt.Errorf("engine: TopK is %d, want 0 (all) or more", g.TopK)
 	case !(g.TopP >= 0 && g.TopP <= 1):
@@ -78,6 +82,7 @@ type sampler struct {
 	heap    []int32
 	changed []float32 // logits with biases and penalties, within the grammar
 	seen    []bool
+	norm    []float32 // of measure
 	rule    *constraint
 }
 

@@ -66,7 +66,7 @@ func (st *Stream) next(left int) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return st.pick.pick(logits, &st.gen, st.tokens, st.prompt)
+	return st.choose(logits, st.tokens)
 }
 
 // round decides one token or more with the help of the draft; false where there is nothing to speculate on: a prompt
@@ -129,7 +129,7 @@ func (st *Stream) judgeToken(_, i int, logits []float32) error {
 	if p.stopped {
 		return nil
 	}
-	id, err := st.pick.pick(logits, &st.gen, st.tokens[:len(st.tokens)+i], st.prompt)
+	id, err := st.choose(logits, st.tokens[:len(st.tokens)+i])
 	if err != nil {
 		return err
 	}
