@@ -5,10 +5,10 @@ const section = $("#metrics"), charts = $("#charts"), body = $("#figures tbody")
 const kept = 90; // points of a curve: three minutes
 // What is drawn: a gauge as it is, a counter by what it grows by in a second.
 const drawn = [
-  { name: "freehold_tokens_generated_total", title: "Tokens generated", unit: "/s", rate: true },
-  { name: "freehold_tokens_prompt_total", title: "Prompt tokens", unit: "/s", rate: true },
-  { name: "freehold_requests_in_flight", title: "Requests now", unit: "" },
-  { name: "freehold_queue_length", title: "Waiting", unit: "" },
+  { name: "freehold_generated_tokens_total", title: "Tokens generated", unit: "/s", rate: true },
+  { name: "freehold_prompt_tokens_total", title: "Prompt tokens", unit: "/s", rate: true },
+  { name: "freehold_slots_busy", title: "Generating now", unit: "" },
+  { name: "freehold_requests_waiting", title: "Waiting", unit: "" },
 ];
 const curves = drawn.map((d) => ({ ...d, points: [], last: null }));
 
