@@ -153,7 +153,6 @@ type namedTool struct {
 	} `json:"function" need:"true"`
 }
 
-
 func (t *toolChoice) decode(raw []byte, path string) error {
 	if raw[0] == '"' {
 		var mode string

@@ -46,7 +46,9 @@ func decodeBody(body []byte, v any) error {
 }
 
 // decodeInto is decodeValue for unions.
-func decodeInto(raw []byte, v any, path string) error { return decodeValue(raw, reflect.ValueOf(v).Elem(), path) }
+func decodeInto(raw []byte, v any, path string) error {
+	return decodeValue(raw, reflect.ValueOf(v).Elem(), path)
+}
 
 func decodeValue(raw []byte, v reflect.Value, path string) error {
 	raw = bytes.TrimSpace(raw)

@@ -56,7 +56,11 @@ func (c *call) generate(g generation, each func(choice int, t engine.Token) erro
 			}
 			if t.ID >= 0 {
 				out[choice].tokens++
-				first.Do(func() { c.firstText = time.Now() })
+				first.Do(func() {
+					if c.firstText.IsZero() { // of several prompts, the first one's
+						c.firstText = time.Now()
+					}
+				})
 			}
 			if err := each(choice, t); err != nil {
 				return err

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,6 +39,7 @@ type loaded struct {
 	name   string
 	sum    string
 	opened time.Time
+	print  string // what tells this model's answers from another's
 	close  func() error
 
 	users   int // guarded by Models.mu, as is retired
@@ -47,6 +50,11 @@ type loaded struct {
 	capsErr  error
 	toolOnce sync.Once
 	tools    *toolFormat
+}
+
+func newLoaded(name string, m *engine.Model, sum string, closeAll func() error) *loaded {
+	h := sha256.Sum256(fmt.Append(nil, m.File().Name, m.File().Size, sum, m.Numeric(), m.KV(), m.Context()))
+	return &loaded{Model: m, name: name, sum: sum, opened: time.Now(), print: "fp_" + hex.EncodeToString(h[:6]), close: closeAll}
 }
 
 // NewModels makes an empty set.
@@ -68,7 +76,7 @@ func (ms *Models) Add(name string, open Open) error {
 
 // put enters a model that is open and stays its owner's.
 func (ms *Models) put(name string, m *engine.Model) {
-	ms.entries = append(ms.entries, &entry{name: name, current: &loaded{Model: m, name: name, opened: time.Now(), close: func() error { return nil }}})
+	ms.entries = append(ms.entries, &entry{name: name, current: newLoaded(name, m, "", func() error { return nil })})
 }
 
 func (ms *Models) find(name string) *entry {
@@ -97,7 +105,7 @@ func (ms *Models) Load(ctx context.Context) error {
 		}
 		ms.mu.Lock()
 		old := e.current
-		e.current = &loaded{Model: m, name: e.name, sum: sum, opened: time.Now(), close: closeAll}
+		e.current = newLoaded(e.name, m, sum, closeAll)
 		ms.mu.Unlock()
 		failed = append(failed, ms.retire(old))
 	}

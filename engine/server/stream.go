@@ -22,6 +22,7 @@ type stream struct {
 	buf      bytes.Buffer
 	last     time.Time
 	gone     bool
+	failed   func(e *apiError) // tells of an error; nil = as chat streams do
 	stop     chan struct{}
 	stopped  chan struct{}
 }
@@ -84,7 +85,13 @@ func (s *stream) done() error {
 }
 
 // fail tells of an error in the middle of an answer.
-func (s *stream) fail(e *apiError) { s.send("", errorBody{e}) } //nolint:errcheck // then the client is gone too
+func (s *stream) fail(e *apiError) {
+	if s.failed != nil {
+		s.failed(e)
+		return
+	}
+	s.send("", errorBody{e}) //nolint:errcheck // then the client is gone too
+}
 
 // flush writes what is gathered; a client that takes none of it in time is gone. The caller holds the lock.
 func (s *stream) flush() error {
