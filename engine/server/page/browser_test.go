@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -50,7 +51,7 @@ func serve(t *testing.T) *httptest.Server {
 	if err := set.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := server.ParseKeys("keys", strings.NewReader("page "+secret+"\n"))
+	keys, err := server.ReadKeys(strings.NewReader("page " + secret + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,35 +93,42 @@ func open(t *testing.T, width int64, dark bool) *browser {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancel)
 	b := &browser{Context: ctx}
-	chromedp.ListenTarget(ctx, func(ev any) {
+	hear := func(ev any) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		switch ev := ev.(type) {
 		case *network.EventRequestWillBeSent:
 			b.asked = append(b.asked, ev.Request.URL)
 		case *runtime.EventExceptionThrown:
-			b.complaints = append(b.complaints, ev.ExceptionDetails.Error())
+			b.complaints = append(b.complaints, ev.ExceptionDetails.Text+" "+ev.ExceptionDetails.URL)
 		case *runtime.EventConsoleAPICalled:
 			b.complaints = append(b.complaints, fmt.Sprintf("console.%s", ev.Type))
 		case *log.EventEntryAdded:
 			b.complaints = append(b.complaints, ev.Entry.Text+" "+ev.Entry.URL)
 		}
-	})
+	}
+	b.do(t)
+	if err := chromedp.Listen(ctx, hear); err != nil {
+		t.Fatal(err)
+	}
 	scheme := "light"
 	if dark {
 		scheme = "dark"
 	}
-	b.do(t, log.Enable(), network.Enable(), emulation.SetDeviceMetricsOverride(width, 800, 1, width < 600),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+	b.do(t, chromedp.EmulateViewport(width, 800), chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, tab, log.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
 	return b
 }
 
-func (b *browser) do(t *testing.T, actions ...chromedp.Action) {
+func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Run(b, actions...); err != nil {
+	if err := chromedp.Do(b, actions...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -128,29 +136,32 @@ func (b *browser) do(t *testing.T, actions ...chromedp.Action) {
 // text is what an element shows.
 func (b *browser) text(t *testing.T, selector string) string {
 	t.Helper()
-	var s string
-	b.do(t, chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector), &s))
-	return s
+	return eval[string](t, b, fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector))
+}
+
+// eval is the value of an expression.
+func eval[T any](t *testing.T, b *browser, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(b, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return v
 }
 
 // until waits for an expression to be true.
 func (b *browser) until(t *testing.T, expression string) {
 	t.Helper()
-	var ok bool
-	if err := chromedp.Run(b, chromedp.Poll(expression, &ok, chromedp.WithPollingTimeout(time.Minute))); err != nil {
-		var html string
-		chromedp.Run(b, chromedp.Evaluate("document.body.innerText", &html)) //nolint:errcheck // it is for the message
-		t.Fatalf("never true: %s: %v\nthe page shows:\n%s", expression, err, html)
+	if _, err := chromedp.Run(b, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(time.Minute))); err != nil {
+		t.Fatalf("never true: %s: %v\nthe page shows:\n%s", expression, err, b.text(t, "body"))
 	}
 }
 
 // tab goes to a tab by keyboard and by mouse in turn.
 func (b *browser) tab(t *testing.T, name string) {
 	t.Helper()
-	b.do(t, chromedp.Click("#tab-"+name, chromedp.ByQuery), chromedp.WaitVisible("#"+name, chromedp.ByQuery))
-	var wide int64
-	b.do(t, chromedp.Evaluate("document.documentElement.scrollWidth - innerWidth", &wide))
-	if wide > 0 {
+	b.do(t, chromedp.Click(chromedp.CSS("#tab-"+name)), chromedp.WaitVisible(chromedp.CSS("#"+name)))
+	if wide := eval[int](t, b, "document.documentElement.scrollWidth - innerWidth"); wide > 0 {
 		t.Errorf("%s: the page is %d pixels wider than its window", name, wide)
 	}
 	b.nameless(t, name)
@@ -159,13 +170,14 @@ func (b *browser) tab(t *testing.T, name string) {
 // nameless finds what can be focused and would be read aloud without a name.
 func (b *browser) nameless(t *testing.T, where string) {
 	t.Helper()
-	var nodes []*accessibility.Node
-	b.do(t, chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		nodes, err = accessibility.GetFullAXTree().Do(ctx)
-		return err
-	}))
+	tree, err := chromedp.Run(b, func(ctx context.Context, tab *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
+		return cdp.Call(ctx, tab, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	controls := 0
-	for _, n := range nodes {
+	for _, n := range tree.Nodes {
 		if n.Ignored || n.Role == nil {
 			continue
 		}
@@ -220,35 +232,34 @@ func visit(t *testing.T, url string, b *browser) {
 	b.mu.Lock()
 	b.complaints = nil // the browser's own lines about the 401
 	b.mu.Unlock()
-	b.do(t, chromedp.SendKeys("#key-value", secret+kb.Enter, chromedp.ByQuery))
+	b.do(t, chromedp.SendKeys(chromedp.CSS("#key-value"), secret+kb.Enter))
 	b.until(t, `document.querySelector("#state").textContent === "first, second"`)
 
 	b.tab(t, "chat")
-	b.do(t, chromedp.Click("#chat summary", chromedp.ByQuery), chromedp.SetValue("#chat [name=max_tokens]", "24", chromedp.ByQuery),
-		chromedp.SendKeys("#chat-text", "Say hello."+kb.Enter, chromedp.ByQuery))
+	b.do(t, chromedp.Click(chromedp.CSS("#chat summary")), chromedp.SetValue(chromedp.CSS("#chat [name=max_tokens]"), "24"),
+		chromedp.SendKeys(chromedp.CSS("#chat-text"), "Say hello."+kb.Enter))
 	b.until(t, `document.querySelector("#log .stats")?.textContent.includes("tokens/s")`)
 	if n := b.text(t, "#log .turn:last-child .text"); len(n) < 3 {
 		t.Errorf("the answer is %q", n)
 	}
 	// By keyboard from token to token, and by mouse.
-	b.do(t, chromedp.Focus("#log .turn:last-child .text", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.WaitVisible("#tip", chromedp.ByQuery))
+	b.do(t, chromedp.Focus(chromedp.CSS("#log .turn:last-child .text")), chromedp.KeyEvent(kb.ArrowRight), chromedp.WaitVisible(chromedp.CSS("#tip")))
 	if tip := b.text(t, "#tip"); !strings.Contains(tip, "%") || !strings.Contains(tip, "chosen") {
 		t.Errorf("a token's probabilities are %q", tip)
 	}
-	var sum float64
-	b.do(t, chromedp.Evaluate(`(() => { const e = document.querySelector(".token").entry; return e.top_logprobs.reduce((s, x) => s + Math.exp(x.logprob), 0) })()`, &sum))
+	sum := eval[float64](t, b, `(() => { const e = document.querySelector(".token").entry; return e.top_logprobs.reduce((s, x) => s + Math.exp(x.logprob), 0) })()`)
 	if sum <= 0.05 || sum > 1.0001 {
 		t.Errorf("the probabilities of the five likeliest tokens sum to %v", sum)
 	}
-	b.do(t, chromedp.KeyEvent(kb.Escape), chromedp.WaitNotVisible("#tip", chromedp.ByQuery))
+	b.do(t, chromedp.KeyEvent(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#tip")))
 	// A second turn goes on with the first; Escape stops it.
-	b.do(t, chromedp.SetValue("#chat [name=max_tokens]", "900", chromedp.ByQuery), chromedp.SendKeys("#chat-text", "Count from one to five hundred."+kb.Enter, chromedp.ByQuery))
+	b.do(t, chromedp.SetValue(chromedp.CSS("#chat [name=max_tokens]"), "900"), chromedp.SendKeys(chromedp.CSS("#chat-text"), "Write a long story about a river and a mountain."+kb.Enter))
 	b.until(t, `document.querySelectorAll("#log .turn:last-child .token").length > 3`)
 	b.do(t, chromedp.KeyEvent(kb.Escape))
 	b.until(t, `document.querySelector("#log .turn:last-child .stats")?.textContent === "stopped" && document.querySelector("#chat [data-stop]").hidden`)
 
 	b.tab(t, "compare")
-	b.do(t, chromedp.SetValue("#compare [name=max_tokens]", "12", chromedp.ByQuery), chromedp.SendKeys("#compare-text", "Name a river.", chromedp.ByQuery), chromedp.Click("#compare .primary", chromedp.ByQuery))
+	b.do(t, chromedp.SetValue(chromedp.CSS("#compare [name=max_tokens]"), "12"), chromedp.SendKeys(chromedp.CSS("#compare-text"), "Name a river."), chromedp.Click(chromedp.CSS("#compare .primary")))
 	b.until(t, `[...document.querySelectorAll("#compare .stats")].every((e) => e.textContent.includes("tokens"))`)
 	if left, right := b.text(t, "[data-answer=left]"), b.text(t, "[data-answer=right]"); left != right || left == "" {
 		t.Errorf("one model under two names says %q and %q", left, right)
@@ -258,40 +269,38 @@ func visit(t *testing.T, url string, b *browser) {
 	}
 
 	b.tab(t, "classify")
-	b.do(t, chromedp.SendKeys("#classify-text", "A warm and funny film.\nTwo hours of my life gone.", chromedp.ByQuery), chromedp.SendKeys("#classify [name=labels]", "positive, negative", chromedp.ByQuery), chromedp.Click("#classify .primary", chromedp.ByQuery))
+	b.do(t, chromedp.SendKeys(chromedp.CSS("#classify-text"), "A warm and funny film.\nTwo hours of my life gone."), chromedp.SendKeys(chromedp.CSS("#classify [name=labels]"), "positive, negative"), chromedp.Click(chromedp.CSS("#classify .primary")))
 	b.until(t, `document.querySelectorAll("#classes .result").length === 2 && document.querySelectorAll("#classes rect").length === 4`)
-	var drawn bool // the bars are as long as the figures beside them say
-	b.do(t, chromedp.Evaluate(`[...document.querySelectorAll("#classes tr")].every((r) => Math.abs(Number(r.querySelector(".number").textContent) - Number(r.querySelector("rect").getAttribute("width"))) < 0.001)`, &drawn))
-	if !drawn {
+	// the bars are as long as the figures beside them say
+	if !eval[bool](t, b, `[...document.querySelectorAll("#classes tr")].every((r) => Math.abs(Number(r.querySelector(".number").textContent) - Number(r.querySelector("rect").getAttribute("width"))) < 0.001)`) {
 		t.Error("a bar is not as long as its figure")
 	}
-	b.do(t, chromedp.Focus("#below", chromedp.ByQuery), chromedp.KeyEvent(kb.End))
+	b.do(t, chromedp.Focus(chromedp.CSS("#below")), chromedp.KeyEvent(kb.End))
 	if s := b.text(t, "#classes"); strings.Count(s, "abstains") != 2 {
 		t.Errorf("with the line at 1 it says %q", s)
 	}
 
 	b.tab(t, "extract")
-	b.do(t, chromedp.SendKeys("#extract-text", "Max Muster lives in Bern.", chromedp.ByQuery), chromedp.Click("#extract .primary", chromedp.ByQuery))
+	b.do(t, chromedp.SendKeys(chromedp.CSS("#extract-text"), "Max Muster lives in Bern."), chromedp.Click(chromedp.CSS("#extract .primary")))
 	b.until(t, `document.querySelectorAll("#extracted tr").length === 2`)
-	var keys string
-	b.do(t, chromedp.Evaluate(`Object.keys(JSON.parse(document.querySelector("#extracted pre").textContent)).join()`, &keys))
-	if keys != "name,town" {
+	if keys := eval[string](t, b, `Object.keys(JSON.parse(document.querySelector("#extracted pre").textContent)).join()`); keys != "name,town" {
 		t.Errorf("extracted %s, want name,town", keys)
 	}
-	b.do(t, chromedp.SetValue("#extract-schema", "{", chromedp.ByQuery), chromedp.Click("#extract .primary", chromedp.ByQuery))
+	b.do(t, chromedp.SetValue(chromedp.CSS("#extract-schema"), "{"), chromedp.Click(chromedp.CSS("#extract .primary")))
 	b.until(t, `document.querySelector("#extracted [role=alert]")?.textContent.includes("no JSON")`)
 
 	b.tab(t, "metrics")
 	b.until(t, `document.querySelectorAll("#charts figure").length === 4 && [...document.querySelectorAll("#figures td")].some((e) => e.textContent === "freehold_generated_tokens_total")`)
-	b.do(t, chromedp.Focus("#tab-metrics", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight), chromedp.WaitVisible("#chat", chromedp.ByQuery), chromedp.KeyEvent(kb.End), chromedp.WaitVisible("#metrics", chromedp.ByQuery))
+	b.do(t, chromedp.Focus(chromedp.CSS("#tab-metrics")), chromedp.KeyEvent(kb.ArrowRight), chromedp.WaitVisible(chromedp.CSS("#chat")), chromedp.KeyEvent(kb.End), chromedp.WaitVisible(chromedp.CSS("#metrics")))
 
 	for _, name := range []string{"chat", "classify", "extract", "metrics"} {
 		b.tab(t, name)
-		var worst float64
-		b.do(t, chromedp.Evaluate(contrast, &worst))
-		if worst < 4.5 {
+		if worst := eval[float64](t, b, contrast); worst < 4.5 {
 			t.Errorf("%s: the lowest contrast of text is %.2f, want 4.5 (WCAG AA)", name, worst)
 		}
+	}
+	if dir := os.Getenv("FREEHOLD_SHOTS"); dir != "" {
+		shots(t, b, dir)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -303,18 +312,17 @@ func visit(t *testing.T, url string, b *browser) {
 			t.Errorf("asked for %s", u)
 		}
 	}
-	if dir := os.Getenv("FREEHOLD_SHOTS"); dir != "" {
-		shots(t, b, dir)
-	}
 }
 
 // shots saves a picture of each tab, to be looked at.
 func shots(t *testing.T, b *browser, dir string) {
 	for _, name := range []string{"chat", "compare", "classify", "extract", "metrics"} {
-		var png []byte
-		var width int64
-		b.do(t, chromedp.Click("#tab-"+name, chromedp.ByQuery), chromedp.Sleep(300*time.Millisecond), chromedp.Evaluate("innerWidth", &width), chromedp.CaptureScreenshot(&png))
-		if err := os.WriteFile(fmt.Sprintf("%s/%s-%d.png", dir, name, width), png, 0o666); err != nil {
+		b.do(t, chromedp.Click(chromedp.CSS("#tab-"+name)), chromedp.Sleep(300*time.Millisecond))
+		png, err := chromedp.Run(b, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(fmt.Sprintf("%s/%s-%d.png", dir, name, eval[int](t, b, "innerWidth")), png, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}

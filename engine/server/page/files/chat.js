@@ -14,7 +14,8 @@ function turn(role) {
 
 const job = running(section, async (signal) => {
   const field = (name) => $(`[name=${name}]`, section);
-  const question = text.value;
+  const question = text.value.trim();
+  if (!question) return;
   text.value = "";
   turn("user").content.append(question);
   messages.push({ role: "user", content: question });

@@ -43,7 +43,7 @@ async function refresh() {
     if (c.points.length > kept) c.points.shift();
   }
   charts.replaceChildren(...curves.map(draw));
-  body.replaceChildren(...samples.filter((s) => !s.name.endsWith("_bucket")).map((s) => node("tr", {}, node("td", {}, s.name), node("td", {}, s.labels.slice(1, -1)), node("td", {}, String(s.value)))));
+  body.replaceChildren(...samples.filter((s) => !s.name.endsWith("_bucket")).map((s) => node("tr", {}, node("td", {}, s.name), node("td", {}, s.labels.slice(1, -1)), node("td", {}, String(Number(s.value.toPrecision(6)))))));
 }
 
 setInterval(refresh, 2000);
