@@ -157,6 +157,13 @@ func (s *Server) SetKeys(k *Keys) error {
 	return nil
 }
 
+// Reload opens all models anew (see Models.Load).
+func (s *Server) Reload(ctx context.Context) error {
+	err := s.models.Load(ctx)
+	s.metrics.reloads.Add(1)
+	return err
+}
+
 // Drain makes /readyz answer 503, so that no new requests are sent here. Those that come are answered all the same.
 func (s *Server) Drain() { s.draining.Store(true) }
 
