@@ -101,10 +101,7 @@ func TestCompletions(t *testing.T) {
 
 func TestEmbeddings(t *testing.T) {
 	m := encoder(t)
-	h, err := New(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := New(m)
 	s := serve(t, h)
 	want, err := m.Embed(t.Context(), []string{"the cat sat", "the cat"}, engine.EmbedOptions{})
 	if err != nil {

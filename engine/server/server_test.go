@@ -102,11 +102,7 @@ func serve(t testing.TB, s *Server) *site {
 // newSite serves a tiny chat model.
 func newSite(t testing.TB, opts ...Option) *site {
 	t.Helper()
-	s, err := New(open(t, chatFile(t, "chatml", nil)), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serve(t, s)
+	return serve(t, New(open(t, chatFile(t, "chatml", nil)), opts...))
 }
 
 func (s *site) request(method, path, body string) *http.Request {

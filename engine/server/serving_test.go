@@ -257,6 +257,26 @@ func TestDisconnects(t *testing.T) {
 	s.post(chatPath, chatBody(`"max_tokens": 1`))
 }
 
+// A client that does not read is taken for one that has left.
+func TestStalledReader(t *testing.T) {
+	s := newSite(t)
+	s.cfg.patience = 50 * time.Millisecond
+	const tokens, choices = 4000, 8
+	body := chatBody(fmt.Sprintf(`"max_tokens": %d, "n": %d, "temperature": 0, "logit_bias": %s, "stream": true`, tokens, choices, noEnd(t, s)))
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()                         //nolint:errcheck // nothing is wanted of it
+	c.(*net.TCPConn).SetReadBuffer(4 << 10) //nolint:errcheck // a larger one fills later
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", chatPath, len(body), body)
+	waitFor(t, "a slot is taken", func() bool { busy, _ := s.Busy(); return busy > 0 })
+	waitFor(t, "the slots are free", func() bool { busy, _ := s.Busy(); return busy == 0 && s.inside.Load() == 0 })
+	if n := s.metrics.generated.Load(); n == 0 || n >= tokens*choices {
+		t.Errorf("%d tokens were generated of %d, want some and not all", n, tokens*choices)
+	}
+}
+
 // An answer never holds another conversation's text, whoever asks at the same time.
 func TestCanaries(t *testing.T) {
 	requests := 200
