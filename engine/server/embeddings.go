@@ -133,7 +133,7 @@ func (c *call) encodeTexts(m *loaded, all []string, param string) ([][]int32, er
 	}
 	tokens := make([][]int32, len(all))
 	for i, text := range all {
-		if tokens[i] = t.Encode(nil, text, token.EncodeOptions{AddSpecial: true}); len(tokens[i]) == 0 {
+		if tokens[i] = t.Encode(nil, text, token.EncodeOptions{AddSpecial: true}); text == "" || len(tokens[i]) == 0 {
 			return nil, badField(fmt.Sprintf("%s[%d]", param, i), codeValue, "is empty")
 		}
 	}

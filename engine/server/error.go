@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models/chat"
@@ -114,6 +115,12 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	writeJSON(w, e.Status, errorBody{e})
 }
 
+// How long the writing of an answer may take: some time, and as long as slow clients take for its bytes.
+const (
+	writePatience = 30 * time.Second
+	slowestClient = 20_000 // bytes a second
+)
+
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -121,6 +128,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	if err := enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("server: %T is no JSON: %v", v, err)) // a bug: all answers are plain structs
 	}
+	// A client that does not read shall not hold its slot for good.
+	patience := writePatience + time.Duration(b.Len())*time.Second/slowestClient
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not every connection has one
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)

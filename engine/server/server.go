@@ -120,16 +120,21 @@ func WithKeepAlive(d time.Duration) Option {
 // WithVersion is the version that /openapi.json states.
 func WithVersion(v string) Option { return func(c *config) error { c.version = v; return nil } }
 
-// New serves one open model, which stays the caller's, under its file's name.
-func New(m *engine.Model, opts ...Option) (*Server, error) {
+// New serves one open model, which stays the caller's, under its file's name. An option that is out of range panics; NewSet
+// gives an error.
+func New(m *engine.Model, opts ...Option) *Server {
 	ms := NewModels()
 	ms.put(nameOf(m), m)
-	return NewSet(ms, opts...)
+	s, err := NewSet(ms, opts...)
+	if err != nil {
+		panic(err.Error())
+	}
+	return s
 }
 
 // NewSet serves several models.
 func NewSet(ms *Models, opts ...Option) (*Server, error) {
-	c := config{slots: 8, queue: 64, body: 4 << 20, alive: 10 * time.Second, patience: 30 * time.Second, version: "0"}
+	c := config{slots: 8, queue: 64, body: 4 << 20, alive: 10 * time.Second, patience: writePatience, version: "0"}
 	for _, o := range opts {
 		if err := o(&c); err != nil {
 			return nil, err
@@ -155,6 +160,13 @@ func (s *Server) SetKeys(k *Keys) error {
 	}
 	s.keys.Store(k)
 	return nil
+}
+
+// Reload opens all models anew (see Models.Load).
+func (s *Server) Reload(ctx context.Context) error {
+	err := s.models.Load(ctx)
+	s.metrics.reloads.Add(1)
+	return err
 }
 
 // Drain makes /readyz answer 503, so that no new requests are sent here. Those that come are answered all the same.
@@ -191,6 +203,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, audit: s.audit != nil}
 	rec.reset()
 	c.w = rec
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) //nolint:errcheck // of the answer before on this connection; not every connection has one
 	w.Header().Set("X-Request-Id", c.id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
