@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
-	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+	"github.com/freehold-slm/freehold/quant"
 )
 
 // ollama's own API, for programs that speak it: /api/chat, /api/generate, /api/tags and /api/version. What it has beyond this API is refused, and
 // what a request leaves out is what ollama documents for it (temperature 0.8, top_k 40, top_p 0.9).
+
+const ollamaPath = "/api/"
 
 // ollamaOptions are the options of ollama that mean something here.
 type ollamaOptions struct {
@@ -103,13 +107,13 @@ type ollamaAnswer struct {
 	Response  *string             `json:"response,omitempty"` // of generate
 	Done      bool                `json:"done"`
 	// With the last line. Times are in nanoseconds.
-	DoneReason   string `json:"done_reason,omitempty"`
-	Total        int64  `json:"total_duration,omitempty"`
-	Load         int64  `json:"load_duration,omitempty"`
-	PromptCount  int    `json:"prompt_eval_count,omitempty"`
-	PromptTime   int64  `json:"prompt_eval_duration,omitempty"`
-	AnswerCount  int    `json:"eval_count,omitempty"`
-	AnswerTime   int64  `json:"eval_duration,omitempty"`
+	DoneReason  string `json:"done_reason,omitempty"`
+	Total       int64  `json:"total_duration,omitempty"`
+	Load        int64  `json:"load_duration,omitempty"`
+	PromptCount int    `json:"prompt_eval_count,omitempty"`
+	PromptTime  int64  `json:"prompt_eval_duration,omitempty"`
+	AnswerCount int    `json:"eval_count,omitempty"`
+	AnswerTime  int64  `json:"eval_duration,omitempty"`
 }
 
 type ollamaReplyMessage struct {
@@ -270,7 +274,7 @@ func (c *call) prepareRaw(r *chatRequest, prompt string) (*chatJob, error) {
 	if j.gen.gen.Grammar, err = c.form(r, nil); err != nil {
 		return nil, err
 	}
-	j.gen.tokens, j.gen.n = t.Encode(prompt, true, true), 1
+	j.gen.tokens, j.gen.n = t.Encode(nil, prompt, token.EncodeOptions{AddSpecial: true, ParseSpecial: true}), 1
 	if len(j.gen.tokens) == 0 {
 		return nil, badField("prompt", codeValue, "is empty")
 	}
@@ -334,7 +338,8 @@ func (c *call) ollamaAnswer(j *chatJob, streamed bool, wrap func(text string, ca
 
 // lines begins an answer of lines of JSON.
 func (c *call) lines() *stream {
-	s := c.streamOf("application/x-ndjson", 0)
+	s := c.begin("application/x-ndjson")
+	close(s.stopped)                                                // no comments between lines
 	s.failed = func(e *apiError) { s.line(ollamaError{e.Message}) } //nolint:errcheck // then the client is gone too
 	return s
 }
@@ -342,6 +347,13 @@ func (c *call) lines() *stream {
 // ollamaError is an error as ollama's clients read it.
 type ollamaError struct {
 	Error string `json:"error"`
+}
+
+func writeOllamaError(w http.ResponseWriter, e *apiError) {
+	if e.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.After))
+	}
+	writeJSON(w, e.Status, ollamaError{e.Message})
 }
 
 // ollamaTags is the answer of /api/tags.
@@ -371,7 +383,14 @@ func (c *call) ollamaTags() error {
 	out := ollamaTags{Models: []ollamaTag{}}
 	open, _ := c.s.models.list()
 	for _, m := range open {
-		f := m.File()
+		f, mix := m.File(), "unknown"
+		if kind, err := f.Uint("general.file_type"); err == nil {
+			for _, x := range quant.Mixes() {
+				if uint64(x.FileType) == kind {
+					mix = strings.ToUpper(x.Name)
+				}
+			}
+		}
 		n := int64(0)
 		for _, t := range f.Tensors {
 			k := int64(1)
@@ -385,7 +404,7 @@ func (c *call) ollamaTags() error {
 			size = fmt.Sprintf("%.1fB", float64(n)/1e9)
 		}
 		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), f.Size, m.sum,
-			ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, gguf.FormatOf(f)}})
+			ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}})
 	}
 	writeJSON(c.w, http.StatusOK, out)
 	return nil

@@ -129,7 +129,9 @@ func openAPI(version string) []byte {
 		} else {
 			content["text/plain"] = schema{"schema": schema{"type": "string"}}
 		}
-		if e.stream {
+		if e.stream && strings.HasPrefix(e.path, ollamaPath) {
+			content["application/x-ndjson"] = schema{"schema": schema{"type": "string"}}
+		} else if e.stream {
 			content["text/event-stream"] = schema{"schema": schema{"type": "string"}}
 		}
 		good["content"] = content
@@ -146,6 +148,9 @@ func openAPI(version string) []byte {
 		}
 		for _, code := range codes {
 			answers[code] = failure
+			if strings.HasPrefix(e.path, ollamaPath) {
+				answers[code] = schema{"description": "what is wrong", "content": schema{"application/json": schema{"schema": g.of(typeOf[ollamaError](), false)}}}
+			}
 		}
 		if e.answer == typeOf[health]() && e.path != "/livez" {
 			answers["503"] = good

@@ -340,6 +340,8 @@ func (c *call) fail(err error) {
 	switch {
 	case c.stream != nil && rec.status != 0:
 		c.stream.fail(e)
+	case rec.status == 0 && strings.HasPrefix(c.r.URL.Path, ollamaPath):
+		writeOllamaError(c.w, e)
 	case rec.status == 0:
 		writeError(c.w, e)
 	}

@@ -27,16 +27,22 @@ type stream struct {
 	stopped  chan struct{}
 }
 
-// events begins the answer as a stream.
+// events begins the answer as a stream of server-sent events.
 func (c *call) events() *stream {
+	s := c.begin("text/event-stream; charset=utf-8")
+	go s.keepAlive(c.s.cfg.alive)
+	return s
+}
+
+// begin begins an answer that comes in pieces.
+func (c *call) begin(kind string) *stream {
 	h := c.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", kind)
 	h.Set("X-Accel-Buffering", "no") // nginx would gather it
 	s := &stream{w: c.w, rc: http.NewResponseController(c.w), patience: c.s.cfg.patience, last: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
 	c.stream = s
 	c.w.WriteHeader(http.StatusOK)
 	s.rc.Flush() //nolint:errcheck // a connection that cannot flush sends all at the end
-	go s.keepAlive(c.s.cfg.alive)
 	return s
 }
 
@@ -73,6 +79,18 @@ func (s *stream) send(name string, v any) error {
 		panic(fmt.Sprintf("server: %T is no JSON: %v", v, err))
 	}
 	s.buf.WriteByte('\n')
+	return s.flush()
+}
+
+// line writes a line of JSON.
+func (s *stream) line(v any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	enc := json.NewEncoder(&s.buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(fmt.Sprintf("server: %T is no JSON: %v", v, err))
+	}
 	return s.flush()
 }
 
