@@ -87,6 +87,7 @@ func TestJSON(t *testing.T) {
 		"train":    {[]string{job}, "freehold/stage/1", "run"},
 		"eval":     {[]string{job}, "freehold/summary/1", "student"},
 		"apply":    {[]string{job}, "freehold/summary/1", "gate"},
+		"verify":   {[]string{filepath.Join(filepath.Dir(job), "runs", "latest")}, "freehold/verify/1", "files"},
 		"ls":       {nil, "freehold/ls/1", "items"},
 		"show":     {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},
 		"rm":       {[]string{"gemma-3-270m"}, "freehold/rm/1", "bytes"},
