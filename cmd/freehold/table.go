@@ -42,6 +42,9 @@ type table struct {
 	Bench   benchCmd   `cmd:"" group:"machine" help:"Measure a model's speed against this machine's limits."`
 	Doctor  doctorCmd  `cmd:"" group:"machine" help:"Check this machine: CPU, memory, disk, cache, tools."`
 	Version versionCmd `cmd:"" group:"machine" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" group:"machine" help:"Print a script that completes commands in a shell: source <(freehold completion bash)."`
+	Man        manCmd        `cmd:"" group:"machine" help:"Print the manual page: freehold man | man -l -"`
 }
 
 var groups = []kong.Group{
