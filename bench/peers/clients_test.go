@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +22,22 @@ import (
 //go:embed openai_client.py
 var openaiScript string
 
-const openaiVersion = "3.54.0"
+// Versions of the packages, which tests install.
+const (
+	openaiVersion       = "3.54.0"
+	langchainVersion    = "1.7.3"
+	schemathesisVersion = "4.32.5"
+)
+
+//go:embed langchain_client.py
+var langchainScript string
 
 // clientKey is what clients send.
 const clientKey = "client-0123456789abcdef"
 
 // serveTiny serves a model that talks, with Qwen's template, and one for embeddings, both tiny: what clients make of the answers does
 // not rest on what the models know.
-func serveTiny(t *testing.T) (url string) {
+func serveTiny(t *testing.T, opts ...engine.Option) (url string) {
 	t.Helper()
 	f, err := gguf.Open(filepath.Join("..", "..", "testdata", "models", "qwen2.Q8_0.gguf"))
 	if err != nil {
@@ -58,7 +68,7 @@ func serveTiny(t *testing.T) (url string) {
 			t.Fatal(err)
 		}
 		err := ms.Add(name, func(context.Context) (*engine.Model, string, func() error, error) {
-			m, err := engine.Open(path, engine.WithThreads(1))
+			m, err := engine.Open(path, append(opts, engine.WithThreads(1))...)
 			if err != nil {
 				return nil, "", nil, err
 			}
@@ -96,12 +106,47 @@ func serveTiny(t *testing.T) (url string) {
 }
 
 // OpenAI's client for Python: models, chats, streams, tools, schemas, log-probabilities, embeddings, responses, errors, cancelling.
-func TestClientOpenAI(t *testing.T) {
+func TestClientOpenAI(t *testing.T) { drive(t, "openai", openaiVersion, openaiScript) }
+
+// langchain's: chats, streams, tools, schemas, embeddings, texts.
+func TestClientLangchain(t *testing.T) {
+	drive(t, "langchain-openai", langchainVersion, langchainScript)
+}
+
+// drive runs a script that drives the server with a package.
+func drive(t *testing.T, name, version, script string) {
 	long(t)
-	python, dir := installed(t, "openai", openaiVersion)
-	out, err := exec.Command(python, "-c", openaiScript, dir, serveTiny(t), clientKey).CombinedOutput()
-	t.Logf("openai %s:\n%s", openaiVersion, out)
+	python, dir := installed(t, name, version)
+	out, err := exec.Command(python, "-c", script, dir, serveTiny(t), clientKey).CombinedOutput()
+	t.Logf("%s %s:\n%s", name, version, out)
 	if err != nil || !strings.HasSuffix(string(out), "done\n") {
 		t.Error(err)
+	}
+}
+
+// Requests made up from /openapi.json, good ones and bad ones: no failure of the server's own, no answer that is not described, no bad
+// request that passes, no good one refused for its form.
+func TestClientSchemathesis(t *testing.T) {
+	long(t)
+	examples := os.Getenv("FREEHOLD_EXAMPLES") // of each endpoint
+	if examples == "" {
+		examples = "15"
+	}
+	python, dir := installed(t, "schemathesis", schemathesisVersion)
+	cmd := exec.Command(python, "-m", "schemathesis.cli", "run", serveTiny(t, engine.WithContext(200))+"/openapi.json", "-H", "Authorization: Bearer "+clientKey, "--seed", "1",
+		"--max-examples", examples, "--phases", "coverage,fuzzing", "--workers", "2", "--no-shrink", "--continue-on-failure", "--request-timeout", "60", "--no-color", "--suppress-health-check", "all",
+		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method,allow_header_conformance,negative_data_rejection")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+dir)
+	out, err := cmd.CombinedOutput()
+	t.Logf("schemathesis %s:\n%s", schemathesisVersion, out)
+	if err != nil {
+		t.Error(err)
+	}
+	made := regexp.MustCompile(`(\d+) generated`).FindSubmatch(out)
+	if made == nil {
+		t.Fatal("schemathesis does not say how many requests it made")
+	}
+	if n, _ := strconv.Atoi(string(made[1])); n < 500 {
+		t.Errorf("%d requests were made, want 500 at least", n)
 	}
 }

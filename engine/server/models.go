@@ -173,8 +173,9 @@ func (ms *Models) use(name string) (l *loaded, release func(), err error) {
 	}), nil
 }
 
+// names lists all models; the caller holds the lock, or nobody else has the set yet.
 func (ms *Models) names() []string {
-	var names []string
+	names := []string{}
 	for _, e := range ms.entries {
 		names = append(names, e.name)
 	}

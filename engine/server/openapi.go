@@ -114,8 +114,8 @@ func (f *field) restrict(s schema) {
 	}
 }
 
-// openAPI describes the endpoints (OpenAPI 3.1).
-func openAPI(version string) []byte {
+// openAPI describes the endpoints (OpenAPI 3.1) of a server with some models.
+func openAPI(version string, models []string) []byte {
 	g := schemas{}
 	failure := schema{"description": "what is wrong", "content": schema{"application/json": schema{"schema": g.of(typeOf[errorBody](), false)}}}
 	g["apiError"] = schema{"type": "object", "required": []string{"message", "type", "param", "code"}, "properties": schema{"message": schema{"type": "string"},
@@ -169,6 +169,13 @@ func openAPI(version string) []byte {
 			paths[e.path] = schema{}
 		}
 		paths[e.path][strings.ToLower(e.method)] = op
+	}
+	for _, s := range g {
+		properties, _ := s["properties"].(schema)
+		model, _ := properties["model"].(schema)
+		if either, ok := model["anyOf"].([]schema); ok { // of a request
+			either[0]["enum"] = models
+		}
 	}
 	doc := schema{"openapi": "3.1.0", "info": schema{"title": "freehold", "version": version, "description": "Open models on your own machine. Unknown fields are refused."},
 		"paths": paths, "components": schema{"schemas": g, "securitySchemes": schema{"key": schema{"type": "http", "scheme": "bearer"}}}}

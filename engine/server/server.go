@@ -149,7 +149,7 @@ func NewSet(ms *Models, opts ...Option) (*Server, error) {
 	if c.audit != nil {
 		s.audit = &auditLog{w: c.audit}
 	}
-	s.openAPI = openAPI(c.version)
+	s.openAPI = openAPI(c.version, ms.names())
 	return s, nil
 }
 

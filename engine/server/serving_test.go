@@ -517,6 +517,9 @@ func TestDescription(t *testing.T) {
 		}
 	}
 	fields, _ := d.at("components", "schemas", "chatRequest", "properties").(map[string]any)
+	if d.text("components", "schemas", "chatRequest", "properties", "model", "anyOf", 0, "enum", 0) != "tiny" {
+		t.Error("the models are not named")
+	}
 	for _, want := range []string{"messages", "temperature", "logit_bias", "tools", "stream_options", "seed"} {
 		if fields[want] == nil {
 			t.Errorf("chatRequest lacks %s", want)
