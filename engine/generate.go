@@ -155,6 +155,8 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	}
 	st.pick = sampler{l: m.level, rule: rule}
 	st.initDraft()
+	m.queue.join(&st.s.seat)
+	defer m.queue.leave(&st.s.seat)
 	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
 		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
 	}

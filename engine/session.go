@@ -16,7 +16,8 @@ type Session struct {
 	tokens []int32
 	pages  []*page // [(len(tokens)+PageKeys-1) / PageKeys], may hold more
 	rec    recurrence
-	busy   atomic.Bool
+	busy   atomic.Bool // an evaluation has it
+	seat   seat
 
 	logits   []float32 // [vocab] after token logitsAt-1
 	logitsAt int       // 0 = none
@@ -84,8 +85,7 @@ func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 		return s.logits, nil
 	}
 	s.Truncate(min(n, len(tokens)-1))
-	seq := [1]Seq{{Session: s, Tokens: tokens[len(s.tokens):], Want: WantLast}}
-	if err := s.m.evalOne(ctx, &seq); err != nil {
+	if err := s.m.evalOne(ctx, Seq{Session: s, Tokens: tokens[len(s.tokens):], Want: WantLast}); err != nil {
 		return nil, err
 	}
 	return s.logits, nil
@@ -173,6 +173,18 @@ func (s *Session) Close() {
 }
 
 func pagesFor(tokens int) int { return (tokens + kernels.PageKeys - 1) / kernels.PageKeys }
+
+// rollback forgets what a failed evaluation added.
+func (s *Session) rollback(n int) {
+	if s.rec.wet {
+		s.goBack(n)
+	}
+	if len(s.tokens) == n {
+		s.keepPages(pagesFor(n))
+		return
+	}
+	s.Truncate(n)
+}
 
 // room makes pages for positions up to n and makes those that will be written this session's own.
 func (s *Session) room(n int) {

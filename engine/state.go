@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -184,32 +183,3 @@ func (s *Session) dropStates() {
 
 // marked tells whether the session ends where a mark is set while it grows: where a page does.
 func (s *Session) marked() bool { return len(s.tokens)%kernels.PageKeys == 0 }
-
-// catchUp computes the states of sessions that had to go back, up to the tokens they hold.
-func (r *runner) catchUp(ctx context.Context, seqs []Seq) error {
-	r.again = r.again[:0]
-	for i := range seqs {
-		s := seqs[i].Session
-		if s.rec.lag == 0 || len(seqs[i].Tokens) == 0 {
-			continue
-		}
-		at := len(s.tokens) - s.rec.lag
-		r.again = append(r.again, Seq{Session: s, Tokens: slices.Clone(s.tokens[at:])})
-		s.tokens, s.rec.lag = s.tokens[:at], 0
-	}
-	if len(r.again) == 0 {
-		return nil
-	}
-	defer clear(r.again)
-	err := r.passes(ctx, r.again, nil)
-	for i, a := range r.again {
-		if err == nil {
-			a.Session.mark() // who goes back once will do so again
-			continue
-		}
-		s, held := a.Session, r.before[slices.IndexFunc(seqs, func(q Seq) bool { return q.Session == r.again[i].Session })]
-		s.tokens = append(s.tokens[:held-len(a.Tokens)], a.Tokens...)
-		s.rec.lag = len(a.Tokens)
-	}
-	return err
-}
