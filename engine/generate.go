@@ -35,6 +35,7 @@ type Stream struct {
 	err    error
 	reason string
 	prompt int
+	reused int
 	pick   sampler
 	spec   speculation
 }
@@ -157,6 +158,12 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	st.initDraft()
 	m.queue.join(&st.s.seat)
 	defer m.queue.leave(&st.s.seat)
+	if err := st.cached(); err != nil {
+		return err
+	}
+	if st.gen.Cache.cache != nil {
+		defer func() { st.gen.Cache.Keep(st.s) }()
+	}
 	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
 		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
 	}
@@ -173,6 +180,9 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		id, err := st.next(max(0, st.gen.MaxTokens-n))
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			st.keepPrompt()
 		}
 		if tok.IsEOG(id) {
 			st.reason = ReasonEnd
@@ -193,6 +203,32 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	}
 	return nil
 }
+
+// cached takes over what the cache knows of the prompt.
+func (st *Stream) cached() error {
+	k := st.gen.Cache
+	if k.cache == nil {
+		return nil
+	}
+	if k.cache.m != st.s.m {
+		return fmt.Errorf("engine: the generation's cache is another model's")
+	}
+	st.reused = k.Reuse(st.s, st.tokens)
+	return nil
+}
+
+// keepPrompt gives the prompt to the cache as soon as it is computed, for others that begin with it.
+func (st *Stream) keepPrompt() {
+	if s := st.s; st.gen.Cache.cache != nil && s.Len() == st.prompt && st.reused < st.prompt-1 {
+		if s.m.plan.state > 0 {
+			s.mark()
+		}
+		st.gen.Cache.Keep(s)
+	}
+}
+
+// Reused tells how many tokens of the prompt came from Gen.Cache.
+func (st *Stream) Reused() int { return st.reused }
 
 // pieces turns token texts into text that may be shown.
 type pieces struct {

@@ -68,6 +68,7 @@ type config struct {
 	log                     *slog.Logger
 	lora                    []loraFile
 	date                    time.Time
+	kvMemory                int64
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -167,6 +168,7 @@ type Model struct {
 	cached     []int      // [layers+1] how many layers before each have keys and values
 	pages      pageStore
 	states     stateStore
+	memory     memory
 	adapters   map[string][]adapter // by the tensor they change
 
 	queue  queue
@@ -273,8 +275,14 @@ func (m *Model) prepare() error {
 	if err := m.loadLoRA(); err != nil {
 		return err
 	}
-	m.plan, err = compile(m)
-	return err
+	if m.plan, err = compile(m); err != nil {
+		return err
+	}
+	if least := m.pageBytes() + m.stateBytes(); m.cfg.kvMemory > 0 && m.cfg.kvMemory < least && !spec.Encoder {
+		return fmt.Errorf("%s: KV memory is %d bytes, and %d tokens alone take %d", m.file.Name, m.cfg.kvMemory, kernels.PageKeys, least)
+	}
+	m.memory.most = m.cfg.kvMemory
+	return nil
 }
 
 // File returns the open file.
@@ -339,6 +347,7 @@ func (m *Model) Close() error {
 	}
 	m.pool.close()
 	m.runner = nil
+	m.memory.forget()
 	m.pages.drop()
 	m.states.drop()
 	if m.ownFile {

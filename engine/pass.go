@@ -175,6 +175,9 @@ func (r *runner) take(l *line, room int) {
 	if n <= 0 || r.m.Spec.Encoder && n < len(p.tokens) {
 		return
 	}
+	if !s.room(len(s.tokens) + l.left()) {
+		return // it waits for memory
+	}
 	p.tokens, p.n = p.tokens[:n], n
 	p.last = p.from >= 0 && p.from+n == len(l.tokens)
 	r.parts = append(r.parts, p)
@@ -217,10 +220,7 @@ func (r *runner) layers() error {
 	for i := range r.parts {
 		p := &r.parts[i]
 		s := p.line.session
-		s.room(len(s.tokens) + p.n)
-		if m.plan.state > 0 {
-			s.write()
-		}
+		s.rec.wet = m.plan.state > 0
 		for j, t := range p.tokens {
 			pos := len(s.tokens) + j
 			r.tok[p.row+j], r.pos[p.row+j] = t, int32(pos)

@@ -36,6 +36,7 @@ type Gen struct {
 	Stop        []string          // texts that end the generation; they are not part of it
 	Draft       Draft             // guesses tokens ahead; nil = none. The text is the same with and without
 	DraftTokens int               // guesses at a time at most; 0 = DraftTokens
+	Cache       CacheKey          // what earlier generations under the key computed is used, and this one's kept (PrefixCache)
 }
 
 func (g *Gen) check() error {

@@ -50,6 +50,7 @@ type queue struct {
 	free    []*call // for later
 
 	reunion
+	hunger
 	passes, rows uint64
 }
 
@@ -91,6 +92,7 @@ func (m *Model) do(c *call) error {
 	}
 	q.back(c.lines)
 	q.waiting = append(q.waiting, c)
+	q.hungry.Store(false)
 	lead := q.elect(c)
 	q.mu.Unlock()
 	for {
@@ -131,8 +133,12 @@ func (q *queue) wait(c *call) bool {
 		q.mu.Unlock()
 		return false
 	}
+	q.hungry.Store(false)
+	lead := c.state != callDone && q.elect(c)
 	q.mu.Unlock()
-	<-c.wake // whoever leads sees it at the next pass
+	if !lead {
+		<-c.wake // whoever leads sees it before the next pass
+	}
 	return true
 }
 
@@ -157,7 +163,7 @@ func (q *queue) elect(c *call) bool {
 			q.idle.Broadcast()
 		}
 		return false
-	case q.awaits():
+	case q.hungry.Load() || q.awaits():
 		return false
 	}
 	q.leading = true
@@ -194,10 +200,12 @@ func (m *Model) turn(own *call) {
 	for _, c := range q.active {
 		c.begin()
 	}
-	r.fill(q.active)
-	if r.n > 0 {
-		r.pass()
+	freed := m.memory.freed.Load()
+	if r.fill(q.active); r.n == 0 {
+		m.starve(freed)
+		return
 	}
+	r.pass()
 }
 
 // end ends the calls that are done, also where a pass panicked.

@@ -49,7 +49,7 @@ type stateStore struct {
 	free []*state
 }
 
-// newState gives a state whose contents mean nothing.
+// newState gives a state whose contents mean nothing; its memory is reserved.
 func (m *Model) newState() *state {
 	st := &m.states
 	st.mu.Lock()
@@ -69,6 +69,7 @@ func (m *Model) dropState(s *state) {
 	if s == nil || s.refs.Add(-1) > 0 {
 		return
 	}
+	m.give(m.stateBytes())
 	st := &m.states
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -83,13 +84,12 @@ func (s *stateStore) drop() {
 	s.free = nil
 }
 
-// write makes the session's state its own and says that it is being written.
-func (s *Session) write() {
+// ownsState tells whether nobody else holds the session's state.
+func (s *Session) ownsState() bool { return s.rec.state != nil && s.rec.state.refs.Load() == 1 }
+
+// ownState makes it so.
+func (s *Session) ownState() {
 	r := &s.rec
-	r.wet = true
-	if r.state != nil && r.state.refs.Load() == 1 {
-		return
-	}
 	own := s.m.newState()
 	if r.state == nil {
 		clear(own.x)
@@ -154,20 +154,21 @@ func (s *Session) goBack(n int) {
 	s.keepPages(pagesFor(at))
 }
 
-// assignState makes s's state that of from.
-func (s *Session) assignState(from *Session) {
-	if s == from {
-		return
-	}
-	f := &from.rec
-	if f.state != nil {
-		f.state.refs.Add(1)
-	}
-	for _, m := range f.marks {
-		m.state.refs.Add(1)
-	}
+// assignState makes s's state that of another.
+func (s *Session) assignState(from *recurrence) {
+	from.eachState(func(x *state) { x.refs.Add(1) })
 	s.dropStates()
-	s.rec.state, s.rec.lag, s.rec.marks = f.state, f.lag, append(s.rec.marks, f.marks...)
+	s.rec.state, s.rec.lag, s.rec.marks = from.state, from.lag, append(s.rec.marks, from.marks...)
+}
+
+// eachState calls fn with every state that is held.
+func (r *recurrence) eachState(fn func(*state)) {
+	if r.state != nil {
+		fn(r.state)
+	}
+	for _, m := range r.marks {
+		fn(m.state)
+	}
 }
 
 // dropStates lets go of all states.
