@@ -107,7 +107,7 @@ func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
 // Reason says why the generation ended; "" before it has, or after an error.
 func (st *Stream) Reason() string { return st.reason }
 
-// Tokens returns the prompt and what was generated so far.
+// Tokens returns the prompt, less a token that Gen.Heal took back, and what was generated so far.
 func (st *Stream) Tokens() (prompt, generated []int32) {
 	return st.tokens[:st.prompt], st.tokens[st.prompt:]
 }
@@ -155,6 +155,9 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		return err
 	}
 	st.pick = sampler{l: m.level, rule: rule}
+	if err := st.heal(tok); err != nil {
+		return err
+	}
 	st.initDraft()
 	m.queue.join(&st.s.seat)
 	defer m.queue.leave(&st.s.seat)
@@ -188,8 +191,9 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 			st.reason = ReasonEnd
 			break
 		}
+		healed := len(st.pick.heal.at(len(st.tokens)))
 		st.tokens = append(st.tokens, id)
-		out, stopped := text.push(tok.Piece(id, false))
+		out, stopped := text.push(tok.Piece(id, false)[healed:])
 		if !yield(Token{id, out}, nil) {
 			return nil
 		}

@@ -141,7 +141,7 @@ func TestFixturesPrefixCacheBudget(t *testing.T) {
 		k := c.For("a")
 		keep := func(id int32) {
 			t.Helper()
-			if _, err := m.Generate(context.Background(), []int32{id, 1, 2, 3}, Gen{MaxTokens: 4, Bias: never(m), Cache: k}).Text(); err != nil {
+			if _, err := m.Generate(context.Background(), []int32{id, 1, 2, 3}, Gen{MaxTokens: 4, Bias: unending(m), Cache: k}).Text(); err != nil {
 				t.Fatal(err)
 			}
 			c.check(t)
@@ -167,8 +167,8 @@ func TestFixturesPrefixCacheBudget(t *testing.T) {
 	}
 }
 
-// never keeps a generation from ending.
-func never(m *Model) map[int32]float32 {
+// unending keeps a generation from ending.
+func unending(m *Model) map[int32]float32 {
 	bias := map[int32]float32{}
 	tok, _ := m.LoadTokenizer()
 	for id := range int32(m.Spec.Vocab) {
