@@ -68,24 +68,19 @@ func (m *Model) eval(ctx context.Context, seqs []Seq, to sink) error {
 
 // submit claims the sessions of a call, evaluates it and lets go of it.
 func (m *Model) submit(ctx context.Context, c *call, seqs []Seq) error {
+	defer m.queue.put(c)
 	if err := m.check(seqs); err != nil {
-		m.queue.put(c)
 		return err
 	}
 	for i := range seqs {
 		s := seqs[i].Session
 		if !s.busy.CompareAndSwap(false, true) {
-			c.letGo()
-			m.queue.put(c)
 			return fmt.Errorf("engine: the session of sequence %d is in use, or occurs twice", i)
 		}
 		c.lines = append(c.lines, line{seq: i, session: s, tokens: seqs[i].Tokens, want: seqs[i].Want})
 	}
 	c.ctx = ctx
-	err := m.do(c)
-	c.letGo()
-	m.queue.put(c)
-	return err
+	return m.do(c)
 }
 
 func (m *Model) check(seqs []Seq) error {

@@ -64,13 +64,6 @@ func (c *call) end() {
 	}
 }
 
-// letGo gives the sessions of a call back to their owner.
-func (c *call) letGo() {
-	for i := range c.lines {
-		c.lines[i].session.busy.Store(false)
-	}
-}
-
 // lookBack sets apart the tokens that a session holds and its state does not know: they go through the model first.
 func (l *line) lookBack() {
 	s := l.session

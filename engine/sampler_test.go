@@ -234,6 +234,7 @@ func TestFixturesBatch(t *testing.T) {
 		t.Errorf("%d bytes are held after the loop was left", n)
 	}
 	short, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ended := 0
 	for r, err := range m.Batch(short, requests) {
 		if r.Index == 3 {

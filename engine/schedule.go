@@ -47,11 +47,27 @@ type queue struct {
 	leading bool
 	waiting []*call // in order of arrival
 	active  []*call // taken up, in order; whoever leads may touch it without mu
+	taken   int     // len(active)
 	free    []*call // for later
 
 	reunion
 	hunger
 	passes, rows uint64
+}
+
+// Load is what a model does.
+type Load struct {
+	Waiting, Active int    // evaluations that wait for the next pass, and that were taken up
+	Passes, Rows    uint64 // since it was opened; rows = tokens computed
+	KVBytes, KVMax  int64  // of keys, values and states that sessions and caches hold; 0 = no bound
+}
+
+// Load tells what the model does now.
+func (m *Model) Load() Load {
+	q := &m.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return Load{len(q.waiting), q.taken, q.passes, q.rows, m.memory.held(), m.memory.most}
 }
 
 // get gives an empty call.
@@ -69,7 +85,11 @@ func (q *queue) get() *call {
 // maxFreeCalls bounds the calls kept for later.
 const maxFreeCalls = 64
 
+// put gives a call's sessions back to their owner, and keeps it for later.
 func (q *queue) put(c *call) {
+	for i := range c.lines {
+		c.lines[i].session.busy.Store(false)
+	}
 	clear(c.lines)
 	*c = call{wake: c.wake, lines: c.lines[:0]}
 	q.mu.Lock()
@@ -192,6 +212,7 @@ func (m *Model) turn(own *call) {
 		}
 	}
 	q.active = append(q.active, q.waiting...)
+	q.taken = len(q.active)
 	clear(q.waiting)
 	q.waiting = q.waiting[:0]
 	q.mu.Unlock()
@@ -244,7 +265,7 @@ func (m *Model) end(own *call, start time.Time) {
 		}
 	}
 	clear(q.active[len(left):])
-	q.active = left
+	q.active, q.taken = left, len(left)
 	if thrown != nil {
 		q.leading = false
 		q.elect(nil)

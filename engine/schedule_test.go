@@ -256,12 +256,16 @@ func TestFixturesTogetherErrors(t *testing.T) {
 							t.Errorf("%v, with %d tokens held", err, s.Len())
 						}
 					case 5:
-						m.eval(ctx, []Seq{{s, []int32{4, 5}, WantAll}}, func(int, int, []float32) error { panic("thrown") }) //nolint:errcheck
+						m.eval(ctx, []Seq{{s, []int32{4, 5}, WantAll}}, func(int, int, []float32) error { panic("thrown") }) //nolint:errcheck // it does not return
 					}
 				})
 			}
 			wg.Wait()
 			release()
+			// The session of the call that panicked is as it was, and goes on.
+			if l, err := sessions[5].Eval(ctx, ids[:265]); err != nil || sameBits(l, want) >= 0 {
+				t.Errorf("after a panic: %v, or other logits", err)
+			}
 		})
 	}
 }
@@ -314,6 +318,9 @@ func TestFixturesTogetherClose(t *testing.T) {
 		}()
 	}
 	once(t, "the calls", func() bool { return m.queued() == 3 })
+	if l := m.Load(); l.Waiting != 3 || l.Active != 1 || l.KVBytes != m.pageBytes() || l.KVMax != 0 {
+		t.Errorf("%+v, want one evaluation of a page under way and three that wait", l)
+	}
 	go func() { closed <- m.Close() }()
 	once(t, "Close", func() bool { m.queue.mu.Lock(); defer m.queue.mu.Unlock(); return m.queue.closed })
 	release()
