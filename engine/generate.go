@@ -37,6 +37,7 @@ type Stream struct {
 	err    error
 	reason string
 	prompt int
+	reused int
 	pick   sampler
 	noted  []Token // with Gen.LogProbs: tokens chosen and not yet given out
 	spec   speculation
@@ -84,7 +85,7 @@ func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
 // Reason says why the generation ended; "" before it has, or after an error.
 func (st *Stream) Reason() string { return st.reason }
 
-// Tokens returns the prompt and what was generated so far.
+// Tokens returns the prompt, less a token that Gen.Heal took back, and what was generated so far.
 func (st *Stream) Tokens() (prompt, generated []int32) {
 	return st.tokens[:st.prompt], st.tokens[st.prompt:]
 }
@@ -132,7 +133,18 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		return err
 	}
 	st.pick = sampler{l: m.level, rule: rule}
+	if err := st.heal(tok); err != nil {
+		return err
+	}
 	st.initDraft()
+	m.queue.join(&st.s.seat)
+	defer m.queue.leave(&st.s.seat)
+	if err := st.cached(); err != nil {
+		return err
+	}
+	if st.gen.Cache.cache != nil {
+		defer func() { st.gen.Cache.Keep(st.s) }()
+	}
 	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
 		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
 	}
@@ -150,12 +162,16 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			st.keepPrompt()
+		}
 		if tok.IsEOG(id) {
 			st.reason = ReasonEnd
 			break
 		}
+		healed := len(st.pick.heal.at(len(st.tokens)))
 		st.tokens = append(st.tokens, id)
-		out, stopped := text.push(tok.Piece(id, false))
+		out, stopped := text.push(tok.Piece(id, false)[healed:])
 		t := Token{ID: id}
 		if st.gen.LogProbs {
 			t, st.noted = st.noted[0], st.noted[1:]
@@ -173,6 +189,32 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 	}
 	return nil
 }
+
+// cached takes over what the cache knows of the prompt.
+func (st *Stream) cached() error {
+	k := st.gen.Cache
+	if k.cache == nil {
+		return nil
+	}
+	if k.cache.m != st.s.m {
+		return fmt.Errorf("engine: the generation's cache is another model's")
+	}
+	st.reused = k.Reuse(st.s, st.tokens)
+	return nil
+}
+
+// keepPrompt gives the prompt to the cache as soon as it is computed, for others that begin with it.
+func (st *Stream) keepPrompt() {
+	if s := st.s; st.gen.Cache.cache != nil && s.Len() == st.prompt && st.reused < st.prompt-1 {
+		if s.m.plan.state > 0 {
+			s.mark()
+		}
+		st.gen.Cache.Keep(s)
+	}
+}
+
+// Reused tells how many tokens of the prompt came from Gen.Cache.
+func (st *Stream) Reused() int { return st.reused }
 
 // pieces turns token texts into text that may be shown.
 type pieces struct {

@@ -73,7 +73,7 @@ func (st *Stream) next(left int) (int32, error) {
 // to be read first, no room, no guess.
 func (st *Stream) round(left int) (bool, error) {
 	p, s, n := &st.spec, st.s, len(st.tokens)
-	held := s.common(st.tokens)
+	held := common(s.tokens, st.tokens)
 	room := min(p.length, s.m.cfg.context-n)
 	if left > 0 {
 		room = min(room, left-1) // a round gives one token more than it guesses
