@@ -17,6 +17,7 @@ import (
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/server"
+	"github.com/freehold-slm/freehold/engine/server/page"
 )
 
 type serveCmd struct {
@@ -30,6 +31,8 @@ type serveCmd struct {
 	Slots    int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
 	Queue    int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
 	MaxBody  int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
+	Prefix   int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	KVMemory int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
 	Audit    string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
 	Log      string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
 	Drain    time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
@@ -51,6 +54,9 @@ func (c *serveCmd) Run(a *app) error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return usagef("--tls-cert and --tls-key go together")
 	}
+	if c.Prefix < 0 || c.KVMemory < 0 {
+		return usagef("--prefix-cache is %d and --kv-memory %d, want 0 or more", c.Prefix, c.KVMemory)
+	}
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)
 	}
@@ -59,7 +65,7 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer ms.Close() //nolint:errcheck // read-only
-	opts := []server.Option{server.WithSlots(c.Slots), server.WithQueue(c.Queue), server.WithMaxBody(c.MaxBody), server.WithLogger(c.logger()), server.WithVersion(programVersion())}
+	opts := []server.Option{server.WithSlots(c.Slots), server.WithQueue(c.Queue), server.WithMaxBody(c.MaxBody), server.WithLogger(c.logger()), server.WithVersion(programVersion()), server.WithPage(page.Handler())}
 	if c.Date == "" {
 		opts = append(opts, server.WithNow(time.Now))
 	}
@@ -156,6 +162,7 @@ func (c *serveCmd) ready(a *app, url string, names []string) error {
 // models are the models of -m, which are not open yet.
 func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
 	ms := server.NewModels()
+	ms.PrefixCache(c.Prefix)
 	var names []string
 	for _, given := range c.Model {
 		name, file, ok := strings.Cut(given, "=")
@@ -163,7 +170,11 @@ func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
 			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
 		}
 		open := func(context.Context) (*engine.Model, string, func() error, error) {
-			m, err := a.openModel(file, &c.modelFlags)
+			var more []engine.Option
+			if c.KVMemory > 0 {
+				more = append(more, engine.WithKVMemory(c.KVMemory))
+			}
+			m, err := a.openModel(file, &c.modelFlags, more...)
 			if err != nil {
 				return nil, "", nil, err
 			}

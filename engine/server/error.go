@@ -86,6 +86,7 @@ func asAPI(err error) *apiError {
 	var long *engine.ContextError
 	var raised *chat.RaisedError
 	var limit *chat.LimitError
+	var room *engine.MemoryError
 	switch {
 	case errors.As(err, &api):
 		return api
@@ -95,6 +96,8 @@ func asAPI(err error) *apiError {
 		return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: "messages", Code: codeTemplate, Message: "the model's chat template refuses the conversation: " + raised.Message}
 	case errors.As(err, &limit):
 		return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: "messages", Code: codeTemplate, Message: "the model's chat template did not come to an end: " + limit.Error()}
+	case errors.As(err, &room):
+		return unavailable("there is no memory for the request's keys and values now; try again", "no_memory")
 	case errors.Is(err, engine.ErrClosed):
 		return unavailable("the model was closed; try again", "model_closed")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

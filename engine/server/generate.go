@@ -47,6 +47,9 @@ func (c *call) fits(param string, tokens int) error {
 func (c *call) generate(g generation, each func(choice int, t engine.Token) error) ([]outcome, error) {
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
+	if p := c.model.prefix; p != nil {
+		g.gen.Cache = p.For(c.key)
+	}
 	out := make([]outcome, g.n)
 	var first sync.Once
 	one := func(choice int, st *engine.Stream) error {
@@ -67,6 +70,9 @@ func (c *call) generate(g generation, each func(choice int, t engine.Token) erro
 			}
 		}
 		out[choice].reason = st.Reason()
+		if g.n == 1 && g.session == nil {
+			c.cached += st.Reused()
+		}
 		return ctx.Err()
 	}
 	var failed error
@@ -92,8 +98,15 @@ func (c *call) several(ctx context.Context, cancel func(), g generation, one fun
 		base = c.model.NewSession()
 		defer base.Close()
 	}
+	if c.model.prefix != nil {
+		c.cached += g.gen.Cache.Reuse(base, g.tokens)
+	}
 	if _, err := base.Eval(ctx, g.tokens); err != nil {
 		return err
+	}
+	if c.model.prefix != nil {
+		g.gen.Cache.Keep(base)
+		g.gen.Cache = engine.CacheKey{} // the forks have the prompt
 	}
 	errs := make([]error, g.n)
 	var wg sync.WaitGroup
@@ -131,6 +144,14 @@ type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
+
+	PromptTokensDetails struct {
+		CachedTokens int `json:"cached_tokens"` // a beginning that an earlier request with the same key had too
+	} `json:"prompt_tokens_details"`
 }
 
-func (c *call) usage() *usage { return &usage{c.prompt, c.generated, c.prompt + c.generated} }
+func (c *call) usage() *usage {
+	u := &usage{PromptTokens: c.prompt, CompletionTokens: c.generated, TotalTokens: c.prompt + c.generated}
+	u.PromptTokensDetails.CachedTokens = c.cached
+	return u
+}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/freehold-slm/freehold/engine"
 )
 
 // histogram counts durations. bounds are in seconds.
@@ -105,6 +107,19 @@ func (s *Server) writeMetrics(w io.Writer) {
 	m.first.write(w, "freehold_time_to_first_token_seconds", "")
 	one("freehold_prompt_tokens_total", "counter", "Tokens of prompts.", m.prompt.Load())
 	one("freehold_generated_tokens_total", "counter", "Tokens that were generated.", m.generated.Load())
+	var p engine.CacheStats
+	open, _ := s.models.list()
+	for _, l := range open {
+		if l.prefix != nil {
+			st := l.prefix.Stats()
+			p.Prefixes, p.Bytes, p.Hits, p.Lookups, p.Reused = p.Prefixes+st.Prefixes, p.Bytes+st.Bytes, p.Hits+st.Hits, p.Lookups+st.Lookups, p.Reused+st.Reused
+		}
+	}
+	one("freehold_prefix_cache_bytes", "gauge", "Bytes held of what was computed for earlier prompts.", p.Bytes)
+	one("freehold_prefix_cache_prefixes", "gauge", "Texts held.", p.Prefixes)
+	one("freehold_prefix_cache_lookups_total", "counter", "Prompts that were looked up.", p.Lookups)
+	one("freehold_prefix_cache_hits_total", "counter", "Of these, with a beginning that was known.", p.Hits)
+	one("freehold_prefix_cache_tokens_total", "counter", "Tokens of prompts that were not computed anew.", p.Reused)
 	one("freehold_requests_refused_total", "counter", "Requests that found the queue full.", m.refused.Load())
 	one("freehold_requests_canceled_total", "counter", "Requests whose client left.", m.canceled.Load())
 	one("freehold_reloads_total", "counter", "Times that the models were opened anew.", m.reloads.Load())

@@ -24,6 +24,7 @@ type Open func(ctx context.Context) (m *engine.Model, sum string, close func() e
 type Models struct {
 	mu      sync.Mutex
 	entries []*entry
+	prefix  int64 // bytes of the prefix cache of each, see PrefixCache
 }
 
 // entry is a name, and what is open under it.
@@ -41,6 +42,7 @@ type loaded struct {
 	opened time.Time
 	print  string // what tells this model's answers from another's
 	close  func() error
+	prefix *engine.PrefixCache // nil = none
 
 	users   int // guarded by Models.mu, as is retired
 	retired bool
@@ -52,13 +54,21 @@ type loaded struct {
 	tools    *toolFormat
 }
 
-func newLoaded(name string, m *engine.Model, sum string, closeAll func() error) *loaded {
+func (ms *Models) newLoaded(name string, m *engine.Model, sum string, closeAll func() error) *loaded {
 	h := sha256.Sum256(fmt.Append(nil, m.File().Name, m.File().Size, sum, m.Numeric(), m.KV(), m.Context()))
-	return &loaded{Model: m, name: name, sum: sum, opened: time.Now(), print: "fp_" + hex.EncodeToString(h[:6]), close: closeAll}
+	l := &loaded{Model: m, name: name, sum: sum, opened: time.Now(), print: "fp_" + hex.EncodeToString(h[:6]), close: closeAll}
+	if ms.prefix > 0 {
+		l.prefix = m.NewPrefixCache(ms.prefix)
+	}
+	return l
 }
 
 // NewModels makes an empty set.
-func NewModels() *Models { return &Models{} }
+func NewModels() *Models { return &Models{prefix: 256 << 20} }
+
+// PrefixCache sets how many bytes each model that is opened from now on may hold of what it computed for the beginnings of prompts, so that a request which begins like an
+// earlier one with the same key is answered sooner; 0 = nothing is held. The default is 256 MiB.
+func (ms *Models) PrefixCache(bytes int64) { ms.prefix = bytes }
 
 // Add enters a model that Load opens.
 func (ms *Models) Add(name string, open Open) error {
@@ -76,7 +86,7 @@ func (ms *Models) Add(name string, open Open) error {
 
 // put enters a model that is open and stays its owner's.
 func (ms *Models) put(name string, m *engine.Model) {
-	ms.entries = append(ms.entries, &entry{name: name, current: newLoaded(name, m, "", func() error { return nil })})
+	ms.entries = append(ms.entries, &entry{name: name, current: ms.newLoaded(name, m, "", func() error { return nil })})
 }
 
 func (ms *Models) find(name string) *entry {
@@ -105,7 +115,7 @@ func (ms *Models) Load(ctx context.Context) error {
 		}
 		ms.mu.Lock()
 		old := e.current
-		e.current = newLoaded(e.name, m, sum, closeAll)
+		e.current = ms.newLoaded(e.name, m, sum, closeAll)
 		ms.mu.Unlock()
 		failed = append(failed, ms.retire(old))
 	}

@@ -135,6 +135,7 @@ func (c *call) responses() error {
 		return err
 	}
 	u := &responseUsage{InputTokens: c.prompt, OutputTokens: c.generated, TotalTokens: c.prompt + c.generated}
+	u.InputTokensDetails.CachedTokens = c.cached
 	out.Usage = u
 	if !r.Stream {
 		writeJSON(c.w, 200, out)

@@ -193,6 +193,7 @@ type call struct {
 	began     time.Time
 	firstText time.Time
 	prompt    int // tokens
+	cached    int // of these, not computed anew
 	generated int
 	stream    *stream
 }
