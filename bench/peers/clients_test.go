@@ -26,11 +26,15 @@ var openaiScript string
 const (
 	openaiVersion       = "3.54.0"
 	langchainVersion    = "1.7.3"
+	nodeVersion         = "6.49.0"
 	schemathesisVersion = "4.32.5"
 )
 
 //go:embed langchain_client.py
 var langchainScript string
+
+//go:embed openai_client.mjs
+var nodeScript []byte
 
 // clientKey is what clients send.
 const clientKey = "client-0123456789abcdef"
@@ -113,6 +117,37 @@ func TestClientLangchain(t *testing.T) {
 	drive(t, "langchain-openai", langchainVersion, langchainScript)
 }
 
+// OpenAI's client for Node: models, chats, streams, tools, schemas, embeddings, responses, errors, cancelling.
+func TestClientNode(t *testing.T) {
+	long(t)
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing(t, "node: %v", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		missing(t, "no cache folder for openai: %v", err)
+	}
+	dir := filepath.Join(cache, "freehold", "peers", "openai-node-"+nodeVersion)
+	if !exists(dir) {
+		if out, err := exec.Command("npm", "install", "--no-audit", "--no-fund", "--prefix", dir+".new", "openai@"+nodeVersion).CombinedOutput(); err != nil {
+			missing(t, "npm install openai@%s: %v\n%s", nodeVersion, err, out)
+		}
+		if err := os.Rename(dir+".new", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := filepath.Join(t.TempDir(), "client.mjs")
+	if err := os.WriteFile(script, nodeScript, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(node, script, dir, serveTiny(t), clientKey).CombinedOutput()
+	t.Logf("openai %s:\n%s", nodeVersion, out)
+	if err != nil || !strings.HasSuffix(string(out), "done\n") {
+		t.Error(err)
+	}
+}
+
 // drive runs a script that drives the server with a package.
 func drive(t *testing.T, name, version, script string) {
 	long(t)
@@ -134,7 +169,7 @@ func TestClientSchemathesis(t *testing.T) {
 	}
 	python, dir := installed(t, "schemathesis", schemathesisVersion)
 	cmd := exec.Command(python, "-m", "schemathesis.cli", "run", serveTiny(t, engine.WithContext(200))+"/openapi.json", "-H", "Authorization: Bearer "+clientKey, "--seed", "1",
-		"--max-examples", examples, "--phases", "coverage,fuzzing", "--workers", "2", "--no-shrink", "--continue-on-failure", "--request-timeout", "60", "--no-color", "--suppress-health-check", "all",
+		"--max-examples", examples, "--phases", "coverage,fuzzing", "--workers", "1", "--no-shrink", "--continue-on-failure", "--request-timeout", "60", "--no-color", "--suppress-health-check", "all",
 		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method,allow_header_conformance,negative_data_rejection")
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+dir)
 	out, err := cmd.CombinedOutput()

@@ -21,7 +21,7 @@ import (
 )
 
 type serveCmd struct {
-	Model []string `short:"m" required:"" sep:"none" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
+	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
 	modelFlags
 	Addr     string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
 	Keys     string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
