@@ -192,8 +192,9 @@ var reach = []struct {
 	files   map[string]string // pattern (path.Match) -> why
 }{
 	{"the network", regexp.MustCompile(`^(net|net/http|net/rpc|net/smtp|net/textproto|crypto/tls|golang\.org/x/net/.*)$`), map[string]string{
-		"models/pull*.go":    "fetching models is this command's job",
-		"engine/server/*.go": "answers HTTP, and connects to nothing but systemd's local socket",
+		"models/pull*.go":         "fetching models is this command's job",
+		"engine/server/*.go":      "answers HTTP, and connects to nothing but systemd's local socket",
+		"engine/server/page/*.go": "answers HTTP with the web page",
 	}},
 	{"other programs", regexp.MustCompile(`^(os/exec|plugin)$`), map[string]string{
 		"models/pull*.go":                "runs the user's own pip, and stops it with its children",
