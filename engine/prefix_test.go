@@ -152,7 +152,11 @@ func TestFixturesPrefixCacheBudget(t *testing.T) {
 		for id := int32(10); id < 13; id++ {
 			keep(id)
 		}
-		keep(10) // is the youngest now
+		s := m.NewSession()
+		if n := k.Reuse(s, []int32{10, 1, 2, 3, 9}); n != 4 { // the youngest now
+			t.Errorf("%s: %d tokens reused, want 4", name, n)
+		}
+		s.Close()
 		keep(13)
 		if !known(10) || known(11) || !known(12) || !known(13) {
 			t.Errorf("%s: known are 10 %v, 11 %v, 12 %v, 13 %v; want all but 11", name, known(10), known(11), known(12), known(13))

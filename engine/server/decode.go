@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/freehold-slm/freehold/models/spell"
 )
 
 // Requests are decoded strictly into structs: a field that is not in the struct is refused, and so are a field given twice, one of
@@ -297,33 +299,9 @@ func kindOf(raw []byte) string {
 func nearest(key string, fields []field) string {
 	best, name := 3, ""
 	for _, f := range fields {
-		if d := distance(key, f.name); d < best && d < len(key)/2+1 {
+		if d := spell.Distance(key, f.name); d < best && d < len(key)/2+1 {
 			best, name = d, f.name
 		}
 	}
 	return name
-}
-
-// distance is how many letters have to be put in, taken out or changed to make b of a (Levenshtein), 3 for more.
-func distance(a, b string) int {
-	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -54,6 +54,17 @@ func TestOllamaChat(t *testing.T) {
 
 func TestOllamaGenerate(t *testing.T) {
 	s := newSite(t)
+	r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if w, b := s.do(r); w.StatusCode != 200 {
+		t.Errorf("as curl -d sends it: %d %s", w.StatusCode, b)
+	}
+	r = s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x"}`)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	if w, _ := s.do(r); w.StatusCode != 403 {
+		t.Errorf("from a page of another origin: %d, want 403", w.StatusCode)
+	}
 	want := s.post("/v1/completions", `{"prompt": "one two", "max_tokens": 8, "temperature": 0}`).text("choices", 0, "text")
 	if got := s.post("/api/generate", `{"model": "tiny", "prompt": "one two", "raw": true, "stream": false, "options": {"temperature": 0, "num_predict": 8}}`).text("response"); got != want {
 		t.Errorf("raw: %q, want %q", got, want)
