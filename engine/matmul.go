@@ -139,8 +139,8 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 		t.product(&s.mats[i], ws, values[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
 	x, up := values[:size], values[size:]
+	s.act.activate(l, x, x, up)
 	if s.codes {
-		s.act.activate(l, x, x, up)
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
 			t.r.failInput(s.name)
 		}
@@ -148,8 +148,7 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	}
 	all := s.mats[0].rows
 	for i := ta; i < tb; i++ {
-		at := (i - ta) * width
-		s.act.activate(l, t.r.buf[s.outs[0]][i*all+row0:][:width], x[at:at+width], up[min(at, len(up)):min(at+width, len(up))])
+		copy(t.r.buf[s.outs[0]][i*all+row0:][:width], x[(i-ta)*width:])
 	}
 }
 
