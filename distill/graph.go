@@ -35,6 +35,7 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
+	thin     []float32 // gradient of an adapter's B, [rank, out]
 	taps     []float32   // of the convolution that runs
 	shares   []float32   // of the norm or the scan that runs in reverse
 	free     [][]float32 // memory of values and gradients that nothing needs any more

@@ -119,7 +119,11 @@ func (g *Graph) adapted(i int, a *Adapter, y []float32, out int, x []float32, in
 
 // adaptedBack adds to the gradients of the adapter of op i and, with dx, to that of its input, which holds a gradient.
 func (g *Graph) adaptedBack(i int, a *Adapter, dx, dy []float32, out int, x []float32, in, n int) {
-	g.matmulBackW(a.B.G, a.Rank, dy, out, g.low[i], n)
+	// dBᵀ = lowᵀ·dy: few rows by many columns; the other way round most of a panel would be empty.
+	g.thin = resize(g.thin, a.Rank*out)
+	g.level.Transpose(g.thin, out, a.B.G, a.Rank, out, a.Rank)
+	g.matmulBackW(g.thin, out, g.low[i], a.Rank, dy, n)
+	g.level.Transpose(a.B.G, a.Rank, g.thin, out, a.Rank, out)
 	g.dlow = resize(g.dlow, n*a.Rank)
 	g.matmulBackX(g.dlow, a.Rank, dy, out, a.B.W, n, false)
 	g.level.Scale(g.dlow, a.Scale)

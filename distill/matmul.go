@@ -86,8 +86,7 @@ func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, co
 		lo, hi := i*packPanels*panelCols, min(cols, (i+1)*packPanels*panelCols)
 		g.pack(g.packed[lo*steps:], b.at(p, j+lo), b, steps, hi-lo)
 	})
-	g.par((m+rows-1)/rows, func(worker, i int) {
-		r, m := i*rows, min(rows, m-i*rows)
+	g.shareOut(m, rows, panels, func(worker, r, m, lo, hi int) {
 		x, row, col := a.at(r, p), a.row, a.col
 		if col != 1 { // a column of A is contiguous: copied, or every step would touch another page
 			s := g.scratch[worker]
@@ -97,9 +96,21 @@ func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, co
 			}
 			x, row, col = s.a, 1, m
 		}
-		for l := 0; l < cols; l += panelCols {
+		for l := lo * panelCols; l < min(cols, hi*panelCols); l += panelCols {
 			g.level.GemmF32(c[r*ldc+l:], ldc, x, row, col, g.packed[l*steps:], panelCols, m, min(panelCols, cols-l), steps, acc)
 		}
+	})
+}
+
+// shareOut runs fn on blocks of rows and, where these are fewer than the workers, on some of the panels [lo, hi) of each.
+func (g *Graph) shareOut(m, rows, panels int, fn func(worker, r, m, lo, hi int)) {
+	blocks, spans := (m+rows-1)/rows, 1
+	if blocks < len(g.scratch) {
+		spans = min(panels, len(g.scratch))
+	}
+	g.par(blocks*spans, func(worker, i int) {
+		r, span := i/spans*rows, i%spans
+		fn(worker, r, min(rows, m-r), span*panels/spans, (span+1)*panels/spans)
 	})
 }
 

@@ -15,14 +15,10 @@ func (g *Graph) productBlockBF16(c []float32, ldc int, a, b operand, p, steps, j
 	panels := (cols + width - 1) / width
 	k := (steps + kernels.BF16Step - 1) / kernels.BF16Step * kernels.BF16Step // the rest is zero on both sides
 	g.packed16 = resize16(g.packed16, panels*width*k)
-	g.par((panels+packPanels-1)/packPanels, func(worker, i int) {
-		lo, hi := i*packPanels*width, min(cols, (i+1)*packPanels*width)
-		g.packBF16(g.scratch[worker], g.packed16[lo*k:], b.at(p, j+lo), b, steps, k, hi-lo)
-	})
-	g.par((m+rows-1)/rows, func(worker, i int) {
-		r, m := i*rows, min(rows, m-i*rows)
+	g.packBF16(g.packed16, b.at(p, j), b, steps, k, cols)
+	g.shareOut(m, rows, panels, func(worker, r, m, lo, hi int) {
 		x, ld := g.rowsBF16(g.scratch[worker], a.at(r, p), a, m, steps, k)
-		for l := 0; l < cols; l += width {
+		for l := lo * width; l < min(cols, hi*width); l += width {
 			g.level.GemmBF16(c[r*ldc+l:], ldc, x, ld, g.packed16[l*k:], m, min(width, cols-l), k, acc)
 		}
 	})
@@ -51,24 +47,33 @@ func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) 
 	return s.a16, ld
 }
 
+// packRows rows of B are packed by a worker at a time where its rows are contiguous: read in order, whole.
+const packRows = 32
+
 // packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2].
-func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, steps, k, cols int) {
+func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, cols int) {
 	const width = kernels.BF16Cols
-	if rest := cols % width; rest > 0 {
-		clear(dst[(cols-rest)*k : (cols-rest+width)*k])
-	}
-	if b.col == 1 { // all panels of a pair of rows in turn: the rows lie far apart
-		s.t16 = resize16(s.t16, 2*cols)
-		for t := 0; t < k; t += 2 {
-			g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
-			for l := 0; l < cols; l += width {
-				copy(dst[l*k+t*width:][:2*width], s.t16[2*l:])
+	panels := (cols + width - 1) / width
+	if b.col == 1 {
+		g.par((k+packRows-1)/packRows, func(worker, i int) {
+			s := g.scratch[worker]
+			s.t16 = resize16(s.t16, panels*width*2)
+			clear(s.t16[2*cols:])
+			for t := i * packRows; t < min(k, (i+1)*packRows); t += 2 {
+				g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
+				for l := range panels {
+					copy(dst[l*width*k+t*width:][:2*width], s.t16[l*2*width:])
+				}
 			}
-		}
+		})
 		return
 	}
-	for l := 0; l < cols; l += width {
+	g.par(panels, func(worker, i int) {
+		s, l := g.scratch[worker], i*width
 		panel, n := dst[l*k:(l+width)*k], min(width, cols-l)
+		if n < width {
+			clear(panel)
+		}
 		s.t16 = resize16(s.t16, n*k)
 		for i := range n {
 			row := s.t16[i*k : i*k+k]
@@ -76,7 +81,7 @@ func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, ste
 			clear(row[steps:])
 		}
 		g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
-	}
+	})
 }
 
 // pairBF16 interleaves rows t and t+1 of src [steps, n], row stride ld, in dst [2n]; rows from steps on are zero.
