@@ -35,7 +35,8 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
-	thin     []float32 // gradient of an adapter's B, [rank, out]
+	down16   []uint16    // of an adapter, in panels
+	thin     []float32   // gradient of an adapter's B, [rank, out]
 	taps     []float32   // of the convolution that runs
 	shares   []float32   // of the norm or the scan that runs in reverse
 	free     [][]float32 // memory of values and gradients that nothing needs any more

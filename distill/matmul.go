@@ -33,6 +33,7 @@ type scratch struct {
 	a        []float32 // a block of A's rows
 	a16, t16 []uint16  // the same in bf16, and before it is transposed
 	zero     []float32
+	low      []float32    // of an adapter, for a block of rows
 	s        [8][]float32 // attention's matrices
 }
 
@@ -65,9 +66,7 @@ func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias [
 	}
 	steps := even(k, by.step, by.unit)
 	cols := even(n, max(1, by.packed/steps/by.panel)*by.panel, by.panel)
-	parts := (m + by.rows - 1) / by.rows // the same number of parts for every worker
-	parts = (parts + len(g.scratch) - 1) / len(g.scratch) * len(g.scratch)
-	rows := even(m, max(1, (m+parts-1)/parts), by.tile)
+	rows := g.blockRows(m, &by)
 	for p := 0; p < k; p += steps {
 		for j := 0; j < n; j += cols {
 			block(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
@@ -76,6 +75,13 @@ func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias [
 	if bias != nil {
 		g.eachRow(m, func(r int) { g.level.Add(c[r*n:r*n+n], bias) })
 	}
+}
+
+// blockRows is how many of m rows a worker takes at a time: the same number of parts for every worker.
+func (g *Graph) blockRows(m int, by *blocking) int {
+	parts := (m + by.rows - 1) / by.rows
+	parts = (parts + len(g.scratch) - 1) / len(g.scratch) * len(g.scratch)
+	return even(m, max(1, (m+parts-1)/parts), by.tile)
 }
 
 // productBlock continues C's columns [j, j+cols) by the chain's part [p, p+steps), in blocks of rows.

@@ -15,7 +15,7 @@ func (g *Graph) productBlockBF16(c []float32, ldc int, a, b operand, p, steps, j
 	panels := (cols + width - 1) / width
 	k := (steps + kernels.BF16Step - 1) / kernels.BF16Step * kernels.BF16Step // the rest is zero on both sides
 	g.packed16 = resize16(g.packed16, panels*width*k)
-	g.packBF16(g.packed16, b.at(p, j), b, steps, k, cols)
+	g.packBF16(g.packed16, b.at(p, j), b, steps, k, k, cols)
 	g.shareOut(m, rows, panels, func(worker, r, m, lo, hi int) {
 		x, ld := g.rowsBF16(g.scratch[worker], a.at(r, p), a, m, steps, k)
 		for l := lo * width; l < min(cols, hi*width); l += width {
@@ -50,8 +50,8 @@ func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) 
 // packRows rows of B are packed by a worker at a time where its rows are contiguous: read in order, whole.
 const packRows = 32
 
-// packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2].
-func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, cols int) {
+// packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2], which are room steps apart.
+func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, room, cols int) {
 	const width = kernels.BF16Cols
 	panels := (cols + width - 1) / width
 	if b.col == 1 {
@@ -62,7 +62,7 @@ func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, cols 
 			for t := i * packRows; t < min(k, (i+1)*packRows); t += 2 {
 				g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
 				for l := range panels {
-					copy(dst[l*width*k+t*width:][:2*width], s.t16[l*2*width:])
+					copy(dst[l*width*room+t*width:][:2*width], s.t16[l*2*width:])
 				}
 			}
 		})
@@ -70,7 +70,7 @@ func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, cols 
 	}
 	g.par(panels, func(worker, i int) {
 		s, l := g.scratch[worker], i*width
-		panel, n := dst[l*k:(l+width)*k], min(width, cols-l)
+		panel, n := dst[l*room:][:width*k], min(width, cols-l)
 		if n < width {
 			clear(panel)
 		}
