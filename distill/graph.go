@@ -89,7 +89,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		}
 	}
 	for i := 0; i < workers; i++ {
-		g.scratch = append(g.scratch, &scratch{})
+		g.scratch = append(g.scratch, &scratch{att: &attendBF16{}})
 	}
 	return g
 }

@@ -35,6 +35,7 @@ type scratch struct {
 	zero     []float32
 	low      []float32    // of an adapter, for a block of rows
 	s        [8][]float32 // attention's matrices
+	att      *attendBF16
 }
 
 // operand is a matrix in memory: element (r, c) is at r*row + c*col; one of the steps is 1.

@@ -53,35 +53,44 @@ const packRows = 32
 // packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2], which are room steps apart.
 func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, room, cols int) {
 	const width = kernels.BF16Cols
-	panels := (cols + width - 1) / width
 	if b.col == 1 {
 		g.par((k+packRows-1)/packRows, func(worker, i int) {
-			s := g.scratch[worker]
-			s.t16 = resize16(s.t16, panels*width*2)
-			clear(s.t16[2*cols:])
-			for t := i * packRows; t < min(k, (i+1)*packRows); t += 2 {
-				g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
-				for l := range panels {
-					copy(dst[l*width*room+t*width:][:2*width], s.t16[l*2*width:])
-				}
-			}
+			g.packPairs(g.scratch[worker], dst, src, b.row, steps, room, cols, i*packRows, min(k, (i+1)*packRows))
 		})
 		return
 	}
-	g.par(panels, func(worker, i int) {
-		s, l := g.scratch[worker], i*width
-		panel, n := dst[l*room:][:width*k], min(width, cols-l)
-		if n < width {
-			clear(panel)
-		}
-		s.t16 = resize16(s.t16, n*k)
-		for i := range n {
-			row := s.t16[i*k : i*k+k]
-			g.level.BF16Row(row, src[(l+i)*b.col:][:steps])
-			clear(row[steps:])
-		}
-		g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
+	g.par((cols+width-1)/width, func(worker, i int) {
+		g.packTurned(g.scratch[worker], dst[i*width*room:][:width*k], src[i*width*b.col:], b.col, steps, k, min(width, cols-i*width))
 	})
+}
+
+// packPairs packs rows [lo, hi) of src [steps, cols], row stride ld; rows from steps on are zero.
+func (g *Graph) packPairs(s *scratch, dst []uint16, src []float32, ld, steps, room, cols, lo, hi int) {
+	const width = kernels.BF16Cols
+	panels := (cols + width - 1) / width
+	s.t16 = resize16(s.t16, panels*width*2)
+	clear(s.t16[2*cols:])
+	for t := lo; t < hi; t += 2 {
+		g.pairBF16(s, s.t16, src, ld, cols, t, steps)
+		for l := range panels {
+			copy(dst[l*width*room+t*width:][:2*width], s.t16[l*2*width:])
+		}
+	}
+}
+
+// packTurned packs a panel of n columns that are rows of src [n, steps], row stride ld.
+func (g *Graph) packTurned(s *scratch, panel []uint16, src []float32, ld, steps, k, n int) {
+	const width = kernels.BF16Cols
+	if n < width {
+		clear(panel)
+	}
+	s.t16 = resize16(s.t16, n*k)
+	for i := range n {
+		row := s.t16[i*k : i*k+k]
+		g.level.BF16Row(row, src[i*ld:][:steps])
+		clear(row[steps:])
+	}
+	g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
 }
 
 // pairBF16 interleaves rows t and t+1 of src [steps, n], row stride ld, in dst [2n]; rows from steps on are zero.
