@@ -102,7 +102,7 @@ func (j *Job) Idle() bool { return j.idle }
 // artefacts hashes the run's files, except checkpoints, logs and the manifest itself.
 func (j *Job) artefacts() (map[string]FileHash, error) {
 	files := map[string]FileHash{}
-	for _, pattern := range []string{"*.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html", "labels/*.jsonl", "eval/*", "adapter/*"} {
+	for _, pattern := range []string{"*.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html", "labels/*.jsonl", "labels/*.top", "eval/*", "adapter/*"} {
 		names, err := fs.Glob(os.DirFS(j.dir), pattern)
 		if err != nil {
 			return nil, err

@@ -88,7 +88,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	shards, missing := (len(all)+shardRows-1)/shardRows, j.missingShards(all)
+	missing, shards := j.work.missing()
 	labelTime := tokens(chars, len(all), 6) * 2 * float64(teacherSize) / (prefillShare * int8Peak) * float64(missing) / float64(max(1, shards))
 	step := 0
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {

@@ -35,11 +35,14 @@ type Recipe struct {
 
 // TaskRecipe is what the student is for.
 type TaskRecipe struct {
-	Type   string              `yaml:"type" json:"type"`     // "classify"
+	Type   string              `yaml:"type" json:"type"`     // one of TaskTypes
 	Labels []string            `yaml:"labels" json:"labels"` // in the order of the head
 	Prompt string              `yaml:"prompt" json:"prompt"` // the teacher's user turn, with {text}
 	System string              `yaml:"system" json:"system,omitempty"`
 	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
+
+	Schema    Schema `yaml:"schema" json:"schema,omitempty"`         // of the answers
+	MaxTokens int    `yaml:"max_tokens" json:"max_tokens,omitempty"` // of an answer
 }
 
 // TeacherRecipe names the model that labels.
@@ -47,6 +50,9 @@ type TeacherRecipe struct {
 	Model       string `yaml:"model" json:"model"`             // catalogue name or path
 	Licence     string `yaml:"licence" json:"licence"`         // declares or accepts a licence that the file does not state
 	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
+
+	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
+	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
 }
 
 // StudentRecipe says what learns and what the written file looks like.
@@ -148,6 +154,9 @@ type TrainRecipe struct {
 	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
+
+	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
+	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
@@ -219,6 +228,9 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		return nil, yamlError(file, err)
 	}
 	r.Student.LoRA.fill()
+	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
+		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
+	}
 	if r.Train.Steps > 0 && findKey(tree.Docs[0].Body, "train", "epochs") == nil {
 		r.Train.Epochs = 0
 	}
