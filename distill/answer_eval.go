@@ -196,13 +196,17 @@ func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *eng
 
 // perplexity of the gold answers a token, the end of the turn included; 0 = it is no number.
 func (w *answerWork) perplexity(ctx context.Context, a *engine.Answerer) (float64, error) {
-	sum, tokens := 0.0, 0
+	var texts, gold []string
 	for _, r := range w.j.data.Test {
-		lp, n, err := a.LogProb(ctx, r.Text, r.Answer)
-		if err != nil {
-			return 0, err
-		}
-		sum, tokens = sum+lp, tokens+n
+		texts, gold = append(texts, r.Text), append(gold, r.Answer)
+	}
+	lp, count, err := a.LogProbs(ctx, texts, gold)
+	if err != nil {
+		return 0, err
+	}
+	sum, tokens := 0.0, 0
+	for i := range lp {
+		sum, tokens = sum+lp[i], tokens+count[i]
 	}
 	p := kernels.Exp(-sum / float64(max(1, tokens)))
 	if !finite(p) {

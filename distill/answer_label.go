@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -27,9 +26,6 @@ const answerSchema = "freehold/answers/1"
 
 // answerShardRows is how many rows a shard of answers holds; an answer takes longer than a label.
 const answerShardRows = 32
-
-// scoredTokens of answers go through the teacher together: their logits are held at a time.
-const scoredTokens = 256
 
 // packedTotals sums up the packed shards of a run.
 type packedTotals struct {
@@ -278,25 +274,25 @@ func (w *answerWork) ask(ctx context.Context, a *engine.Answerer, rows []Row, pr
 	best := make([]float64, len(texts))
 	for n := range r.Teacher.Samples {
 		g := engine.Gen{Temperature: r.Teacher.Temperature, Seed: r.Train.Seed, Sequence: uint32(n)}
-		err := a.Answers(ctx, texts, g, func(i int, got engine.Answer) error {
-			line := answerLine{ID: rows[at[i]].ID, Answer: strings.ToValidUTF8(got.Text, "\uFFFD"), Cut: got.Reason == engine.ReasonLength}
-			score := 0.0
-			if r.Teacher.Samples > 1 {
-				sum, tokens, err := a.LogProb(ctx, texts[i], line.Answer)
-				if err != nil {
-					return err
-				}
-				score = sum / float64(tokens)
-			}
-			old := lines[at[i]]
-			if n == 0 || old.Cut && !line.Cut || old.Cut == line.Cut && score > best[i] {
-				lines[at[i]], best[i] = line, score
-			}
+		got, sample := make([]string, len(texts)), make([]answerLine, len(texts))
+		err := a.Answers(ctx, texts, g, func(i int, one engine.Answer) error {
+			got[i] = one.Text
+			sample[i] = answerLine{ID: rows[at[i]].ID, Answer: one.Text, Cut: one.Reason == engine.ReasonLength}
 			progress((n*len(rows) + at[i]) / r.Teacher.Samples)
 			return nil
 		})
+		sums, tokens := make([]float64, len(texts)), make([]int, len(texts))
+		if err == nil && r.Teacher.Samples > 1 {
+			sums, tokens, err = a.LogProbs(ctx, texts, got)
+		}
 		if err != nil {
 			return nil, err
+		}
+		for i, line := range sample {
+			old, score := lines[at[i]], sums[i]/float64(max(1, tokens[i]))
+			if n == 0 || old.Cut && !line.Cut || old.Cut == line.Cut && score > best[i] {
+				lines[at[i]], best[i] = line, score
+			}
 		}
 	}
 	return lines, nil
@@ -308,36 +304,8 @@ func (w *answerWork) scoreTop(ctx context.Context, m *engine.Model, a *engine.An
 	vocab := m.Spec.Vocab
 	k := min(w.j.recipe.Train.TopLogits, vocab)
 	shard := &TopShard{Key: w.labelKey(rows), Vocab: vocab, K: k, Rows: make([]TopRow, len(rows))}
-	tmp := make([]float32, vocab)
-	var before, after []engine.Seq
+	var texts, answers []string
 	var at []int
-	flush := func() error {
-		if len(before) == 0 {
-			return nil
-		}
-		defer func() {
-			for _, s := range before {
-				s.Session.Close()
-			}
-			before, after, at = before[:0], after[:0], at[:0]
-		}()
-		if err := m.EvalBatch(ctx, before); err != nil {
-			return err
-		}
-		if err := m.EvalBatch(ctx, after); err != nil {
-			return err
-		}
-		for i, s := range after {
-			n, logits := len(s.Tokens), s.Session.LogitsAll()
-			row := TopRow{make([]int32, n*k), make([]float32, n*k), make([]float32, n)}
-			for t := range n {
-				topOf(m.Level(), &row, t, k, logits[t*vocab:t*vocab+vocab], tmp)
-			}
-			shard.Rows[at[i]] = row
-		}
-		return nil
-	}
-	held := 0
 	for i, r := range rows {
 		if !w.learnt[r.ID] || lines[i].Cut {
 			continue
@@ -346,18 +314,16 @@ func (w *answerWork) scoreTop(ctx context.Context, m *engine.Model, a *engine.An
 		if n := len(prompt) + len(reply); n > m.Context() {
 			return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("prompt and answer have %d tokens, the teacher's context is %d", n, m.Context()), Fix: "shorten the row"}
 		}
-		s, last := m.NewSession(), len(prompt)-1
-		before = append(before, engine.Seq{Session: s, Tokens: prompt[:last], Want: engine.WantNone})
-		after = append(after, engine.Seq{Session: s, Tokens: append([]int32{prompt[last]}, reply[:len(reply)-1]...), Want: engine.WantAll})
-		at = append(at, i)
-		if held += len(reply); held >= scoredTokens {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-			held = 0
-		}
+		n := len(reply)
+		shard.Rows[i] = TopRow{make([]int32, n*k), make([]float32, n*k), make([]float32, n)}
+		texts, answers, at = append(texts, r.Text), append(answers, lines[i].Answer), append(at, i)
 	}
-	if err := flush(); err != nil {
+	tmp := make([]float32, vocab)
+	err := a.Read(ctx, texts, answers, func(i, t int, logits []float32) error {
+		topOf(m.Level(), &shard.Rows[at[i]], t, k, logits, tmp)
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	b, err := shard.Encode()

@@ -25,7 +25,7 @@ student: {from: teacher, layers: 1, format: f32, freeze: []}
 data: {train: train.jsonl, test: test.jsonl, duplicates: keep}
 train: {loss: mixed_topk, top_logits: 8, steps: 9, batch: 8, lr: 0.003, warmup: 2, save_every: 2, seed: 3, max_tokens: 128}
 eval: {gates: {valid: ">= 1"}}
-quantize: [q8_0]
+quantize: [f16, q8_0]
 `,
 	"generate": `version: 1
 name: tiny
@@ -35,7 +35,7 @@ student: {from: teacher, layers: 1, format: f32, freeze: []}
 data: {train: train.jsonl, test: test.jsonl, duplicates: keep}
 train: {loss: topk_rest_kl, top_logits: 8, steps: 9, batch: 8, lr: 0.003, warmup: 2, save_every: 2, seed: 3}
 eval: {gates: {size_ratio: ">= 1"}}
-quantize: [q8_0]
+quantize: [f16, q8_0]
 `,
 }
 
@@ -269,7 +269,7 @@ func TestAnswersAreLearnt(t *testing.T) {
 	edit(t, recipe, "steps: 9", "steps: 150")
 	edit(t, recipe, "loss: mixed_topk, top_logits: 8", "loss: ce")
 	edit(t, recipe, "save_every: 2", "save_every: 100")
-	edit(t, recipe, "quantize: [q8_0]", "quantize: []")
+	edit(t, recipe, "quantize: [f16, q8_0]", "quantize: []")
 	rows := filepath.Join(filepath.Dir(recipe), "train.jsonl")
 	b, err := os.ReadFile(rows)
 	if err != nil {

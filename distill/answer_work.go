@@ -3,6 +3,7 @@ package distill
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/grammar"
@@ -13,7 +14,7 @@ import (
 
 // What the types of task have in common that are answered with text.
 var (
-	answerKeys    = []string{"task.max_tokens", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha"}
+	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha"}
 	answerLosses  = []string{"ce", "mixed_topk", "topk_forward_kl", "topk_rest_kl"}
 	answerMetrics = []string{"agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"}
 )
@@ -46,6 +47,9 @@ func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []
 		if v < 1 || v > hi {
 			errs = append(errs, at(fmt.Sprintf("%s.%s is %d, want 1 to %d", path[0], path[1], v, hi), path...))
 		}
+	}
+	if p := r.Student.Prompt; p != "" && strings.Count(p, "{text}") != 1 {
+		errs = append(errs, at(fmt.Sprintf("student.prompt holds {text} %d times, want once", strings.Count(p, "{text}")), "student", "prompt"))
 	}
 	whole(r.Task.MaxTokens, 1<<20, "task", "max_tokens")
 	whole(r.Teacher.Samples, 64, "teacher", "samples")
@@ -104,14 +108,23 @@ func (w *answerWork) task() engine.TextTask {
 	return engine.TextTask{Prompt: t.Prompt, System: t.System, Schema: w.schema, MaxTokens: t.MaxTokens}
 }
 
-// read puts the prompt around a row's text and its answer after it: that of the labels, or before they are there the gold one.
+// own is the task as the student reads it.
+func (w *answerWork) own() engine.TextTask {
+	t := w.task()
+	if p := w.j.recipe.Student.Prompt; p != "" {
+		t.Prompt, t.System = p, ""
+	}
+	return t
+}
+
+// read puts the student's prompt around a row's text and its answer after it: that of the labels, or before they are there the gold one.
 func (w *answerWork) read(f *gguf.File, r *reading) error {
 	m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(w.j.level))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	a, err := m.NewAnswerer(w.task())
+	a, err := m.NewAnswerer(w.own())
 	if err != nil {
 		return err
 	}
@@ -191,7 +204,7 @@ func (w *answerWork) shape(*Prune) {}
 
 // write keeps prompt, schema and length.
 func (w *answerWork) write(b *Base) error {
-	t, meta := w.task(), metaList(b.Meta)
+	t, meta := w.own(), metaList(b.Meta)
 	meta.Set(engine.KeyTaskPrompt, t.Prompt)
 	if t.System != "" {
 		meta.Set(engine.KeyTaskSystem, t.System)
@@ -224,7 +237,7 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		if w.needsTop() {
 			row := w.top[r.ID]
 			if row == nil || len(row.Rest) != len(reply) {
-				return nil, fmt.Errorf("internal: row %.40q has %d tokens for the student and others for the teacher", r.ID, len(reply))
+				return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the answer's %d tokens after the student's prompt are others after the teacher's", len(reply)), Fix: "end student.prompt as task.prompt ends, or take loss: ce"}
 			}
 			e.Answer.IDs, e.Answer.LogProbs = row.mapped(read.keep)
 		}

@@ -59,13 +59,14 @@ type TeacherRecipe struct {
 type StudentRecipe struct {
 	From    string   `yaml:"from" json:"from"` // catalogue name, path, or "teacher"
 	Licence string   `yaml:"licence" json:"licence"`
-	Head    string   `yaml:"head" json:"head"`     // "pooled": a head on the mean state; "words": label words after the prompt
-	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
-	Width   Widths   `yaml:"width" json:"width"`   // sizes that it is narrowed to
-	Init    string   `yaml:"init" json:"init"`     // "base": the base's weights; "random": its shape alone
-	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
-	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
-	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
+	Head    string   `yaml:"head" json:"head"`               // "pooled": a head on the mean state; "words": label words after the prompt
+	Prompt  string   `yaml:"prompt" json:"prompt,omitempty"` // its user turn, with {text}; "" = the teacher's turns
+	Layers  Layers   `yaml:"layers" json:"layers"`           // a count (the first ones) or a list
+	Width   Widths   `yaml:"width" json:"width"`             // sizes that it is narrowed to
+	Init    string   `yaml:"init" json:"init"`               // "base": the base's weights; "random": its shape alone
+	Vocab   string   `yaml:"vocab" json:"vocab"`             // "full" or "task": only tokens of the training text
+	Format  string   `yaml:"format" json:"format"`           // mix of model.gguf
+	Freeze  []string `yaml:"freeze" json:"freeze"`           // tensor name patterns that do not learn
 	LoRA    LoRA     `yaml:"lora" json:"lora"`
 }
 

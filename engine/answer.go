@@ -240,12 +240,59 @@ func (a *Answerer) one(ctx context.Context, s *Session, text string, g Gen) (Ans
 	return Answer{Text: out, Tokens: tokens, Reason: st.Reason()}, nil
 }
 
-// LogProb is the log-probability of an answer to a text, with the end of the turn, and the number of its tokens.
-func (a *Answerer) LogProb(ctx context.Context, text, answer string) (sum float64, tokens int, err error) {
-	prompt, reply := a.Pair(nil, text, answer)
-	lp, err := a.m.Score(ctx, prompt, [][]int32{reply})
-	if err != nil {
-		return 0, 0, err
+// readAtOnce answers are read together in Read.
+const readAtOnce = 16
+
+// Read lets the model read an answer to each text and calls each with the logits [vocab] that it had for token t of answer
+// i, as Pair has them; they are valid during the call. What the prompts share is computed once.
+func (a *Answerer) Read(ctx context.Context, texts, answers []string, each func(i, t int, logits []float32) error) error {
+	if len(texts) != len(answers) {
+		panic(fmt.Sprintf("engine: Read of %d texts and %d answers", len(texts), len(answers)))
 	}
-	return lp[0], len(reply), nil
+	if len(texts) == 0 {
+		return nil
+	}
+	base, err := a.prefix(ctx)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	for from := 0; from < len(texts); from += readAtOnce {
+		n := min(readAtOnce, len(texts)-from)
+		before, after := make([]Seq, n), make([]Seq, n)
+		for k := range n {
+			prompt, reply := a.Pair(nil, texts[from+k], answers[from+k])
+			s, last := base.Fork(), len(prompt)-1
+			s.Truncate(min(s.common(prompt), last)) // an odd tokenizer may cut a text's first word otherwise
+			before[k] = Seq{s, prompt[s.Len():last], WantNone}
+			after[k] = Seq{s, append([]int32{prompt[last]}, reply[:len(reply)-1]...), WantAll}
+		}
+		err := a.m.EvalBatch(ctx, before)
+		if err == nil {
+			err = a.m.eval(ctx, after, func(seq, t int, logits []float32) error { return each(from+seq, t, logits) })
+		}
+		for _, s := range before {
+			s.Session.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LogProbs are the log-probabilities of answers to texts, with the end of the turn, and the number of their tokens.
+func (a *Answerer) LogProbs(ctx context.Context, texts, answers []string) (sums []float64, tokens []int, err error) {
+	sums, tokens = make([]float64, len(texts)), make([]int, len(texts))
+	replies := make([][]int32, len(texts))
+	for i, text := range texts {
+		_, replies[i] = a.Pair(nil, text, answers[i])
+		tokens[i] = len(replies[i])
+	}
+	tmp := make([]float32, a.m.Spec.Vocab)
+	err = a.Read(ctx, texts, answers, func(i, t int, logits []float32) error {
+		sums[i] += float64(logits[replies[i][t]]) - logNorm(a.m.level, logits, tmp)
+		return nil
+	})
+	return sums, tokens, err
 }

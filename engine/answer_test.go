@@ -121,10 +121,17 @@ func TestAnswerPair(t *testing.T) {
 		if string(b) != answer {
 			t.Errorf("%q: the tokens say %q", answer, b)
 		}
-		lp, count, err := a.LogProb(ctx, "this", answer)
-		want, err2 := m.Score(ctx, prompt, [][]int32{reply})
-		if err != nil || err2 != nil || lp != want[0] || count != len(reply) || !(lp < 0) {
-			t.Errorf("%q: score %v of %d tokens, want %v (%v, %v)", answer, lp, count, want, err, err2)
+		want, err := m.Score(ctx, prompt, [][]int32{reply})
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, answers := []string{"that"}, []string{"x"} // in between many others
+		for range 20 {
+			texts, answers = append(texts, "this"), append(answers, answer)
+		}
+		lp, count, err := a.LogProbs(ctx, texts, answers)
+		if err != nil || lp[1] != want[0] || lp[20] != want[0] || lp[0] == want[0] || count[20] != len(reply) || !(lp[1] < 0) {
+			t.Errorf("%q: scores %v of %d tokens, want %v (%v)", answer, lp, count, want, err)
 		}
 	}
 	for _, bad := range []TextTask{{}, {Prompt: "no text", MaxTokens: 3}, {Prompt: "{text}"}, {Prompt: "{text}", MaxTokens: 3, Schema: []byte("{")}} {
