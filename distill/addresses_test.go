@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/freehold-slm/freehold/models"
 )
 
 // Addresses become a text and the words of each part; what is no address is left out.
@@ -37,7 +39,15 @@ func TestAddresses(t *testing.T) {
 
 // Every data set of the catalogue has a reader, and every reader a data set.
 func TestSources(t *testing.T) {
+	for _, e := range models.DataCatalog() {
+		if _, ok := sources[e.Name]; !ok {
+			t.Errorf("data set %s has no reader", e.Name)
+		}
+	}
 	for name, s := range sources {
+		if _, err := models.LookupData(name); err != nil {
+			t.Error(err)
+		}
 		for _, kind := range s.tasks {
 			if _, ok := taskTypes[kind]; !ok {
 				t.Errorf("source %s is for task type %q", name, kind)

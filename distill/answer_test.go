@@ -101,6 +101,15 @@ func TestTaskTypes(t *testing.T) {
 			if sum.Gate != "passed" || len(sum.Quantized) == 0 || sum.Teacher.RowsPerS <= 0 || sum.Student.RowsPerS <= 0 {
 				t.Errorf("summary %+v", sum)
 			}
+			plan := planOf(t, recipe)
+			for _, s := range plan.Stages {
+				if s.State != "done" {
+					t.Errorf("the plan says %s is %s", s.Name, s.State)
+				}
+			}
+			if !(plan.Seconds > 0) || !finite(plan.Seconds) {
+				t.Errorf("the plan takes %v seconds", plan.Seconds)
+			}
 			model := sha(t, filepath.Join(dir, "model.gguf"))
 			for _, name := range []string{"labels/shard-00000.jsonl", "model.gguf", "checkpoints/step-00000009.json", "manifest.json"} {
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -175,6 +184,23 @@ func TestAnswerLabels(t *testing.T) {
 	if mustApply(t, recipe, o, Stages{Only: "label"}); asked == 0 || sha(t, topPath(filepath.Join(dir, "labels"), 1)) != want {
 		t.Error("a damaged shard was not made again")
 	}
+	// So is a whole one that is not this shard's.
+	shard.Key, asked = "another", 0
+	if b, err = shard.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, topPath(filepath.Join(dir, "labels"), 1), string(b))
+	if mustApply(t, recipe, o, Stages{Only: "label"}); asked == 0 || sha(t, topPath(filepath.Join(dir, "labels"), 1)) != want {
+		t.Error("another shard's probabilities are taken")
+	}
+	// Another gold answer is another question.
+	rows := filepath.Join(filepath.Dir(recipe), "train.jsonl")
+	edit(t, rows, `{"n": 2, "way": "down"}`, `{"n": 7, "way": "down"}`)
+	_, other := mustApply(t, recipe, o, Stages{Only: "label"})
+	if b, err := os.ReadFile(shardPath(filepath.Join(other, "labels"), 0)); other == dir || err != nil || !strings.Contains(string(b), `\"n\":7`) {
+		t.Errorf("another gold answer is not learnt (%v)", err)
+	}
+	edit(t, rows, `{"n": 7, "way": "down"}`, `{"n": 2, "way": "down"}`)
 	// Several samples are other questions, and the same again.
 	edit(t, recipe, "licence: Apache-2.0", "licence: Apache-2.0, samples: 3")
 	_, three := mustApply(t, recipe, o, Stages{Only: "label"})
@@ -260,6 +286,18 @@ func TestAnswerStep(t *testing.T) {
 	ex[0].Tokens[3] = (ex[0].Tokens[3] + 1) % int32(s.Spec.Vocab)
 	if got, _ := step(1000, ex...); got == want {
 		t.Error("the prompt is not read")
+	}
+}
+
+// Tokens of the teacher are mapped to a trimmed vocabulary, and left out where it lacks them.
+func TestTopRowMapped(t *testing.T) {
+	row := TopRow{IDs: []int32{5, 9, 2, 9, 7, 5}, LogProbs: []float32{-1, -2, -3, -4, -5, -6}, Rest: []float32{-1, -1}}
+	ids, lp := row.mapped([]int32{2, 5, 7})
+	if fmt.Sprint(ids, lp) != "[[1 0] [2 1]] [[-1 -3] [-5 -6]]" {
+		t.Errorf("mapped to %v %v", ids, lp)
+	}
+	if ids, lp = row.mapped(nil); fmt.Sprint(ids, lp) != "[[5 9 2] [9 7 5]] [[-1 -2 -3] [-4 -5 -6]]" {
+		t.Errorf("with a whole vocabulary %v %v", ids, lp)
 	}
 }
 

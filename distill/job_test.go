@@ -578,24 +578,27 @@ func TestJobLock(t *testing.T) {
 	mustApply(t, recipe, o, Stages{Only: "label"})
 }
 
+func planOf(t *testing.T, recipe string) *Plan {
+	t.Helper()
+	r, err := LoadRecipe(recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := NewJob(context.Background(), r, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := j.Plan(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // A plan says what is done and changes nothing.
 func TestJobPlan(t *testing.T) {
 	recipe := tinyJob(t)
-	plan := func() *Plan {
-		r, err := LoadRecipe(recipe)
-		if err != nil {
-			t.Fatal(err)
-		}
-		j, err := NewJob(context.Background(), r, Options{Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := j.Plan(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
+	plan := func() *Plan { return planOf(t, recipe) }
 	states := func(p *Plan) (s string) {
 		for _, st := range p.Stages {
 			s += st.Name + " " + st.State + "; "
