@@ -109,8 +109,8 @@ func TestTopShardDamage(t *testing.T) {
 	}
 }
 
-// sealed makes a shard of a header and a body that fit each other, as an attacker can.
-func sealed(h topHeader, body []byte) []byte {
+// sealedShard makes a shard of a header and a body that fit each other, as an attacker can.
+func sealedShard(h topHeader, body []byte) []byte {
 	h.Schema, h.Unit, h.Bytes = topSchema, topUnit, len(body)
 	h.SHA256, _ = h.seal(body)
 	line, _ := json.Marshal(h)
@@ -125,7 +125,7 @@ func TestTopShardBombs(t *testing.T) {
 		"vocabulary": {Vocab: 1 << 40, K: 9, Tokens: []int{1}}, "no vocabulary": {K: 1, Tokens: []int{1}}, "k": {Vocab: 1 << 20, K: 1 << 20, Tokens: []int{1}}, "no k": {Vocab: 5, Tokens: []int{1}},
 		"rows": {Vocab: 5, K: 1, Tokens: many},
 	} {
-		if _, err := ParseTopShard("shard", sealed(h, make([]byte, 8))); err == nil {
+		if _, err := ParseTopShard("shard", sealedShard(h, make([]byte, 8))); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -189,7 +189,7 @@ func FuzzTopShard(f *testing.F) {
 		if _, err := ParseTopShard("shard", body); err == nil {
 			t.Error("a body without a header is accepted")
 		}
-		s, err := ParseTopShard("shard", sealed(topHeader{Vocab: int(vocab), K: int(k), Tokens: []int{int(one), int(two)}}, body))
+		s, err := ParseTopShard("shard", sealedShard(topHeader{Vocab: int(vocab), K: int(k), Tokens: []int{int(one), int(two)}}, body))
 		if err != nil {
 			return
 		}
