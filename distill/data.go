@@ -138,7 +138,6 @@ type dataSource struct {
 var sources = map[string]dataSource{
 	"movie-review-snippets": {[]string{"classify"}, func(path string, r *Recipe) ([]Row, int, error) { return readSnippets(path, len(r.Task.Labels)) }, "score 0"},
 	"us-addresses":          {[]string{"extract"}, func(path string, _ *Recipe) ([]Row, int, error) { return readAddresses(path) }, "no address"},
-	"us-addresses-messy":    {[]string{"extract"}, func(path string, _ *Recipe) ([]Row, int, error) { return readAddresses(path) }, "no address"},
 }
 
 // readSnippets reads tab-separated id, mean score, text (CRLF); the gold label is 0 for a negative, 1 for a positive

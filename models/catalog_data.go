@@ -110,21 +110,6 @@ var catalog = []Entry{
 	},
 }
 
-var addressLicence = Licence{
-	ID: "MIT", Basis: Declared,
-	Note:   "the package's LICENSE is MIT; the addresses are in the package",
-	Duties: []string{"keep the licence text and notices"},
-}
-
-// addressPart is one file of usaddress' training data.
-func addressPart(file string) Part {
-	return Part{
-		Package: "usaddress", Version: "0.5.16", Sdist: true,
-		SHA256: "f7e614e2489c159cf85be1b6f86edbfaf329dbeedef4d002a025757afd1ec6c6",
-		Member: "usaddress-0.5.16/training/" + file,
-	}
-}
-
 var dataCatalog = []DataEntry{
 	{
 		Artefact: Artefact{
@@ -148,21 +133,19 @@ var dataCatalog = []DataEntry{
 	{
 		Artefact: Artefact{
 			Name: "us-addresses", Ext: ".xml", Bytes: 428370,
-			SHA256:  "dbd125fa01fbdbc4e25cce722c648ce4e224e4c9bdb9b5a14498aa8a042aee32",
-			Licence: addressLicence,
-			Sources: []Source{{Parts: []Part{addressPart("labeled.xml")}}},
+			SHA256: "dbd125fa01fbdbc4e25cce722c648ce4e224e4c9bdb9b5a14498aa8a042aee32",
+			Licence: Licence{
+				ID: "MIT", Basis: Declared,
+				Note:   "the package's LICENSE is MIT; the addresses are in the package",
+				Duties: []string{"keep the licence text and notices"},
+			},
+			Sources: []Source{{Parts: []Part{{
+				Package: "usaddress", Version: "0.5.16", Sdist: true,
+				SHA256: "f7e614e2489c159cf85be1b6f86edbfaf329dbeedef4d002a025757afd1ec6c6",
+				Member: "usaddress-0.5.16/training/labeled.xml",
+			}}}},
 		},
 		Rows:   1513,
 		Layout: "XML: AddressCollection of AddressString, each word in an element that names its part of the address",
-	},
-	{
-		Artefact: Artefact{
-			Name: "us-addresses-messy", Ext: ".xml", Bytes: 15892,
-			SHA256:  "98ae9608fcaa2b82858d11b969b897cc2a75ffd7d391119d2cb526fe80d81016",
-			Licence: addressLicence,
-			Sources: []Source{{Parts: []Part{addressPart("us50_messiest_manual_label.xml")}}},
-		},
-		Rows:   63,
-		Layout: "as us-addresses",
 	},
 }
