@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -48,7 +49,11 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 
 // tidy says what the recipe wants left out and masked.
 func (r *Recipe) tidy() data.TidyOptions {
-	return data.TidyOptions{Labels: r.Task.Labels, Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
+	labels := r.Task.Labels
+	if r.answers() {
+		labels = []string{"gold answer"}
+	}
+	return data.TidyOptions{Labels: labels, Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
 		Duplicates: r.Data.Duplicates, Near: r.Data.Near}
 }
 
@@ -62,7 +67,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		rows, err := data.Read(r.path(part.file), data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Columns: r.Data.Columns})
+		rows, err := data.Read(r.path(part.file), data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Columns: r.Data.Columns})
 		if err != nil {
 			return err
 		}
@@ -73,7 +78,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Columns: r.Data.Columns})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Columns: r.Data.Columns})
 	if err != nil {
 		return err
 	}
@@ -97,12 +102,19 @@ func fromSource(ctx context.Context, r *Recipe, d *data.Set) error {
 		return err
 	}
 	d.Licence = e.Licence.ID
-	rows, zero, err := readSnippets(path, len(r.Task.Labels))
+	from, ok := sources[e.Name]
+	if !ok {
+		return fmt.Errorf("internal: data set %s of the catalogue has no reader", e.Name)
+	}
+	if !slices.Contains(from.tasks, r.Task.Type) {
+		return &RecipeError{File: r.file, Msg: fmt.Sprintf("data.source %s is for task type %s, this one is %s", e.Name, strings.Join(from.tasks, " or "), r.Task.Type)}
+	}
+	rows, left, err := from.read(path, r)
 	if err != nil {
 		return err
 	}
 	all := data.Set{Train: rows} // tidied as a whole, so that the splits have as many rows as the recipe asks for
-	all.Report.LeaveOut("source", "score 0", zero)
+	all.Report.LeaveOut("source", from.without, left)
 	all.Tidy(r.tidy())
 	rows, d.Report = all.Train, all.Report
 	sort.SliceStable(rows, func(i, j int) bool { return hashOf(rows[i].ID) < hashOf(rows[j].ID) })
@@ -113,6 +125,19 @@ func fromSource(ctx context.Context, r *Recipe, d *data.Set) error {
 	cut := func(n int) []Row { part := rows[:n]; rows = rows[n:]; return part }
 	d.Test, d.Valid, d.Train = cut(r.Data.TestRows), cut(r.Data.ValidRows), cut(r.Data.TrainRows)
 	return nil
+}
+
+// dataSource is how a data set of the catalogue is read.
+type dataSource struct {
+	tasks   []string // types of task that it is for
+	read    func(path string, r *Recipe) (rows []Row, left int, err error)
+	without string // why rows are left out
+}
+
+// sources are the readers of the catalogue's data sets, by name.
+var sources = map[string]dataSource{
+	"movie-review-snippets": {[]string{"classify"}, func(path string, r *Recipe) ([]Row, int, error) { return readSnippets(path, len(r.Task.Labels)) }, "score 0"},
+	"us-addresses":          {[]string{"extract"}, func(path string, _ *Recipe) ([]Row, int, error) { return readAddresses(path) }, "no address"},
 }
 
 // readSnippets reads tab-separated id, mean score, text (CRLF); the gold label is 0 for a negative, 1 for a positive

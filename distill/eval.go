@@ -26,6 +26,7 @@ type Summary struct {
 	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
 	Quantized []Quantized        `json:"quantized"`
+	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
 	CPULevel  string             `json:"cpu_level"`
@@ -48,7 +49,7 @@ type Quantized struct {
 	File     string  `json:"file"`
 	Bytes    int64   `json:"bytes"`
 	SHA256   string  `json:"sha256"`
-	Accuracy float64 `json:"accuracy"`
+	Accuracy float64 `json:"accuracy"` // or the task's main metric
 }
 
 const summarySchema = "freehold/summary/1"
@@ -64,6 +65,22 @@ func (s *Summary) failed() error {
 		return nil
 	}
 	return &GateError{bad}
+}
+
+// judge holds the metrics against the gates.
+func (s *Summary) judge(gates map[string]string) {
+	for name, v := range s.Metrics {
+		if !finite(v) { // a ratio to nothing is no number; a gate on it fails
+			delete(s.Metrics, name)
+		}
+	}
+	s.Gates, s.Gate = judge(gates, s.Metrics), "passed"
+	if len(s.Gates) == 0 {
+		s.Gate = "none"
+	}
+	if s.failed() != nil {
+		s.Gate = "failed"
+	}
 }
 
 func readSummary(dir string) (*Summary, error) {
@@ -131,18 +148,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		"over_pairs": sum.Student.Accuracy - sum.Pairs.Accuracy,
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
-	for name, v := range sum.Metrics {
-		if !finite(v) { // a ratio to nothing is no number; a gate on it fails
-			delete(sum.Metrics, name)
-		}
-	}
-	sum.Gates, sum.Gate = judge(j.recipe.Eval.Gates, sum.Metrics), "passed"
-	if len(sum.Gates) == 0 {
-		sum.Gate = "none"
-	}
-	if sum.failed() != nil {
-		sum.Gate = "failed"
-	}
+	sum.judge(j.recipe.Eval.Gates)
 	return j.writePredictions(test, got, teach, base)
 }
 
@@ -226,7 +232,7 @@ func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
 		if q.SHA256, q.Bytes, err = hashFile(path); err != nil {
 			return err
 		}
-		if q.Accuracy, err = j.accuracy(ctx, path, format); err != nil {
+		if q.Accuracy, err = j.work.score(ctx, path, format); err != nil {
 			return fmt.Errorf("%s: %w", q.File, err)
 		}
 		sum.Quantized = append(sum.Quantized, q)

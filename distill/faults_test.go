@@ -546,7 +546,16 @@ func TestTrainInterrupt(t *testing.T) {
 
 // A job that is cancelled in any stage says so and goes on from there.
 func TestJobInterrupt(t *testing.T) {
-	recipe := tinyJob(t)
+	for _, c := range []struct {
+		kind  string
+		label int // rows labelled when it is cancelled there
+		eval  int
+	}{{"classify", 128, 60}, {"extract", 1, 12}, {"generate", 32, 1}} {
+		t.Run(c.kind, func(t *testing.T) { interruptJob(t, tinyJobKind(t, c.kind), c.label, c.eval) })
+	}
+}
+
+func interruptJob(t *testing.T, recipe string, label, eval int) {
 	want, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
 	model := sha(t, filepath.Join(dir, "model.gguf"))
 	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
@@ -555,7 +564,7 @@ func TestJobInterrupt(t *testing.T) {
 	for _, at := range []struct {
 		stage string
 		step  int
-	}{{"label", 128}, {"train", 3}, {"train", 8}, {"eval", 60}, {"quantize", 1}} {
+	}{{"label", label}, {"train", 3}, {"train", 8}, {"eval", eval}, {"quantize", 1}} {
 		ctx, cancel := context.WithCancel(context.Background())
 		o := Options{Threads: 2, Progress: func(e Event) {
 			if e.Stage == at.stage && e.Step >= at.step {
@@ -635,7 +644,21 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_LONG") != "" {
 		want = 200
 	}
-	recipe := tinyJob(t)
+	for _, kind := range TaskTypes() {
+		t.Run(kind, func(t *testing.T) { killJobs(t, tinyJobKind(t, kind), want) })
+	}
+}
+
+// tinyJobKind is a tiny job of a task type.
+func tinyJobKind(t *testing.T, kind string) string {
+	t.Helper()
+	if kind == "classify" {
+		return tinyJob(t)
+	}
+	return tinyAnswerJob(t, kind, 48, 12)
+}
+
+func killJobs(t *testing.T, recipe string, want int) {
 	runs := filepath.Join(filepath.Dir(recipe), "runs")
 	model := filepath.Join(runs, "001", "model.gguf")
 	run := func(killAt int) (ops int) { // uninterrupted
@@ -751,7 +774,12 @@ func TestJobBits(t *testing.T) {
 
 // A job whose disk is full at any file operation says so, and run again ends with the same model.
 func TestJobDiskFull(t *testing.T) {
-	recipe := tinyJob(t)
+	for _, kind := range TaskTypes() {
+		t.Run(kind, func(t *testing.T) { fillDisk(t, tinyJobKind(t, kind)) })
+	}
+}
+
+func fillDisk(t *testing.T, recipe string) {
 	count := newFaultFS(-1, nil, false)
 	o := Options{Threads: 2, FS: count, RunsDir: t.TempDir()}
 	mustApply(t, recipe, o, Stages{Only: "label"})

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// gateMetrics are the numbers that a gate may name.
-var gateMetrics = []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"}
-
 // parseGate reads ">= 0.90" or "<= 0.05".
 func parseGate(cond string) (op string, limit float64, err error) {
 	for _, op := range []string{">=", "<=", ">", "<"} {

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
-	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -62,6 +61,7 @@ type Job struct {
 	teacher source
 	base    source
 	data    *data.Set
+	work    work
 	timing  map[string]float64 // seconds a stage
 }
 
@@ -119,11 +119,14 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.data, err = loadData(ctx, r); err != nil {
 		return nil, err
 	}
+	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
+		return nil, err
+	}
 	canonical, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit())
+	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.work.key())
 	return j, j.chooseRun()
 }
 
@@ -421,7 +424,6 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return sum, sum.failed()
 		}
 	}
-	all := j.labelled()
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
 		err := fn()
@@ -431,19 +433,13 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 		return err
 	}
-	var labels Labels
-	var cal *engine.Calibration
-	err = timed("label", func() (err error) {
+	err = timed("label", func() error {
 		if !run("label") { // later stages read the shards, so they must be whole
-			if n := j.missingShards(all); n > 0 {
+			if n, _ := j.work.missing(); n > 0 {
 				return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
 			}
 		}
-		if labels, err = j.label(ctx, all); err != nil {
-			return err
-		}
-		cal, err = j.calibration(j.data.Train, labels)
-		return err
+		return j.work.label(ctx)
 	})
 	if err != nil || st.Only == "label" {
 		return nil, err
@@ -455,7 +451,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 	}
 	if run("train") {
-		if err := timed("train", func() error { return j.train(ctx, student, labels, cal) }); err != nil || st.Only == "train" {
+		if err := timed("train", func() error { return j.train(ctx, student) }); err != nil || st.Only == "train" {
 			return nil, err
 		}
 	} else if err := j.restoreFinal(student); student != nil && err != nil {
@@ -463,7 +459,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	sum := &Summary{}
 	if run("eval") {
-		err := timed("eval", func() error { return j.eval(ctx, sum, labels, cal) })
+		err := timed("eval", func() error { return j.work.eval(ctx, sum) })
 		if err != nil {
 			return nil, err
 		}
@@ -477,17 +473,6 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 	}
 	return sum, errors.Join(j.finish(sum), failed)
-}
-
-func (j *Job) missingShards(rows []Row) int {
-	n := 0
-	for s := 0; s*shardRows < len(rows); s++ {
-		part := rows[s*shardRows : min(len(rows), (s+1)*shardRows)]
-		if _, _, err := j.findShard(s, part); err != nil {
-			n++
-		}
-	}
-	return n
 }
 
 func eta(left int, rate float64) time.Duration {

@@ -176,7 +176,7 @@ func TestJob(t *testing.T) {
 		sum.Student.Bytes <= 0 || len(sum.Quantized) != 2 || sum.Student.CI95[0] > sum.Student.Accuracy || sum.Student.CI95[1] < sum.Student.Accuracy {
 		t.Errorf("summary %+v", sum)
 	}
-	for _, m := range gateMetrics {
+	for _, m := range taskTypes["classify"].metrics {
 		if _, ok := sum.Metrics[m]; !ok {
 			t.Errorf("metric %s was not measured", m)
 		}
@@ -325,6 +325,12 @@ func checkSums(t *testing.T, dir string, want ...string) {
 // checkReport wants a page that asks for nothing outside itself and is well-formed.
 func checkReport(t *testing.T, path string) {
 	t.Helper()
+	checkPage(t, path, "tiny", "<svg", "confusion matrix", "training loss", "linear, words", "linear, words and pairs", "passed", "Apache-2.0", "</html>")
+}
+
+// checkPage wants such a page that says what is wanted.
+func checkPage(t *testing.T, path string, wanted ...string) {
+	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -335,7 +341,7 @@ func checkReport(t *testing.T, path string) {
 			t.Errorf("report.html holds %q", m)
 		}
 	}
-	for _, want := range []string{"tiny", "<svg", "confusion matrix", "training loss", "linear, words", "linear, words and pairs", "passed", "Apache-2.0", "</html>"} {
+	for _, want := range wanted {
 		if !strings.Contains(page, want) {
 			t.Errorf("report.html does not hold %q", want)
 		}
@@ -572,24 +578,27 @@ func TestJobLock(t *testing.T) {
 	mustApply(t, recipe, o, Stages{Only: "label"})
 }
 
+func planOf(t *testing.T, recipe string) *Plan {
+	t.Helper()
+	r, err := LoadRecipe(recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := NewJob(context.Background(), r, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := j.Plan(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // A plan says what is done and changes nothing.
 func TestJobPlan(t *testing.T) {
 	recipe := tinyJob(t)
-	plan := func() *Plan {
-		r, err := LoadRecipe(recipe)
-		if err != nil {
-			t.Fatal(err)
-		}
-		j, err := NewJob(context.Background(), r, Options{Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := j.Plan(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
+	plan := func() *Plan { return planOf(t, recipe) }
 	states := func(p *Plan) (s string) {
 		for _, st := range p.Stages {
 			s += st.Name + " " + st.State + "; "

@@ -31,6 +31,7 @@ type shardHeader struct {
 	Key    string `json:"key"` // hash of teacher, prompt, labels and rows: which question this answers
 	Rows   int    `json:"rows"`
 	SHA256 string `json:"sha256"`
+	Top    string `json:"top_sha256,omitempty"` // of the packed shard beside it
 }
 
 const shardSchema = "freehold/labels/2"
@@ -146,7 +147,12 @@ func (j *Job) labelKey(rows []Row) string {
 	return hashOf(parts...)
 }
 
-func writeShard(j *Job, path, key string, lines []labelLine) error {
+func writeShard[L any](j *Job, path, key string, lines []L) error {
+	return writeLines(j, path, shardHeader{Schema: shardSchema, Key: key}, lines)
+}
+
+// writeLines writes a shard of a line a row; Rows and SHA256 of the header are set here.
+func writeLines[L any](j *Job, path string, h shardHeader, lines []L) error {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
@@ -156,7 +162,8 @@ func writeShard(j *Job, path, key string, lines []labelLine) error {
 		}
 	}
 	sum := sha256.Sum256(body.Bytes())
-	head, err := json.Marshal(shardHeader{shardSchema, key, len(lines), hex.EncodeToString(sum[:])})
+	h.Rows, h.SHA256 = len(lines), hex.EncodeToString(sum[:])
+	head, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
@@ -165,36 +172,40 @@ func writeShard(j *Job, path, key string, lines []labelLine) error {
 
 // readShard returns a shard's lines, or an error when it is missing, damaged or answers another question.
 func readShard(path, key string, rows []Row) ([]labelLine, error) {
+	_, lines, err := readLines[labelLine](path, shardSchema, key, len(rows))
+	return lines, err
+}
+
+// readLines is readShard for lines of any kind.
+func readLines[L any](path, schema, key string, rows int) (h shardHeader, lines []L, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return h, nil, err
 	}
 	head, body, _ := bytes.Cut(b, []byte("\n"))
-	var h shardHeader
-	if err := json.Unmarshal(head, &h); err != nil || h.Schema != shardSchema {
-		return nil, fmt.Errorf("%s: the first line is not a %s header", path, shardSchema)
+	if err := json.Unmarshal(head, &h); err != nil || h.Schema != schema {
+		return h, nil, fmt.Errorf("%s: the first line is not a %s header", path, schema)
 	}
-	if again, err := json.Marshal(h); err != nil || !bytes.Equal(again, head) || h.Rows != len(rows) {
-		return nil, fmt.Errorf("%s: the header is damaged, or is not for %d rows", path, len(rows))
+	if again, err := json.Marshal(h); err != nil || !bytes.Equal(again, head) || h.Rows != rows {
+		return h, nil, fmt.Errorf("%s: the header is damaged, or is not for %d rows", path, rows)
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
-		return nil, fmt.Errorf("%s: sha256 of the rows is %x, the header says %s", path, sum, h.SHA256)
+		return h, nil, fmt.Errorf("%s: sha256 of the rows is %x, the header says %s", path, sum, h.SHA256)
 	}
 	if h.Key != key {
-		return nil, fmt.Errorf("%s: answers another question (key %.12s, want %.12s)", path, h.Key, key)
+		return h, nil, fmt.Errorf("%s: answers another question (key %.12s, want %.12s)", path, h.Key, key)
 	}
-	var lines []labelLine
 	for _, text := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
-		var l labelLine
+		var l L
 		if err := json.Unmarshal(text, &l); err != nil {
-			return nil, fmt.Errorf("%s: line %d: %v", path, len(lines)+2, err)
+			return h, nil, fmt.Errorf("%s: line %d: %v", path, len(lines)+2, err)
 		}
 		lines = append(lines, l)
 	}
-	if len(lines) != len(rows) {
-		return nil, fmt.Errorf("%s: holds %d rows, want %d", path, len(lines), len(rows))
+	if len(lines) != rows {
+		return h, nil, fmt.Errorf("%s: holds %d rows, want %d", path, len(lines), rows)
 	}
-	return lines, nil
+	return h, lines, nil
 }
 
 // teacherClassifier opens the teacher for the recipe's task.

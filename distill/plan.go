@@ -55,6 +55,7 @@ const (
 	prefillShare = 0.40 // of int8 peak
 	trainShare   = 0.45 // of f32 peak
 	bf16Gain     = 2.0  // of bf16 products over f32, whole steps
+	answerReads  = 10e9 // bytes a second that a model's file is read with, once a token, where it writes answers
 )
 
 // Plan estimates the run from the machine's measured peaks and the sizes of models and data.
@@ -88,8 +89,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	shards, missing := (len(all)+shardRows-1)/shardRows, j.missingShards(all)
-	labelTime := tokens(chars, len(all), 6) * 2 * float64(teacherSize) / (prefillShare * int8Peak) * float64(missing) / float64(max(1, shards))
+	missing, shards := j.work.missing()
+	perRow, asked, tested := j.answerTokens()
+	labelTime := (tokens(chars, len(all), 6+perRow)*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
 	step := 0
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
 		step = steps[0]
@@ -100,6 +102,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(j.data.Train)))
 	trainTime := epochs * tokens(train, len(j.data.Train), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
+	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
+	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
 	state := func(done, part bool) string {
 		switch {
 		case done:
@@ -123,6 +127,32 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
 	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
 	return p, nil
+}
+
+// answerTokens guesses, for a task that is answered with text, the tokens that prompt and answer add to a row, those that
+// the teacher writes, and those that a model writes for the test rows: 4 characters a token, answers as long as the gold
+// ones, half of task.max_tokens where there is none. Of another task all are 0.
+func (j *Job) answerTokens() (perRow int, asked, tested float64) {
+	if !j.recipe.answers() {
+		return 0, 0, 0
+	}
+	long := func(r Row) float64 {
+		if r.Gold < 0 {
+			return float64(j.recipe.Task.MaxTokens) / 2
+		}
+		return float64(len(r.Answer))/4 + 1
+	}
+	learnt := 0.0
+	for _, r := range j.data.Train {
+		if learnt += long(r); r.Gold < 0 {
+			asked += long(r) * float64(j.recipe.Teacher.Samples)
+		}
+	}
+	for _, r := range j.data.Test {
+		tested += long(r)
+	}
+	prompt := float64(len(j.recipe.Task.Prompt+j.recipe.Task.System)) / 4
+	return int(prompt + learnt/float64(max(1, len(j.data.Train)))), asked + tested*float64(j.recipe.Teacher.Samples), tested
 }
 
 // blockWeights counts the weights of the blocks: what a token passes through, embedding and head left out.

@@ -35,11 +35,14 @@ type Recipe struct {
 
 // TaskRecipe is what the student is for.
 type TaskRecipe struct {
-	Type   string              `yaml:"type" json:"type"`     // "classify"
+	Type   string              `yaml:"type" json:"type"`     // one of TaskTypes
 	Labels []string            `yaml:"labels" json:"labels"` // in the order of the head
 	Prompt string              `yaml:"prompt" json:"prompt"` // the teacher's user turn, with {text}
 	System string              `yaml:"system" json:"system,omitempty"`
 	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
+
+	Schema    Schema `yaml:"schema" json:"schema,omitempty"`         // of the answers
+	MaxTokens int    `yaml:"max_tokens" json:"max_tokens,omitempty"` // of an answer
 }
 
 // TeacherRecipe names the model that labels.
@@ -47,19 +50,23 @@ type TeacherRecipe struct {
 	Model       string `yaml:"model" json:"model"`             // catalogue name or path
 	Licence     string `yaml:"licence" json:"licence"`         // declares or accepts a licence that the file does not state
 	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
+
+	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
+	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
 }
 
 // StudentRecipe says what learns and what the written file looks like.
 type StudentRecipe struct {
 	From    string   `yaml:"from" json:"from"` // catalogue name, path, or "teacher"
 	Licence string   `yaml:"licence" json:"licence"`
-	Head    string   `yaml:"head" json:"head"`     // "pooled": a head on the mean state; "words": label words after the prompt
-	Layers  Layers   `yaml:"layers" json:"layers"` // a count (the first ones) or a list
-	Width   Widths   `yaml:"width" json:"width"`   // sizes that it is narrowed to
-	Init    string   `yaml:"init" json:"init"`     // "base": the base's weights; "random": its shape alone
-	Vocab   string   `yaml:"vocab" json:"vocab"`   // "full" or "task": only tokens of the training text
-	Format  string   `yaml:"format" json:"format"` // mix of model.gguf
-	Freeze  []string `yaml:"freeze" json:"freeze"` // tensor name patterns that do not learn
+	Head    string   `yaml:"head" json:"head"`               // "pooled": a head on the mean state; "words": label words after the prompt
+	Prompt  string   `yaml:"prompt" json:"prompt,omitempty"` // its user turn, with {text}; "" = the teacher's turns
+	Layers  Layers   `yaml:"layers" json:"layers"`           // a count (the first ones) or a list
+	Width   Widths   `yaml:"width" json:"width"`             // sizes that it is narrowed to
+	Init    string   `yaml:"init" json:"init"`               // "base": the base's weights; "random": its shape alone
+	Vocab   string   `yaml:"vocab" json:"vocab"`             // "full" or "task": only tokens of the training text
+	Format  string   `yaml:"format" json:"format"`           // mix of model.gguf
+	Freeze  []string `yaml:"freeze" json:"freeze"`           // tensor name patterns that do not learn
 	LoRA    LoRA     `yaml:"lora" json:"lora"`
 }
 
@@ -149,6 +156,9 @@ type TrainRecipe struct {
 	Quantize    string      `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
 	Seed        uint64      `yaml:"seed" json:"seed"`
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
+
+	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
+	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
@@ -220,6 +230,9 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		return nil, yamlError(file, err)
 	}
 	r.Student.LoRA.fill()
+	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
+		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
+	}
 	if r.Train.Steps > 0 && findKey(tree.Docs[0].Body, "train", "epochs") == nil {
 		r.Train.Epochs = 0
 	}

@@ -62,12 +62,9 @@ func (r *Recipe) check(root ast.Node) error {
 	t := &r.Train
 	errs := []error{
 		between(float64(r.Version), 1, 1, "1", "version"),
-		oneOf(r.Task.Type, []string{"classify"}, "task", "type"),
-		oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"),
-		oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"),
+		oneOf(r.Task.Type, TaskTypes(), "task", "type"),
 		oneOf(r.Student.Init, []string{"base", "random"}, "student", "init"),
 		oneOf(r.Student.Vocab, []string{"full", "task"}, "student", "vocab"),
-		oneOf(t.Loss, []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"}, "train", "loss"),
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
 		oneOf(t.Precision, []string{"bf16", "f32"}, "train", "precision"),
 		oneOf(t.Optimizer, Optimizers(), "train", "optimizer"),
@@ -90,6 +87,19 @@ func (r *Recipe) check(root ast.Node) error {
 	if findKey(root, "version") == nil {
 		return at("version is missing; want version: 1")
 	}
+	if ty, ok := taskTypes[r.Task.Type]; ok {
+		errs = append(errs, oneOf(t.Loss, ty.losses, "train", "loss"))
+		for _, key := range typedKeys() {
+			path := strings.Split(key, ".")
+			if !slices.Contains(ty.keys, key) && findKey(root, path...) != nil {
+				errs = append(errs, atKey(fmt.Sprintf("%s is for task type %s; leave it out of one that is %s", key, strings.Join(typesWith(key), " and "), r.Task.Type), path...))
+			}
+		}
+		if slices.Contains(ty.keys, "student.head") {
+			errs = append(errs, oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"), oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"))
+		}
+		errs = append(errs, ty.check(r, at)...)
+	}
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
 	}
@@ -101,21 +111,6 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	if r.Name == "" || strings.ContainsAny(r.Name, "/\\\x00 ") {
 		errs = append(errs, at(fmt.Sprintf("name is %q, want a word without spaces and slashes", r.Name), "name"))
-	}
-	if len(r.Task.Labels) < 2 {
-		errs = append(errs, at(fmt.Sprintf("task.labels has %d labels, want at least 2", len(r.Task.Labels)), "task", "labels"))
-	}
-	for i, l := range r.Task.Labels {
-		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
-			errs = append(errs, at(fmt.Sprintf("label %q in task.labels is empty or given twice", l), "task", "labels"))
-		}
-	}
-	for _, l := range sortedKeys(r.Task.Words) {
-		if !slices.Contains(r.Task.Labels, l) {
-			errs = append(errs, at(spell.Unknown("label", l, "task.words", r.Task.Labels), "task", "words", l))
-		} else if len(r.Task.Words[l]) == 0 || slices.Contains(r.Task.Words[l], "") {
-			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
-		}
 	}
 	if strings.Count(r.Task.Prompt, "{text}") != 1 {
 		errs = append(errs, at(fmt.Sprintf("task.prompt holds {text} %d times, want once", strings.Count(r.Task.Prompt, "{text}")), "task", "prompt"))
@@ -152,8 +147,8 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 	}
 	for _, metric := range sortedKeys(r.Eval.Gates) {
-		if !slices.Contains(gateMetrics, metric) {
-			errs = append(errs, atKey(spell.Unknown("metric", metric, "eval.gates", gateMetrics), "eval", "gates", metric))
+		if known := taskTypes[r.Task.Type].metrics; known != nil && !slices.Contains(known, metric) {
+			errs = append(errs, atKey(spell.Unknown("metric", metric, "eval.gates", known), "eval", "gates", metric))
 		} else if _, _, err := parseGate(r.Eval.Gates[metric]); err != nil {
 			errs = append(errs, at(fmt.Sprintf("eval.gates.%s: %v", metric, err), "eval", "gates", metric))
 		}

@@ -91,6 +91,11 @@ func checkShape(file, path string, n ast.Node, t reflect.Type) error {
 		}
 		return want("a count or a list of layer numbers")
 	}
+	if t == reflect.TypeOf(Schema("")) {
+		if _, ok := entries(n); ok {
+			return nil // the grammar says what it wants of a schema
+		}
+	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
 		values, ok := entries(n)

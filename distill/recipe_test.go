@@ -77,7 +77,8 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("student: {vocab: none}\n"), `student.vocab is "none", want one of: full, task`},
 		{add("student: {freeze: token_embd.weight}\n"), `student.freeze is "token_embd.weight", want a list`},
 		{add("numeric: fast\n"), `freehold.yaml:6:10: numeric is "fast", want one of: normal, reference`},
-		{change("type: classify", "type: generate"), `freehold.yaml:3:14: task.type is "generate", want one of: classify`},
+		{change("type: classify", "type: classfy"), `freehold.yaml:3:14: task.type is "classfy", want one of: classify, extract, generate; did you mean "classify"?`},
+		{change("type: classify", "type: generate"), `freehold.yaml:3:24: task.labels is for task type classify; leave it out of one that is generate`},
 		{change("[waste, housing]", "[waste]"), `task.labels has 1 labels, want at least 2`},
 		{change("[waste, housing]", "[waste, waste]"), `label "waste" in task.labels is empty or given twice`},
 		{change("[waste, housing]", "[1, 2]"), `freehold.yaml:3:33: task.labels[0] is 1, want text; put it in quotes`},
@@ -212,7 +213,7 @@ func FuzzRecipe(f *testing.F) {
 			}
 			return
 		}
-		if r.Version != 1 || len(r.Task.Labels) < 2 || r.Train.Batch < 1 || len(r.Student.Layers) == 0 {
+		if r.Version != 1 || r.Task.Type == "classify" && len(r.Task.Labels) < 2 || r.answers() && r.Task.MaxTokens < 1 || r.Train.Batch < 1 || len(r.Student.Layers) == 0 {
 			t.Errorf("accepted: %+v", r)
 		}
 	})

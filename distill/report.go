@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
 	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource))
+}).Parse(reportSource + answersSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -39,6 +39,7 @@ type reportData struct {
 	Matrix   template.HTML
 	Ladder   template.HTML
 	Timings  []timing
+	Golds    []string // columns of the table of data
 }
 
 type timing struct {
@@ -53,7 +54,12 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		return nil, err
 	}
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.data, Source: j.datasetName(), Key: j.key,
-		Loss: lossChart(metrics), Matrix: confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), Ladder: ladderChart(sum)}
+		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels}
+	if sum.Answers != nil {
+		d.Ladder = answerLadder(sum)
+	} else {
+		d.Matrix, d.Ladder = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), ladderChart(sum)
+	}
 	for i := 0; i < len(metrics); i += max(1, len(metrics)/20) {
 		d.LossRows = append(d.LossRows, metrics[i])
 	}
@@ -146,24 +152,35 @@ func confusionChart(c [][]int, labels []string) template.HTML {
 
 // ladderChart draws accuracy bars of teacher, student, its quantised forms and the baseline.
 func ladderChart(s *Summary) template.HTML {
-	type bar struct {
-		name string
-		acc  float64
-	}
-	bars := []bar{{"teacher", s.Teacher.Accuracy}, {"student", s.Student.Accuracy}}
+	return barChart("accuracy of each model", s.withFormats(bar{"teacher", s.Teacher.Accuracy}, bar{"student", s.Student.Accuracy}),
+		[]bar{{"linear, words", s.Baseline.Accuracy}, {"linear, word pairs", s.Pairs.Accuracy}})
+}
+
+// bar is one of a chart's, from 0 to 1.
+type bar struct {
+	name string
+	of1  float64
+}
+
+// withFormats appends the quantised files, the largest first.
+func (s *Summary) withFormats(bars ...bar) []bar {
 	q := append([]Quantized(nil), s.Quantized...)
 	sort.SliceStable(q, func(i, k int) bool { return q[i].Bytes > q[k].Bytes })
 	for _, v := range q {
 		bars = append(bars, bar{"student " + v.Format, v.Accuracy})
 	}
-	bars = append(bars, bar{"linear, words", s.Baseline.Accuracy}, bar{"linear, word pairs", s.Pairs.Accuracy})
+	return bars
+}
+
+func barChart(label string, bars, more []bar) template.HTML {
+	bars = append(bars, more...)
 	const w, row, left = 640.0, 30.0, 150.0
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="accuracy of each model">`, w, row*float64(len(bars)))
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, w, row*float64(len(bars)), template.HTMLEscapeString(label))
 	for i, v := range bars {
 		y := row * float64(i)
 		fmt.Fprintf(&b, `<text x="%g" y="%g" text-anchor="end">%s</text><rect x="%g" y="%g" width="%.1f" height="%g" class="bar"/><text x="%.1f" y="%g">%.1f %%</text>`,
-			left-8, y+19, template.HTMLEscapeString(v.name), left, y+5, (w-left-70)*v.acc, row-10, left+(w-left-70)*v.acc+6, y+19, 100*v.acc)
+			left-8, y+19, template.HTMLEscapeString(v.name), left, y+5, (w-left-70)*v.of1, row-10, left+(w-left-70)*v.of1+6, y+19, 100*v.of1)
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())

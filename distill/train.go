@@ -3,7 +3,6 @@ package distill
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -16,12 +15,15 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
-// reading is how training texts become the base model's tokens: the text alone for a pooled head, the teacher's prompt
-// around it for label words.
+// tokenizer turns text into tokens.
+type tokenizer = token.Tokenizer
+
+// reading is how rows become the base model's tokens, as the task has it.
 type reading struct {
-	encode func(t *token.Tokenizer, text string) []int32
-	base   *token.Tokenizer
-	first  [][]int32 // label words' first tokens; nil for a pooled head
+	encode func(t *tokenizer, r Row) []int32
+	pair   func(t *tokenizer, r Row) (prompt, reply []int32) // of a task that is answered with text; nil = another
+	base   *tokenizer
+	first  [][]int32 // label words' first tokens; nil = the task has none
 	keep   []int32   // kept ids of the base's vocabulary; nil = all
 }
 
@@ -35,21 +37,9 @@ func (j *Job) newReading(f *gguf.File) (*reading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
-	r := &reading{base: t, encode: engine.EncodeText}
-	if j.recipe.Student.Head == "words" {
-		m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(j.level))
-		if err != nil {
-			return nil, err
-		}
-		task := j.recipe.Task
-		c, err := m.NewClassifier(engine.Task{Labels: task.Labels, Prompt: task.Prompt, System: task.System, Words: task.Words})
-		if err != nil {
-			return nil, err
-		}
-		if r.first, err = c.FirstTokens(); err != nil {
-			return nil, err
-		}
-		r.encode = c.TokensWith
+	r := &reading{base: t}
+	if err := j.work.read(f, r); err != nil {
+		return nil, err
 	}
 	if j.recipe.Student.Vocab != "task" {
 		return r, nil
@@ -61,7 +51,7 @@ func (j *Job) newReading(f *gguf.File) (*reading, error) {
 		}
 	}
 	for _, row := range j.data.Train {
-		for _, id := range r.encode(t, row.Text) {
+		for _, id := range r.encode(t, row) {
 			used[id] = true
 		}
 	}
@@ -98,17 +88,13 @@ func (j *Job) newStudent() (*Base, error) {
 		return nil, err
 	}
 	p := Prune{Layers: j.recipe.Student.Layers, Vocab: r.keep}
-	if r.first == nil {
-		p.Labels = j.recipe.Task.Labels
-	}
+	j.work.shape(&p)
 	b, err := NewBase(f, p)
 	if err != nil {
 		return nil, err
 	}
-	if r.first != nil {
-		if err := j.writeTask(b); err != nil {
-			return nil, err
-		}
+	if err := j.work.write(b); err != nil {
+		return nil, err
 	}
 	if err := j.narrow(b, r); err != nil {
 		return nil, err
@@ -141,7 +127,7 @@ func (j *Job) narrow(b *Base, r *reading) error {
 	}
 	var texts [][]int32
 	for _, row := range j.data.Train[:min(len(j.data.Train), narrowRows)] {
-		texts = append(texts, r.small(r.encode(r.base, row.Text)))
+		texts = append(texts, r.small(r.encode(r.base, row)))
 	}
 	pool := engine.NewPool(j.opt.Threads)
 	defer pool.Close()
@@ -167,10 +153,10 @@ func (j *Job) checkStudent() error {
 	if err != nil {
 		return err
 	}
-	small := *spec
+	small, p := *spec, Prune{}
 	small.Layers = len(j.recipe.Student.Layers)
-	if read.first == nil {
-		small.Labels, small.Pooling = j.recipe.Task.Labels, models.PoolMean
+	if j.work.shape(&p); p.Labels != nil {
+		small.Labels, small.Pooling = p.Labels, models.PoolMean
 	}
 	var names []string
 	for _, t := range small.Program().Tensors() {
@@ -185,31 +171,12 @@ func (j *Job) checkStudent() error {
 		what  string
 	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}} {
 		for _, r := range part.rows {
-			if n := len(read.encode(read.base, r.Text)); n == 0 || part.limit > 0 && n > part.limit {
+			if n := len(read.encode(read.base, r)); n == 0 || part.limit > 0 && n > part.limit {
 				return &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
 			}
 		}
 	}
-	return nil
-}
-
-// writeTask keeps the prompt and the labels in the student's file, where engine finds them.
-func (j *Job) writeTask(b *Base) error {
-	t, meta := j.recipe.Task, metaList(b.Meta)
-	meta.Set(engine.KeyTaskLabels, t.Labels)
-	meta.Set(engine.KeyTaskPrompt, t.Prompt)
-	if t.System != "" {
-		meta.Set(engine.KeyTaskSystem, t.System)
-	}
-	if t.Words != nil {
-		words, err := json.Marshal(t.Words)
-		if err != nil {
-			return err
-		}
-		meta.Set(engine.KeyTaskWords, string(words))
-	}
-	b.Meta = meta
-	return nil
+	return j.work.check(read)
 }
 
 // tokenizer builds the tokenizer that the student's file will hold.
@@ -233,8 +200,8 @@ func (b *Base) tokenizer() (*token.Tokenizer, error) {
 	return token.New(v)
 }
 
-// examples encodes the training rows for the student and attaches the teacher's calibrated answers.
-func (j *Job) examples(b *Base, labels Labels, cal *engine.Calibration) (ex []Example, first [][]int32, err error) {
+// examples encodes the training rows for the student and attaches what the task teaches.
+func (j *Job) examples(b *Base) (ex []Example, first [][]int32, err error) {
 	f, err := gguf.Open(j.base.path)
 	if err != nil {
 		return nil, nil, err
@@ -247,21 +214,15 @@ func (j *Job) examples(b *Base, labels Labels, cal *engine.Calibration) (ex []Ex
 	for _, ids := range read.first {
 		first = append(first, read.small(ids))
 	}
-	ex = make([]Example, len(j.data.Train))
-	for i, r := range j.data.Train {
-		ids := read.encode(read.base, r.Text)
-		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
-			return nil, nil, &DataError{File: j.recipe.file, Msg: fmt.Sprintf("training row %.40q has %d tokens, want 1 to train.max_tokens %d", r.ID, len(ids), j.recipe.Train.MaxTokens),
-				Fix: "raise train.max_tokens or shorten the row"}
-		}
-		lp := calibrated(labels[r.ID], cal)
-		target := make([]float32, len(lp))
-		for k, v := range lp {
-			target[k] = float32(v)
-		}
-		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
+	if ex, err = j.work.examples(read); err != nil {
+		return nil, nil, err
 	}
 	return ex, first, j.sameTokens(b, read, ex)
+}
+
+func (j *Job) tooLong(r Row, tokens int) error {
+	return &DataError{File: j.recipe.file, Msg: fmt.Sprintf("training row %.40q has %d tokens, want 1 to train.max_tokens %d", r.ID, tokens, j.recipe.Train.MaxTokens),
+		Fix: "raise train.max_tokens or shorten the row"}
 }
 
 // sameTokens holds the tokenizer that the student's file will hold against the examples, which were encoded with the
@@ -271,9 +232,13 @@ func (j *Job) sameTokens(b *Base, read *reading, ex []Example) error {
 	if err != nil {
 		return err
 	}
-	for i, r := range j.data.Train {
-		if !slices.Equal(read.encode(t, r.Text), ex[i].Tokens) {
-			return fmt.Errorf("internal: row %.40q encodes differently under the trimmed vocabulary", r.ID)
+	rows := map[string]Row{}
+	for _, r := range j.data.Train {
+		rows[r.ID] = r
+	}
+	for i := range ex {
+		if !slices.Equal(read.encode(t, rows[ex[i].ID]), ex[i].whole()) {
+			return fmt.Errorf("internal: row %.40q encodes differently under the trimmed vocabulary", ex[i].ID)
 		}
 	}
 	return nil
@@ -290,7 +255,7 @@ func (j *Job) steps() int {
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {
 	r := &j.recipe.Train
-	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Beta: 0.5, Skew: 0.1})
+	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Alpha: r.Alpha, Beta: 0.5, Skew: 0.1})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -329,8 +294,8 @@ func (j *Job) precision() string {
 const microTokens = 2048
 
 // train trains the student and writes model.gguf.
-func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Calibration) error {
-	ex, first, err := j.examples(b, labels, cal)
+func (j *Job) train(ctx context.Context, b *Base) error {
+	ex, first, err := j.examples(b)
 	if err != nil {
 		return err
 	}

@@ -14,12 +14,14 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
-// Example is one row of training data for a classifier: tokens and the teacher's log-probabilities over the labels.
+// Example is one row of training data for a classifier: tokens and the teacher's log-probabilities over the labels; or,
+// with Answer, for a student that answers with text.
 type Example struct {
 	ID     string
 	Tokens []int32
-	Target []float32 // [labels] teacher's log-probabilities (any constant added)
-	Label  int32     // gold or most likely label
+	Answer *AnswerTargets // what the last tokens should predict; nil = a classifier's row
+	Target []float32      // [labels] teacher's log-probabilities (any constant added)
+	Label  int32          // gold or most likely label
 }
 
 // Trainer runs the training loop of a classifier. Everything random is a function of Seed and the step, so that a
@@ -53,6 +55,7 @@ type Trainer struct {
 	epoch int // of order
 	order []int
 	words *WordsHead
+	head  *Head // of a student that answers with text
 	round *rounded
 }
 
@@ -136,6 +139,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 	if t.Words != nil {
 		t.words = NewWordsHead(g, t.Words)
 	}
+	if t.Data[0].Answer != nil {
+		t.head = NewHead(g)
+	}
 	resumed := state.Step > 0
 	for state.Step < t.Steps {
 		if ctx.Err() != nil {
@@ -196,6 +202,9 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 	t.round.enter(t.Par)
 	defer t.round.leave()
 	rows := t.rows(n)
+	if t.head != nil {
+		return t.answerStep(g, rows)
+	}
 	var b Batch
 	for i := 0; i < len(rows); {
 		b.Reset()

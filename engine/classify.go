@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/freehold-slm/freehold/kernels"
-	"github.com/freehold-slm/freehold/models/chat"
 	"github.com/freehold-slm/freehold/models/token"
 )
 
@@ -40,16 +39,13 @@ type Choice struct {
 
 // Classifier is a Task made ready for a model. It may be used by several goroutines.
 type Classifier struct {
-	m      *Model
-	task   Task
-	head   bool
-	before string    // prompt up to the text
-	after  string    // and from it on
-	first  [][]int32 // [labels] first tokens; nil = score whole words
-	words  [][][]int32
+	m     *Model
+	task  Task
+	head  bool
+	frame           // around the text
+	first [][]int32 // [labels] first tokens; nil = score whole words
+	words [][][]int32
 }
-
-const textMark = "{text}"
 
 // NewClassifier checks a task and prepares it.
 func (m *Model) NewClassifier(t Task) (*Classifier, error) {
@@ -72,7 +68,8 @@ func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 		c.task.Prompt = "Which of these labels fits the text best: " + strings.Join(c.task.Labels, ", ") +
 			"? Answer with one label.\n\nText: " + textMark
 	}
-	if err := c.split(); err != nil {
+	var err error
+	if c.frame, err = m.newFrame(c.task.Prompt, c.task.System, c.task.Raw); err != nil {
 		return nil, err
 	}
 	if c.head {
@@ -109,29 +106,6 @@ func (t *Task) check() error {
 	return nil
 }
 
-// split finds what goes before and after the text, chat template included.
-func (c *Classifier) split() error {
-	prompt := c.task.Prompt
-	if !c.task.Raw {
-		var msgs []chat.Message
-		if c.task.System != "" {
-			msgs = append(msgs, chat.Message{Role: "system", Content: c.task.System})
-		}
-		text, err := c.m.ChatText(append(msgs, chat.Message{Role: "user", Content: prompt}), true)
-		if err != nil {
-			return err
-		}
-		prompt = text
-	} else if c.task.System != "" {
-		return fmt.Errorf("engine: a raw prompt has no system turn")
-	}
-	var ok bool
-	if c.before, c.after, ok = strings.Cut(prompt, textMark); !ok {
-		return fmt.Errorf("%s: the chat template drops the user's text", c.m.file.Name)
-	}
-	return nil
-}
-
 // Tokens encodes the whole prompt for one text. The text's own special tokens are ordinary text: it cannot end its
 // turn.
 func (c *Classifier) Tokens(text string) ([]int32, error) {
@@ -140,28 +114,6 @@ func (c *Classifier) Tokens(text string) ([]int32, error) {
 		return nil, err
 	}
 	return c.encode(t, text), nil
-}
-
-func (c *Classifier) encode(t *token.Tokenizer, text string) []int32 {
-	whole := c.before + text + c.after
-	opt := token.EncodeOptions{AddSpecial: true, ParseSpecial: true}
-	tokens := t.Encode(nil, whole, opt)
-	if plain := t.Encode(nil, text, token.EncodeOptions{}); !slices.Equal(plain, t.Encode(nil, text, token.EncodeOptions{ParseSpecial: true})) {
-		// The text spells special tokens: encode it apart from the template.
-		tokens = append(t.Encode(nil, c.before, token.EncodeOptions{AddSpecial: true, ParseSpecial: true}), plain...)
-		tokens = t.Encode(tokens, c.after, token.EncodeOptions{ParseSpecial: true})
-		if t.AddsEOS() {
-			tokens = slices.DeleteFunc(tokens, func(id int32) bool { return id == int32(t.EOS()) })
-		}
-		return tokens
-	}
-	if len(tokens) > 1 && t.AddsBOS() && tokens[0] == int32(t.BOS()) && tokens[1] == int32(t.BOS()) {
-		tokens = tokens[1:]
-	}
-	if n := len(tokens); n > 1 && t.AddsEOS() && tokens[n-1] == int32(t.EOS()) {
-		tokens = tokens[:n-1]
-	}
-	return tokens
 }
 
 // labelTokens finds each label's first tokens, or whole words where first tokens collide.

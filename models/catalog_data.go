@@ -130,4 +130,22 @@ var dataCatalog = []DataEntry{
 		Rows:   10605,
 		Layout: "tab-separated id, mean score of the raters (-4..4), text; CRLF between rows, none after the last",
 	},
+	{
+		Artefact: Artefact{
+			Name: "us-addresses", Ext: ".xml", Bytes: 428370,
+			SHA256: "dbd125fa01fbdbc4e25cce722c648ce4e224e4c9bdb9b5a14498aa8a042aee32",
+			Licence: Licence{
+				ID: "MIT", Basis: Declared,
+				Note:   "the package's LICENSE is MIT; the addresses are in the package",
+				Duties: []string{"keep the licence text and notices"},
+			},
+			Sources: []Source{{Parts: []Part{{
+				Package: "usaddress", Version: "0.5.16", Sdist: true,
+				SHA256: "f7e614e2489c159cf85be1b6f86edbfaf329dbeedef4d002a025757afd1ec6c6",
+				Member: "usaddress-0.5.16/training/labeled.xml",
+			}}}},
+		},
+		Rows:   1513,
+		Layout: "XML: AddressCollection of AddressString, each word in an element that names its part of the address",
+	},
 }

@@ -128,9 +128,23 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	model := func(role string, m distill.ModelResult) []string {
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
-	a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
-		{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
-		{"", accuracy(s.Pairs), "", "", "the same with word pairs"}})
+	measure := "ACCURACY"
+	if s.Answers != nil {
+		measure = strings.ToUpper(s.Answers.Main)
+		columns, rows := s.AnswerTable()
+		table := [][]string{append([]string{""}, columns...)}
+		for i := range table[0] {
+			table[0][i] = strings.ToUpper(table[0][i])
+		}
+		for _, r := range rows {
+			table = append(table, append([]string{r.Name}, r.Cells...))
+		}
+		a.columns(table)
+	} else {
+		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
+			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
+			{"", accuracy(s.Pairs), "", "", "the same with word pairs"}})
+	}
 	if len(s.Gates) > 0 {
 		a.write("\n")
 		rows := [][]string{{"GATE", "WANT", "GOT", ""}}
@@ -145,7 +159,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	}
 	if len(s.Quantized) > 0 {
 		a.write("\n")
-		rows := [][]string{{"FORMAT", "SIZE", "ACCURACY", "FILE"}}
+		rows := [][]string{{"FORMAT", "SIZE", measure, "FILE"}}
 		for _, q := range s.Quantized {
 			rows = append(rows, []string{q.Format, size(q.Bytes), fmt.Sprintf("%.1f %%", 100*q.Accuracy), q.File})
 		}

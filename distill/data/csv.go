@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/freehold-slm/freehold/models/spell"
@@ -51,6 +52,9 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 			} else if n == name {
 				at = i
 			}
+		}
+		if at < 0 && key == "label" && o.Answers && !asked {
+			at = slices.Index(names, "completion")
 		}
 		if at < 0 && (asked || must) {
 			return 0, &Error{File: path, Line: 1, Msg: spell.Unknown("column", name, "the first line", names), Fix: "name it in the recipe, data.columns: {" + key + ": ...}"}

@@ -30,7 +30,7 @@ type jsonRow struct {
 
 func readJSONL(path string, o *ReadOptions, add func(line int, r raw) error) error {
 	return eachLine(path, func(line int, b []byte) error {
-		r, err := jsonRowOf(b, o.Columns)
+		r, err := jsonRowOf(b, o)
 		if err != nil {
 			return &Error{File: path, Line: line, Msg: err.Error()}
 		}
@@ -73,9 +73,13 @@ func eachLine(path string, f func(line int, b []byte) error) error {
 }
 
 // jsonRowOf reads one line.
-func jsonRowOf(b []byte, c Columns) (raw, error) {
+func jsonRowOf(b []byte, o *ReadOptions) (raw, error) {
 	var r raw
+	c := o.Columns
 	b, err := renamed(b, c)
+	if err == nil && o.Answers {
+		b, err = answered(b)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -93,8 +97,13 @@ func jsonRowOf(b []byte, c Columns) (raw, error) {
 	}
 	r.label = j.Label
 	switch {
+	case j.Text != "" && j.Label != nil && j.Completion != nil:
+		return r, errors.New("the row has a label and a completion, want one")
 	case j.Text != "":
 		r.text = j.Text
+		if r.label == nil {
+			r.label = j.Completion
+		}
 	case j.Prompt != "":
 		r.text, r.label = j.Prompt, j.Completion
 	default:
@@ -159,4 +168,23 @@ func renamed(b []byte, c Columns) ([]byte, error) {
 		out[f.to] = v
 	}
 	return json.Marshal(out)
+}
+
+// answered makes text of answers that are JSON, as they stand.
+func answered(b []byte) ([]byte, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil || all == nil {
+		return nil, fmt.Errorf("not a JSON object: %.40s", b)
+	}
+	changed := false
+	for _, name := range []string{"label", "completion"} {
+		if v := all[name]; len(v) > 0 && (v[0] == '{' || v[0] == '[') {
+			all[name], _ = json.Marshal(string(v))
+			changed = true
+		}
+	}
+	if !changed {
+		return b, nil
+	}
+	return json.Marshal(all)
 }

@@ -42,6 +42,7 @@ type ReadOptions struct {
 	Split    string   // goes into the ids that are made here
 	Labels   []string // nil = any label passes, unread
 	NeedGold bool     // a row without a label is a mistake
+	Answers  bool     // labels are answers: any text, or JSON
 	Columns  Columns
 }
 
@@ -137,12 +138,19 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 	case len(r.text) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
 	}
-	if r.label != nil && o.Labels != nil {
+	if r.label != nil && o.Answers {
+		row.Gold, row.Answer = 0, *r.label
+		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
+			return row, fmt.Errorf("the answer is not valid UTF-8, or longer than %d bytes", maxText)
+		}
+	} else if r.label != nil && o.Labels != nil {
 		if row.Gold = slices.Index(o.Labels, *r.label); row.Gold < 0 {
 			return row, errors.New(spell.Unknown("label", *r.label, "the row", o.Labels))
 		}
 	}
-	if row.Gold < 0 && o.NeedGold {
+	if row.Gold < 0 && o.NeedGold && o.Answers {
+		return row, errors.New("a test row needs a gold answer (\"completion\")")
+	} else if row.Gold < 0 && o.NeedGold {
 		return row, errors.New("a test row needs a gold label")
 	}
 	return row, nil

@@ -17,6 +17,8 @@ type Row struct {
 	Gold  int    // index of the gold label; -1 = none
 	Group string // rows of one group stay together in a split; "" = the row is by itself
 
+	Answer string // gold answer of a task that is answered with text; Gold is then 0
+
 	File string // where it was read
 	Line int    // 0 = the file as a whole
 }
@@ -61,6 +63,9 @@ func (s *Set) Sum() {
 	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {
 		for _, row := range *p.rows {
 			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
+			if row.Answer != "" {
+				fmt.Fprintf(h, "answer %q\n", row.Answer)
+			}
 		}
 	}
 	s.Hash = hex.EncodeToString(h.Sum(nil))

@@ -83,7 +83,7 @@ func (s *Set) Tidy(o TidyOptions) {
 	for _, p := range s.parts() {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
-			row.Text = mask(row.Text, &s.Report)
+			row.Text, row.Answer = mask(row.Text, &s.Report), mask(row.Answer, &s.Report)
 			chars, l := utf8.RuneCountInString(row.Text), same.look(row.Text)
 			switch first, where := same.find(l); {
 			case o.MinChars > 0 && chars < o.MinChars:
@@ -93,7 +93,7 @@ func (s *Set) Tidy(o TidyOptions) {
 			case where != "":
 				reason := "repeats a " + where + " text"
 				s.Report.LeaveOut(p.name, reason, 1, row.ID)
-				if row.Gold >= 0 && first.Gold >= 0 && row.Gold != first.Gold {
+				if row.Gold >= 0 && first.Gold >= 0 && (row.Gold != first.Gold || row.Answer != first.Answer) {
 					s.Report.Unsure++
 				}
 			default:

@@ -1,0 +1,312 @@
+package distill
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
+)
+
+// AnswerSummary is what summary.json holds of a task that is answered with text.
+type AnswerSummary struct {
+	Main     string       `json:"main"` // the metric that retention, over_baseline and the quantised files are measured by
+	Teacher  AnswerScores `json:"teacher"`
+	Student  AnswerScores `json:"student"`
+	Baseline AnswerScores `json:"baseline"` // the answer of the most similar training row
+	Labels   string       `json:"labels,omitempty"`
+}
+
+// answerRows is how many test rows the speeds are measured on.
+const answerRows = 16
+
+// scores compares answers with the test rows' gold ones.
+func (w *answerWork) scores(got []string) AnswerScores {
+	gold := make([]string, len(w.j.data.Test))
+	for i, r := range w.j.data.Test {
+		gold[i] = r.Answer
+	}
+	if w.rule == nil {
+		return scoreText(got, gold, w.j.recipe.Train.Seed)
+	}
+	return scoreFields(got, gold, func(text string) bool {
+		m := w.rule.NewMatcher()
+		return m.Accept([]byte(text)) && m.Complete()
+	}, w.j.recipe.Train.Seed)
+}
+
+// metric is one of a model's metrics by its name in gates.
+func (s *AnswerScores) metric(name string) (float64, bool) {
+	of := func(i *Interval) (float64, bool) {
+		if i == nil {
+			return 0, false
+		}
+		return i.Mean, true
+	}
+	all, fields := s.Fields[""]
+	switch name {
+	case "exact":
+		return s.Exact.Mean, true
+	case "token_f1":
+		return of(s.TokenF1)
+	case "rouge_l":
+		return of(s.RougeL)
+	case "field_f1":
+		return of(s.FieldF1)
+	case "field_precision":
+		return all.Precision(), fields
+	case "field_recall":
+		return all.Recall(), fields
+	case "valid":
+		if s.Valid == nil {
+			return 0, false
+		}
+		return *s.Valid, true
+	case "perplexity":
+		return s.Perplexity, s.Perplexity > 0
+	}
+	return 0, false
+}
+
+// eval lets the written student, reopened, answer the test rows, and holds it against gold, teacher and baseline.
+func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
+	j := w.j
+	test, texts := j.data.Test, make([]string, len(j.data.Test))
+	teach, cut := make([]string, len(test)), 0
+	for i, r := range test {
+		texts[i], teach[i] = r.Text, w.answers[r.ID].Answer
+		if w.answers[r.ID].Cut {
+			cut++
+		}
+	}
+	m, student, err := w.openStudent(j.modelPath(""))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	got, gotCut, err := w.answerAll(ctx, student, texts)
+	if err != nil {
+		return err
+	}
+	s := &AnswerSummary{Main: w.main, Teacher: w.scores(teach), Student: w.scores(got), Baseline: w.scores(w.nearest(texts))}
+	s.Teacher.Cut, s.Student.Cut = cut, gotCut
+	if w.packed.Tokens > 0 {
+		s.Labels = w.packed.String()
+	}
+	result := func(name string, a AnswerScores) ModelResult {
+		return ModelResult{Name: name, Scores: Scores{Accuracy: a.Exact.Mean, CI95: a.Exact.CI95, Rows: a.Rows}}
+	}
+	same := make([]bool, len(test))
+	for i := range test {
+		same[i] = got[i] == teach[i]
+	}
+	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Teacher: result(j.teacher.Name, s.Teacher), Student: result("model.gguf", s.Student),
+		Baseline: result("", s.Baseline).Scores, Agreement: rate(same), Answers: s,
+		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
+		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	sum.Teacher.Bytes = j.teacher.Bytes
+	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
+		return err
+	}
+	if err := w.withTeacher(ctx, sum, student, texts); err != nil {
+		return err
+	}
+	sum.Metrics = map[string]float64{"agreement": sum.Agreement, "size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS}
+	for _, name := range taskTypes[j.recipe.Task.Type].metrics {
+		if v, ok := s.Student.metric(name); ok {
+			sum.Metrics[name] = v
+		}
+	}
+	of := func(s *AnswerScores) float64 { v, _ := s.metric(w.main); return v }
+	sum.Metrics["retention"], sum.Metrics["over_baseline"] = of(&s.Student)/of(&s.Teacher), of(&s.Student)-of(&s.Baseline)
+	sum.judge(j.recipe.Eval.Gates)
+	return w.writeAnswers("answers.jsonl", got, teach)
+}
+
+// openStudent opens a student's file with the task that it holds.
+func (w *answerWork) openStudent(path string) (*engine.Model, *engine.Answerer, error) {
+	m, err := engine.Open(path, engine.WithThreads(w.j.opt.Threads), engine.WithLevel(w.j.level))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := m.NewAnswerer(engine.TextTask{})
+	if err != nil {
+		m.Close()
+		return nil, nil, err
+	}
+	return m, a, nil
+}
+
+// answerAll asks a model about all texts, with progress, and counts the answers that did not end.
+func (w *answerWork) answerAll(ctx context.Context, a *engine.Answerer, texts []string) (got []string, cut int, err error) {
+	err = a.Answers(ctx, texts, engine.Gen{}, func(i int, one engine.Answer) error {
+		if got = append(got, one.Text); one.Reason == engine.ReasonLength {
+			cut++
+		}
+		w.j.event(Event{Stage: "eval", Step: i + 1, Total: len(texts)})
+		return nil
+	})
+	return got, cut, err
+}
+
+// withTeacher measures what needs both models: perplexities of the gold answers, and speeds, in turn on the same rows.
+func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string) error {
+	m, teacher, err := w.openTeacher()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	s := sum.Answers
+	w.j.event(Event{Stage: "eval", Msg: "perplexity of teacher and student"})
+	if s.Student.Perplexity, err = w.perplexity(ctx, student); err != nil {
+		return err
+	}
+	if s.Teacher.Perplexity, err = w.perplexity(ctx, teacher); err != nil {
+		return err
+	}
+	w.j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
+	texts = texts[:min(len(texts), answerRows)]
+	speed := func(a *engine.Answerer) (float64, error) {
+		start := time.Now()
+		err := a.Answers(ctx, texts, engine.Gen{}, func(int, engine.Answer) error { return nil })
+		return float64(len(texts)) / time.Since(start).Seconds(), err
+	}
+	var fast, slow []float64
+	for range speedRounds {
+		for _, one := range []struct {
+			a  *engine.Answerer
+			to *[]float64
+		}{{student, &fast}, {teacher, &slow}} {
+			v, err := speed(one.a)
+			if err != nil {
+				return err
+			}
+			*one.to = append(*one.to, v)
+		}
+	}
+	slices.Sort(fast)
+	slices.Sort(slow)
+	sum.Student.RowsPerS, sum.Teacher.RowsPerS = fast[speedRounds/2], slow[speedRounds/2]
+	return nil
+}
+
+// perplexity of the gold answers a token, the end of the turn included; 0 = it is no number.
+func (w *answerWork) perplexity(ctx context.Context, a *engine.Answerer) (float64, error) {
+	var texts, gold []string
+	for _, r := range w.j.data.Test {
+		texts, gold = append(texts, r.Text), append(gold, r.Answer)
+	}
+	lp, count, err := a.LogProbs(ctx, texts, gold)
+	if err != nil {
+		return 0, err
+	}
+	sum, tokens := 0.0, 0
+	for i := range lp {
+		sum, tokens = sum+lp[i], tokens+count[i]
+	}
+	p := kernels.Exp(-sum / float64(max(1, tokens)))
+	if !finite(p) {
+		p = 0
+	}
+	return p, nil
+}
+
+// answerRecord is one line of eval/answers.jsonl and, without the teacher, of eval/answers.FORMAT.jsonl.
+type answerRecord struct {
+	ID      string `json:"id"`
+	Gold    string `json:"gold"`
+	Student string `json:"student"`
+	Teacher string `json:"teacher,omitempty"`
+}
+
+func (w *answerWork) writeAnswers(name string, got, teach []string) error {
+	var b []byte
+	for i, r := range w.j.data.Test {
+		line := answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
+		if teach != nil {
+			line.Teacher = teach[i]
+		}
+		text, err := json.Marshal(line)
+		if err != nil {
+			return err
+		}
+		b = append(append(b, text...), '\n')
+	}
+	return writeFile(w.j.opt.FS, filepath.Join(w.j.dir, "eval", name), b)
+}
+
+// score lets the file of a format answer the test rows.
+func (w *answerWork) score(ctx context.Context, path, format string) (float64, error) {
+	m, a, err := w.openStudent(path)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	texts := make([]string, len(w.j.data.Test))
+	for i, r := range w.j.data.Test {
+		texts[i] = r.Text
+	}
+	got, _, err := w.answerAll(ctx, a, texts)
+	if err != nil {
+		return 0, err
+	}
+	s := w.scores(got)
+	v, _ := s.metric(w.main)
+	return v, w.writeAnswers("answers."+format+".jsonl", got, nil)
+}
+
+// nearest is the baseline: each text gets the answer of the training row that shares most words with it, counted by how
+// rare they are (cosine of tf-idf); the first of equals.
+func (w *answerWork) nearest(texts []string) []string {
+	train := w.j.data.Train
+	docs, seen := make([]map[string]float64, len(train)), map[string]int{}
+	bag := func(text string) map[string]float64 {
+		b := map[string]float64{}
+		for _, word := range answerWords(text) {
+			b[word]++
+		}
+		return b
+	}
+	rows := map[string][]int{} // by word
+	for i, r := range train {
+		docs[i] = bag(r.Text)
+		for _, word := range sortedKeys(docs[i]) {
+			seen[word]++
+			rows[word] = append(rows[word], i)
+		}
+	}
+	weigh := func(b map[string]float64) {
+		norm := 0.0
+		for _, word := range sortedKeys(b) {
+			b[word] *= kernels.Log(float64(len(train)+1) / float64(seen[word]+1))
+			norm += float64(b[word] * b[word])
+		}
+		if norm > 0 {
+			for word := range b {
+				b[word] /= math.Sqrt(norm)
+			}
+		}
+	}
+	for _, d := range docs {
+		weigh(d)
+	}
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		b, like := bag(text), make([]float64, len(train))
+		weigh(b)
+		for _, word := range sortedKeys(b) {
+			for _, row := range rows[word] {
+				like[row] += float64(b[word] * docs[row][word])
+			}
+		}
+		r := train[argmax(like)]
+		if out[i] = r.Answer; r.Gold < 0 {
+			out[i] = w.answers[r.ID].Answer
+		}
+	}
+	return out
+}

@@ -1,0 +1,331 @@
+package distill
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+)
+
+// answerLine is one row of a shard of answers.
+type answerLine struct {
+	ID     string `json:"id"`
+	Answer string `json:"answer"`
+	Gold   bool   `json:"gold,omitempty"` // the row's own: the teacher was not asked
+	Cut    bool   `json:"cut,omitempty"`  // it did not end within task.max_tokens
+}
+
+const answerSchema = "freehold/answers/1"
+
+// answerShardRows is how many rows a shard of answers holds; an answer takes longer than a label.
+const answerShardRows = 32
+
+// packedTotals sums up the packed shards of a run.
+type packedTotals struct {
+	Tokens int
+	Bytes  int64
+	KL, P  float64
+}
+
+func (p *packedTotals) add(s *TopShard, bytes int) {
+	n := 0
+	for _, r := range s.Rows {
+		n += len(r.Rest)
+	}
+	if n > 0 {
+		p.KL = (p.KL*float64(p.Tokens) + s.Error.KL*float64(n)) / float64(p.Tokens+n)
+	}
+	p.P = max(p.P, s.Error.P)
+	p.Tokens += n
+	p.Bytes += int64(bytes)
+}
+
+// String is the figure for people.
+func (p *packedTotals) String() string {
+	return fmt.Sprintf("%d answer tokens at %.1f bytes; packing costs %.2g nats a token, no probability is off by more than %.2g", p.Tokens, float64(p.Bytes)/float64(max(1, p.Tokens)), p.KL, p.P)
+}
+
+// shards are the rows to label, cut: the training rows, and the test rows, by whose answers the teacher is judged.
+func (w *answerWork) shards() (parts [][]Row) {
+	rows := w.j.labelled()
+	for len(rows) > 0 {
+		n := min(len(rows), answerShardRows)
+		parts, rows = append(parts, rows[:n]), rows[n:]
+	}
+	return parts
+}
+
+// labelKey identifies the question that a shard answers: teacher, prompt, parameters, seed and rows.
+func (w *answerWork) labelKey(rows []Row) string {
+	r := w.j.recipe
+	seed := ""
+	if r.Teacher.Samples > 1 {
+		seed = strconv.FormatUint(r.Train.Seed, 10)
+	}
+	parts := []string{answerSchema, w.j.teacher.sha256, r.Task.Prompt, r.Task.System, string(w.schema), strconv.Itoa(r.Task.MaxTokens), r.Numeric,
+		strconv.Itoa(r.Teacher.Samples), strconv.FormatFloat(r.Teacher.Temperature, 'g', -1, 64), seed, strconv.Itoa(r.Train.TopLogits)}
+	for _, row := range rows {
+		if parts = append(parts, row.ID, row.Text); !w.asked[row.ID] {
+			parts = append(parts, "gold", row.Answer)
+		}
+	}
+	return hashOf(parts...)
+}
+
+func (w *answerWork) missing() (missing, all int) {
+	for s, rows := range w.shards() {
+		if _, _, _, err := w.find(s, rows); err != nil {
+			missing++
+		}
+		all++
+	}
+	return missing, all
+}
+
+// find reads shard s of this run (dir = "") or of another that asked the same. The error is about this run's shard.
+func (w *answerWork) find(s int, rows []Row) (lines []answerLine, top []byte, dir string, err error) {
+	j := w.j
+	key := w.labelKey(rows)
+	if lines, top, err = w.readShard(filepath.Join(j.dir, "labels"), s, key, rows); err == nil {
+		return lines, top, "", nil
+	}
+	runs, readErr := os.ReadDir(j.opt.RunsDir)
+	if readErr != nil {
+		return nil, nil, "", err
+	}
+	for _, run := range runs {
+		if other := filepath.Join(j.opt.RunsDir, run.Name(), "labels"); run.IsDir() && run.Name() != filepath.Base(j.dir) {
+			if lines, top, err := w.readShard(other, s, key, rows); err == nil {
+				return lines, top, other, nil
+			}
+		}
+	}
+	return nil, nil, "", err
+}
+
+func topPath(dir string, s int) string { return filepath.Join(dir, fmt.Sprintf("shard-%05d.top", s)) }
+
+// readShard reads a shard's answers and, where the loss needs it, the packed probabilities beside it.
+func (w *answerWork) readShard(dir string, s int, key string, rows []Row) ([]answerLine, []byte, error) {
+	path := shardPath(dir, s)
+	h, lines, err := readLines[answerLine](path, answerSchema, key, len(rows))
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, r := range rows {
+		if lines[i].ID != r.ID {
+			return nil, nil, fmt.Errorf("%s: line %d is of row %.40q, want %.40q", path, i+2, lines[i].ID, r.ID)
+		}
+	}
+	if !w.needsTop() {
+		return lines, nil, nil
+	}
+	b, err := os.ReadFile(topPath(dir, s))
+	if err != nil {
+		return nil, nil, err
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != h.Top {
+		return nil, nil, fmt.Errorf("%s: sha256 is %x, %s says %.64q", topPath(dir, s), sum, filepath.Base(path), h.Top)
+	}
+	return lines, b, nil
+}
+
+// writeShard publishes a shard: the packed file first, for the other names its hash.
+func (w *answerWork) writeShard(s int, rows []Row, lines []answerLine, top []byte) error {
+	dir := filepath.Join(w.j.dir, "labels")
+	h := shardHeader{Schema: answerSchema, Key: w.labelKey(rows)}
+	if top != nil {
+		if err := writeFile(w.j.opt.FS, topPath(dir, s), top); err != nil {
+			return err
+		}
+		sum := sha256.Sum256(top)
+		h.Top = hex.EncodeToString(sum[:])
+	}
+	return writeLines(w.j, shardPath(dir, s), h, lines)
+}
+
+// label asks the teacher about the rows and keeps its answers in hashed shards. Shards that are whole are not asked for
+// again.
+func (w *answerWork) label(ctx context.Context) error {
+	j := w.j
+	if err := os.MkdirAll(filepath.Join(j.dir, "labels"), 0o777); err != nil {
+		return err
+	}
+	w.answers, w.top, w.packed = map[string]answerLine{}, map[string]*TopRow{}, packedTotals{}
+	keep := func(s int, lines []answerLine, top []byte) error {
+		for _, l := range lines {
+			w.answers[l.ID] = l
+		}
+		if top == nil {
+			return nil
+		}
+		shard, err := ParseTopShard(topPath(filepath.Join(j.dir, "labels"), s), top)
+		if err == nil && len(shard.Rows) != len(lines) {
+			err = fmt.Errorf("%s: holds %d rows, want %d", topPath(filepath.Join(j.dir, "labels"), s), len(shard.Rows), len(lines))
+		}
+		if err != nil {
+			return err
+		}
+		for i, l := range lines {
+			w.top[l.ID] = &shard.Rows[i]
+		}
+		w.packed.add(shard, len(top))
+		return nil
+	}
+	var todo []int
+	shards := w.shards()
+	for s, rows := range shards {
+		lines, top, dir, err := w.find(s, rows)
+		if err == nil {
+			err = keep(s, lines, top)
+		}
+		if err == nil && dir != "" {
+			if err := w.writeShard(s, rows, lines, top); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			if !os.IsNotExist(err) {
+				j.warn(fmt.Sprintf("labelling again: %v", err))
+			}
+			todo = append(todo, s)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	m, a, err := w.openTeacher()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	start, fresh, total := time.Now(), 0, len(j.labelled())
+	for _, s := range todo {
+		rows := shards[s]
+		done := len(w.answers)
+		lines, err := w.ask(ctx, a, rows, func(n int) {
+			rate := float64(fresh+n) / time.Since(start).Seconds()
+			j.event(Event{Stage: "label", Step: done + n, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-done-n, rate)})
+		})
+		var top []byte
+		if err == nil && w.needsTop() {
+			top, err = w.scoreTop(ctx, m, a, rows, lines)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ErrInterrupted
+			}
+			return err
+		}
+		if err := w.writeShard(s, rows, lines, top); err != nil {
+			return err
+		}
+		if err := keep(s, lines, top); err != nil {
+			return err
+		}
+		fresh += len(rows)
+		rate := float64(fresh) / time.Since(start).Seconds()
+		j.event(Event{Stage: "label", Step: len(w.answers), Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-len(w.answers), rate)})
+	}
+	if w.needsTop() {
+		j.event(Event{Stage: "label", Step: total, Total: total, Msg: w.packed.String()})
+	}
+	return nil
+}
+
+// openTeacher opens the teacher for the task.
+func (w *answerWork) openTeacher() (*engine.Model, *engine.Answerer, error) {
+	numeric := engine.Normal
+	if w.j.recipe.Numeric == "reference" {
+		numeric = engine.Reference
+	}
+	m, err := engine.Open(w.j.teacher.path, engine.WithThreads(w.j.opt.Threads), engine.WithLevel(w.j.level), engine.WithNumeric(numeric))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := m.NewAnswerer(w.task())
+	if err != nil {
+		m.Close()
+		return nil, nil, err
+	}
+	return m, a, nil
+}
+
+// ask gets the teacher's answers to the rows that it is asked about, of several samples the one that it holds likeliest
+// a token, and the gold ones of the others.
+func (w *answerWork) ask(ctx context.Context, a *engine.Answerer, rows []Row, progress func(done int)) ([]answerLine, error) {
+	r := w.j.recipe
+	lines := make([]answerLine, len(rows))
+	var texts []string
+	var at []int
+	for i, row := range rows {
+		lines[i] = answerLine{ID: row.ID, Answer: row.Answer, Gold: true}
+		if w.asked[row.ID] {
+			texts, at = append(texts, row.Text), append(at, i)
+		}
+	}
+	best := make([]float64, len(texts))
+	for n := range r.Teacher.Samples {
+		g := engine.Gen{Temperature: r.Teacher.Temperature, Seed: r.Train.Seed, Sequence: uint32(n)}
+		got, sample := make([]string, len(texts)), make([]answerLine, len(texts))
+		err := a.Answers(ctx, texts, g, func(i int, one engine.Answer) error {
+			got[i] = one.Text
+			sample[i] = answerLine{ID: rows[at[i]].ID, Answer: one.Text, Cut: one.Reason == engine.ReasonLength}
+			progress((n*len(rows) + at[i]) / r.Teacher.Samples)
+			return nil
+		})
+		sums, tokens := make([]float64, len(texts)), make([]int, len(texts))
+		if err == nil && r.Teacher.Samples > 1 {
+			sums, tokens, err = a.LogProbs(ctx, texts, got)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i, line := range sample {
+			old, score := lines[at[i]], sums[i]/float64(max(1, tokens[i]))
+			if n == 0 || old.Cut && !line.Cut || old.Cut == line.Cut && score > best[i] {
+				lines[at[i]], best[i] = line, score
+			}
+		}
+	}
+	return lines, nil
+}
+
+// scoreTop reads each training row's answer with the teacher and packs what it held likely at every token. Rows that are
+// only tested on, and cut answers, have none.
+func (w *answerWork) scoreTop(ctx context.Context, m *engine.Model, a *engine.Answerer, rows []Row, lines []answerLine) ([]byte, error) {
+	vocab := m.Spec.Vocab
+	k := min(w.j.recipe.Train.TopLogits, vocab)
+	shard := &TopShard{Key: w.labelKey(rows), Vocab: vocab, K: k, Rows: make([]TopRow, len(rows))}
+	var texts, answers []string
+	var at []int
+	for i, r := range rows {
+		if !w.learnt[r.ID] || lines[i].Cut {
+			continue
+		}
+		prompt, reply := a.Pair(nil, r.Text, lines[i].Answer)
+		if n := len(prompt) + len(reply); n > m.Context() {
+			return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("prompt and answer have %d tokens, the teacher's context is %d", n, m.Context()), Fix: "shorten the row"}
+		}
+		n := len(reply)
+		shard.Rows[i] = TopRow{make([]int32, n*k), make([]float32, n*k), make([]float32, n)}
+		texts, answers, at = append(texts, r.Text), append(answers, lines[i].Answer), append(at, i)
+	}
+	tmp := make([]float32, vocab)
+	err := a.Read(ctx, texts, answers, func(i, t int, logits []float32) error {
+		topOf(m.Level(), &shard.Rows[at[i]], t, k, logits, tmp)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b, err := shard.Encode()
+	return b, errors.Join(err, ctx.Err())
+}

@@ -1,0 +1,275 @@
+package distill
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/engine/grammar"
+	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/token"
+)
+
+// What the types of task have in common that are answered with text.
+var (
+	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha"}
+	answerLosses  = []string{"ce", "mixed_topk", "topk_forward_kl", "topk_rest_kl"}
+	answerMetrics = []string{"agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"}
+)
+
+// fillAnswers puts in what a recipe does not say.
+func fillAnswers(r *Recipe, said func(path ...string) bool) {
+	r.Student.Head, r.Teacher.Calibration = "", ""
+	if !said("train", "loss") {
+		r.Train.Loss = "mixed_topk"
+	}
+	if !said("task", "max_tokens") {
+		r.Task.MaxTokens = 256
+	}
+	if !said("teacher", "samples") {
+		r.Teacher.Samples = 1
+	}
+	if r.Teacher.Samples != 1 && !said("teacher", "temperature") {
+		r.Teacher.Temperature = 1
+	}
+	if r.Train.Loss != "ce" && !said("train", "top_logits") {
+		r.Train.TopLogits = 32
+	}
+	if r.Train.Loss == "mixed_topk" && !said("train", "alpha") {
+		r.Train.Alpha = 0.5
+	}
+}
+
+func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
+	whole := func(v, hi int, path ...string) {
+		if v < 1 || v > hi {
+			errs = append(errs, at(fmt.Sprintf("%s.%s is %d, want 1 to %d", path[0], path[1], v, hi), path...))
+		}
+	}
+	if p := r.Student.Prompt; p != "" && strings.Count(p, "{text}") != 1 {
+		errs = append(errs, at(fmt.Sprintf("student.prompt holds {text} %d times, want once", strings.Count(p, "{text}")), "student", "prompt"))
+	}
+	whole(r.Task.MaxTokens, 1<<20, "task", "max_tokens")
+	whole(r.Teacher.Samples, 64, "teacher", "samples")
+	if r.Teacher.Samples > 1 && !(r.Teacher.Temperature > 0 && r.Teacher.Temperature <= 100) {
+		errs = append(errs, at(fmt.Sprintf("teacher.temperature is %v, want above 0 to 100", r.Teacher.Temperature), "teacher", "temperature"))
+	}
+	if r.Teacher.Samples == 1 && r.Teacher.Temperature != 0 {
+		errs = append(errs, at("teacher.temperature is for several samples; one is the likeliest token by token", "teacher", "temperature"))
+	}
+	if r.Train.Loss == "ce" && (r.Train.TopLogits != 0 || r.Train.Alpha != 0) {
+		errs = append(errs, at("train.loss is ce, which learns from the answers alone; leave train.top_logits and train.alpha out", "train", "loss"))
+	} else if r.Train.Loss != "ce" {
+		whole(r.Train.TopLogits, maxTopK, "train", "top_logits")
+	}
+	if r.Train.Alpha < 0 || r.Train.Alpha > 1 || r.Train.Alpha != 0 && r.Train.Loss != "mixed_topk" {
+		errs = append(errs, at(fmt.Sprintf("train.alpha is %v, want 0 to 1, with loss: mixed_topk alone", r.Train.Alpha), "train", "alpha"))
+	}
+	if r.Train.Loss == "topk_rest_kl" && r.Train.Temperature != 1 {
+		errs = append(errs, at("train.temperature is not 1, and what topk_rest_kl leaves out is known at 1 alone", "train", "temperature"))
+	}
+	return errs
+}
+
+// answerWork: the student learns to give answers, gold where rows have them and the teacher's elsewhere, and what the
+// teacher holds likely at each of their tokens.
+type answerWork struct {
+	j       *Job
+	main    string           // metric that retention, the baseline's distance and the quantised files are measured by
+	schema  []byte           // nil = any text
+	rule    *grammar.Grammar // of schema
+	asked   map[string]bool  // rows that the teacher answers: those without a gold answer, and all test rows
+	learnt  map[string]bool  // training rows
+	answers map[string]answerLine
+	top     map[string]*TopRow // by row id; nil = the loss needs none
+	packed  packedTotals
+}
+
+func newAnswerWork(j *Job, main string) (*answerWork, error) {
+	w := &answerWork{j: j, main: main, asked: map[string]bool{}, learnt: map[string]bool{}}
+	for _, r := range j.data.Train {
+		w.asked[r.ID], w.learnt[r.ID] = r.Gold < 0, true
+	}
+	for _, r := range j.data.Test {
+		w.asked[r.ID] = true
+	}
+	return w, nil
+}
+
+func (w *answerWork) key() string { return string(w.schema) }
+
+// needsTop tells whether the loss learns from the teacher's probabilities.
+func (w *answerWork) needsTop() bool { return w.j.recipe.Train.Loss != "ce" }
+
+func (w *answerWork) task() engine.TextTask {
+	t := w.j.recipe.Task
+	return engine.TextTask{Prompt: t.Prompt, System: t.System, Schema: w.schema, MaxTokens: t.MaxTokens}
+}
+
+// own is the task as the student reads it.
+func (w *answerWork) own() engine.TextTask {
+	t := w.task()
+	if p := w.j.recipe.Student.Prompt; p != "" {
+		t.Prompt, t.System = p, ""
+	}
+	return t
+}
+
+// read puts the student's prompt around a row's text and its answer after it: that of the labels, or before they are there the gold one.
+func (w *answerWork) read(f *gguf.File, r *reading) error {
+	m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(w.j.level))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a, err := m.NewAnswerer(w.own())
+	if err != nil {
+		return err
+	}
+	r.pair = func(t *tokenizer, row Row) (prompt, reply []int32) {
+		answer := row.Answer
+		if known, ok := w.answers[row.ID]; ok && row.Gold < 0 {
+			answer = known.Answer
+		}
+		return a.Pair(t, row.Text, answer)
+	}
+	r.encode = func(t *tokenizer, row Row) []int32 {
+		prompt, reply := r.pair(t, row)
+		return append(prompt, reply...)
+	}
+	return nil
+}
+
+// check refuses gold answers that are never reached, prompts that leave no room for an answer, and a student whose tokens
+// are not the teacher's, where it should learn from the teacher's probabilities of them.
+func (w *answerWork) check(r *reading) error {
+	j, max := w.j, w.j.recipe.Task.MaxTokens
+	room := min(j.base.spec.Context, j.teacher.spec.Context)
+	for _, rows := range [][]Row{j.data.Train, j.data.Test} {
+		for _, row := range rows {
+			prompt, reply := r.pair(r.base, row)
+			if row.Gold >= 0 && len(reply) > max {
+				return &DataError{File: row.File, Line: row.Line, Msg: fmt.Sprintf("the answer has %d tokens with the end of the turn, task.max_tokens is %d", len(reply), max), Fix: "raise task.max_tokens or shorten the answer"}
+			}
+			if room > 0 && len(prompt)+max > room {
+				return &DataError{File: row.File, Line: row.Line, Msg: fmt.Sprintf("the prompt has %d tokens and the answer up to %d (task.max_tokens), the context %d", len(prompt), max, room), Fix: "shorten the row or lower task.max_tokens"}
+			}
+		}
+	}
+	if !w.needsTop() || j.teacher.sha256 == j.base.sha256 {
+		return nil
+	}
+	return w.sameVocabulary(r)
+}
+
+// sameVocabulary compares the teacher's encodings of the rows with the student's, and the tokens themselves.
+func (w *answerWork) sameVocabulary(r *reading) error {
+	j := w.j
+	f, err := gguf.Open(j.teacher.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	v, err := models.Vocabulary(f)
+	if err != nil {
+		return err
+	}
+	t, err := token.New(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	differ := func(what string) error {
+		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("train.loss %s learns from the teacher's probabilities of tokens, but %s and %s have other tokens: %s; take loss: ce, which learns from the answers, or a student from a model of the teacher's family",
+			j.recipe.Train.Loss, j.teacher.Name, j.base.Name, what)}
+	}
+	for id := range int32(min(t.Size(), r.base.Size())) {
+		if a, b := t.Text(id), r.base.Text(id); a != b {
+			return differ(fmt.Sprintf("token %d is %.40q and %.40q", id, a, b))
+		}
+	}
+	for _, row := range j.data.Train {
+		for _, text := range []string{row.Text, row.Answer} {
+			opt := token.EncodeOptions{}
+			if !slices.Equal(t.Encode(nil, text, opt), r.base.Encode(nil, text, opt)) {
+				return differ(fmt.Sprintf("%.60q is encoded differently", text))
+			}
+		}
+	}
+	return nil
+}
+
+func (w *answerWork) shape(*Prune) {}
+
+// write keeps prompt, schema and length.
+func (w *answerWork) write(b *Base) error {
+	t, meta := w.own(), metaList(b.Meta)
+	meta.Set(engine.KeyTaskPrompt, t.Prompt)
+	if t.System != "" {
+		meta.Set(engine.KeyTaskSystem, t.System)
+	}
+	if t.Schema != nil {
+		meta.Set(engine.KeyTaskSchema, string(t.Schema))
+	}
+	meta.Set(engine.KeyTaskMaxTokens, uint32(t.MaxTokens))
+	b.Meta = meta
+	return nil
+}
+
+// examples are the rows whose answer came to an end, with the teacher's tokens mapped to the student's; those that the
+// student does not have are left out of the teacher's list.
+func (w *answerWork) examples(read *reading) ([]Example, error) {
+	j := w.j
+	var ex []Example
+	for _, r := range j.data.Train {
+		line := w.answers[r.ID]
+		if line.Cut {
+			continue
+		}
+		prompt, reply := read.pair(read.base, r)
+		if n := len(prompt) + len(reply); n > j.recipe.Train.MaxTokens {
+			return nil, j.tooLong(r, n)
+		}
+		all := read.small(append(prompt, reply...))
+		n := len(all) - len(reply)
+		e := Example{ID: r.ID, Tokens: all[:len(all)-1], Answer: &AnswerTargets{Labels: all[n:]}}
+		if w.needsTop() {
+			row := w.top[r.ID]
+			if row == nil || len(row.Rest) != len(reply) {
+				return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the answer's %d tokens after the student's prompt are others after the teacher's", len(reply)), Fix: "end student.prompt as task.prompt ends, or take loss: ce"}
+			}
+			e.Answer.IDs, e.Answer.LogProbs = row.mapped(read.keep)
+		}
+		ex = append(ex, e)
+	}
+	if len(ex) == 0 {
+		return nil, &DataError{File: j.recipe.file, Msg: "no answer of the teacher came to an end", Fix: "raise task.max_tokens"}
+	}
+	if cut := len(j.data.Train) - len(ex); cut > 0 {
+		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(j.data.Train), j.recipe.Task.MaxTokens))
+	}
+	return ex, nil
+}
+
+// mapped gives each token's entries by the ids of a trimmed vocabulary; nil = a whole one.
+func (t *TopRow) mapped(keep []int32) (ids [][]int32, lp [][]float32) {
+	n := len(t.Rest)
+	k := len(t.IDs) / max(1, n)
+	for i := range n {
+		one, p := make([]int32, 0, k), make([]float32, 0, k)
+		for e := i * k; e < i*k+k; e++ {
+			id, ok := t.IDs[e], true
+			if keep != nil {
+				var at int
+				at, ok = slices.BinarySearch(keep, id)
+				id = int32(at)
+			}
+			if ok {
+				one, p = append(one, id), append(p, t.LogProbs[e])
+			}
+		}
+		ids, lp = append(ids, one), append(lp, p)
+	}
+	return ids, lp
+}

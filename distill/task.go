@@ -1,0 +1,73 @@
+package distill
+
+import (
+	"context"
+	"slices"
+
+	"github.com/freehold-slm/freehold/models/gguf"
+)
+
+// taskType is what one type of task brings: its keys of a recipe, its losses and metrics, and its part in a job. Each is
+// a file task_NAME.go with an entry in taskTypes; TestTaskTypes runs a job of each.
+type taskType struct {
+	keys    []string // of a recipe, among those that are not for every type
+	losses  []string // train.loss
+	metrics []string // that a gate may name
+	check   func(r *Recipe, at func(msg string, path ...string) error) []error
+	fill    func(r *Recipe, said func(path ...string) bool) // puts in what a recipe does not say; nil = nothing
+	work    func(j *Job) (work, error)
+}
+
+// taskTypes is filled by the init of each task_NAME.go.
+var taskTypes = map[string]taskType{}
+
+// TaskTypes lists the types of task that a recipe may name, sorted.
+func TaskTypes() []string { return sortedKeys(taskTypes) }
+
+// answers tells whether the recipe's task is answered with text.
+func (r *Recipe) answers() bool {
+	return slices.Contains(taskTypes[r.Task.Type].keys, "task.max_tokens")
+}
+
+// typedKeys are the keys that some types have and others do not.
+func typedKeys() []string {
+	var all []string
+	for _, name := range TaskTypes() {
+		all = append(all, taskTypes[name].keys...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func typesWith(key string) (types []string) {
+	for _, name := range TaskTypes() {
+		if slices.Contains(taskTypes[name].keys, key) {
+			types = append(types, name)
+		}
+	}
+	return types
+}
+
+// work is a task's part in the stages of one job.
+type work interface {
+	// label asks the teacher for what is not yet in the run's shards, and keeps what it said for the later stages.
+	label(ctx context.Context) error
+	// missing counts the shards that are not there yet, and all.
+	missing() (missing, all int)
+	// read fills in how rows become the student's tokens, after newReading has opened the base's tokenizer.
+	read(f *gguf.File, r *reading) error
+	// check refuses, before anything is labelled, what later stages would.
+	check(r *reading) error
+	// shape says what the student has beside its layers.
+	shape(p *Prune)
+	// write keeps the task in the student's file, where engine finds it.
+	write(b *Base) error
+	// examples are the training rows with what is to be learnt from them.
+	examples(r *reading) ([]Example, error)
+	// eval measures the written student and fills sum.
+	eval(ctx context.Context, sum *Summary) error
+	// score measures the student's file of a format by the task's first metric.
+	score(ctx context.Context, path, format string) (float64, error)
+	// key is what the answers rest on that the recipe names and does not hold.
+	key() string
+}

@@ -1,0 +1,152 @@
+package distill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/spell"
+)
+
+func init() {
+	taskTypes["classify"] = taskType{
+		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head"},
+		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
+		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
+		check:   checkClassify,
+		work:    func(j *Job) (work, error) { return &classifyWork{j: j}, nil },
+	}
+}
+
+// checkClassify holds labels and their words against each other.
+func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
+	if len(r.Task.Labels) < 2 {
+		errs = append(errs, at(fmt.Sprintf("task.labels has %d labels, want at least 2", len(r.Task.Labels)), "task", "labels"))
+	}
+	for i, l := range r.Task.Labels {
+		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
+			errs = append(errs, at(fmt.Sprintf("label %q in task.labels is empty or given twice", l), "task", "labels"))
+		}
+	}
+	for _, l := range sortedKeys(r.Task.Words) {
+		if !slices.Contains(r.Task.Labels, l) {
+			errs = append(errs, at(spell.Unknown("label", l, "task.words", r.Task.Labels), "task", "words", l))
+		} else if len(r.Task.Words[l]) == 0 || slices.Contains(r.Task.Words[l], "") {
+			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
+		}
+	}
+	return errs
+}
+
+// classifyWork: the teacher gives probabilities of the labels, and the student learns to give the same.
+type classifyWork struct {
+	j      *Job
+	labels Labels
+	cal    *engine.Calibration
+}
+
+func (w *classifyWork) key() string { return "" }
+
+func (w *classifyWork) label(ctx context.Context) (err error) {
+	if w.labels, err = w.j.label(ctx, w.j.labelled()); err != nil {
+		return err
+	}
+	w.cal, err = w.j.calibration(w.j.data.Train, w.labels)
+	return err
+}
+
+func (w *classifyWork) missing() (missing, all int) {
+	rows := w.j.labelled()
+	for s := 0; s*shardRows < len(rows); s++ {
+		part := rows[s*shardRows : min(len(rows), (s+1)*shardRows)]
+		if _, _, err := w.j.findShard(s, part); err != nil {
+			missing++
+		}
+		all++
+	}
+	return missing, all
+}
+
+// read takes the text alone for a pooled head, the teacher's prompt around it for label words.
+func (w *classifyWork) read(f *gguf.File, r *reading) error {
+	j := w.j
+	r.encode = func(t *tokenizer, row Row) []int32 { return engine.EncodeText(t, row.Text) }
+	if j.recipe.Student.Head != "words" {
+		return nil
+	}
+	m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(j.level))
+	if err != nil {
+		return err
+	}
+	task := j.recipe.Task
+	c, err := m.NewClassifier(engine.Task{Labels: task.Labels, Prompt: task.Prompt, System: task.System, Words: task.Words})
+	if err != nil {
+		return err
+	}
+	if r.first, err = c.FirstTokens(); err != nil {
+		return err
+	}
+	r.encode = func(t *tokenizer, row Row) []int32 { return c.TokensWith(t, row.Text) }
+	return nil
+}
+
+func (w *classifyWork) check(*reading) error { return nil }
+
+func (w *classifyWork) shape(p *Prune) {
+	if w.j.recipe.Student.Head == "pooled" {
+		p.Labels = w.j.recipe.Task.Labels
+	}
+}
+
+// write keeps the prompt and the labels; a pooled head needs none.
+func (w *classifyWork) write(b *Base) error {
+	if w.j.recipe.Student.Head == "pooled" {
+		return nil
+	}
+	t, meta := w.j.recipe.Task, metaList(b.Meta)
+	meta.Set(engine.KeyTaskLabels, t.Labels)
+	meta.Set(engine.KeyTaskPrompt, t.Prompt)
+	if t.System != "" {
+		meta.Set(engine.KeyTaskSystem, t.System)
+	}
+	if t.Words != nil {
+		words, err := json.Marshal(t.Words)
+		if err != nil {
+			return err
+		}
+		meta.Set(engine.KeyTaskWords, string(words))
+	}
+	b.Meta = meta
+	return nil
+}
+
+// examples attaches the teacher's calibrated answers.
+func (w *classifyWork) examples(read *reading) ([]Example, error) {
+	j := w.j
+	ex := make([]Example, len(j.data.Train))
+	for i, r := range j.data.Train {
+		ids := read.encode(read.base, r)
+		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
+			return nil, j.tooLong(r, len(ids))
+		}
+		lp := calibrated(w.labels[r.ID], w.cal)
+		target := make([]float32, len(lp))
+		for k, v := range lp {
+			target[k] = float32(v)
+		}
+		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
+	}
+	return ex, nil
+}
+
+func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {
+	return w.j.eval(ctx, sum, w.labels, w.cal)
+}
+
+func (w *classifyWork) score(ctx context.Context, path, format string) (float64, error) {
+	return w.j.accuracy(ctx, path, format)
+}

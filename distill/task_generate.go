@@ -1,0 +1,12 @@
+package distill
+
+func init() {
+	taskTypes["generate"] = taskType{
+		keys:    answerKeys,
+		losses:  answerLosses,
+		metrics: append([]string{"token_f1", "rouge_l", "exact", "perplexity"}, answerMetrics...),
+		check:   checkAnswers,
+		fill:    fillAnswers,
+		work:    func(j *Job) (work, error) { return newAnswerWork(j, "token_f1") },
+	}
+}
