@@ -143,9 +143,10 @@ type TrainRecipe struct {
 	Warmup      int     `yaml:"warmup" json:"warmup"`
 	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
 	Clip        float64 `yaml:"clip" json:"clip"`
-	Precision   string  `yaml:"precision" json:"precision"`         // of the matrix products: "f32" or "bf16"
-	Recompute   bool    `yaml:"recompute" json:"recompute"`         // values inside a layer: computed twice instead of kept
-	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
+	Precision   string  `yaml:"precision" json:"precision"`                     // of the matrix products: "f32" or "bf16"
+	Recompute   bool    `yaml:"recompute" json:"recompute"`                     // values inside a layer: computed twice instead of kept
+	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"`             // the mix whose rounding the weights learn with; "" = none
+	After       float64 `yaml:"quantize_after" json:"quantize_after,omitempty"` // part of the steps that come before the rounding
 	Seed        uint64  `yaml:"seed" json:"seed"`
 	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }

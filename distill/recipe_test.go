@@ -60,6 +60,8 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("eval: {gates: {accuracy: \">= 1\", accuracy: \">= 2\"}}\n"), `key "accuracy" in eval.gates is given twice`},
 		{add("train: {quantize: q4_k}\nquantize: [q4_k_m]\n"), `freehold.yaml:6:19: train.quantize is "q4_k", want one of: q8_0, q4_k_m`},
 		{add("train: {quantize: Q8_0}\nstudent: {lora: {rank: 4}}\n"), `freehold.yaml:6:19: train.quantize and student.lora are both given; keep one`},
+		{add("train: {quantize_after: 0.5}\n"), `freehold.yaml:6:25: train.quantize_after is given without train.quantize`},
+		{add("train: {quantize: q8_0, quantize_after: 1}\n"), `freehold.yaml:6:41: train.quantize_after is 1, want a part from 0 (all steps round) to 0.99`},
 		{add("student: {width: {dims: 4}}\n"), `freehold.yaml:6:19: unknown key "dims" in student.width; did you mean "dim"?`},
 		{add("student: {init: random}\n"), `freehold.yaml:6:17: student.init is random, and student.freeze`},
 		{add("student: {init: rand, freeze: []}\n"), `student.init is "rand", want one of: base, random`},
