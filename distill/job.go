@@ -434,9 +434,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	var labels Labels
 	var cal *engine.Calibration
 	err = timed("label", func() (err error) {
-		if !run("label") { // later stages read the shards, so they must be whole
-			if n := j.missingShards(all); n > 0 {
-				return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+		if !run("label") { // later stages read the shards
+			if err := j.checkShards(all); err != nil {
+				return err
 			}
 		}
 		if labels, err = j.label(ctx, all); err != nil {
@@ -477,6 +477,35 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 	}
 	return sum, errors.Join(j.finish(sum), failed)
+}
+
+// TestRows are the rows that models are judged on, with the teacher's calibrated probabilities [row][label], which the
+// label stage has written.
+func (j *Job) TestRows(ctx context.Context) (rows []Row, teacher [][]float64, err error) {
+	all := j.labelled()
+	if err := j.checkShards(all); err != nil {
+		return nil, nil, err
+	}
+	labels, err := j.label(ctx, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	cal, err := j.calibration(j.data.Train, labels)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range j.data.Test {
+		teacher = append(teacher, expAll(calibrated(labels[r.ID], cal)))
+	}
+	return j.data.Test, teacher, nil
+}
+
+// checkShards refuses to go on without all labels.
+func (j *Job) checkShards(all []Row) error {
+	if n := j.missingShards(all); n > 0 {
+		return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+	}
+	return nil
 }
 
 func (j *Job) missingShards(rows []Row) int {
