@@ -12,11 +12,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 )
 
 func main() {
 	dir := flag.String("dir", "runs/methods", "folder of the recipes and their runs")
-	threads := flag.Int("threads", 0, "0 = all processors")
+	threads := flag.Int("threads", runtime.GOMAXPROCS(0), "that work")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
