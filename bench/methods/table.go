@@ -11,13 +11,14 @@ import (
 
 // comparisons are the rows of the table: what stands in it beside which.
 var comparisons = []struct{ name, against string }{
-	{"demo", ""}, {"demo-ce", "demo"}, {"demo-random", "demo"}, {"demo, packed as q4_0", "demo"}, {"demo-q4_0", "demo, packed as q4_0"},
-	{"narrow", ""}, {"narrow, packed as q2_k", "narrow"}, {"narrow-q2_k", "narrow, packed as q2_k"},
+	{"demo", ""}, {"demo-ce", "demo"}, {"demo-random", "demo"}, {"demo, packed as q4_0", "demo"}, {"demo-q4_0", "demo, packed as q4_0"}, {"demo-q4_0-after0.5", "demo, packed as q4_0"},
+	{"narrow", ""}, {"narrow, packed as q2_k", "narrow"}, {"narrow-q2_k-after0.5", "narrow, packed as q2_k"},
 }
 
 // recovered lists what training for a format is asked to win back.
 var recovered = []struct{ plain, packed, aware string }{
-	{"demo", "demo, packed as q4_0", "demo-q4_0"}, {"narrow", "narrow, packed as q2_k", "narrow-q2_k"},
+	{"demo", "demo, packed as q4_0", "demo-q4_0"}, {"demo", "demo, packed as q4_0", "demo-q4_0-after0.5"},
+	{"narrow", "narrow, packed as q2_k", "narrow-q2_k-after0.5"},
 }
 
 // table prints the means over seeds and test rows of every student, how it differs from the one that it is held
