@@ -35,9 +35,9 @@ type method struct {
 }
 
 var methods = []method{
-	{name: "demo", student: demo + "f32", rates: []string{"0.0002", "0.0005"}, pack: "q4_0"},
-	{name: "demo-ce", student: demo + "f32", train: ", loss: ce", rates: []string{"0.0001", "0.0002"}, labels: true},
-	{name: "demo-random", student: demo + "f32" + random, rates: []string{"0.001", "0.002"}},
+	{name: "demo", student: demo + "f32", rates: []string{"0.0002", "0.0005", "0.001"}, pack: "q4_0"},
+	{name: "demo-ce", student: demo + "f32", train: ", loss: ce", rates: []string{"0.0002", "0.0005", "0.001"}, labels: true},
+	{name: "demo-random", student: demo + "f32" + random, rates: []string{"0.0005", "0.001", "0.002"}},
 	{name: "demo-q4_0", student: demo + "q4_0", train: ", quantize: q4_0", rateOf: "demo"},
 	{name: "demo-q4_0-after0.5", student: demo + "q4_0", train: ", quantize: q4_0, quantize_after: 0.5", rateOf: "demo"},
 	{name: "narrow", student: narrow + "f32", rates: []string{"0.0002", "0.0005", "0.001"}, pack: "q2_k"},
