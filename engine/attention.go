@@ -100,7 +100,7 @@ func (t *attendTask) group(window int) {
 			last := int(t.r.pos[row+n-1])
 			for h := 0; h < spec.KVHeads; h++ {
 				g := &t.groups[i]
-				g.session, g.row, g.n, g.kv, g.first = p.session, row, n, h, chunks+h
+				g.session, g.row, g.n, g.kv, g.first = p.line.session, row, n, h, chunks+h
 				g.page, g.keys = 0, 0
 				if spec.Encoder {
 					g.keys = p.n // the whole sequence is in the pass
