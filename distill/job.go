@@ -435,8 +435,8 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	err = timed("label", func() error {
 		if !run("label") { // later stages read the shards, so they must be whole
-			if n, _ := j.work.missing(); n > 0 {
-				return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+			if err := j.checkShards(); err != nil {
+				return err
 			}
 		}
 		return j.work.label(ctx)
@@ -473,6 +473,33 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 	}
 	return sum, errors.Join(j.finish(sum), failed)
+}
+
+// TestRows are the rows that models of a classify task are judged on, with the teacher's calibrated probabilities [row][label], which the
+// label stage has written.
+func (j *Job) TestRows(ctx context.Context) (rows []Row, teacher [][]float64, err error) {
+	w, ok := j.work.(*classifyWork)
+	if !ok {
+		return nil, nil, fmt.Errorf("task.type is %s, want classify: other tasks have no probabilities of labels", j.recipe.Task.Type)
+	}
+	if err := j.checkShards(); err != nil {
+		return nil, nil, err
+	}
+	if err := w.label(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range j.data.Test {
+		teacher = append(teacher, expAll(calibrated(w.labels[r.ID], w.cal)))
+	}
+	return j.data.Test, teacher, nil
+}
+
+// checkShards refuses to go on without all labels.
+func (j *Job) checkShards() error {
+	if n, _ := j.work.missing(); n > 0 {
+		return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+	}
+	return nil
 }
 
 func eta(left int, rate float64) time.Duration {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -622,5 +623,42 @@ func TestJobPlan(t *testing.T) {
 	mustApply(t, recipe, Options{Threads: 2}, Stages{})
 	if s := states(plan()); s != "label done; train done; eval done; quantize done; report done; " {
 		t.Error(s)
+	}
+}
+
+// TestRows gives the rows of the test file with the teacher's answers as eval has them, and refuses before the label
+// stage has run.
+func TestJobTestRows(t *testing.T) {
+	recipe := tinyJob(t)
+	r, err := LoadRecipe(recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := NewJob(t.Context(), r, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := j.TestRows(t.Context()); err == nil || !strings.Contains(err.Error(), "label shards are missing") {
+		t.Errorf("before the label stage: %v", err)
+	}
+	if _, err := j.Apply(t.Context(), Stages{}); err != nil {
+		t.Fatal(err)
+	}
+	rows, teacher, err := j.TestRows(t.Context())
+	if err != nil || len(rows) != tinyTest || len(teacher) != tinyTest {
+		t.Fatalf("%d rows, %d answers: %v", len(rows), len(teacher), err)
+	}
+	b, err := os.ReadFile(filepath.Join(j.Dir(), "eval", "predictions.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		var p prediction
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Fatal(err)
+		}
+		if p.ID != rows[i].ID || p.Gold != rows[i].Gold || !slices.Equal(p.Teacher, teacher[i]) {
+			t.Errorf("row %d is %v with %v, eval has %+v", i, rows[i], teacher[i], p)
+		}
 	}
 }

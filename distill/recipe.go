@@ -152,8 +152,9 @@ type TrainRecipe struct {
 	Clip        float64     `yaml:"clip" json:"clip"`
 	Precision   string      `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
 	Match       MatchRecipe `yaml:"match" json:"match,omitzero"`
-	Recompute   bool        `yaml:"recompute" json:"recompute"`         // values inside a layer: computed twice instead of kept
-	Quantize    string      `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
+	Recompute   bool        `yaml:"recompute" json:"recompute"`                     // values inside a layer: computed twice instead of kept
+	Quantize    string      `yaml:"quantize" json:"quantize,omitempty"`             // the mix whose rounding the weights learn with; "" = none
+	After       float64     `yaml:"quantize_after" json:"quantize_after,omitempty"` // part of the steps that come before the rounding
 	Seed        uint64      `yaml:"seed" json:"seed"`
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
 

@@ -82,6 +82,7 @@ func (r *Recipe) check(root ast.Node) error {
 		between(t.WeightDecay, 0, 1e3, "a number from 0", "train", "weight_decay"),
 		between(t.Match.States, 0, 1e6, "a weight from 0 (none)", "train", "match", "states"),
 		between(t.Match.Attention, 0, 1e6, "a weight from 0 (none)", "train", "match", "attention"),
+		between(t.After, 0, 0.99, "a part from 0 (all steps round) to 0.99", "train", "quantize_after"),
 		between(t.Clip, 0, 1e9, "a number from 0 (0 = no clipping)", "train", "clip"),
 	}
 	if findKey(root, "version") == nil {
@@ -145,6 +146,9 @@ func (r *Recipe) check(root ast.Node) error {
 		if errs = append(errs, oneOf(strings.ToLower(t.Quantize), written, "train", "quantize")); r.Student.LoRA.Rank > 0 {
 			errs = append(errs, at("train.quantize and student.lora are both given; keep one: adapters learn beside weights that stay as they are", "train", "quantize"))
 		}
+	}
+	if t.After != 0 && t.Quantize == "" {
+		errs = append(errs, at("train.quantize_after is given without train.quantize, the format whose rounding comes after it", "train", "quantize_after"))
 	}
 	for _, metric := range sortedKeys(r.Eval.Gates) {
 		if known := taskTypes[r.Task.Type].metrics; known != nil && !slices.Contains(known, metric) {

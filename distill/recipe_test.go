@@ -63,6 +63,8 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("train: {match: {state: 1}}\n"), `freehold.yaml:6:17: unknown key "state" in train.match; did you mean "states"?`},
 		{add("train: {match: {states: -1}}\n"), `freehold.yaml:6:25: train.match.states is -1, want a weight from 0 (none)`},
 		{add("train: {recompute: true, match: {attention: 1}}\n"), `freehold.yaml:6:45: train.match.attention and train.recompute are both given; keep one: recomputed layers do not keep what they attend to`},
+		{add("train: {quantize_after: 0.5}\n"), `freehold.yaml:6:25: train.quantize_after is given without train.quantize`},
+		{add("train: {quantize: q8_0, quantize_after: 1}\n"), `freehold.yaml:6:41: train.quantize_after is 1, want a part from 0 (all steps round) to 0.99`},
 		{add("student: {width: {dims: 4}}\n"), `freehold.yaml:6:19: unknown key "dims" in student.width; did you mean "dim"?`},
 		{add("student: {init: random}\n"), `freehold.yaml:6:17: student.init is random, and student.freeze`},
 		{add("student: {init: rand, freeze: []}\n"), `student.init is "rand", want one of: base, random`},

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/freehold-slm/freehold/models"
@@ -115,4 +118,49 @@ func TestJobQuantize(t *testing.T) {
 	if sha(t, filepath.Join(again, "model.gguf")) != sha(t, model) {
 		t.Error("an interrupted run gives another model")
 	}
+}
+
+// With quantize_after the first steps are those of a run that does not round, the others are not, and a run that was
+// interrupted on either side gives the same model.
+func TestJobQuantizeAfter(t *testing.T) {
+	recipe := tinyJob(t)
+	edit(t, recipe, "format: f32", "format: q4_0")
+	o := Options{Threads: 2}
+	_, plain := mustApply(t, recipe, o, Stages{})
+	edit(t, recipe, "seed: 3", "seed: 3, quantize: q4_0, quantize_after: 0.4")
+	_, dir := mustApply(t, recipe, o, Stages{})
+	want, got := metricLines(t, plain), metricLines(t, dir)
+	first := int(math.Ceil(0.4 * float64(len(want))))
+	for i := range want {
+		if same := want[i] == got[i]; same != (i < first) {
+			t.Errorf("step %d of %d, rounding from %d: %s, without rounding %s", i, len(want), first, got[i], want[i])
+		}
+	}
+	for _, at := range []int{first - 1, first, first + 1} {
+		ctx, cancel := context.WithCancel(t.Context())
+		o.RunsDir = t.TempDir()
+		o.Progress = func(e Event) {
+			if e.Stage == "train" && e.Step == at {
+				cancel()
+			}
+		}
+		if _, _, err := apply(ctx, recipe, o, Stages{}); !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("interrupted: %v", err)
+		}
+		o.Progress = nil
+		_, again := mustApply(t, recipe, o, Stages{})
+		if sha(t, filepath.Join(again, "model.gguf")) != sha(t, filepath.Join(dir, "model.gguf")) {
+			t.Errorf("interrupted after %d steps the model is another", at)
+		}
+	}
+}
+
+// metricLines are the lines of a run's metrics, one a step.
+func metricLines(t *testing.T, dir string) []string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(b)), "\n")
 }

@@ -40,8 +40,9 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
-	Match    *Matching  // losses of states and attention beside Loss; nil = none
-	Quantize *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
+	Match        *Matching  // losses of states and attention beside Loss; nil = none
+	Quantize     *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
+	QuantizeFrom int        // the first step, from 0, in which they do
 
 	BF16      bool // matrix products in bf16, where Level has them
 	Recompute bool // values inside a layer are computed twice instead of kept
@@ -199,8 +200,10 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 	for _, p := range t.Student.Params {
 		g.zero(p.G)
 	}
-	t.round.enter(t.Par)
-	defer t.round.leave()
+	if n >= t.QuantizeFrom {
+		t.round.enter(t.Par)
+		defer t.round.leave()
+	}
 	rows := t.rows(n)
 	if t.head != nil {
 		return t.answerStep(g, rows)

@@ -1,76 +1,178 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/freehold-slm/freehold/distill"
 )
 
-// Every run is a valid recipe of a name of its own, and the table has all that it compares.
+// Every run is a valid recipe of a name of its own; students that are held against each other see the same tokens: the
+// recipes of a seed differ in student, loss, rate and rounding alone.
 func TestRecipes(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range methods {
-		if _, err := distill.ParseRecipe(m.name+".yaml", fmt.Appendf(nil, recipe, m.name, m.student, m.train, m.more)); err != nil {
-			t.Error(err)
+	for i := range methods {
+		m := &methods[i]
+		rates := m.rates
+		if m.rateOf != "" {
+			at := slices.IndexFunc(methods, func(o method) bool { return o.name == m.rateOf })
+			if at < 0 || at > i || rates != nil {
+				t.Fatalf("%s takes the rate of %s, which comes before it and has its own", m.name, m.rateOf)
+			}
+			rates = methods[at].rates
 		}
-		if seen[m.name] {
-			t.Errorf("%s is there twice", m.name)
+		for _, rate := range rates {
+			for _, seed := range seeds {
+				r := run{m, rate, seed}
+				recipe, err := distill.ParseRecipe(r.name()+".yaml", r.recipe())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen[r.name()] {
+					t.Errorf("%s is there twice", r.name())
+				}
+				seen[r.name()] = true
+				if tr := recipe.Train; tr.Steps != 150 || tr.Batch != 32 || tr.Seed != uint64(seed) || fmt.Sprint(tr.LR) != rate || (tr.Loss == "ce") != m.labels || recipe.Data.TestRows <= validation {
+					t.Errorf("%s: %+v", r.name(), recipe)
+				}
+			}
 		}
-		seen[m.name] = true
 	}
 }
 
-// The table says what the predictions say: accuracies, divergences, differences, and what training for a format won back.
+// The rate is chosen by a run's own loss on the validation rows, and no test row is asked before it is.
+func TestChooseRates(t *testing.T) {
+	// A student gives its label p on every row; the teacher is sure of label 0.
+	at := map[string]float64{"demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
+		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65}
+	ask := func(_ context.Context, r run, format string, test bool) ([]answer, error) {
+		if test || format != "" || r.seed != seeds[0] {
+			t.Errorf("%s is asked for test rows, a format or another seed", r.name())
+		}
+		p, ok := at[r.name()]
+		if !ok {
+			p = 0.5
+		}
+		return []answer{{0, []float64{p, 1 - p}, []float64{1, 0}}}, nil
+	}
+	var out strings.Builder
+	got, err := chooseRates(t.Context(), &out, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005"} {
+		if got[name] != want {
+			t.Errorf("rate of %s is %s, want %s", name, got[name], want)
+		}
+	}
+	if want := "| demo | 0.0002 | 0.22314 | 100.0 |"; !strings.Contains(out.String(), want) { // -ln 0.8
+		t.Errorf("the table lacks %q:\n%s", want, out.String())
+	}
+}
+
+// Hits, divergence and cross-entropy of a row.
+func TestMeasures(t *testing.T) {
+	list := []answer{{1, []float64{0.25, 0.75}, []float64{0.5, 0.5}}, {0, []float64{0.2, 0.8}, []float64{0, 1}}}
+	for _, c := range []struct {
+		name string
+		got  []float64
+		want string
+	}{
+		{"right", right(list), "[1.0000 0.0000]"},
+		{"agreement", agreement(list), "[0.0000 1.0000]"}, // of equal ones the first
+		{"divergence", divergence(list), "[0.1438 0.2231]"},
+		{"surprise", surprise(list), "[1.3863 0.2231]"},
+	} {
+		if got := fmt.Sprintf("%.4f", c.got); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// Every method is asked for test rows with every seed at its rate, packed where there is something to pack, and the
+// table says what they answered: means, differences with p, and what training for a format won back.
 func TestTable(t *testing.T) {
-	dir := t.TempDir()
-	// Of four rows the teacher is sure; a student gives the right label p, and is right where that is over a half.
-	predict := func(run, file string, p float64, right int) {
-		var b strings.Builder
-		for i := range 4 {
-			gold := 0
-			if i >= right {
+	const rows = 40
+	defer func(s []int) { seeds = s }(seeds)
+	seeds = []int{7, 8}
+	divergences := map[string]float64{"demo": 0.1, "demo, packed as q4_0": 0.5, "demo-q4_0": 0.2, "demo-q4_0-after0.5": 0.3, "narrow": 0.1, "narrow, packed as q2_k": 0.5, "narrow-q2_k-after0.5": 0.5}
+	asked := map[string]int{}
+	all, err := judge(t.Context(), map[string]string{"demo": "0.0002"}, func(_ context.Context, r run, format string, test bool) ([]answer, error) {
+		if !test || r.method.name == "demo" && r.rate != "0.0002" {
+			t.Errorf("%s is asked for validation rows, or at another rate", r.name())
+		}
+		name := packed(r.method.name, format)
+		asked[name]++
+		var list []answer
+		for i := range rows {
+			p, gold := 0.9, 0
+			if name == "demo-random" && i < 10 {
 				gold = 1
 			}
-			fmt.Fprintf(&b, `{"gold": %d, "student": [%v, %v], "teacher": [1, 0]}`+"\n", gold, p, 1-p)
+			list = append(list, answer{gold, []float64{p, 1 - p}, []float64{p, 1 - p}})
 		}
-		path := filepath.Join(dir, run, "eval", file)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
+		return list, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range comparisons {
+		if asked[c.name] != len(seeds) {
+			t.Errorf("%s is asked %d times, want once for each of %v", c.name, asked[c.name], seeds)
 		}
-		if err := os.WriteFile(path, []byte(b.String()), 0o666); err != nil {
-			t.Fatal(err)
+		if d, ok := divergences[c.name]; ok { // of seed k it is d + k/100
+			for k := range seeds {
+				for i := range rows {
+					all[c.name].divergence[k][i] = d + float64(k)/100
+				}
+			}
 		}
 	}
-	for _, m := range methods {
-		predict(m.name, "predictions.jsonl", 0.9, 4)
-	}
-	predict("demo", "predictions.q4_0.jsonl", 0.6, 4)
-	predict("demo-q4_0", "predictions.jsonl", 0.9, 4) // wins all back
-	predict("narrow", "predictions.q2_k.jsonl", 0.6, 0)
-	predict("narrow-q2_k", "predictions.jsonl", 0.6, 0) // wins nothing back
 	var out strings.Builder
-	if err := table(&out, dir); err != nil {
+	if err := table(&out, all); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| demo | 100.00 (100.00 to 100.00) | 0.1054 (0.1054 to 0.1054) |  |  |",                                                             // -ln 0.9
-		"| demo, packed as q4_0 | 100.00 (100.00 to 100.00) | 0.5108 (0.5108 to 0.5108) | 0.00 (0.00 to 0.00) | 0.4055 (0.4055 to 0.4055) |", // -ln 0.6
-		"| narrow-q2_k | 0.00 (0.00 to 0.00) | 0.5108 (0.5108 to 0.5108) | 100.00 (100.00 to 100.00) | 0.4055",
-		"- demo as q4_0: training for the format wins back 100 % (100 to 100)",
-		"- narrow as q2_k: training for the format wins back 0 % (0 to 0)",
+		"| demo | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.1050 (0.1050 to 0.1050) | | | | |",
+		"| demo-random | 75.0 (", " demo | -25.0 (", // a quarter is wrong
+		"| demo, packed as q4_0 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.5050 (0.5050 to 0.5050) | demo | +0.0 (+0.0 to +0.0) | 1.0000 | +0.40000 (+0.40000 to +0.40000) | 0.0001 |",
+		"- demo-q4_0: training for the format wins back 75 % (75 to 75) of the KL that packing loses; by seed 75 75",
+		"- demo-q4_0-after0.5: training for the format wins back 50 % (50 to 50) of the KL",
+		"- narrow-q2_k-after0.5: training for the format wins back 0 % (0 to 0) of the KL that packing loses; by seed 0 0",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, "narrow", "eval", "predictions.q2_k.jsonl")); err != nil {
+	delete(all, "narrow-q2_k-after0.5")
+	if err := table(&out, all); err == nil || !strings.Contains(err.Error(), "narrow-q2_k-after0.5") {
+		t.Errorf("a student is missing: %v", err)
+	}
+}
+
+// What was written is read again, and a damaged file is an error, not fewer rows.
+func TestAnswersKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	list := []answer{{1, []float64{0.25, 0.75}, []float64{0.5, 0.5}}, {0, []float64{0.2, 0.8}, []float64{0, 1}}}
+	if err := writeAnswers(path, list); err != nil {
 		t.Fatal(err)
 	}
-	if err := table(&out, dir); err == nil || !strings.Contains(err.Error(), "predictions.q2_k.jsonl") {
-		t.Errorf("predictions are missing: %v", err)
+	if got, err := readAnswers(path); err != nil || fmt.Sprint(got) != fmt.Sprint(list) {
+		t.Errorf("%v (%v), want %v", got, err, list)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b[:len(b)-9], 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readAnswers(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a line is cut: %v", err)
 	}
 }

@@ -1,82 +1,113 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/freehold-slm/freehold/bench/internal/stats"
 )
 
-// answer is a line of eval/predictions*.jsonl.
-type answer struct {
-	Gold             int
-	Student, Teacher []float64
+// comparisons are the rows of the table: what stands in it beside which.
+var comparisons = []struct{ name, against string }{
+	{"demo", ""}, {"demo-ce", "demo"}, {"demo-random", "demo"}, {"demo, packed as q4_0", "demo"}, {"demo-q4_0", "demo, packed as q4_0"}, {"demo-q4_0-after0.5", "demo, packed as q4_0"},
+	{"narrow", ""}, {"narrow, packed as q2_k", "narrow"}, {"narrow-q2_k-after0.5", "narrow, packed as q2_k"},
 }
 
-// answers reads what a run's model, or that of a format, said of the test rows; teacher is taken from the run's own.
-func answers(runs, name, format string) ([]answer, error) {
-	list, err := readAnswers(filepath.Join(runs, name, "eval", "predictions.jsonl"))
-	if err != nil || format == "" {
-		return list, err
-	}
-	packed, err := readAnswers(filepath.Join(runs, name, "eval", "predictions."+format+".jsonl"))
-	if err == nil && len(packed) != len(list) {
-		err = fmt.Errorf("%s: %d rows of %s, want %d", name, len(packed), format, len(list))
-	}
-	for i := range packed {
-		packed[i].Teacher = list[i].Teacher
-	}
-	return packed, err
+// recovered lists what training for a format is asked to win back.
+var recovered = []struct{ plain, packed, aware string }{
+	{"demo", "demo, packed as q4_0", "demo-q4_0"}, {"demo", "demo, packed as q4_0", "demo-q4_0-after0.5"},
+	{"narrow", "narrow, packed as q2_k", "narrow-q2_k-after0.5"},
 }
 
-func readAnswers(path string) (list []answer, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		var a answer
-		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+// table prints the means over seeds and test rows of every student, how it differs from the one that it is held
+// against, row by row, and the share of the loss by packing that training for the format wins back.
+func table(out io.Writer, all map[string]student) error {
+	fmt.Fprintln(out, "| student | accuracy, % | agrees with the teacher, % | KL from the teacher, nats | held against | accuracy more | p | KL more | p |")
+	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	for _, c := range comparisons {
+		s, ok := all[c.name]
+		if !ok {
+			return fmt.Errorf("%s was not run", c.name)
 		}
-		list = append(list, a)
-	}
-	return list, lines.Err()
-}
-
-// right is 1 for rows that are answered as the labels say, divergence KL(teacher || student) in nats.
-func right(list []answer) []float64 {
-	out := make([]float64, len(list))
-	for i, a := range list {
-		if slices.Index(a.Student, slices.Max(a.Student)) == a.Gold {
-			out[i] = 1
+		hit, kl := overSeeds(s.right), overSeeds(s.divergence)
+		fmt.Fprintf(out, "| %s | %s | %s | %s |", c.name, interval(100, "%.1f", hit), interval(100, "%.1f", overSeeds(s.agree)), interval(1, "%.4f", kl))
+		if c.against == "" {
+			fmt.Fprintln(out, " | | | | |")
+			continue
 		}
+		base := all[c.against]
+		more, worse := less(hit, overSeeds(base.right)), less(kl, overSeeds(base.divergence))
+		fmt.Fprintf(out, " %s | %s | %.4f | %s | %.4f |\n", c.against, interval(100, "%+.1f", more), stats.SignFlip(more), interval(1, "%+.5f", worse), stats.SignFlip(worse))
 	}
-	return out
-}
-
-func divergence(list []answer) []float64 {
-	out := make([]float64, len(list))
-	for i, a := range list {
-		for k, p := range a.Teacher {
-			if p > 0 {
-				out[i] += p * math.Log(p/max(a.Student[k], 1e-12))
+	fmt.Fprintln(out)
+	for _, c := range recovered {
+		for _, of := range []struct {
+			what   string
+			values func(student) [][]float64
+		}{{"KL", func(s student) [][]float64 { return s.divergence }}, {"accuracy", func(s student) [][]float64 { return s.right }}} {
+			plain, packed, aware := of.values(all[c.plain]), of.values(all[c.packed]), of.values(all[c.aware])
+			share := func(seeds ...int) (v, lo, hi float64) {
+				lost := less(overSeeds(pick(packed, seeds)), overSeeds(pick(plain, seeds)))
+				won := less(overSeeds(pick(packed, seeds)), overSeeds(pick(aware, seeds)))
+				return bootstrap(len(lost), func(rows []int) float64 { return 100 * meanOf(won, rows) / meanOf(lost, rows) })
 			}
+			every := make([]int, len(plain))
+			for i := range every {
+				every[i] = i
+			}
+			v, lo, hi := share(every...)
+			fmt.Fprintf(out, "- %s: training for the format wins back %.0f %% (%.0f to %.0f) of the %s that packing loses; by seed", c.aware, v, lo, hi, of.what)
+			for i := range every {
+				v, _, _ := share(i)
+				fmt.Fprintf(out, " %.0f", v)
+			}
+			fmt.Fprintln(out)
 		}
+	}
+	return nil
+}
+
+func pick(values [][]float64, which []int) (out [][]float64) {
+	for _, i := range which {
+		out = append(out, values[i])
 	}
 	return out
 }
 
-func mean(x []float64, rows []int) float64 {
+// overSeeds is the mean over seeds, a value a row.
+func overSeeds(values [][]float64) []float64 {
+	out := slices.Clone(values[0])
+	for _, v := range values[1:] {
+		for i := range out {
+			out[i] += v[i]
+		}
+	}
+	for i := range out {
+		out[i] /= float64(len(values))
+	}
+	return out
+}
+
+// less is a - b, row by row.
+func less(a, b []float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i] - b[i]
+	}
+	return out
+}
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}
+
+func meanOf(x []float64, rows []int) float64 {
 	sum := 0.0
 	for _, r := range rows {
 		sum += x[r]
@@ -84,8 +115,14 @@ func mean(x []float64, rows []int) float64 {
 	return sum / float64(len(rows))
 }
 
-// interval is the value of a statistic on all rows and its 95 % bootstrap interval, rows drawn together for all runs.
-func interval(n int, of func(rows []int) float64) (v, lo, hi float64) {
+// interval writes a mean and its 95 % bootstrap interval.
+func interval(scale float64, format string, x []float64) string {
+	v, lo, hi := bootstrap(len(x), func(rows []int) float64 { return scale * meanOf(x, rows) })
+	return fmt.Sprintf(format+" ("+format+" to "+format+")", v, lo, hi)
+}
+
+// bootstrap is the value of a statistic on all rows and its 95 % interval, rows drawn anew.
+func bootstrap(n int, of func(rows []int) float64) (v, lo, hi float64) {
 	rows := make([]int, n)
 	for i := range rows {
 		rows[i] = i
@@ -98,55 +135,4 @@ func interval(n int, of func(rows []int) float64) (v, lo, hi float64) {
 		return of(rows)
 	})
 	return v, lo, hi
-}
-
-// table prints accuracy and divergence of each run, differences from the run that it is compared with, and the share of
-// the loss by packing that training for the format wins back.
-func table(out io.Writer, runs string) error {
-	fmt.Fprintln(out, "| run | accuracy % (95 %) | KL from the teacher, nats (95 %) | accuracy less | KL more |\n| --- | --- | --- | --- | --- |")
-	for _, c := range []struct{ name, format, against string }{
-		{"demo", "", ""}, {"demo-ce", "", "demo"}, {"demo-random", "", "demo"}, {"demo-random-slow", "", "demo"}, {"demo", "q4_0", "demo"}, {"demo-q4_0", "", "demo"},
-		{"narrow", "", ""}, {"narrow", "q2_k", "narrow"}, {"narrow-q2_k", "", "narrow"},
-	} {
-		list, err := answers(runs, c.name, c.format)
-		if err != nil {
-			return err
-		}
-		hit, kl := right(list), divergence(list)
-		label, less, more := c.name, "", ""
-		if c.format != "" {
-			label += ", packed as " + c.format
-		}
-		if c.against != "" {
-			base, err := answers(runs, c.against, "")
-			if err != nil {
-				return err
-			}
-			hit0, kl0 := right(base), divergence(base)
-			v, lo, hi := interval(len(list), func(r []int) float64 { return 100 * (mean(hit0, r) - mean(hit, r)) })
-			less = fmt.Sprintf("%.2f (%.2f to %.2f)", v, lo, hi)
-			v, lo, hi = interval(len(list), func(r []int) float64 { return mean(kl, r) - mean(kl0, r) })
-			more = fmt.Sprintf("%.4f (%.4f to %.4f)", v, lo, hi)
-		}
-		a, alo, ahi := interval(len(list), func(r []int) float64 { return 100 * mean(hit, r) })
-		k, klo, khi := interval(len(list), func(r []int) float64 { return mean(kl, r) })
-		fmt.Fprintf(out, "| %s | %.2f (%.2f to %.2f) | %.4f (%.4f to %.4f) | %s | %s |\n", label, a, alo, ahi, k, klo, khi, less, more)
-	}
-	fmt.Fprintln(out)
-	for _, c := range []struct{ plain, format, aware string }{{"demo", "q4_0", "demo-q4_0"}, {"narrow", "q2_k", "narrow-q2_k"}} {
-		var kl [3][]float64
-		for i, of := range [3][2]string{{c.plain, ""}, {c.plain, c.format}, {c.aware, ""}} {
-			list, err := answers(runs, of[0], of[1])
-			if err != nil {
-				return err
-			}
-			kl[i] = divergence(list)
-		}
-		v, lo, hi := interval(len(kl[0]), func(r []int) float64 {
-			lost := mean(kl[1], r) - mean(kl[0], r)
-			return (mean(kl[1], r) - mean(kl[2], r)) / lost
-		})
-		fmt.Fprintf(out, "- %s as %s: training for the format wins back %.0f %% (%.0f to %.0f) of the KL that packing loses\n", c.plain, c.format, 100*v, 100*lo, 100*hi)
-	}
-	return nil
 }

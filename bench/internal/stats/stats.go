@@ -64,3 +64,35 @@ func ratioOfMedians(a, b []float64, draw func(r *rand.Rand, x, y []float64)) (ra
 	})
 	return Median(a) / Median(b), lo, hi
 }
+
+// SignFlip is the two-sided p-value of the mean of paired differences being 0 (permutation test): how often a mean as
+// far from 0 comes of the same differences with signs drawn at random.
+func SignFlip(diff []float64) float64 {
+	const draws = 10000
+	var sum float64
+	var other []float64 // differences of 0 have no sign
+	for _, d := range diff {
+		if sum += d; d != 0 {
+			other = append(other, d)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	as := 1 // the signs as they are
+	for range draws {
+		var s float64
+		var bits uint64
+		for i, d := range other {
+			if i%64 == 0 {
+				bits = r.Uint64()
+			}
+			if bits>>(i%64)&1 == 0 {
+				d = -d
+			}
+			s += d
+		}
+		if math.Abs(s) >= math.Abs(sum)*(1-1e-12) {
+			as++
+		}
+	}
+	return float64(as) / (draws + 1)
+}

@@ -68,3 +68,34 @@ func TestRatioOfMedians(t *testing.T) {
 	}()
 	RatioOfMedians([]float64{1, 2}, []float64{1})
 }
+
+// Where the true mean is 0, p is below 0.05 in about one of twenty; a difference that is always there has the lowest p,
+// and zeros change nothing.
+func TestSignFlip(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const runs = 200
+	low := 0
+	for range runs {
+		diff := make([]float64, 30)
+		for i := range diff {
+			diff[i] = r.NormFloat64()
+		}
+		if SignFlip(diff) < 0.05 {
+			low++
+		}
+	}
+	if low < 2 || low > 22 { // 10 expected, 3 apart
+		t.Errorf("p is below 0.05 in %d of %d", low, runs)
+	}
+	always := slices.Repeat([]float64{1}, 40)
+	if p := SignFlip(always); p != 1.0/10001 {
+		t.Errorf("p of a difference that is always there: %v", p)
+	}
+	// Of three equal differences two of the eight choices of signs are as far from 0.
+	if p, q := SignFlip([]float64{2, 2, 2}), SignFlip([]float64{0, 2, 0, 2, 2, 0}); math.Abs(p-0.25) > 0.02 || p != q {
+		t.Errorf("p %v, with zeros %v, want 0.25", p, q)
+	}
+	if p := SignFlip(make([]float64, 5)); p != 1 {
+		t.Errorf("no difference at all: p %v", p)
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import "fmt"
+
+// recipe is one run: the demo's task with some rows of its data. %s: name, student, train. Weights are written as they
+// are, so that packing the file is packing the weights.
+const recipe = `version: 1
+name: %s
+task:
+  type: classify
+  labels: [negative, positive]
+  prompt: "Is the sentiment of this movie review snippet positive or negative? Answer with one word.\n\nReview: {text}"
+teacher: {model: smollm2-135m-instruct, calibration: median}
+student: {%s}
+data: {source: movie-review-snippets, licence: unknown, train_rows: 4800, test_rows: 5000}
+train: {steps: 150, batch: 32, precision: bf16, lr: %s, seed: %d%s}
+`
+
+// Students: the demo's, and one with widths of whole super-blocks (256), so that every matrix takes its K format.
+const (
+	demo   = "layers: 8, format: "
+	narrow = "layers: 8, width: {dim: 512, ffn: 1536, heads: 4, kv_heads: 2}, format: "
+	random = ", init: random, freeze: []"
+)
+
+// method is a way to make a student. Its rate is that of rates whose first run has the lowest loss, its own, on the
+// validation rows; the other seeds run at that rate.
+type method struct {
+	name, student string
+	train         string   // what is said of training beside rate and seed
+	rates         []string // of learning
+	rateOf        string   // in place of rates: the method whose rate it takes
+	labels        bool     // its loss is cross-entropy with the teacher's label, not divergence
+	pack          string   // the format that its file is packed as afterwards, for comparison
+}
+
+var methods = []method{
+	{name: "demo", student: demo + "f32", rates: []string{"0.0002", "0.0005", "0.001"}, pack: "q4_0"},
+	{name: "demo-ce", student: demo + "f32", train: ", loss: ce", rates: []string{"0.0002", "0.0005", "0.001"}, labels: true},
+	{name: "demo-random", student: demo + "f32" + random, rates: []string{"0.0005", "0.001", "0.002"}},
+	{name: "demo-q4_0", student: demo + "q4_0", train: ", quantize: q4_0", rateOf: "demo"},
+	{name: "demo-q4_0-after0.5", student: demo + "q4_0", train: ", quantize: q4_0, quantize_after: 0.5", rateOf: "demo"},
+	{name: "narrow", student: narrow + "f32", rates: []string{"0.0002", "0.0005", "0.001"}, pack: "q2_k"},
+	{name: "narrow-q2_k-after0.5", student: narrow + "q2_k", train: ", quantize: q2_k, quantize_after: 0.5", rateOf: "narrow"},
+}
+
+// seeds of the runs at the chosen rate: they shuffle the rows, and draw random weights.
+var seeds = []int{7}
+
+// run is a method at a rate with a seed.
+type run struct {
+	method *method
+	rate   string
+	seed   int
+}
+
+func (r run) name() string { return fmt.Sprintf("%s-lr%s-s%d", r.method.name, r.rate, r.seed) }
+
+func (r run) recipe() []byte {
+	return fmt.Appendf(nil, recipe, r.name(), r.method.student, r.rate, r.seed, r.method.train)
+}
