@@ -377,11 +377,12 @@ func TestVocabSizeWithoutTensor(t *testing.T) {
 	}
 }
 
-// TestFixturesHostile gives malformed tokenizer.json files: refused within bounds where the manifest asks for it.
+// TestFixturesHostile gives malformed tokenizer.json and tokenizer.model files: refused within bounds where the manifest asks for it.
 func TestFixturesHostile(t *testing.T) {
 	tried := 0
 	for _, c := range hostile.MakeSafetensors(t) {
-		if c.Area != "tokenizer" {
+		name := map[string]string{"tokenizer": "tokenizer.json", "spm": "tokenizer.model"}[c.Area]
+		if name == "" {
 			continue
 		}
 		tried++
@@ -396,7 +397,7 @@ func TestFixturesHostile(t *testing.T) {
 			if c.Expect == "must-load" { // the maker's valid files have no pre-tokenizer; no model is without one
 				text = bytes.Replace(text, []byte(`"pre_tokenizer": null`), []byte(`"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}`), 1)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), text, 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
 				return err
 			}
 			_, err = hf.Convert(dir, hf.Options{})
@@ -407,7 +408,7 @@ func TestFixturesHostile(t *testing.T) {
 		})
 		hostile.Judge(t, c, err, true)
 	}
-	if tried < 15 {
-		t.Errorf("%d cases, want 15 at least", tried)
+	if tried < 17 {
+		t.Errorf("%d cases, want 17 at least", tried)
 	}
 }
