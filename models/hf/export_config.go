@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/freehold-slm/freehold/models"
@@ -41,7 +42,30 @@ func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[s
 	if f.config != nil {
 		f.config(file, s, c)
 	}
+	pointed(c)
 	return c, f.verify(file, c)
+}
+
+// pointed gives whole numbers that are floats a decimal point, which transformers insists on.
+func pointed(c map[string]any) {
+	for k, v := range c {
+		switch v := v.(type) {
+		case map[string]any:
+			pointed(v)
+		case float32:
+			c[k] = pointedNumber(float64(v), 32)
+		case float64:
+			c[k] = pointedNumber(v, 64)
+		}
+	}
+}
+
+func pointedNumber(v float64, bits int) json.Number {
+	text := strconv.FormatFloat(v, 'g', -1, bits)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return json.Number(text)
 }
 
 // silent are keys that change nothing that is computed, or nothing in the models of these families.
