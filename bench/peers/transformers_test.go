@@ -24,7 +24,7 @@ var transformersScript string
 
 // foldered are models that are written as folders: reference models, else tiny ones. One at least of each family of models/hf.
 var foldered = []string{"llama-gqa", "llama-yarn", "llama-linear", "llama-headdim", "llama-moe", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "olmo2", "olmoe", "gemma", "gemma2", "gemma3", "granite",
-	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron"}
+	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron", "phi2"}
 
 // A folder that convert writes means to transformers what the GGUF file means here: the same logits after every token, in mode reference,
 // within what the reference data asks of F32 files.

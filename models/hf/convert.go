@@ -137,7 +137,7 @@ func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.
 	if tied {
 		used[f.wholeName("output.weight")] = true // the same tensor, where it is there
 	}
-	for _, to := range []string{"token_embd.weight", "output_norm.weight", "output_norm.bias", "output.weight"} {
+	for _, to := range []string{"token_embd.weight", "output_norm.weight", "output_norm.bias", "output.weight", "output.bias"} {
 		from := f.wholeName(to)
 		if from == "" || tied && to == "output.weight" {
 			continue

@@ -20,7 +20,7 @@ var foldered = map[string]string{
 	"qwen3moe": "Qwen3MoeForCausalLM", "olmo2": "Olmo2ForCausalLM", "olmoe": "OlmoeForCausalLM", "gemma": "GemmaForCausalLM", "gemma2": "Gemma2ForCausalLM",
 	"gemma3": "Gemma3ForCausalLM", "granite": "GraniteForCausalLM", "smollm3": "SmolLM3ForCausalLM", "phi3-plain": "Phi3ForCausalLM", "stablelm": "StableLmForCausalLM",
 	"starcoder2": "Starcoder2ForCausalLM", "olmo": "OlmoForCausalLM", "command-r": "CohereForCausalLM", "cohere2": "Cohere2ForCausalLM", "arcee": "ArceeForCausalLM",
-	"seed_oss": "SeedOssForCausalLM", "exaone4": "Exaone4ForCausalLM", "ernie4_5": "Ernie4_5ForCausalLM", "glm4": "Glm4ForCausalLM", "nemotron": "NemotronForCausalLM",
+	"seed_oss": "SeedOssForCausalLM", "exaone4": "Exaone4ForCausalLM", "ernie4_5": "Ernie4_5ForCausalLM", "glm4": "Glm4ForCausalLM", "nemotron": "NemotronForCausalLM", "phi2": "PhiForCausalLM",
 }
 
 // modelOf is the named tiny model without factors of frequency, which are random there, or else the reference model.

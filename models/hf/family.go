@@ -146,6 +146,8 @@ func (d dims) shape(name string) []int {
 	switch name {
 	case "token_embd.weight", "output.weight":
 		return []int{d.vocab, d.dim}
+	case "output.bias":
+		return []int{d.vocab}
 	case "attn_q.weight":
 		return []int{q, d.dim}
 	case "attn_k.weight", "attn_v.weight":

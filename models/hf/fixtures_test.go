@@ -299,21 +299,21 @@ func TestFixturesTypes(t *testing.T) {
 func TestFixturesRefused(t *testing.T) {
 	want := reference(t, "llama-gqa")
 	for says, change := range map[string]func(f *folder){
-		`architectures: got "[\"HyenaForCausalLM\"]", want one of: Gemma2ForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
-		"config.json: rms_norm_eps: got nothing":                                      func(f *folder) { delete(f.config, "rms_norm_eps") },
-		"hidden_act":                                                                  func(f *folder) { f.config["hidden_act"] = "relu" },
-		`rope_scaling.rope_type: got "spiral"`:                                        func(f *folder) { f.config["rope_scaling"] = object{"rope_type": "spiral"} },
-		"num_hidden_layers":                                                           func(f *folder) { f.config["num_hidden_layers"] = -1 },
-		"quantization_config":                                                         func(f *folder) { f.config["quantization_config"] = object{"bits": 4} },
-		`tensor "model.layers.1.mlp.up_proj.weight": got nothing`:                     func(f *folder) { delete(f.tensors, "model.layers.1.mlp.up_proj.weight") },
-		`tensor "model.visual.weight"`:                                                func(f *folder) { f.tensors["model.visual.weight"] = tensor{[]int{1}, []float32{1}} },
-		`tensor "model.norm.weight": got shape [2]`:                                   func(f *folder) { f.tensors["model.norm.weight"] = tensor{[]int{2}, []float32{1, 1}} },
-		"NaN near row 0":                                                              func(f *folder) { f.tensors["model.norm.weight"].values[3] = float32(math.NaN()) },
-		"F16 cannot hold":                                                             func(f *folder) { f.tensors["model.embed_tokens.weight"].values[3] = 1e6 },
-		"pre_tokenizer":                                                               func(f *folder) { f.tokenizer["pre_tokenizer"] = split("(a+)+$") },
-		"normalizer":                                                                  func(f *folder) { f.tokenizer["normalizer"] = object{"type": "Lowercase"} },
-		"ids below vocab_size":                                                        func(f *folder) { f.tokenizer["added_tokens"] = []any{object{"id": 400, "content": "<x>"}} },
-		"tokenizer_config.json: bos_tok":                                              func(f *folder) { f.tokenizerConfig = object{"bos_token": "<nosuch>"} },
+		`architectures: got "[\"HyenaForCausalLM\"]", want one of: ArceeForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
+		"config.json: rms_norm_eps: got nothing":                                     func(f *folder) { delete(f.config, "rms_norm_eps") },
+		"hidden_act":                                                                 func(f *folder) { f.config["hidden_act"] = "relu" },
+		`rope_scaling.rope_type: got "spiral"`:                                       func(f *folder) { f.config["rope_scaling"] = object{"rope_type": "spiral"} },
+		"num_hidden_layers":                                                          func(f *folder) { f.config["num_hidden_layers"] = -1 },
+		"quantization_config":                                                        func(f *folder) { f.config["quantization_config"] = object{"bits": 4} },
+		`tensor "model.layers.1.mlp.up_proj.weight": got nothing`:                    func(f *folder) { delete(f.tensors, "model.layers.1.mlp.up_proj.weight") },
+		`tensor "model.visual.weight"`:                                               func(f *folder) { f.tensors["model.visual.weight"] = tensor{[]int{1}, []float32{1}} },
+		`tensor "model.norm.weight": got shape [2]`:                                  func(f *folder) { f.tensors["model.norm.weight"] = tensor{[]int{2}, []float32{1, 1}} },
+		"NaN near row 0":                                                             func(f *folder) { f.tensors["model.norm.weight"].values[3] = float32(math.NaN()) },
+		"F16 cannot hold":                                                            func(f *folder) { f.tensors["model.embed_tokens.weight"].values[3] = 1e6 },
+		"pre_tokenizer":                                                              func(f *folder) { f.tokenizer["pre_tokenizer"] = split("(a+)+$") },
+		"normalizer":                                                                 func(f *folder) { f.tokenizer["normalizer"] = object{"type": "Lowercase"} },
+		"ids below vocab_size":                                                       func(f *folder) { f.tokenizer["added_tokens"] = []any{object{"id": 400, "content": "<x>"}} },
+		"tokenizer_config.json: bos_tok":                                             func(f *folder) { f.tokenizerConfig = object{"bos_token": "<nosuch>"} },
 	} {
 		f := folderOf(t, want, "LlamaForCausalLM", cases[0].config)
 		change(f)
