@@ -2,14 +2,10 @@ package distill
 
 import (
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
-	"sort"
-	"strings"
 )
 
 // Manifest is manifest.json: which inputs, under which licences, made which files.
@@ -26,6 +22,7 @@ type Manifest struct {
 	Threads   int                 `json:"threads"`
 	GoVersion string              `json:"go_version"`
 	Platform  string              `json:"platform"`
+	Seal      string              `json:"seal"` // see seal
 }
 
 // FileHash is one artefact.
@@ -59,34 +56,35 @@ func (j *Job) finish(sum *Summary) error {
 	if err != nil {
 		return err
 	}
-	m := Manifest{Schema: "freehold/manifest/1", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
+	m := Manifest{Schema: "freehold/manifest/2", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
 		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String()},
-		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "manifest.json"), m); err != nil {
+		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
 		return err
 	}
-	var names []string
-	for n := range files {
-		names = append(names, n)
+	b = seal(append(b, '\n'))
+	if err := writeFile(j.opt.FS, filepath.Join(j.dir, manifestName), b); err != nil {
+		return err
 	}
-	sort.Strings(names)
-	var sums strings.Builder
-	for _, n := range names {
-		fmt.Fprintf(&sums, "%s  %s\n", files[n].SHA256, n)
-	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, "SHA256SUMS"), []byte(sums.String()))
+	return writeFile(j.opt.FS, filepath.Join(j.dir, sumsName), []byte(sumsOf(files, b)))
 }
 
 // finished gives the summary of a run whose stages have all been through and whose files are as its manifest says.
 func (j *Job) finished() *Summary {
 	var m Manifest
-	b, err := os.ReadFile(filepath.Join(j.dir, "manifest.json"))
+	b, err := os.ReadFile(filepath.Join(j.dir, manifestName))
 	if err != nil || json.Unmarshal(b, &m) != nil || m.Run != j.key {
 		return nil
 	}
 	files, err := j.artefacts()
-	if err != nil || !maps.Equal(files, m.Files) {
+	if err != nil {
 		return nil
+	}
+	for name, want := range m.Files { // what somebody added changes nothing
+		if files[name] != want {
+			return nil
+		}
 	}
 	sum, err := readSummary(j.dir)
 	if err != nil {
@@ -99,24 +97,16 @@ func (j *Job) finished() *Summary {
 // Idle says that the last Apply found everything done and did nothing.
 func (j *Job) Idle() bool { return j.idle }
 
-// artefacts hashes the run's files, except checkpoints, logs and the manifest itself.
+// artefacts hashes the run's files.
 func (j *Job) artefacts() (map[string]FileHash, error) {
+	names, err := runFiles(j.dir)
+	if err != nil {
+		return nil, err
+	}
 	files := map[string]FileHash{}
-	for _, pattern := range []string{"*.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html", "labels/*.jsonl", "eval/*", "adapter/*"} {
-		names, err := fs.Glob(os.DirFS(j.dir), pattern)
-		if err != nil {
+	for _, name := range names {
+		if files[name], err = hashed(filepath.Join(j.dir, filepath.FromSlash(name))); err != nil {
 			return nil, err
-		}
-		for _, name := range names {
-			p := filepath.Join(j.dir, filepath.FromSlash(name))
-			if st, err := os.Stat(p); err != nil || st.IsDir() || strings.HasSuffix(p, ".tmp") {
-				continue
-			}
-			var h FileHash
-			if h.SHA256, h.Bytes, err = hashFile(p); err != nil {
-				return nil, err
-			}
-			files[name] = h
 		}
 	}
 	return files, nil

@@ -40,13 +40,17 @@ func (a Artefact) cachePath(folder string) (string, error) {
 }
 
 // Resolve turns what a user typed into a model file. A path wins when a file is
-// there; the entry is nil then. A catalogue name gives the cached file, or a
+// there; the entry is nil then, as it is for STORE:NAME, a file that another
+// program keeps (Stores). A catalogue name gives the cached file, or a
 // *NotPulledError; anything else an *UnknownNameError, or an error that is
 // fs.ErrNotExist when it looks like a path.
 func Resolve(nameOrPath string) (path string, entry *Entry, err error) {
 	st, statErr := os.Stat(nameOrPath)
 	if statErr == nil && !st.IsDir() {
 		return nameOrPath, nil, nil
+	}
+	if path, known, err := resolveStored(nameOrPath); known {
+		return path, nil, err
 	}
 	e, err := Lookup(nameOrPath)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 type benchCmd struct {
-	What []string `arg:"" optional:"" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
+	What []string `arg:"" optional:"" complete:"model" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
 	modelFlags
 	trainFlags
 	Prompt      []int    `short:"p" default:"512" help:"Prompt lengths; 0 = none."`

@@ -8,7 +8,7 @@ import (
 )
 
 type classifyCmd struct {
-	Model string `arg:"" help:"GGUF file or catalogue name."`
+	Model string `arg:"" complete:"model" help:"GGUF file or catalogue name."`
 	textFlags
 	modelFlags
 	Labels    []string `short:"l" help:"Labels, comma-separated; default: those of the model's classification head." placeholder:"A,B"`

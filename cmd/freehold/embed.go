@@ -10,7 +10,7 @@ import (
 )
 
 type embedCmd struct {
-	Model string `arg:"" help:"GGUF file or catalogue name."`
+	Model string `arg:"" complete:"model" help:"GGUF file or catalogue name."`
 	textFlags
 	modelFlags
 	Pooling string `enum:",mean,cls,last" default:"" help:"How the states of a text's tokens become one: mean, cls (the first token's) or last; the default is what the file states." placeholder:"HOW"`

@@ -12,7 +12,7 @@ import (
 
 type initCmd struct {
 	Folder   string `arg:"" optional:"" default:"." help:"Where to put it."`
-	Template string `default:"sentiment" help:"One of: ${templates}."`
+	Template string `default:"sentiment" complete:"template" help:"One of: ${templates}."`
 	Force    bool   `help:"Overwrite files that are there."`
 }
 

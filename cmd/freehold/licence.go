@@ -3,7 +3,7 @@ package main
 import "strings"
 
 type licenceCmd struct {
-	Name []string `arg:"" optional:"" help:"Names of the catalogue; default: all."`
+	Name []string `arg:"" optional:"" complete:"catalogue" help:"Names of the catalogue; default: all."`
 }
 
 // licences is freehold/licence/1.

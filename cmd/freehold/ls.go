@@ -9,7 +9,7 @@ import (
 )
 
 type lsCmd struct {
-	Cached bool `help:"Only what is in the cache."`
+	Cached bool `help:"Only what is in the cache and in the stores of other programs."`
 }
 
 // listing is freehold/ls/1.
@@ -28,6 +28,7 @@ type listingRow struct {
 	Basis   string `json:"licence_basis"`
 	Cached  bool   `json:"cached"`
 	Path    string `json:"path"`
+	Store   string `json:"store,omitempty"` // the other program whose file it is
 }
 
 func (c *lsCmd) Run(a *app) error {
@@ -46,8 +47,11 @@ func (c *lsCmd) Run(a *app) error {
 			return err
 		}
 		if cached || !c.Cached {
-			d.Items = append(d.Items, listingRow{it.Name, it.kind, it.Bytes, it.entry.Format, it.Licence.ID, string(it.Licence.Basis), cached, path})
+			d.Items = append(d.Items, listingRow{it.Name, it.kind, it.Bytes, it.entry.Format, it.Licence.ID, string(it.Licence.Basis), cached, path, ""})
 		}
+	}
+	for _, s := range models.Stores() {
+		d.Items = append(d.Items, listingRow{Name: s.Name, Kind: "model", Bytes: s.Bytes, Licence: "unknown", Basis: string(models.Unknown), Path: s.Path, Store: s.Store})
 	}
 	if a.json {
 		return a.emit(d)
@@ -55,8 +59,11 @@ func (c *lsCmd) Run(a *app) error {
 	rows := [][]string{{"NAME", "KIND", "SIZE", "FORMAT", "LICENCE", "CACHED"}}
 	for _, it := range d.Items {
 		cached, licence := "no", it.Licence
-		if it.Cached {
+		switch {
+		case it.Cached:
 			cached = "yes"
+		case it.Store != "":
+			cached = it.Store
 		}
 		if it.Basis == string(models.Declared) {
 			licence += " (declared)"

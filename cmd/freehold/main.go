@@ -31,11 +31,13 @@ func run(args []string) (code int) {
 		}
 	}()
 	var t table
-	parser, err := kong.New(&t, kong.Name("freehold"), kong.Description(description), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true, WrapUpperBound: 120}),
-		kong.ExplicitGroups(groups), kong.Vars(helpVars()))
+	parser, err := newParser(&t)
 	if err != nil {
 		panic(err)
+	}
+	if len(args) > 0 && args[0] == completing {
+		answerShell(parser.Model, args[1:])
+		return exitOK
 	}
 	if len(args) == 0 {
 		parser.Stdout = os.Stderr // help that nobody asked for is no data
@@ -67,6 +69,13 @@ func run(args []string) (code int) {
 		a.fail(err)
 	}
 	return code
+}
+
+// newParser reads the table of commands.
+func newParser(t *table) (*kong.Kong, error) {
+	return kong.New(t, kong.Name("freehold"), kong.Description(description), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true, WrapUpperBound: 120}),
+		kong.ExplicitGroups(groups), kong.Vars(helpVars()))
 }
 
 // parseError puts a mistake in the command line in the users' words, and says where help is.

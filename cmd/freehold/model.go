@@ -16,7 +16,7 @@ import (
 // computeFlags say how arithmetic is done.
 type computeFlags struct {
 	Threads int    `short:"t" env:"FREEHOLD_THREADS" help:"Worker threads; 0 = one a core." placeholder:"N"`
-	CPU     string `env:"FREEHOLD_CPU" help:"CPU level (this machine has: ${levels})." placeholder:"LEVEL"`
+	CPU     string `env:"FREEHOLD_CPU" complete:"level" help:"CPU level (this machine has: ${levels})." placeholder:"LEVEL"`
 }
 
 // level checks the flags and finds the CPU level.

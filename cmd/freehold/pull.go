@@ -9,7 +9,7 @@ import (
 )
 
 type pullCmd struct {
-	Name          []string `arg:"" optional:"" help:"Names of the catalogue (see ls)."`
+	Name          []string `arg:"" optional:"" complete:"catalogue" help:"Names of the catalogue (see ls)."`
 	All           bool     `help:"All models and data sets of the catalogue."`
 	AcceptLicence []string `aliases:"accept-license" sep:"," help:"Licence id that you declare or accept where the gate asks for it." placeholder:"ID"`
 	Verbose       bool     `short:"v" help:"Tell which source is used and why another was not."`

@@ -16,9 +16,9 @@ import (
 )
 
 type quantizeCmd struct {
-	In     string `arg:"" optional:"" help:"GGUF file or catalogue name; without OUT a recipe, whose quantize stage runs (default freehold.yaml)."`
+	In     string `arg:"" optional:"" complete:"model" help:"GGUF file or catalogue name; without OUT a recipe, whose quantize stage runs (default freehold.yaml)."`
 	Out    string `arg:"" optional:"" help:"File to write."`
-	Format string `short:"f" help:"Number format: ${mixes}." placeholder:"FORMAT"`
+	Format string `short:"f" complete:"mix" help:"Number format: ${mixes}." placeholder:"FORMAT"`
 	Force  bool   `help:"Overwrite OUT."`
 
 	Tensor []string `sep:"none" help:"Give the matrices whose name REGEX is found in a format of their own; may be repeated, the first that fits counts." placeholder:"REGEX=TYPE"`

@@ -7,7 +7,7 @@ import (
 )
 
 type rmCmd struct {
-	Name []string `arg:"" help:"Names of the catalogue."`
+	Name []string `arg:"" complete:"catalogue" help:"Names of the catalogue."`
 }
 
 // removed is freehold/rm/1.

@@ -12,7 +12,7 @@ import (
 )
 
 type runCmd struct {
-	Model  string `arg:"" help:"GGUF file or catalogue name."`
+	Model  string `arg:"" complete:"model" help:"GGUF file or catalogue name."`
 	Prompt string `arg:"" optional:"" help:"What to ask; - or nothing reads standard input, or starts a chat on a terminal."`
 	modelFlags
 	grammarFlags

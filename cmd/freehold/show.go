@@ -8,7 +8,7 @@ import (
 )
 
 type showCmd struct {
-	Name string `arg:"" help:"Name of the catalogue (see ls); for a file use inspect."`
+	Name string `arg:"" complete:"catalogue" help:"Name of the catalogue (see ls); for a file use inspect."`
 }
 
 // entryDoc is freehold/show/1.

@@ -17,12 +17,13 @@ const description = `Distil open-weights language models into small task models,
 type table struct {
 	Globals globals `embed:""`
 
-	Init  initCmd  `cmd:"" group:"job" help:"Start a recipe (freehold.yaml) from a template."`
-	Plan  planCmd  `cmd:"" group:"job" help:"Show what apply would do: stages, licences, network, memory, disk, time."`
-	Apply applyCmd `cmd:"" group:"job" help:"Run the recipe: label, train, eval, quantize, report. Resumes."`
-	Label labelCmd `cmd:"" group:"job" help:"Only let the teacher label the task data."`
-	Train trainCmd `cmd:"" aliases:"distil,distill" group:"job" help:"Only train the student on the labels."`
-	Eval  evalCmd  `cmd:"" group:"job" help:"Only evaluate the student and judge its gate."`
+	Init   initCmd   `cmd:"" group:"job" help:"Start a recipe (freehold.yaml) from a template."`
+	Plan   planCmd   `cmd:"" group:"job" help:"Show what apply would do: stages, licences, network, memory, disk, time."`
+	Apply  applyCmd  `cmd:"" group:"job" help:"Run the recipe: label, train, eval, quantize, report. Resumes."`
+	Label  labelCmd  `cmd:"" group:"job" help:"Only let the teacher label the task data."`
+	Train  trainCmd  `cmd:"" aliases:"distil,distill" group:"job" help:"Only train the student on the labels."`
+	Eval   evalCmd   `cmd:"" group:"job" help:"Only evaluate the student and judge its gate."`
+	Verify verifyCmd `cmd:"" group:"job" help:"Check that a run's files are those that it wrote."`
 
 	Pull    pullCmd    `cmd:"" group:"models" help:"Fetch models and data sets of the catalogue into the cache."`
 	Ls      lsCmd      `cmd:"" group:"models" help:"List the catalogue and what of it is in the cache."`
@@ -41,6 +42,9 @@ type table struct {
 	Bench   benchCmd   `cmd:"" group:"machine" help:"Measure a model's speed against this machine's limits."`
 	Doctor  doctorCmd  `cmd:"" group:"machine" help:"Check this machine: CPU, memory, disk, cache, tools."`
 	Version versionCmd `cmd:"" group:"machine" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" group:"machine" help:"Print a script that completes commands in a shell: source <(freehold completion bash)."`
+	Man        manCmd        `cmd:"" group:"machine" help:"Print the manual page: freehold man | man -l -"`
 }
 
 var groups = []kong.Group{

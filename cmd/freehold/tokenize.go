@@ -11,7 +11,7 @@ import (
 )
 
 type tokenizeCmd struct {
-	Model        string `arg:"" help:"GGUF file or catalogue name; a file with a vocabulary only will do."`
+	Model        string `arg:"" complete:"model" help:"GGUF file or catalogue name; a file with a vocabulary only will do."`
 	Text         string `arg:"" optional:"" help:"Text, or token ids with --decode; - or nothing reads standard input."`
 	IDs          bool   `name:"ids" help:"Print the ids alone, on one line."`
 	Decode       bool   `help:"The other way: ids, separated by spaces or commas, to text."`
