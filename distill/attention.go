@@ -135,29 +135,45 @@ func (g *Graph) attendBack(st *attState, o *models.Op, dq, dk, dv, dout, out, q,
 // backBlock is how many queries, or keys, attention's backward takes at a time.
 const backBlock = 64
 
+// attendPad keeps the rows of its matrices, of as many values as a sequence has tokens, from falling on the same sets of a cache.
+const attendPad = 16
+
 func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv, dout, out, q, k, v []float32, lo, hi, kvHead int) {
 	spec, l := g.student.Spec, g.level
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
 	n, group := hi-lo, nh/nkv
+	ld := n + attendPad
 	qw, kw := nh*hd, nkv*hd
-	for i, size := range [...]int{hd * n, hd * n, n * n, n * n} {
+	for i, size := range [...]int{hd * ld, hd * ld, n * ld, n * ld} {
 		sc.s[i] = resize(sc.s[i], size)
 	}
 	slopes := spec.Slopes()
 	kt, vt, p, ds := sc.s[0], sc.s[1], sc.s[2], sc.s[3]
 	kh, vh := k[lo*kw+kvHead*hd:], v[lo*kw+kvHead*hd:]
-	l.Transpose(kt, n, kh, kw, n, hd)
-	l.Transpose(vt, n, vh, kw, n, hd)
+	l.Transpose(kt, ld, kh, kw, n, hd)
+	dkh, dvh := dk[lo*kw+kvHead*hd:], dv[lo*kw+kvHead*hd:]
+	if g.bf16 {
+		sc.att.begin(g, kh, vh, kw, n, hd)
+	} else {
+		l.Transpose(vt, ld, vh, kw, n, hd)
+	}
 	for j := 0; j < group; j++ {
 		h := kvHead*group + j
 		qh, doh, oh, dqh := q[lo*qw+h*hd:], dout[lo*qw+h*hd:], out[lo*qw+h*hd:], dq[lo*qw+h*hd:]
+		if g.bf16 {
+			sc.att.head(g, qh, doh, qw)
+		}
 		for t := 0; t < n; t += backBlock { // a query sees no key after it
 			m := min(backBlock, n-t)
-			l.GemmF32(p[t*n:], n, qh[t*qw:], qw, 1, kt, n, m, t+m, hd, false)
-			l.GemmF32(ds[t*n:], n, doh[t*qw:], qw, 1, vt, n, m, t+m, hd, false)
+			l.GemmF32(p[t*ld:], ld, qh[t*qw:], qw, 1, kt, ld, m, t+m, hd, false)
+			if g.bf16 {
+				sc.att.scores(g, ds, t, m)
+				continue
+			}
+			l.GemmF32(ds[t*ld:], ld, doh[t*qw:], qw, 1, vt, ld, m, t+m, hd, false)
 		}
 		for t := 0; t < n; t++ {
-			row, drow := p[t*n:t*n+n], ds[t*n:t*n+n]
+			row, drow := p[t*ld:t*ld+n], ds[t*ld:t*ld+n]
 			at := (lo+t)*nh + h
 			first := firstKey(t, window)
 			seen, dseen := row[first:t+1], drow[first:t+1]
@@ -184,12 +200,18 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 			clear(row[t+1 : end])
 			clear(drow[t+1 : end])
 		}
-		dkh, dvh := dk[lo*kw+kvHead*hd:], dv[lo*kw+kvHead*hd:]
+		if g.bf16 {
+			sc.att.products(g, dqh, qw, p, ds)
+			continue
+		}
 		for t := 0; t < n; t += backBlock {
 			m := min(backBlock, n-t)
-			l.GemmF32(dqh[t*qw:], qw, ds[t*n:], n, 1, kh, kw, m, hd, t+m, true)
-			l.GemmF32(dkh[t*kw:], kw, ds[t*n+t:], 1, n, qh[t*qw:], qw, m, hd, n-t, true)
-			l.GemmF32(dvh[t*kw:], kw, p[t*n+t:], 1, n, doh[t*qw:], qw, m, hd, n-t, true)
+			l.GemmF32(dqh[t*qw:], qw, ds[t*ld:], ld, 1, kh, kw, m, hd, t+m, true)
+			l.GemmF32(dkh[t*kw:], kw, ds[t*ld+t:], 1, ld, qh[t*qw:], qw, m, hd, n-t, true)
+			l.GemmF32(dvh[t*kw:], kw, p[t*ld+t:], 1, ld, doh[t*qw:], qw, m, hd, n-t, true)
 		}
+	}
+	if g.bf16 {
+		sc.att.end(g, dkh, dvh, kw)
 	}
 }

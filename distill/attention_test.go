@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/freehold-slm/freehold/models"
@@ -121,5 +122,57 @@ func TestAttention(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Attention's backward in bf16 is near that in f32, whose test is above, and the same for any number of workers.
+func TestAttentionBF16(t *testing.T) {
+	for _, level := range bf16Levels(t) {
+		for _, c := range []struct {
+			lengths            []int
+			hd, heads, kvHeads int
+			window             int
+			scoresCap          float32
+		}{{[]int{150, 1, 70}, 40, 6, 2, 0, 0}, {[]int{3, 257}, 64, 2, 2, 0, 0}, {[]int{200}, 8, 3, 1, 33, 0}, {[]int{130}, 96, 1, 1, 0, 2}} {
+			spec := &models.Spec{HeadDim: c.hd, Heads: c.heads, KVHeads: c.kvHeads, AttnScale: 0.3, AttnCap: c.scoresCap}
+			b := &Batch{}
+			for _, n := range c.lengths {
+				b.Add(make([]int32, n))
+			}
+			n, op := len(b.Tokens), &models.Op{Window: c.window}
+			r := rand.New(rand.NewPCG(42, 42))
+			q, dout := normal(r, n*c.heads*c.hd, 1), normal(r, n*c.heads*c.hd, 1)
+			k, v := normal(r, n*c.kvHeads*c.hd, 1), normal(r, n*c.kvHeads*c.hd, 1)
+			before := [3][]float32{normal(r, len(q), 1), normal(r, len(k), 1), normal(r, len(v), 1)} // gradients are added
+			run := func(bf16 bool, workers int) (d [3][]float32) {
+				g := &Graph{student: &Student{Spec: spec}, level: level, par: goParallel(workers), batch: b, bf16: bf16}
+				for range workers {
+					g.scratch = append(g.scratch, &scratch{att: &attendBF16{}})
+				}
+				for i, x := range before {
+					d[i] = slices.Clone(x)
+				}
+				var st attState
+				out := make([]float32, len(q))
+				g.attend(&st, op, out, q, k, v)
+				g.attendBack(&st, op, d[0], d[1], d[2], dout, out, q, k, v)
+				return d
+			}
+			want, got, again := run(false, 1), run(true, 1), run(true, 3)
+			for i, name := range []string{"q", "k", "v"} {
+				what := fmt.Sprintf("%s, %+v: gradient of %s", level.Name, c, name)
+				for x := range want[i] {
+					want[i][x] -= before[i][x]
+				}
+				moved := slices.Clone(got[i])
+				for x := range moved {
+					moved[x] -= before[i][x]
+				}
+				if d := relativeL2(moved, want[i]); !(d <= 0.01) || d == 0 {
+					t.Errorf("%s is %g from the f32 one, want near and not equal", what, d)
+				}
+				sameBits(t, what, again[i], got[i])
+			}
+		}
 	}
 }

@@ -53,18 +53,17 @@ func (g *Graph) back(i int) {
 		if adapter != nil && adapter.M != nil {
 			g.resizeRowsBack(i, adapter, dy, n)
 		}
-		if !g.learns[o.In[0]] {
-			if adapter != nil {
-				g.adaptedBack(i, adapter, nil, dy, w, g.val[o.In[0]], in, n)
-			}
-			break
-		}
+		var dx []float32
 		acc := g.dirty[o.In[0]]
-		g.grad[o.In[0]] = g.renew(g.grad[o.In[0]], n*in)
-		g.dirty[o.In[0]] = true
-		g.matmulBackX(g.grad[o.In[0]], in, dy, w, g.rowsOf(o, g.student.byName[o.W].W), n, acc)
-		if adapter != nil {
-			g.adaptedBack(i, adapter, g.grad[o.In[0]], dy, w, g.val[o.In[0]], in, n)
+		if g.learns[o.In[0]] {
+			dx = g.renew(g.grad[o.In[0]], n*in)
+			g.grad[o.In[0]], g.dirty[o.In[0]] = dx, true
+		}
+		switch weight := g.rowsOf(o, g.student.byName[o.W].W); {
+		case adapter != nil:
+			g.adaptedBack(i, adapter, dx, in, dy, w, weight, g.val[o.In[0]], n, acc)
+		case dx != nil:
+			g.matmulBackX(dx, in, dy, w, weight, n, acc)
 		}
 	case models.StackMatMul:
 		var dx []float32

@@ -35,6 +35,8 @@ type Graph struct {
 	stacks   stacked     // of the op that runs
 	low      [][]float32 // [ops] adapters: Scale x·Aᵀ
 	dlow     []float32
+	down16   []uint16    // of an adapter, in panels
+	thin     []float32   // gradient of an adapter's B, [rank, out]
 	taps     []float32   // of the convolution that runs
 	shares   []float32   // of the norm or the scan that runs in reverse
 	free     [][]float32 // memory of values and gradients that nothing needs any more
@@ -87,7 +89,7 @@ func NewGraph(s *Student, level *kernels.Level, workers int, par Parallel) *Grap
 		}
 	}
 	for i := 0; i < workers; i++ {
-		g.scratch = append(g.scratch, &scratch{})
+		g.scratch = append(g.scratch, &scratch{att: &attendBF16{}})
 	}
 	return g
 }

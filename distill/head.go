@@ -27,6 +27,7 @@ type Head struct {
 	capped []float32
 	loss   []float64
 	tmp    [][]float32 // [workers] loss scratch
+	sweep  sweep
 }
 
 // NewHead makes the language-model head of g.
@@ -50,6 +51,9 @@ func NewHead(g *Graph) *Head {
 // states and adds the head weight's. targets(r) gives the target of wanted row r.
 func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
 	g := h.g
+	if parts, ok := loss.(partLoss); ok && g.bf16 && h.op.B == "" {
+		return h.sweepLoss(parts, targets, grad)
+	}
 	in, out := g.student.Program.Width[h.op.In[0]], g.student.Program.Width[h.out]
 	w := g.student.byName[h.op.W]
 	x := g.val[h.op.In[0]]
@@ -78,7 +82,7 @@ func (h *Head) Loss(loss Loss, targets func(r int) Target, grad bool) float64 {
 					g.level.Add(db, h.logits[i*out:i*out+out])
 				}
 			}
-			g.matmulBackX(dx[r0*in:], in, h.logits, out, w.W, m, false)
+			g.matmulBackX(dx[r0*in:], in, h.logits, out, w.W, m, true)
 			if !w.Frozen() {
 				g.matmulBackW(w.G, in, h.logits, out, x[r0*in:], m)
 			}

@@ -99,32 +99,31 @@ func (s *Student) Merge(level *kernels.Level) {
 
 // adaptedMatMul is matmul with the adapter of op i beside the weight.
 func (g *Graph) adaptedMatMul(i int, a *Adapter, y []float32, out int, x []float32, in int, w, bias []float32, n int) {
-	if a.M == nil {
-		g.matmul(y, out, x, in, w, bias, n)
-		g.adapted(i, a, y, out, x, in, n)
-		return
-	}
-	g.matmul(y, out, x, in, w, nil, n)
-	g.adapted(i, a, y, out, x, in, n)
-	g.resizeRows(i, a, y, w, bias, in, n)
-}
-
-// adapted adds the adapter of op i to its result y [n, out] and keeps Scale x·Aᵀ for the way back.
-func (g *Graph) adapted(i int, a *Adapter, y []float32, out int, x []float32, in, n int) {
 	g.low[i] = resize(g.low[i], n*a.Rank)
-	g.matmul(g.low[i], a.Rank, x, in, a.A.W, nil, n)
-	g.level.Scale(g.low[i], a.Scale)
-	g.product(y, operand{g.low[i], a.Rank, 1}, operand{a.B.W, 1, a.Rank}, n, out, a.Rank, true, nil)
+	g.productBeside(y, operand{x, in, 1}, operand{w, 1, in}, &lowRank{
+		down: operand{a.A.W, 1, in}, up: operand{a.B.W, 1, a.Rank}, rank: a.Rank, scale: a.Scale, low: g.low[i]}, n, out, in, false)
+	if a.M != nil {
+		g.resizeRows(i, a, y, w, bias, in, n)
+	} else if bias != nil {
+		g.eachRow(n, func(r int) { g.level.Add(y[r*out:r*out+out], bias) })
+	}
 }
 
-// adaptedBack adds to the gradients of the adapter of op i and, with dx, to that of its input, which holds a gradient.
-func (g *Graph) adaptedBack(i int, a *Adapter, dx, dy []float32, out int, x []float32, in, n int) {
-	g.matmulBackW(a.B.G, a.Rank, dy, out, g.low[i], n)
+// adaptedBack is matmulBackX with the adapter of op i beside the weight w, and adds to the adapter's gradients. It needs no
+// dx where nothing before the op learns.
+func (g *Graph) adaptedBack(i int, a *Adapter, dx []float32, in int, dy []float32, out int, w, x []float32, n int, acc bool) {
+	// dBᵀ = lowᵀ·dy: few rows by many columns; the other way round most of a panel would be empty.
+	g.thin = resize(g.thin, a.Rank*out)
+	g.level.Transpose(g.thin, out, a.B.G, a.Rank, out, a.Rank)
+	g.matmulBackW(g.thin, out, g.low[i], a.Rank, dy, n)
+	g.level.Transpose(a.B.G, a.Rank, g.thin, out, a.Rank, out)
 	g.dlow = resize(g.dlow, n*a.Rank)
-	g.matmulBackX(g.dlow, a.Rank, dy, out, a.B.W, n, false)
-	g.level.Scale(g.dlow, a.Scale)
-	g.matmulBackW(a.A.G, in, g.dlow, a.Rank, x, n)
 	if dx != nil {
-		g.matmulBackX(dx, in, g.dlow, a.Rank, a.A.W, n, true)
+		g.productBeside(dx, operand{dy, out, 1}, operand{w, in, 1}, &lowRank{
+			down: operand{a.B.W, a.Rank, 1}, up: operand{a.A.W, in, 1}, rank: a.Rank, scale: a.Scale, low: g.dlow}, n, in, out, acc)
+	} else {
+		g.matmulBackX(g.dlow, a.Rank, dy, out, a.B.W, n, false)
+		g.level.Scale(g.dlow, a.Scale)
 	}
+	g.matmulBackW(a.A.G, in, g.dlow, a.Rank, x, n)
 }

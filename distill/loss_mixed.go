@@ -29,12 +29,26 @@ func (m mixedLoss) check() error {
 }
 
 func (m mixedLoss) Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64 {
-	n := len(z)
+	return wholeRow(m, l, z, Target{Label: label, Teacher: t, Weight: weight}, tmp)
+}
+
+func (m mixedLoss) sum(l *kernels.Level, s *rowSums, z []float32, at int, t *Target, tmp []float32) {
+	m.kl.sum(l, s, z, at, t, tmp)
+	m.ce.sum(l, s, z, at, t, tmp)
+}
+
+func (m mixedLoss) end(l *kernels.Level, s *rowSums, t *Target, weight float32) float64 {
 	a, b := m.alpha*m.t*m.t, 1-m.alpha
+	kl := m.kl.end(l, s, t, float32(float64(weight)*a))
+	ce := m.ce.end(l, s, t, float32(float64(weight)*b))
+	return float64(a*kl) + float64(b*ce)
+}
+
+func (m mixedLoss) grad(l *kernels.Level, s *rowSums, z []float32, at int, t *Target, tmp []float32) {
+	n := len(z)
 	dz := tmp[2*n : 3*n]
 	copy(dz, z)
-	kl := m.kl.Row(l, dz, t, label, float32(float64(weight)*a), tmp)
-	ce := m.ce.Row(l, z, nil, label, float32(float64(weight)*b), tmp)
+	m.kl.grad(l, s, dz, at, t, tmp)
+	m.ce.grad(l, s, z, at, t, tmp)
 	l.Add(z, dz)
-	return float64(a*kl) + float64(b*ce)
 }

@@ -27,30 +27,26 @@ func (mixedTopK) NeedsTeacher() bool { return true }
 func (m mixedTopK) check() error { return mixedLoss{alpha: m.alpha}.check() }
 
 func (m mixedTopK) Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64 {
-	k := m.top.k
-	if k <= 0 || k > len(z) {
-		k = len(z)
-	}
-	ids, tk := make([]int32, k), make([]float32, k)
-	for i, id := range largest(t, k) {
-		ids[i], tk[i] = int32(id), t[id]
-	}
-	return m.RowTop(l, z, ids, tk, label, weight, tmp)
+	return wholeRow(m, l, z, Target{Label: label, Teacher: t, Weight: weight}, tmp)
 }
 
 func (m mixedTopK) RowTop(l *kernels.Level, z []float32, ids []int32, t []float32, label int32, weight float32, tmp []float32) float64 {
-	a, b, k := m.alpha*m.t*m.t, 1-m.alpha, len(ids)
-	dz, tmp := tmp[:k], tmp[k:]
-	if len(tmp) < 3*k {
-		tmp = make([]float32, 3*k) // more than half of the vocabulary
-	}
-	for i, id := range ids {
-		dz[i] = z[id]
-	}
-	kl := m.top.kl.Row(l, dz, t, label, float32(float64(weight)*a), tmp)
-	ce := m.ce.Row(l, z, nil, label, float32(float64(weight)*b), tmp)
-	for i, id := range ids {
-		z[id] += dz[i]
-	}
+	return wholeRow(m, l, z, Target{Label: label, Teacher: t, IDs: ids, Weight: weight}, tmp)
+}
+
+func (m mixedTopK) sum(l *kernels.Level, s *rowSums, z []float32, at int, t *Target, tmp []float32) {
+	m.top.sum(l, s, z, at, t, tmp)
+	m.ce.sum(l, s, z, at, t, tmp)
+}
+
+func (m mixedTopK) end(l *kernels.Level, s *rowSums, t *Target, weight float32) float64 {
+	a, b := m.alpha*m.t*m.t, 1-m.alpha
+	kl := m.top.end(l, s, t, float32(float64(weight)*a))
+	ce := m.ce.end(l, s, t, float32(float64(weight)*b))
 	return float64(a*kl) + float64(b*ce)
+}
+
+func (m mixedTopK) grad(l *kernels.Level, s *rowSums, z []float32, at int, t *Target, tmp []float32) {
+	m.ce.grad(l, s, z, at, t, tmp)
+	s.top.add(z, at)
 }

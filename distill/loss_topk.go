@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 
@@ -23,21 +24,71 @@ type topKLoss struct {
 func (topKLoss) NeedsTeacher() bool { return true }
 
 func (f topKLoss) Row(l *kernels.Level, z, t []float32, label int32, weight float32, tmp []float32) float64 {
-	k := f.k
-	if k <= 0 || k > len(z) {
-		k = len(z)
+	return wholeRow(f, l, z, Target{Label: label, Teacher: t, Weight: weight}, tmp)
+}
+
+// topSums is what it keeps of a row.
+type topSums struct {
+	ids    []int32   // that count, rising
+	t, z   []float32 // the teacher's and the student's logits of ids; z is then their gradient
+	next   int       // the first id of the parts to come
+	tmp    []float32
+	sorted []topLogit
+}
+
+type topLogit struct {
+	id int32
+	t  float32
+}
+
+func (f topKLoss) sum(_ *kernels.Level, s *rowSums, z []float32, at int, t *Target, _ []float32) {
+	top := &s.top
+	if at == 0 {
+		top.begin(f.k, t)
 	}
-	ids := largest(t, k)
-	zk, tk := make([]float32, k), make([]float32, k)
-	for i, id := range ids {
-		zk[i], tk[i] = z[id], t[id]
+	for ; top.next < len(top.ids) && int(top.ids[top.next]) < at+len(z); top.next++ {
+		top.z[top.next] = z[int(top.ids[top.next])-at]
 	}
-	loss := f.kl.Row(l, zk, tk, label, weight, tmp)
+}
+
+// begin lists the ids that count: those of the target, else the k largest.
+func (s *topSums) begin(k int, t *Target) {
+	s.sorted = s.sorted[:0]
+	if t.IDs != nil {
+		for i, id := range t.IDs {
+			s.sorted = append(s.sorted, topLogit{id, t.Teacher[i]})
+		}
+	} else {
+		if k <= 0 || k > len(t.Teacher) {
+			k = len(t.Teacher)
+		}
+		for _, id := range largest(t.Teacher, k) {
+			s.sorted = append(s.sorted, topLogit{int32(id), t.Teacher[id]})
+		}
+	}
+	slices.SortFunc(s.sorted, func(a, b topLogit) int { return cmp.Compare(a.id, b.id) })
+	s.ids, s.t, s.z, s.next = s.ids[:0], s.t[:0], resize(s.z, len(s.sorted)), 0
+	for _, v := range s.sorted {
+		s.ids, s.t = append(s.ids, v.id), append(s.t, v.t)
+	}
+}
+
+func (f topKLoss) end(l *kernels.Level, s *rowSums, _ *Target, weight float32) float64 {
+	top := &s.top
+	top.tmp, top.next = resize(top.tmp, 3*len(top.z)), 0
+	return f.kl.Row(l, top.z, top.t, -1, weight, top.tmp)
+}
+
+func (f topKLoss) grad(_ *kernels.Level, s *rowSums, z []float32, at int, _ *Target, _ []float32) {
 	clear(z)
-	for i, id := range ids {
-		z[id] = zk[i]
+	s.top.add(z, at)
+}
+
+// add adds the gradient of the ids within a part.
+func (s *topSums) add(z []float32, at int) {
+	for ; s.next < len(s.ids) && int(s.ids[s.next]) < at+len(z); s.next++ {
+		z[int(s.ids[s.next])-at] += s.z[s.next]
 	}
-	return loss
 }
 
 // largest gives the ids of the k largest values in falling order, the first index where they are equal.

@@ -1,12 +1,17 @@
 package distill
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 // The losses of states and attention are what their formulas say, written again here in float64, and the gradients of
@@ -159,4 +164,96 @@ func slowAttention(m *AttentionMatch, g, teacher *Graph, loss string) float64 {
 		}
 	}
 	return m.Weight * total / float64(len(g.batch.Tokens)*wanted)
+}
+
+// A student that is its teacher has nothing to match; a pruned one has, its layers go with the even ones of the teacher, and a
+// share of the batch has that share of the loss.
+func TestFixturesMatching(t *testing.T) {
+	level, path := best(t), fixture(t, "llama-gqa.F32.gguf")
+	weights := MatchRecipe{States: 0.5, Attention: 2}
+	var b Batch
+	b.Add(randomTokens(rand.New(rand.NewPCG(93, 94)), 19, openStudent(t, path).Spec.Vocab))
+	lossOf := func(s *Student, share float64) float64 {
+		m, err := NewMatching(s, openStudent(t, path), weights, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := NewGraph(s, level, 2, goParallel(2))
+		g.Forward(&b)
+		loss := m.Loss(g, share)
+		m.Release(s)
+		if slices.ContainsFunc(s.Params, func(p *Param) bool { return projected(p.Name) }) {
+			t.Error("a projection is left")
+		}
+		return loss
+	}
+	if loss := lossOf(openStudent(t, path), 1); !(math.Abs(loss) < 1e-9) {
+		t.Errorf("loss %g of the teacher itself, want 0", loss)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	layers := openStudent(t, path).Spec.Layers
+	pruned, err := NewBase(f, Prune{Layers: []int{layers - 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, half := lossOf(pruned.Student, 1), lossOf(pruned.Student, 0.5)
+	if !(one > 1e-3) || math.Abs(one-2*half) > 1e-6*one {
+		t.Errorf("loss %g, of half the batch %g; want some and its half", one, half)
+	}
+	m, err := NewMatching(pruned.Student, openStudent(t, path), weights, 1)
+	if err != nil || m.layers[0] != layers-1 {
+		t.Errorf("one layer goes with layer %v of %d (%v), want the last", m.layers, layers, err)
+	}
+	if _, err := NewMatching(openStudent(t, path), pruned.Student, weights, 1); err == nil {
+		t.Error("a teacher with fewer layers is accepted")
+	}
+}
+
+// A job whose recipe matches states and attention gives another model than one that does not, the same with any number of threads
+// and after an interruption, and no projection in its file.
+func TestJobMatch(t *testing.T) {
+	recipe := tinyJob(t)
+	edit(t, recipe, "quantize: [f16, q8_0]", "quantize: [q8_0]")
+	edit(t, recipe, "lr: 0.003", "lr: 0.003, ema: 0.5, quantize: q8_0")
+	weights := func(dir string) (data []byte) { // without the name of the run, which is another one
+		f, err := gguf.Open(filepath.Join(dir, "model.gguf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, x := range f.Tensors {
+			if data = append(data, x.Data...); projected(x.Name) {
+				t.Errorf("model.gguf holds %s", x.Name)
+			}
+		}
+		return data
+	}
+	_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	plain := weights(dir)
+	edit(t, recipe, "lr: 0.003", "lr: 0.003, match: {states: 0.5, attention: 0.5}")
+	_, dir = mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	model := sha(t, filepath.Join(dir, "model.gguf"))
+	if bytes.Equal(weights(dir), plain) {
+		t.Error("matching makes no difference")
+	}
+	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{From: "eval"}); sha(t, filepath.Join(dir, "model.gguf")) != model {
+		t.Error("the model changed after training")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o := Options{Threads: 1, RunsDir: t.TempDir(), Progress: func(e Event) {
+		if e.Stage == "train" && e.Step == 5 {
+			cancel()
+		}
+	}}
+	if _, _, err := apply(ctx, recipe, o, Stages{}); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("interrupted: %v", err)
+	}
+	o.Progress = nil
+	if _, dir := mustApply(t, recipe, o, Stages{}); sha(t, filepath.Join(dir, "model.gguf")) != model {
+		t.Error("a resumed run gives another model")
+	}
 }

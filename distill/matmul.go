@@ -33,7 +33,9 @@ type scratch struct {
 	a        []float32 // a block of A's rows
 	a16, t16 []uint16  // the same in bf16, and before it is transposed
 	zero     []float32
+	low      []float32    // of an adapter, for a block of rows
 	s        [8][]float32 // attention's matrices
+	att      *attendBF16
 }
 
 // operand is a matrix in memory: element (r, c) is at r*row + c*col; one of the steps is 1.
@@ -65,9 +67,7 @@ func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias [
 	}
 	steps := even(k, by.step, by.unit)
 	cols := even(n, max(1, by.packed/steps/by.panel)*by.panel, by.panel)
-	parts := (m + by.rows - 1) / by.rows // the same number of parts for every worker
-	parts = (parts + len(g.scratch) - 1) / len(g.scratch) * len(g.scratch)
-	rows := even(m, max(1, (m+parts-1)/parts), by.tile)
+	rows := g.blockRows(m, &by)
 	for p := 0; p < k; p += steps {
 		for j := 0; j < n; j += cols {
 			block(c[j:], n, a, b, p, min(steps, k-p), j, min(cols, n-j), m, rows, acc || p > 0)
@@ -78,6 +78,13 @@ func (g *Graph) product(c []float32, a, b operand, m, n, k int, acc bool, bias [
 	}
 }
 
+// blockRows is how many of m rows a worker takes at a time: the same number of parts for every worker.
+func (g *Graph) blockRows(m int, by *blocking) int {
+	parts := (m + by.rows - 1) / by.rows
+	parts = (parts + len(g.scratch) - 1) / len(g.scratch) * len(g.scratch)
+	return even(m, max(1, (m+parts-1)/parts), by.tile)
+}
+
 // productBlock continues C's columns [j, j+cols) by the chain's part [p, p+steps), in blocks of rows.
 func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, cols, m, rows int, acc bool) {
 	panels := (cols + panelCols - 1) / panelCols
@@ -86,8 +93,7 @@ func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, co
 		lo, hi := i*packPanels*panelCols, min(cols, (i+1)*packPanels*panelCols)
 		g.pack(g.packed[lo*steps:], b.at(p, j+lo), b, steps, hi-lo)
 	})
-	g.par((m+rows-1)/rows, func(worker, i int) {
-		r, m := i*rows, min(rows, m-i*rows)
+	g.shareOut(m, rows, panels, func(worker, r, m, lo, hi int) {
 		x, row, col := a.at(r, p), a.row, a.col
 		if col != 1 { // a column of A is contiguous: copied, or every step would touch another page
 			s := g.scratch[worker]
@@ -97,9 +103,21 @@ func (g *Graph) productBlock(c []float32, ldc int, a, b operand, p, steps, j, co
 			}
 			x, row, col = s.a, 1, m
 		}
-		for l := 0; l < cols; l += panelCols {
+		for l := lo * panelCols; l < min(cols, hi*panelCols); l += panelCols {
 			g.level.GemmF32(c[r*ldc+l:], ldc, x, row, col, g.packed[l*steps:], panelCols, m, min(panelCols, cols-l), steps, acc)
 		}
+	})
+}
+
+// shareOut runs fn on blocks of rows and, where these are fewer than the workers, on some of the panels [lo, hi) of each.
+func (g *Graph) shareOut(m, rows, panels int, fn func(worker, r, m, lo, hi int)) {
+	blocks, spans := (m+rows-1)/rows, 1
+	if blocks < len(g.scratch) {
+		spans = min(panels, len(g.scratch))
+	}
+	g.par(blocks*spans, func(worker, i int) {
+		r, span := i/spans*rows, i%spans
+		fn(worker, r, min(rows, m-r), span*panels/spans, (span+1)*panels/spans)
 	})
 }
 

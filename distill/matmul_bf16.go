@@ -15,14 +15,10 @@ func (g *Graph) productBlockBF16(c []float32, ldc int, a, b operand, p, steps, j
 	panels := (cols + width - 1) / width
 	k := (steps + kernels.BF16Step - 1) / kernels.BF16Step * kernels.BF16Step // the rest is zero on both sides
 	g.packed16 = resize16(g.packed16, panels*width*k)
-	g.par((panels+packPanels-1)/packPanels, func(worker, i int) {
-		lo, hi := i*packPanels*width, min(cols, (i+1)*packPanels*width)
-		g.packBF16(g.scratch[worker], g.packed16[lo*k:], b.at(p, j+lo), b, steps, k, hi-lo)
-	})
-	g.par((m+rows-1)/rows, func(worker, i int) {
-		r, m := i*rows, min(rows, m-i*rows)
+	g.packBF16(g.packed16, b.at(p, j), b, steps, k, k, cols)
+	g.shareOut(m, rows, panels, func(worker, r, m, lo, hi int) {
 		x, ld := g.rowsBF16(g.scratch[worker], a.at(r, p), a, m, steps, k)
-		for l := 0; l < cols; l += width {
+		for l := lo * width; l < min(cols, hi*width); l += width {
 			g.level.GemmBF16(c[r*ldc+l:], ldc, x, ld, g.packed16[l*k:], m, min(width, cols-l), k, acc)
 		}
 	})
@@ -51,32 +47,50 @@ func (g *Graph) rowsBF16(s *scratch, src []float32, a operand, m, steps, k int) 
 	return s.a16, ld
 }
 
-// packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2].
-func (g *Graph) packBF16(s *scratch, dst []uint16, src []float32, b operand, steps, k, cols int) {
+// packRows rows of B are packed by a worker at a time where its rows are contiguous: read in order, whole.
+const packRows = 32
+
+// packBF16 lays cols columns of B, from src on, out in panels [k/2, BF16Cols, 2], which are room steps apart.
+func (g *Graph) packBF16(dst []uint16, src []float32, b operand, steps, k, room, cols int) {
 	const width = kernels.BF16Cols
-	if rest := cols % width; rest > 0 {
-		clear(dst[(cols-rest)*k : (cols-rest+width)*k])
-	}
-	if b.col == 1 { // all panels of a pair of rows in turn: the rows lie far apart
-		s.t16 = resize16(s.t16, 2*cols)
-		for t := 0; t < k; t += 2 {
-			g.pairBF16(s, s.t16, src, b.row, cols, t, steps)
-			for l := 0; l < cols; l += width {
-				copy(dst[l*k+t*width:][:2*width], s.t16[2*l:])
-			}
-		}
+	if b.col == 1 {
+		g.par((k+packRows-1)/packRows, func(worker, i int) {
+			g.packPairs(g.scratch[worker], dst, src, b.row, steps, room, cols, i*packRows, min(k, (i+1)*packRows))
+		})
 		return
 	}
-	for l := 0; l < cols; l += width {
-		panel, n := dst[l*k:(l+width)*k], min(width, cols-l)
-		s.t16 = resize16(s.t16, n*k)
-		for i := range n {
-			row := s.t16[i*k : i*k+k]
-			g.level.BF16Row(row, src[(l+i)*b.col:][:steps])
-			clear(row[steps:])
+	g.par((cols+width-1)/width, func(worker, i int) {
+		g.packTurned(g.scratch[worker], dst[i*width*room:][:width*k], src[i*width*b.col:], b.col, steps, k, min(width, cols-i*width))
+	})
+}
+
+// packPairs packs rows [lo, hi) of src [steps, cols], row stride ld; rows from steps on are zero.
+func (g *Graph) packPairs(s *scratch, dst []uint16, src []float32, ld, steps, room, cols, lo, hi int) {
+	const width = kernels.BF16Cols
+	panels := (cols + width - 1) / width
+	s.t16 = resize16(s.t16, panels*width*2)
+	clear(s.t16[2*cols:])
+	for t := lo; t < hi; t += 2 {
+		g.pairBF16(s, s.t16, src, ld, cols, t, steps)
+		for l := range panels {
+			copy(dst[l*width*room+t*width:][:2*width], s.t16[l*2*width:])
 		}
-		g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
 	}
+}
+
+// packTurned packs a panel of n columns that are rows of src [n, steps], row stride ld.
+func (g *Graph) packTurned(s *scratch, panel []uint16, src []float32, ld, steps, k, n int) {
+	const width = kernels.BF16Cols
+	if n < width {
+		clear(panel)
+	}
+	s.t16 = resize16(s.t16, n*k)
+	for i := range n {
+		row := s.t16[i*k : i*k+k]
+		g.level.BF16Row(row, src[i*ld:][:steps])
+		clear(row[steps:])
+	}
+	g.level.Transpose(asFloats(panel), width, asFloats(s.t16), k/2, n, k/2)
 }
 
 // pairBF16 interleaves rows t and t+1 of src [steps, n], row stride ld, in dst [2n]; rows from steps on are zero.

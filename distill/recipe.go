@@ -130,24 +130,25 @@ type DataRecipe struct {
 
 // TrainRecipe holds the hyper-parameters of training.
 type TrainRecipe struct {
-	Loss        string  `yaml:"loss" json:"loss"`
-	Temperature float64 `yaml:"temperature" json:"temperature"`
-	Epochs      float64 `yaml:"epochs" json:"epochs,omitempty"`
-	Steps       int     `yaml:"steps" json:"steps,omitempty"` // instead of epochs
-	Batch       int     `yaml:"batch" json:"batch"`           // rows a step
-	MaxTokens   int     `yaml:"max_tokens" json:"max_tokens"` // tokens of a training text; longer rows are an error
-	Optimizer   string  `yaml:"optimizer" json:"optimizer"`
-	EMA         float64 `yaml:"ema" json:"ema"` // decay of the average of the weights that becomes the student; 0 = the last weights
-	LR          float64 `yaml:"lr" json:"lr"`
-	Schedule    string  `yaml:"schedule" json:"schedule"`
-	Warmup      int     `yaml:"warmup" json:"warmup"`
-	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"`
-	Clip        float64 `yaml:"clip" json:"clip"`
-	Precision   string  `yaml:"precision" json:"precision"`         // of the matrix products: "f32" or "bf16"
-	Recompute   bool    `yaml:"recompute" json:"recompute"`         // values inside a layer: computed twice instead of kept
-	Quantize    string  `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
-	Seed        uint64  `yaml:"seed" json:"seed"`
-	SaveEvery   int     `yaml:"save_every" json:"save_every"` // steps between checkpoints
+	Loss        string      `yaml:"loss" json:"loss"`
+	Temperature float64     `yaml:"temperature" json:"temperature"`
+	Epochs      float64     `yaml:"epochs" json:"epochs,omitempty"`
+	Steps       int         `yaml:"steps" json:"steps,omitempty"` // instead of epochs
+	Batch       int         `yaml:"batch" json:"batch"`           // rows a step
+	MaxTokens   int         `yaml:"max_tokens" json:"max_tokens"` // tokens of a training text; longer rows are an error
+	Optimizer   string      `yaml:"optimizer" json:"optimizer"`
+	EMA         float64     `yaml:"ema" json:"ema"` // decay of the average of the weights that becomes the student; 0 = the last weights
+	LR          float64     `yaml:"lr" json:"lr"`
+	Schedule    string      `yaml:"schedule" json:"schedule"`
+	Warmup      int         `yaml:"warmup" json:"warmup"`
+	WeightDecay float64     `yaml:"weight_decay" json:"weight_decay"`
+	Clip        float64     `yaml:"clip" json:"clip"`
+	Precision   string      `yaml:"precision" json:"precision"` // of the matrix products: "f32" or "bf16"
+	Match       MatchRecipe `yaml:"match" json:"match,omitzero"`
+	Recompute   bool        `yaml:"recompute" json:"recompute"`         // values inside a layer: computed twice instead of kept
+	Quantize    string      `yaml:"quantize" json:"quantize,omitempty"` // the mix whose rounding the weights learn with; "" = none
+	Seed        uint64      `yaml:"seed" json:"seed"`
+	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".

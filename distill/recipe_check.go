@@ -83,6 +83,8 @@ func (r *Recipe) check(root ast.Node) error {
 		positive(t.Epochs+float64(t.Steps), 2e9, "train", "epochs"),
 		between(float64(t.Warmup), 0, 1e9, "a number of steps from 0", "train", "warmup"),
 		between(t.WeightDecay, 0, 1e3, "a number from 0", "train", "weight_decay"),
+		between(t.Match.States, 0, 1e6, "a weight from 0 (none)", "train", "match", "states"),
+		between(t.Match.Attention, 0, 1e6, "a weight from 0 (none)", "train", "match", "attention"),
 		between(t.Clip, 0, 1e9, "a number from 0 (0 = no clipping)", "train", "clip"),
 	}
 	if findKey(root, "version") == nil {
@@ -123,6 +125,9 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	if t.Epochs > 0 && t.Steps > 0 {
 		errs = append(errs, at("train.steps and train.epochs are both given; keep one", "train", "steps"))
+	}
+	if t.Match.Attention > 0 && t.Recompute {
+		errs = append(errs, at("train.match.attention and train.recompute are both given; keep one: recomputed layers do not keep what they attend to", "train", "match", "attention"))
 	}
 	for i, f := range append([]string{r.Student.Format}, r.Quantize...) {
 		if _, err := quant.MixByName(f); err == nil {

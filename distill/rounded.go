@@ -29,6 +29,9 @@ func newRounded(s *Student, mix *quant.Mix, workers int) (*rounded, error) {
 	}
 	r := &rounded{bytes: make([][]byte, workers)}
 	for _, p := range s.Params {
+		if projected(p.Name) {
+			continue
+		}
 		f, _, err := s.format(mix, p)
 		if err != nil {
 			return nil, err

@@ -351,8 +351,14 @@ func (j *Job) train(ctx context.Context, b *Base, labels Labels, cal *engine.Cal
 		left := float64(p.Steps-p.Step) * float64(p.Tokens)
 		j.event(Event{Stage: "train", Step: p.Step, Total: p.Steps, Loss: p.Loss, Rate: rate, Unit: "tok/s", ETA: eta(int(left), rate)})
 	}
+	if t.Match, err = j.newMatching(b); err != nil {
+		return err
+	}
 	if err := t.Train(ctx); err != nil {
 		return err
+	}
+	if t.Match != nil {
+		t.Match.Release(b.Student)
 	}
 	if err := j.writeAdapters(b); err != nil {
 		return err

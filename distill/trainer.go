@@ -38,6 +38,7 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
+	Match    *Matching  // losses of states and attention beside Loss; nil = none
 	Quantize *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
 
 	BF16      bool // matrix products in bf16, where Level has them
@@ -218,6 +219,9 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 			ex := &t.Data[rows[first+s]]
 			return Target{Label: ex.Label, Teacher: ex.Target, Weight: 1 / float32(len(rows))}
 		}, true)
+		if t.Match != nil {
+			loss += t.Match.Loss(g, float64(b.Seqs())/float64(len(rows)))
+		}
 		g.Backward()
 		tokens += len(b.Tokens)
 	}

@@ -76,3 +76,53 @@ func TestRunsOfChunks(t *testing.T) {
 		t.Errorf("rows in order are told as runs %d bytes apart", next.Step)
 	}
 }
+
+// For one token a region of such products is cut into few chunks, each short enough, that give all workers about the same to read.
+func TestRunsOfRegions(t *testing.T) {
+	type mats [][2]int // rows, bytes of a row
+	for name, region := range map[string]struct {
+		mats mats
+		join bool
+		most int // chunks of two workers
+	}{
+		"wo":      {mats{{576, 360}}, false, 2},
+		"wq":      {mats{{576, 360}, {192, 360}, {192, 360}}, false, 9},
+		"gate":    {mats{{1536, 360}, {1536, 360}}, true, 4},
+		"down":    {mats{{576, 960}}, false, 4},
+		"head":    {mats{{49152, 612}}, false, 62},
+		"aliased": {mats{{4096, 1260}}, false, 12},
+		"short":   {mats{{8, 360}}, false, 1},
+	} {
+		s := step{join: region.join}
+		for _, m := range region.mats {
+			s.mats = append(s.mats, matrix{rows: m[0], rowBytes: m[1], data: make([]byte, m[0]*m[1]), runs: true, ints: kernels.IntFormats[kernels.Q4_1],
+				gemv: func([]float32, []byte, *kernels.Acts, int, *kernels.Scratch) {}})
+		}
+		for _, threads := range []int{1, 2, 3, 8} {
+			s.cutOne(threads)
+			c, total, worst := &s.one.cut, 0, 0
+			seen := make([]int, len(s.mats))
+			for worker := range threads {
+				share := 0
+				for chunk := s.one.from[worker]; chunk < s.one.from[worker+1]; chunk++ {
+					i, row0, row1 := s.chunk(c, chunk)
+					bytes := (row1 - row0) * s.mats[i].rowBytes
+					if row0 != seen[i] || row1 <= row0 || bytes > runsBytes || row1 < s.mats[i].rows && aliased(bytes/16) {
+						t.Errorf("%s, %d threads: chunk %d is rows %d to %d of %d bytes each", name, threads, chunk, row0, row1, s.mats[i].rowBytes)
+					}
+					seen[i] = row1
+					share += bytes
+				}
+				total, worst = total+share, max(worst, share)
+			}
+			for i := range s.mats {
+				if seen[i] != s.mats[i].rows && !(region.join && i > 0) {
+					t.Errorf("%s, %d threads: %d of %d rows are in chunks", name, threads, seen[i], s.mats[i].rows)
+				}
+			}
+			if threads == 2 && (c.each > region.most || c.each > 1 && float64(worst) > 0.61*float64(total)) {
+				t.Errorf("%s: two workers have %d chunks, want %d at most, and one of them %d of %d bytes", name, c.each, region.most, worst, total)
+			}
+		}
+	}
+}

@@ -30,6 +30,7 @@ type pageStore struct {
 // maxFree bounds the bytes of the pages kept for later.
 const maxFree = 256 << 20
 
+// newPage gives a page whose contents mean nothing; its memory is reserved.
 func (m *Model) newPage() *page {
 	s := &m.pages
 	s.mu.Lock()
@@ -60,6 +61,7 @@ func (m *Model) dropPage(p *page) {
 	if p.refs.Add(-1) > 0 {
 		return
 	}
+	m.give(m.pageBytes())
 	s := &m.pages
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,6 +9,9 @@ import (
 	"github.com/freehold-slm/freehold/models/token"
 )
 
+// never is the logit of a token that may not come.
+var never = float32(math.Inf(-1))
+
 // constraint keeps a generation within a grammar; nil = anything may come.
 type constraint struct {
 	at  *grammar.Matcher
@@ -46,7 +49,6 @@ func (c *constraint) restrict(logits []float32) error {
 	if mask.Empty() {
 		return fmt.Errorf("engine: the grammar wants text that no token of the vocabulary spells")
 	}
-	never := float32(math.Inf(-1))
 	for w, bits := range mask {
 		part := logits[w*64 : min(len(logits), w*64+64)]
 		for not := ^bits; not != 0; not &= not - 1 {
@@ -58,9 +60,9 @@ func (c *constraint) restrict(logits []float32) error {
 	return nil
 }
 
-// accept goes on by a token.
-func (c *constraint) accept(id int32) {
-	if !c.tok.IsEOG(id) && !c.at.Accept(c.tok.Piece(id, false)) {
+// accept goes on by a token, of which the first bytes may be healed.
+func (c *constraint) accept(id int32, healed []byte) {
+	if !c.tok.IsEOG(id) && !c.at.Accept(c.tok.Piece(id, false)[len(healed):]) {
 		panic(fmt.Sprintf("engine: token %d is within the grammar's mask and not taken by it", id))
 	}
 }

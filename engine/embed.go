@@ -25,11 +25,20 @@ const embedTexts = 16
 // Embed gives the embedding [Spec.Dim] of each text: its tokens' states after the last layer (and its norm), pooled. A vector is a
 // function of its text, the file and the mode alone, as logits are. A text that is longer than the context is an error.
 func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]float32, error) {
-	want, err := m.pooling(o.Pooling)
+	t, err := m.LoadTokenizer()
 	if err != nil {
 		return nil, err
 	}
-	t, err := m.LoadTokenizer()
+	all := make([][]int32, len(texts))
+	for i, text := range texts {
+		all[i] = t.Encode(nil, text, token.EncodeOptions{AddSpecial: true})
+	}
+	return m.EmbedTokens(ctx, all, o)
+}
+
+// EmbedTokens is Embed of texts that are encoded already, with the tokens that the model wants around them.
+func (m *Model) EmbedTokens(ctx context.Context, texts [][]int32, o EmbedOptions) ([][]float32, error) {
+	want, err := m.pooling(o.Pooling)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +46,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]
 	for len(texts) > 0 {
 		n := min(len(texts), embedTexts)
 		var seqs []Seq
-		for i, text := range texts[:n] {
-			tokens := t.Encode(nil, text, token.EncodeOptions{AddSpecial: true})
+		for i, tokens := range texts[:n] {
 			if len(tokens) == 0 {
 				return nil, fmt.Errorf("engine: text %d is empty; there is nothing to embed", len(out)+i+1)
 			}

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/freehold-slm/freehold/models/chat"
-	"github.com/freehold-slm/freehold/models/token"
 )
 
 // Token is one step of a generation. Text is what may be shown now: whole runes, and nothing that could still turn
@@ -16,6 +15,9 @@ import (
 type Token struct {
 	ID   int32
 	Text string
+	// With Gen.LogProbs: what the model's own logits say of the token, before all sampling, and of the most likely ones, best first.
+	LogProb float64
+	Top     []TokenProb
 }
 
 // Stop reasons of a Stream.
@@ -35,7 +37,9 @@ type Stream struct {
 	err    error
 	reason string
 	prompt int
+	reused int
 	pick   sampler
+	noted  []Token // with Gen.LogProbs: tokens chosen and not yet given out
 	spec   speculation
 }
 
@@ -70,43 +74,18 @@ func (m *Model) Chat(ctx context.Context, msgs []chat.Message, g Gen) *Stream {
 // ChatTokens renders msgs with the file's chat template and encodes the text. answer adds the beginning of the
 // model's turn.
 func (m *Model) ChatTokens(msgs []chat.Message, answer bool) ([]int32, error) {
-	text, err := m.ChatText(msgs, answer)
-	if err != nil {
-		return nil, err
-	}
-	t, err := m.LoadTokenizer()
-	if err != nil {
-		return nil, err
-	}
-	tokens := t.Encode(nil, text, token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
-	// A template that writes BOS itself must not get a second one.
-	if len(tokens) > 1 && t.AddsBOS() && tokens[0] == int32(t.BOS()) && tokens[1] == int32(t.BOS()) {
-		tokens = tokens[1:]
-	}
-	if n := len(tokens); n > 0 && t.AddsEOS() && tokens[n-1] == int32(t.EOS()) {
-		tokens = tokens[:n-1] // the turn goes on
-	}
-	return tokens, nil
+	return m.RenderTokens(chat.Input{Messages: msgs, AddGenerationPrompt: answer})
 }
 
 // ChatText renders msgs with the file's chat template.
 func (m *Model) ChatText(msgs []chat.Message, answer bool) (string, error) {
-	tpl, err := m.Template()
-	if err != nil {
-		return "", err
-	}
-	t, err := m.LoadTokenizer()
-	if err != nil {
-		return "", err
-	}
-	text := func(id int) string { return t.Text(int32(id)) }
-	return tpl.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer, Now: m.cfg.date, BOS: text(t.BOS()), EOS: text(t.EOS())})
+	return m.Render(chat.Input{Messages: msgs, AddGenerationPrompt: answer})
 }
 
 // Reason says why the generation ended; "" before it has, or after an error.
 func (st *Stream) Reason() string { return st.reason }
 
-// Tokens returns the prompt and what was generated so far.
+// Tokens returns the prompt, less a token that Gen.Heal took back, and what was generated so far.
 func (st *Stream) Tokens() (prompt, generated []int32) {
 	return st.tokens[:st.prompt], st.tokens[st.prompt:]
 }
@@ -154,7 +133,18 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		return err
 	}
 	st.pick = sampler{l: m.level, rule: rule}
+	if err := st.heal(tok); err != nil {
+		return err
+	}
 	st.initDraft()
+	m.queue.join(&st.s.seat)
+	defer m.queue.leave(&st.s.seat)
+	if err := st.cached(); err != nil {
+		return err
+	}
+	if st.gen.Cache.cache != nil {
+		defer func() { st.gen.Cache.Keep(st.s) }()
+	}
 	if st.gen.Draft != nil { // what was decided ahead and is not given out shall not be held either
 		defer func() { st.s.Truncate(min(st.s.Len(), len(st.tokens))) }()
 	}
@@ -172,13 +162,21 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			st.keepPrompt()
+		}
 		if tok.IsEOG(id) {
 			st.reason = ReasonEnd
 			break
 		}
+		healed := len(st.pick.heal.at(len(st.tokens)))
 		st.tokens = append(st.tokens, id)
-		out, stopped := text.push(tok.Piece(id, false))
-		if !yield(Token{id, out}, nil) {
+		out, stopped := text.push(tok.Piece(id, false)[healed:])
+		t := Token{ID: id}
+		if st.gen.LogProbs {
+			t, st.noted = st.noted[0], st.noted[1:]
+		}
+		if t.Text = out; !yield(t, nil) {
 			return nil
 		}
 		if stopped {
@@ -187,10 +185,36 @@ func (st *Stream) run(yield func(Token, error) bool) error {
 		}
 	}
 	if rest := text.rest(); rest != "" {
-		yield(Token{-1, rest}, nil)
+		yield(Token{ID: -1, Text: rest}, nil)
 	}
 	return nil
 }
+
+// cached takes over what the cache knows of the prompt.
+func (st *Stream) cached() error {
+	k := st.gen.Cache
+	if k.cache == nil {
+		return nil
+	}
+	if k.cache.m != st.s.m {
+		return fmt.Errorf("engine: the generation's cache is another model's")
+	}
+	st.reused = k.Reuse(st.s, st.tokens)
+	return nil
+}
+
+// keepPrompt gives the prompt to the cache as soon as it is computed, for others that begin with it.
+func (st *Stream) keepPrompt() {
+	if s := st.s; st.gen.Cache.cache != nil && s.Len() == st.prompt && st.reused < st.prompt-1 {
+		if s.m.plan.state > 0 {
+			s.mark()
+		}
+		st.gen.Cache.Keep(s)
+	}
+}
+
+// Reused tells how many tokens of the prompt came from Gen.Cache.
+func (st *Stream) Reused() int { return st.reused }
 
 // pieces turns token texts into text that may be shown.
 type pieces struct {

@@ -74,13 +74,9 @@ func (m *Model) reader() (func(text string) []int32, error) {
 
 // watched evaluates seqs and shows watch the input of every matrix in the layers.
 func (m *Model) watched(ctx context.Context, seqs []Seq, watch func(name string, x []float32, width int)) error {
-	if err := m.acquire(ctx); err != nil {
-		return err
-	}
-	defer m.release()
-	m.runner.watch = watch
-	defer func() { m.runner.watch = nil }()
-	return m.runner.evaluate(ctx, seqs, func(int, int, []float32) error { return nil })
+	c := m.queue.get()
+	c.watch, c.to = watch, func(int, int, []float32) error { return nil }
+	return m.submit(ctx, c, seqs)
 }
 
 // show gives the inputs of a region of products to the watcher, once for each tensor.

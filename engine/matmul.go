@@ -17,22 +17,6 @@ type matTask struct {
 	own cut // for more tokens than one
 }
 
-// cut is how a region of products is cut into chunks.
-type cut struct {
-	bytes int // of weights a chunk, about; 0 = one tile
-	parts int // pieces the tokens are cut into
-	each  int // chunks of a part
-	ends  [maxMats]int
-	rows  [maxMats]int // of a chunk
-}
-
-// oneCut is how a region is cut for one token, and what is read when.
-type oneCut struct {
-	cut
-	from []int          // [threads + 1] the first chunk of each worker's share
-	at   []kernels.Next // [threads] its weights
-}
-
 // maxMats bounds the products of one region; more of them run in several.
 const maxMats = 8
 
@@ -90,38 +74,6 @@ func (t *matTask) start(s *step, t0, t1 int, out []float32) error {
 	return t.r.m.pool.run(t, t.each*t.parts)
 }
 
-// cut cuts the region for n tokens.
-func (s *step) cut(n, threads int) cut {
-	mats := s.mats
-	if s.join {
-		mats = mats[:1] // its chunks are those of all
-	}
-	c := cut{parts: 1}
-	if n <= chunkTokens {
-		total := 0
-		for i := range mats {
-			total += mats[i].rows * mats[i].rowBytes
-		}
-		c.bytes = min(chunkBytes, max(1, total/(4*threads)))
-	} else if threads > 1 {
-		tiles := 0
-		for i := range mats {
-			tiles += s.chunks(&mats[i], n, c.bytes)
-		}
-		// A part a worker, so that a worker goes on with tokens that are in its caches; and enough chunks to share out.
-		// Each part unpacks the tile anew.
-		c.parts = max(1, min(threads, n/partTokens))
-		for tiles*c.parts < 4*threads && n/(c.parts*2) >= 32 {
-			c.parts *= 2
-		}
-	}
-	for i := range mats {
-		c.each += s.chunks(&mats[i], n, c.bytes)
-		c.ends[i], c.rows[i] = c.each, s.chunkRows(&mats[i], n, c.bytes)
-	}
-	return c
-}
-
 // byGemv tells whether a matrix runs through its one-token kernel for n tokens.
 func (w *matrix) byGemv(n int) bool {
 	if w.ints == nil {
@@ -138,71 +90,6 @@ func (w *matrix) tileRows() int {
 		return floatRows
 	}
 	return kernels.TileRows
-}
-
-// chunkRows is the rows of a chunk of about so many bytes, a multiple of 16 or of a tile.
-func (s *step) chunkRows(w *matrix, n, bytes int) int {
-	unit := w.tileRows()
-	if s.join {
-		unit *= joinTiles
-	} else if w.byGemv(n) {
-		unit = 16
-	}
-	rows := max(unit, bytes/w.rowBytes/unit*unit)
-	if rows > unit && w.runs && w.byGemv(n) && aliased(rows/16*w.rowBytes) {
-		rows -= unit
-	}
-	return rows
-}
-
-// aliased tells whether 16 runs of rows, so many bytes apart, meet in the same few sets of a nearest cache, which holds 8 or 12 lines a set
-// of 4 KiB: they would drive one another out before they are read.
-func aliased(step int) bool {
-	off := (step + 2048) % 4096
-	return 2048-256 < off && off < 2048+256
-}
-
-func (s *step) chunks(w *matrix, n, bytes int) int {
-	per := s.chunkRows(w, n, bytes)
-	return (w.rows + per - 1) / per
-}
-
-// chunk tells the matrix of a chunk of a part, and its rows.
-func (s *step) chunk(c *cut, chunk int) (i, row0, row1 int) {
-	first := 0
-	for chunk >= c.ends[i] {
-		first = c.ends[i]
-		i++
-	}
-	row0 = (chunk - first) * c.rows[i]
-	return i, row0, min(s.mats[i].rows, row0+c.rows[i])
-}
-
-// chunkAt is where the weights of a chunk begin.
-func (s *step) chunkAt(c *cut, chunk int) kernels.Next {
-	i, row0, row1 := s.chunk(c, chunk)
-	return s.mats[i].at(row0, row1)
-}
-
-// at is where some rows begin for a one-token product.
-func (w *matrix) at(row0, row1 int) kernels.Next {
-	next := kernels.Next{At: &w.data[row0*w.rowBytes]}
-	if w.runs {
-		next.Step = (row1 - row0) / 16 * w.rowBytes
-	}
-	return next
-}
-
-// cutOne cuts the region for one token.
-func (s *step) cutOne(threads int) {
-	o := &s.one
-	*o = oneCut{cut: s.cut(1, threads), from: make([]int, threads+1), at: make([]kernels.Next, threads)}
-	for i := range o.from {
-		o.from[i] = i * o.each / threads
-	}
-	for i := range o.at {
-		o.at[i] = s.chunkAt(&o.cut, min(o.from[i], o.each-1))
-	}
 }
 
 // upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
@@ -252,8 +139,8 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 		t.product(&s.mats[i], ws, values[i*size:(i+1)*size], width, row0, row1, ta, tb)
 	}
 	x, up := values[:size], values[size:]
+	s.act.activate(l, x, x, up)
 	if s.codes {
-		s.act.activate(l, x, x, up)
 		if !l.Quantize(t.r.acts[1-s.acts], ta, tb, row0, x) {
 			t.r.failInput(s.name)
 		}
@@ -261,8 +148,7 @@ func (t *matTask) joined(ws *workerScratch, row0, row1, ta, tb int) {
 	}
 	all := s.mats[0].rows
 	for i := ta; i < tb; i++ {
-		at := (i - ta) * width
-		s.act.activate(l, t.r.buf[s.outs[0]][i*all+row0:][:width], x[at:at+width], up[min(at, len(up)):min(at+width, len(up))])
+		copy(t.r.buf[s.outs[0]][i*all+row0:][:width], x[(i-ta)*width:])
 	}
 }
 

@@ -7,7 +7,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -69,6 +68,7 @@ type config struct {
 	log                     *slog.Logger
 	lora                    []loraFile
 	date                    time.Time
+	kvMemory                int64
 }
 
 // WithThreads sets the number of workers, the caller included; the default is GOMAXPROCS.
@@ -152,7 +152,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // Model is an open model: weights, compiled program and workers. Its methods may be called from several goroutines;
-// evaluations take turns, each using all threads.
+// evaluations at the same time are computed together, with all threads, and their results are those of each alone.
 type Model struct {
 	Spec    *models.Spec
 	Program *models.Program
@@ -168,11 +168,11 @@ type Model struct {
 	cached     []int      // [layers+1] how many layers before each have keys and values
 	pages      pageStore
 	states     stateStore
+	memory     memory
 	adapters   map[string][]adapter // by the tensor they change
 
-	turn   chan struct{} // holds one token; taken by the evaluation that runs
-	runner *runner       // scratch of the running evaluation
-	closed bool          // guarded by turn
+	queue  queue
+	runner *runner // scratch of the running pass
 
 	vocabOnce sync.Once
 	vocab     *grammar.Vocab // of the tokenizer, for grammars
@@ -222,7 +222,8 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 		}
 		c.kv = KVF32
 	}
-	m := &Model{file: f, cfg: c, level: c.level, turn: make(chan struct{}, 1)}
+	m := &Model{file: f, cfg: c, level: c.level}
+	m.queue.idle.L = &m.queue.mu
 	err := f.Guard(func() error { return m.prepare() })
 	if err != nil {
 		return nil, err
@@ -230,7 +231,6 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 	m.runner = newRunner(m)
 	m.pool = newPool(c.threads, f.Fault, m.runner.rest)
 	m.pool.keepShares()
-	m.turn <- struct{}{}
 	if c.log != nil {
 		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,
 			"threads", c.threads, "numeric", c.numeric.String(), "kv", c.kv.String(), "context", m.cfg.context, "seconds", time.Since(start).Seconds())
@@ -275,8 +275,14 @@ func (m *Model) prepare() error {
 	if err := m.loadLoRA(); err != nil {
 		return err
 	}
-	m.plan, err = compile(m)
-	return err
+	if m.plan, err = compile(m); err != nil {
+		return err
+	}
+	if least := m.pageBytes() + m.stateBytes(); m.cfg.kvMemory > 0 && m.cfg.kvMemory < least && !spec.Encoder {
+		return fmt.Errorf("%s: KV memory is %d bytes, and %d tokens alone take %d", m.file.Name, m.cfg.kvMemory, kernels.PageKeys, least)
+	}
+	m.memory.most = m.cfg.kvMemory
+	return nil
 }
 
 // File returns the open file.
@@ -333,17 +339,15 @@ func (m *Model) Template() (*chat.Template, error) {
 	return m.tpl, m.tplErr
 }
 
-// Close waits for a running evaluation, stops the workers and, for a model made by Open, closes the file. Closing
+// Close waits for evaluations that have begun, stops the workers and, for a model made by Open, closes the file. Closing
 // twice is harmless; evaluations afterwards give ErrClosed.
 func (m *Model) Close() error {
-	<-m.turn
-	defer func() { m.turn <- struct{}{} }()
-	if m.closed {
+	if !m.queue.close() {
 		return nil
 	}
-	m.closed = true
 	m.pool.close()
 	m.runner = nil
+	m.memory.forget()
 	m.pages.drop()
 	m.states.drop()
 	if m.ownFile {
@@ -351,19 +355,3 @@ func (m *Model) Close() error {
 	}
 	return nil
 }
-
-// acquire takes the turn to evaluate, or gives up with ctx.
-func (m *Model) acquire(ctx context.Context) error {
-	select {
-	case <-m.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if m.closed {
-		m.release()
-		return ErrClosed
-	}
-	return nil
-}
-
-func (m *Model) release() { m.turn <- struct{}{} }

@@ -141,7 +141,7 @@ func (t *stateTask) conv(p *passPart, b channels, worker int) {
 	r, l, c, width := t.r, t.r.m.level, t.s.conv, t.s.width
 	row := func(buf, i int) []float32 { return r.buf[buf][(p.row+i)*width+b.first:][:b.n] }
 	past := c.steps - 1
-	state := p.session.rec.state.x[c.at:][:past*width]
+	state := p.line.session.rec.state.x[c.at:][:past*width]
 	// The first tokens see some of those before the pass.
 	head := min(p.n, past)
 	seen := r.scratch[worker].room((past + head) * b.n)
@@ -176,7 +176,7 @@ func (t *stateTask) conv(p *passPart, b channels, worker int) {
 func (t *stateTask) scan(p *passPart, b *kernels.ScanBlock, worker int) {
 	r, c, width := t.r, t.s.scan, t.s.width
 	n := c.state
-	state := p.session.rec.state.x[c.at+b.First*n:][:b.N*n]
+	state := p.line.session.rec.state.x[c.at+b.First*n:][:b.N*n]
 	tmp := r.scratch[worker].room(b.N * (n + 1))
 	for i := p.row; i < p.row+p.n; i++ {
 		x, dt := r.buf[t.s.in][i*width+b.First:][:b.N], r.buf[c.dt][i*c.heads:][:c.heads]

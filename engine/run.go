@@ -8,7 +8,7 @@ import (
 )
 
 // runner holds everything one pass of the model writes: the program's buffers, the rows of the pass and each worker's
-// scratch. It belongs to the evaluation whose turn it is. Nothing in it is allocated per token once it has grown.
+// scratch. It belongs to whoever leads (see queue). Nothing in it is allocated per token once it has grown.
 type runner struct {
 	m    *Model
 	rows int              // room of buffers, in rows
@@ -24,9 +24,6 @@ type runner struct {
 
 	logitRows int // how many of wanted are for logits
 	parts     []passPart
-	one       [1]Seq
-	before    []int     // tokens each session held before the batch
-	again     []Seq     // what sessions that went back have to compute anew
 	logits    []float32 // [block, vocab]
 
 	quantizeHidden [1]rowOp

@@ -36,6 +36,11 @@ type Gen struct {
 	Stop        []string          // texts that end the generation; they are not part of it
 	Draft       Draft             // guesses tokens ahead; nil = none. The text is the same with and without
 	DraftTokens int               // guesses at a time at most; 0 = DraftTokens
+	LogProbs    bool              // tell of each token how likely the model found it: Token.LogProb
+	TopLogProbs int               // with LogProbs: and the most likely tokens of its place, this many
+	Sampler     Sampler           // chooses in place of Temperature, TopK, TopP and MinP, which must be 0 then; nil = these
+	Heal        bool              // token healing: the prompt's last token is taken back, and the first generated one begins with its text
+	Cache       CacheKey          // what earlier generations under the key computed is used, and this one's kept (PrefixCache)
 }
 
 func (g *Gen) check() error {
@@ -46,6 +51,10 @@ func (g *Gen) check() error {
 		return fmt.Errorf("engine: Temperature is %v, want 0 to 100", g.Temperature)
 	case g.DraftTokens < 0 || g.DraftTokens > MaxDraftTokens:
 		return fmt.Errorf("engine: DraftTokens is %d, want 0 (%d) to %d", g.DraftTokens, DraftTokens, MaxDraftTokens)
+	case g.TopLogProbs < 0 || g.TopLogProbs > MaxTopLogProbs || g.TopLogProbs > 0 && !g.LogProbs:
+		return fmt.Errorf("engine: TopLogProbs is %d, want 0 to %d, and LogProbs with it", g.TopLogProbs, MaxTopLogProbs)
+	case g.Sampler != nil && (g.Temperature != 0 || g.TopK != 0 || g.TopP != 0 || g.MinP != 0):
+		return fmt.Errorf("engine: Sampler is given, so Temperature, TopK, TopP and MinP must be 0")
 	case g.TopK < 0:
 		return fmt.Errorf("engine: TopK is %d, want 0 (all) or more", g.TopK)
 	case !(g.TopP >= 0 && g.TopP <= 1):
@@ -78,21 +87,52 @@ type sampler struct {
 	heap    []int32
 	changed []float32 // logits with biases and penalties, within the grammar
 	seen    []bool
+	norm    []float32 // of measure
 	rule    *constraint
+	heal    healing
+}
+
+// Sampler chooses tokens in a way of one's own.
+type Sampler interface {
+	// Sample chooses the token that follows from its logits [vocab], which are the sampler's to change: with biases and penalties,
+	// and -Inf where a token may not come. Choosing one of these is an error. A stream calls it for one token after another, with drafts for a token again;
+	// the choice should be a function of what it is given.
+	Sample(logits []float32, at Draw) int32
+}
+
+// Draw is the place of a choice in a generation.
+type Draw struct {
+	Text   []int32 // prompt and what was generated so far; not to be changed
+	Prompt int     // tokens of the prompt
+	gen    *Gen
+}
+
+// Uniform is a random number from 0 to 1, the same for a seed, sequence, position and lane.
+func (d Draw) Uniform(lane uint32) float64 {
+	return uniform(d.gen.Seed, kernels.PurposeSample, uint32(len(d.Text)), d.gen.Sequence, lane)
 }
 
 // pick chooses the token that follows text, of which the first prompt tokens were given, from its logits [vocab]. The
 // draw is a function of seed, position and sequence alone, so it does not depend on what was drawn before.
 //
-// In order: biases, penalties, the grammar, the most likely token where the temperature is 0, TopK, the temperature, TopP, MinP.
+// In order: biases, penalties, the grammar, the Sampler if there is one; else the most likely token where the temperature is 0, TopK, the temperature, TopP, MinP.
 func (s *sampler) pick(logits []float32, g *Gen, text []int32, prompt int) (int32, error) {
 	logits, err := s.change(logits, g, text, prompt)
 	if err != nil {
 		return 0, err
 	}
-	id := s.draw(logits, g, len(text))
+	var id int32
+	if g.Sampler == nil {
+		id = s.draw(logits, g, len(text))
+	} else {
+		s.x = append(s.x[:0], logits...)
+		id = g.Sampler.Sample(s.x, Draw{text, prompt, g})
+		if id < 0 || int(id) >= len(logits) || logits[id] == never {
+			return 0, fmt.Errorf("engine: the sampler chose token %d, which may not come here (of %d)", id, len(logits))
+		}
+	}
 	if s.rule != nil {
-		s.rule.accept(id)
+		s.rule.accept(id, s.heal.at(len(text)))
 	}
 	return id, nil
 }
@@ -154,7 +194,8 @@ func (s *sampler) draw(logits []float32, g *Gen, position int) int32 {
 
 // change returns the logits with biases and penalties, within the grammar; the logits themselves where there are none.
 func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) ([]float32, error) {
-	if len(g.Bias) == 0 && g.Penalties.none() && s.rule == nil {
+	heal := s.heal.at(len(text))
+	if len(g.Bias) == 0 && g.Penalties.none() && s.rule == nil && heal == nil {
 		return logits, nil
 	}
 	s.changed = append(s.changed[:0], logits...)
@@ -167,10 +208,13 @@ func (s *sampler) change(logits []float32, g *Gen, text []int32, prompt int) ([]
 		s.seen = make([]bool, len(logits))
 	}
 	g.Penalties.apply(s.changed, text, prompt, s.seen[:len(logits)])
-	if s.rule == nil {
-		return s.changed, nil
+	switch {
+	case heal != nil:
+		return s.changed, s.heal.restrict(s.changed, s.rule)
+	case s.rule != nil:
+		return s.changed, s.rule.restrict(s.changed)
 	}
-	return s.changed, s.rule.restrict(s.changed)
+	return s.changed, nil
 }
 
 // nucleus sets all but the most likely of x to 0, so that what is left reaches the part p of the whole and would not

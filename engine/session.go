@@ -16,7 +16,8 @@ type Session struct {
 	tokens []int32
 	pages  []*page // [(len(tokens)+PageKeys-1) / PageKeys], may hold more
 	rec    recurrence
-	busy   atomic.Bool
+	busy   atomic.Bool // an evaluation has it
+	seat   seat
 
 	logits   []float32 // [vocab] after token logitsAt-1
 	logitsAt int       // 0 = none
@@ -79,25 +80,15 @@ func (s *Session) Eval(ctx context.Context, tokens []int32) ([]float32, error) {
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("engine: Eval of no tokens; there is nothing to continue")
 	}
-	n := s.common(tokens)
+	n := common(s.tokens, tokens)
 	if n == len(tokens) && n == len(s.tokens) && s.Logits() != nil {
 		return s.logits, nil
 	}
 	s.Truncate(min(n, len(tokens)-1))
-	seq := [1]Seq{{Session: s, Tokens: tokens[len(s.tokens):], Want: WantLast}}
-	if err := s.m.evalOne(ctx, &seq); err != nil {
+	if err := s.m.evalOne(ctx, Seq{Session: s, Tokens: tokens[len(s.tokens):], Want: WantLast}); err != nil {
 		return nil, err
 	}
 	return s.logits, nil
-}
-
-// common is how many of the first tokens the session holds.
-func (s *Session) common(tokens []int32) int {
-	n := 0
-	for n < len(tokens) && n < len(s.tokens) && tokens[n] == s.tokens[n] {
-		n++
-	}
-	return n
 }
 
 // Truncate forgets all but the first n tokens. A model with recurrent layers may have to compute some of these anew in the
@@ -144,22 +135,31 @@ func (s *Session) Assign(from *Session) {
 	if s.m != from.m {
 		panic("engine: Assign between sessions of different models")
 	}
-	for _, p := range from.pages {
-		p.refs.Add(1)
+	if s == from {
+		return
 	}
-	for _, p := range s.pages {
-		s.m.dropPage(p)
-	}
-	s.assignState(from)
-	s.tokens = append(s.tokens[:0], from.tokens...)
-	s.pages = append(s.pages[:0], from.pages...)
-	s.logitsAt, s.classAt, s.stateAt, s.allRows = 0, 0, 0, 0
+	s.assignTo(from.tokens, from.pages, &from.rec)
 	if from.Logits() != nil {
 		s.logits = append(s.logits[:0], from.logits...)
 		s.logitsAt = from.logitsAt
 	}
 	s.pooled = append(s.pooled[:0], from.pooled...)
 	s.pooledAt = from.pooledAt
+}
+
+// assignTo makes s hold tokens with their pages and states, which stay the giver's too.
+func (s *Session) assignTo(tokens []int32, pages []*page, rec *recurrence) {
+	for _, p := range pages {
+		p.refs.Add(1)
+	}
+	for _, p := range s.pages {
+		s.m.dropPage(p)
+	}
+	s.assignState(rec)
+	s.tokens = append(s.tokens[:0], tokens...)
+	clear(s.pages)
+	s.pages = append(s.pages[:0], pages...)
+	s.logitsAt, s.classAt, s.stateAt, s.allRows, s.pooledAt = 0, 0, 0, 0, 0
 }
 
 // Close gives the session's pages back for reuse. A session that is not closed is collected like any other memory.
@@ -174,17 +174,38 @@ func (s *Session) Close() {
 
 func pagesFor(tokens int) int { return (tokens + kernels.PageKeys - 1) / kernels.PageKeys }
 
-// room makes pages for positions up to n and makes those that will be written this session's own.
-func (s *Session) room(n int) {
+// rollback forgets what a failed evaluation added.
+func (s *Session) rollback(n int) {
+	if s.rec.wet {
+		s.goBack(n)
+	}
+	if len(s.tokens) == n {
+		s.keepPages(pagesFor(n))
+		return
+	}
+	s.Truncate(n)
+}
+
+// room makes pages for positions up to n, and makes those that will be written, and the state, this session's own. It answers false
+// and does nothing where there is no memory for that.
+func (s *Session) room(n int) bool {
 	have := len(s.tokens)
-	if first := have / kernels.PageKeys; have%kernels.PageKeys != 0 && s.pages[first].refs.Load() > 1 {
-		own := s.m.newPage()
+	g := s.growth(n)
+	if bytes := g.bytes(s.m); bytes > 0 && !s.m.reserve(bytes) {
+		return false
+	}
+	if g.copies {
+		own, first := s.m.newPage(), have/kernels.PageKeys
 		s.m.copyPage(own, s.pages[first], have%kernels.PageKeys)
 		s.m.dropPage(s.pages[first])
 		s.pages[first] = own
 	}
-	for len(s.pages) < pagesFor(n) {
+	for range g.pages {
 		s.pages = append(s.pages, s.m.newPage())
 	}
+	if g.state {
+		s.ownState()
+	}
 	s.tokens = slices.Grow(s.tokens, n-have)
+	return true
 }

@@ -66,14 +66,14 @@ func (st *Stream) next(left int) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return st.pick.pick(logits, &st.gen, st.tokens, st.prompt)
+	return st.choose(logits, st.tokens)
 }
 
 // round decides one token or more with the help of the draft; false where there is nothing to speculate on: a prompt
 // to be read first, no room, no guess.
 func (st *Stream) round(left int) (bool, error) {
 	p, s, n := &st.spec, st.s, len(st.tokens)
-	held := s.common(st.tokens)
+	held := common(s.tokens, st.tokens)
 	room := min(p.length, s.m.cfg.context-n)
 	if left > 0 {
 		room = min(room, left-1) // a round gives one token more than it guesses
@@ -129,7 +129,7 @@ func (st *Stream) judgeToken(_, i int, logits []float32) error {
 	if p.stopped {
 		return nil
 	}
-	id, err := st.pick.pick(logits, &st.gen, st.tokens[:len(st.tokens)+i], st.prompt)
+	id, err := st.choose(logits, st.tokens[:len(st.tokens)+i])
 	if err != nil {
 		return err
 	}

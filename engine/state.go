@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,7 +49,7 @@ type stateStore struct {
 	free []*state
 }
 
-// newState gives a state whose contents mean nothing.
+// newState gives a state whose contents mean nothing; its memory is reserved.
 func (m *Model) newState() *state {
 	st := &m.states
 	st.mu.Lock()
@@ -70,6 +69,7 @@ func (m *Model) dropState(s *state) {
 	if s == nil || s.refs.Add(-1) > 0 {
 		return
 	}
+	m.give(m.stateBytes())
 	st := &m.states
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -84,13 +84,12 @@ func (s *stateStore) drop() {
 	s.free = nil
 }
 
-// write makes the session's state its own and says that it is being written.
-func (s *Session) write() {
+// ownsState tells whether nobody else holds the session's state.
+func (s *Session) ownsState() bool { return s.rec.state != nil && s.rec.state.refs.Load() == 1 }
+
+// ownState makes it so.
+func (s *Session) ownState() {
 	r := &s.rec
-	r.wet = true
-	if r.state != nil && r.state.refs.Load() == 1 {
-		return
-	}
 	own := s.m.newState()
 	if r.state == nil {
 		clear(own.x)
@@ -155,20 +154,21 @@ func (s *Session) goBack(n int) {
 	s.keepPages(pagesFor(at))
 }
 
-// assignState makes s's state that of from.
-func (s *Session) assignState(from *Session) {
-	if s == from {
-		return
-	}
-	f := &from.rec
-	if f.state != nil {
-		f.state.refs.Add(1)
-	}
-	for _, m := range f.marks {
-		m.state.refs.Add(1)
-	}
+// assignState makes s's state that of another.
+func (s *Session) assignState(from *recurrence) {
+	from.eachState(func(x *state) { x.refs.Add(1) })
 	s.dropStates()
-	s.rec.state, s.rec.lag, s.rec.marks = f.state, f.lag, append(s.rec.marks, f.marks...)
+	s.rec.state, s.rec.lag, s.rec.marks = from.state, from.lag, append(s.rec.marks, from.marks...)
+}
+
+// eachState calls fn with every state that is held.
+func (r *recurrence) eachState(fn func(*state)) {
+	if r.state != nil {
+		fn(r.state)
+	}
+	for _, m := range r.marks {
+		fn(m.state)
+	}
 }
 
 // dropStates lets go of all states.
@@ -184,32 +184,3 @@ func (s *Session) dropStates() {
 
 // marked tells whether the session ends where a mark is set while it grows: where a page does.
 func (s *Session) marked() bool { return len(s.tokens)%kernels.PageKeys == 0 }
-
-// catchUp computes the states of sessions that had to go back, up to the tokens they hold.
-func (r *runner) catchUp(ctx context.Context, seqs []Seq) error {
-	r.again = r.again[:0]
-	for i := range seqs {
-		s := seqs[i].Session
-		if s.rec.lag == 0 || len(seqs[i].Tokens) == 0 {
-			continue
-		}
-		at := len(s.tokens) - s.rec.lag
-		r.again = append(r.again, Seq{Session: s, Tokens: slices.Clone(s.tokens[at:])})
-		s.tokens, s.rec.lag = s.tokens[:at], 0
-	}
-	if len(r.again) == 0 {
-		return nil
-	}
-	defer clear(r.again)
-	err := r.passes(ctx, r.again, nil)
-	for i, a := range r.again {
-		if err == nil {
-			a.Session.mark() // who goes back once will do so again
-			continue
-		}
-		s, held := a.Session, r.before[slices.IndexFunc(seqs, func(q Seq) bool { return q.Session == r.again[i].Session })]
-		s.tokens = append(s.tokens[:held-len(a.Tokens)], a.Tokens...)
-		s.rec.lag = len(a.Tokens)
-	}
-	return err
-}

@@ -134,7 +134,7 @@ type Scratch struct {
 	sums   []int32   // group sums of 16 rows, level-private
 	f      []float32 // [16, floatPart] float weights left over, level-private
 	fetch  fetch
-	asks   asks
+	runs   runs
 
 	// Next is what the caller reads after the weights of a Gemv, so that its first lines can be asked for in time; nil =
 	// what lies behind them. It is a hint: nothing depends on it.
@@ -150,9 +150,20 @@ type Next struct {
 // fetch tells a Gemv which bytes to ask memory for: from lead bytes ahead of those it reads, and past end jump bytes on.
 type fetch struct{ lead, end, jump uintptr }
 
-// asks tells a Gemv that reads 16 runs of rows which bytes to ask memory for: with its first block a block of 16 rows that begin at
-// from, step bytes apart, with each later one the next block of these, and from the left-th on those that begin at then.
-type asks struct{ from, step, left, then, thenStep uintptr }
+// runs is the work of a Gemv that reads 16 runs of rows at once, run j from w + j*stride on: dst[j*step+i] = row i of run j. It asks for
+// what follows from on in the runs, fromStep bytes apart, left times (0 = always) four blocks of 32 or one of 256 of each run, and then
+// for what follows then; asked is where that ended.
+type runs struct {
+	w                    *byte
+	stride, rows, blocks int // rows of each run; blocks of a row
+	q                    *int8
+	d                    *float32
+	sums                 unsafe.Pointer // Sum16, Sum32 or SX of the token
+	dst                  *float32
+	step                 int
+
+	from, fromStep, left, then, thenStep, asked uintptr
+}
 
 // ahead sets fetch for a product with w, lead bytes or more ahead. Of each tile of 16 rows, left bytes are left to be asked for
 // while the chains run, so that memory never rests: by so much the lead shrinks while the rows are read.

@@ -42,6 +42,7 @@ scores:
 
 scoremask:
 	KMOVW    R12, K1
+	PREFETCHT0 1024(R11) // the next row's
 	VMULPS.Z (R11), Z2, K1, Z0
 	VMOVUPS  Z0, (R11)
 	VMAXPS   Z1, Z0, K1, Z1    // NaN in Z0: Z1 stays

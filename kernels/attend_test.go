@@ -30,7 +30,7 @@ func attnPage(r *rand.Rand, hd, off int, kv kvType, lo, hi []int32) (a *AttnPage
 	sums, checkSums := guarded(2*nq, off, float32(7))
 	checkD := func(*testing.T, string) {}
 	a = &AttnPage{HeadDim: hd, NQ: nq, Q: floats(nq * hd), Lo: lo, Hi: hi, Scale: float32(1 / math.Sqrt(float64(hd))),
-		P: p, Out: out, Max: sums[:nq], Sum: sums[nq:]}
+		P: p, Out: out, Max: sums[:nq], Sum: sums[nq:], B: floats(ManyRoom)}
 	fillNormal(r, a.Q, 1)
 	k, v := floats(PageKeys*hd), floats(PageKeys*hd)
 	fillNormal(r, k, 1)
@@ -128,6 +128,18 @@ func TestAttendPage(t *testing.T) {
 					}
 					run(hd, kv, lo, hi)
 				}
+			}
+		}
+		for _, hd := range []int{8, 64, 72, 136, 192} { // many queries
+			for kv := range kv8 {
+				nq := 16 + r.IntN(100)
+				lo, hi := make([]int32, nq), make([]int32, nq)
+				at, group, window := int32(r.IntN(PageKeys-nq)), 1+r.IntN(4), int32(1+r.IntN(2*PageKeys))
+				for i := range lo {
+					hi[i] = at + int32(i/group) + 1
+					lo[i] = max(0, hi[i]-window)
+				}
+				run(hd, kv, lo, hi)
 			}
 		}
 		for range 60 { // anything goes, empty ranges too

@@ -16,6 +16,10 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 		l.F16ToF32(a.D[:n], a.KD[:n])
 		l.F16ToF32(a.D[n:2*n], a.VD[:n])
 	}
+	if t.manyFor(a) {
+		t.attendMany(l, a, softmaxRow)
+		return
+	}
 	few, most := t.few, t.rows
 	if few != nil && (a.NQ > few.queries || a.NQ*a.HeadDim > few.values || a.K32 != nil) {
 		few = nil
@@ -26,35 +30,36 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 	for i := 0; i < a.NQ; {
 		rows := split(a.NQ-i, most)
 		t.attendScores(few, a, i, rows)
-		for q := i; q < i+rows; q++ {
-			if lo, hi := int(a.Lo[q]), int(a.Hi[q]); lo < hi {
-				p, scale := a.P[q*PageKeys:(q+1)*PageKeys], a.Scale
-				if a.Cap > 0 {
-					l.softCap(p[lo:hi], scale, a.Cap)
-					scale = 1
-				}
-				if a.Slope != nil {
-					Distance(p[lo:hi], scale, a.Slope[q], int(a.At[q])-lo)
-					scale = 1
-				}
-				a.Max[q], a.Sum[q] = softmaxRow(&p[0], lo, hi, scale)
-			} else {
-				a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0
-			}
-		}
+		a.softmax(l, i, rows, softmaxRow)
 		t.attendValues(few, a, i, rows)
 		i += rows
 	}
 }
 
+// softmax turns the dots of queries i to i+rows into probabilities.
+func (a *AttnPage) softmax(l *Level, i, rows int, softmaxRow func(p *float32, lo, hi int, scale float32) (max, sum float32)) {
+	for q := i; q < i+rows; q++ {
+		lo, hi := a.Lo[q], a.Hi[q]
+		if lo >= hi {
+			a.Max[q], a.Sum[q] = float32(math.Inf(-1)), 0
+			continue
+		}
+		p, scale := a.P[q*PageKeys:(q+1)*PageKeys], a.Scale
+		if a.Cap > 0 {
+			l.softCap(p[lo:hi], scale, a.Cap)
+			scale = 1
+		}
+		if a.Slope != nil {
+			Distance(p[lo:hi], scale, a.Slope[q], int(a.At[q])-int(lo))
+			scale = 1
+		}
+		a.Max[q], a.Sum[q] = softmaxRow(&p[0], int(lo), int(hi), scale)
+	}
+}
+
 // attendScores writes the dots of queries i to i+rows with every block of keys that one of them sees.
 func (t *floatTiles) attendScores(few *fewTiles, a *AttnPage, i, rows int) {
-	lo, hi := PageKeys, 0
-	for q := i; q < i+rows; q++ {
-		if a.Lo[q] < a.Hi[q] {
-			lo, hi = min(lo, int(a.Lo[q])), max(hi, int(a.Hi[q]))
-		}
-	}
+	lo, hi := a.seen(i, rows)
 	lo, hi = lo&^15, (hi+15)&^15
 	for j := lo; j < hi; {
 		if few != nil && hi-j >= few.cols {
@@ -104,33 +109,10 @@ func (t *fewTiles) dots(a *AttnPage, i, rows, j int) {
 	}
 }
 
-// attendValues: out = sum of p*v for queries i to i+rows. The keys fall into spans seen by the same queries (one span
-// but at a causal edge); within a span, neighbouring queries that see it share a tile.
+// attendValues: out = sum of p*v for queries i to i+rows.
 func (t *floatTiles) attendValues(few *fewTiles, a *AttnPage, i, rows int) {
-	hd := a.HeadDim
-	clear(a.Out[i*hd : (i+rows)*hd])
-	lo, hi := a.Lo[i:i+rows], a.Hi[i:i+rows]
-	for j := int32(0); j < PageKeys; {
-		next := int32(PageKeys)
-		for q := range lo {
-			if lo[q] > j {
-				next = min(next, lo[q])
-			}
-			if hi[q] > j {
-				next = min(next, hi[q])
-			}
-		}
-		for q := 0; q < rows; q++ {
-			first := q
-			for q < rows && lo[q] <= j && j < hi[q] {
-				q++
-			}
-			if first < q {
-				t.weigh(few, a, i+first, q-first, int(j), int(next))
-			}
-		}
-		j = next
-	}
+	clear(a.Out[i*a.HeadDim : (i+rows)*a.HeadDim])
+	a.spans(i, rows, 0, PageKeys, func(i, rows, lo, hi int) { t.weigh(few, a, i, rows, lo, hi) })
 }
 
 // weigh continues Out of queries i to i+rows with keys lo to hi, which all of them see.

@@ -26,6 +26,7 @@ type AttnPage struct {
 	At       []int32   // [NQ] with Slope: the query's own position, counted from this page's first key
 	P        []float32 // scratch [NQ, PageKeys]
 	D        []float32 // scratch [2, HeadDim/32, PageKeys] with K8, V8, else not used
+	B        []float32 // scratch [ManyRoom]: some of K16 or V16 in f32 where there are many queries; nil = queries share less
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
 	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
 }

@@ -39,6 +39,23 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	},
 }
 
+// amxFloat gives attention of many queries its own tile. Level avx512 goes without: there SmolLM2 and Qwen2.5 0.5B became 2-3 % slower,
+// though attention alone gains 15 % (Xeon of the Sapphire Rapids class, likely its clock; bench/LOG.md, 2026-11-22).
+func amxFloat(l *Level) {
+	l.AttendPage = func(p *AttnPage) { tilesAMX.attend(l, p, softmaxRow512) }
+}
+
+var tilesAMX = func() floatTiles {
+	t := tiles512
+	t.many = &manyTiles{rows: 6, cols: 64, queries: 16,
+		f32: func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1 int, m, k int, acc bool) {
+			gemmMany512(c, 4*ldc, a, 4*sai, 4*sap, b, 4*ldb, 4*b1, m, k, acc)
+		},
+		half: func(dst *float32, src *uint16, stride, rows int) { halfRows512(dst, src, 2*stride, rows) },
+	}
+	return t
+}()
+
 // gemmTile512 is the tile of floatTiles with 14 rows and 32 columns: m in 1..14, strides in bytes, bit j of mask set
 // where column j exists.
 //
@@ -51,6 +68,16 @@ func gemmTile512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb,
 //
 //go:noescape
 func gemmWide512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, k int, mask uint64, acc bool)
+
+// gemmMany512 is the tile of manyTiles: m in 1..6, k > 0, strides in bytes.
+//
+//go:noescape
+func gemmMany512(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1 int, m, k int, acc bool)
+
+// halfRows512: dst[64*r+j] = src[r,j] for j < 64, rows of src stride bytes apart, rows > 0.
+//
+//go:noescape
+func halfRows512(dst *float32, src *uint16, stride, rows int)
 
 // gemmTileHalf512 is gemmTile512 for B in half precision.
 //

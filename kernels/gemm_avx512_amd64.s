@@ -7,5 +7,9 @@
 	VMOVUPS.Z (CX), K1, Z28;       \
 	VMOVUPS.Z (CX)(R11*1), K2, Z29
 
+#define LOADALL \
+	VMOVUPS (CX), Z28;       \
+	VMOVUPS (CX)(R11*1), Z29
+
 TEXT ·gemmTile512(SB), 0, $136-85
 #include "gemm_tile_avx512_amd64.h"

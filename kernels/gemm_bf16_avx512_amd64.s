@@ -10,6 +10,10 @@
 	VMOVUPS.Z (CX), K1, Z28;       \
 	VMOVUPS.Z (CX)(R11*1), K2, Z29
 
+#define LOADALL \
+	VMOVUPS (CX), Z28;       \
+	VMOVUPS (CX)(R11*1), Z29
+
 #define FMAROW(i, addr, c0, c1) \
 	VPBROADCASTD addr, Z30; \
 	VDPBF16PS(28, (2*i)); \

@@ -53,24 +53,30 @@ type tileConfig struct {
 
 // amxArgs are the arguments of gemmInt8AMX: blocks of 16 tokens against one tile.
 type amxArgs struct {
-	config    *tileConfig
-	blocks    int
-	dst       *float32
-	ldd       int // bytes
-	mask      int // bit r = row r is stored
-	panels    int
-	w         *byte
-	q         *int8 // Acts.Blocks
-	k         int
-	d, sx     *float32
-	sums      *int32 // room for [4, 16, 16]
-	s, m      *float32
-	groups    int
-	minTokens int // not 0: the format has a minimum
+	config *tileConfig
+	blocks int
+	dst    *float32
+	ldd    int // bytes
+	mask   int // bit r = row r is stored
+	panels int
+	w      *byte
+	q      *int8 // Acts.Blocks
+	k      int
+	d, sx  *float32
+	sums   *int32 // room for [4, 16, 16]
+	s, m   *float32
+	groups int
 }
 
+// gemmInt8AMX is for formats without a minimum.
+//
 //go:noescape
 func gemmInt8AMX(p *amxArgs)
+
+// gemmInt8MinAMX is gemmInt8AMX for formats with one.
+//
+//go:noescape
+func gemmInt8MinAMX(p *amxArgs)
 
 // gemmInt8By16AMX is gemmInt8AMX for groups of 16 without a minimum.
 //
@@ -98,9 +104,6 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 		s: &tile.S[0], m: &tile.M[0], groups: k / tile.Group}
 	i := int(-uintptr(unsafe.Pointer(&tile.Corr[0]))%64) / 4
 	p.sums = &tile.Corr[i : i+4*256][0]
-	if tile.HasMin {
-		p.minTokens = 1
-	}
 	cfg := tileConfig{palette: 1}
 	for i := range 8 { // 0, 1 activations; 2, 3 weights; 4-7 sums
 		cfg.rows[i], cfg.columnBytes[i] = 16, 64
@@ -124,9 +127,12 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 			p.blocks, p.dst, p.ldd = 1, &some[0], 4*TileRows
 		}
 		p.q, p.d, p.sx = &a.Blocks[t*k], &a.D[t*b], &a.SX[t*b]
-		if tile.Group == 16 {
+		switch {
+		case tile.Group == 16:
 			gemmInt8By16AMX(&p)
-		} else {
+		case tile.HasMin:
+			gemmInt8MinAMX(&p)
+		default:
 			gemmInt8AMX(&p)
 		}
 		for i := max(t, t0); i < min(t+16, t1) && !whole; i++ {

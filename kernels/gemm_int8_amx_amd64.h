@@ -3,12 +3,13 @@
 //
 //	AX activations, CX 32 · BX weights, DX 64 · DI sums of groups, 4 slots of [16 tokens, 16 rows] · R8 s
 //	R11, R10 d of tokens 0 and 8 · SI, R9 sx of tokens 0 and 8 · R12-R15 strides of 1, 3, 5, 7 tokens in d and sx
-//	Z0-Z15 results of 16 tokens · Z24 s or m
+//	Z0-Z15 results of 16 tokens · Z24 s or m · Z25 1.5*2^23
+//	end-40(SP) is s behind the last group, minima-56(SP) the way from s to m
 	MOVQ p+0(FP), R8
 	MOVQ amxArgs_config(R8), AX
 	LDTILECFG
-	MOVQ amxArgs_minTokens(R8), AX
-	MOVQ AX, minTokens-24(SP)
+	MOVL $0x4b400000, AX
+	VPBROADCASTD AX, Z25
 	MOVQ $0, block-64(SP)
 
 	// Invariant: blocks of tokens before this one are stored.
@@ -35,14 +36,18 @@ fetch:
 	DECQ CX
 	JNZ  fetch
 
-	MOVQ amxArgs_groups(R8), AX
-	MOVQ AX, groups-40(SP)
 	MOVQ panel-32(SP), DX
 	MOVQ DX, DI
 	SHLQ $6, DI
-	MOVQ amxArgs_m(R8), AX
+	ADDQ amxArgs_s(R8), DI
+	MOVQ amxArgs_groups(R8), AX
+	SHLQ $7, AX
 	ADDQ DI, AX
-	MOVQ AX, m-56(SP)
+	MOVQ AX, end-40(SP)
+	MOVQ amxArgs_m(R8), AX
+	SUBQ amxArgs_s(R8), AX
+	MOVQ AX, minima-56(SP)
+	MOVQ DI, s-48(SP)
 	MOVQ amxArgs_k(R8), R12
 	MOVQ R12, BX
 	SHLQ $4, BX
@@ -63,10 +68,8 @@ fetch:
 	MOVQ amxArgs_sx(R8), SI
 	ADDQ CX, SI
 	LEAQ (SI)(R12*8), R9
-	MOVQ amxArgs_s(R8), DX
-	ADDQ DI, DX
 	MOVQ amxArgs_sums(R8), DI
-	MOVQ DX, R8
+	MOVQ s-48(SP), R8
 	VPXORD Z0, Z0, Z0
 	VMOVDQA64 Z0, Z1
 	VMOVDQA64 Z0, Z2
@@ -103,10 +106,10 @@ fetch:
 	// products of the next two are in tiles 5 and 6, the third group is in tiles 1 and 3, AX and BX are at the fourth.
 	// Surplus groups are read from the slack, unused.
 group:
-	GROUP(0, 5, 1, 7, 1, 3, 0, 2, next0)
-	GROUP(1, 6, 2, 4, 0, 2, 1, 3, next1)
-	GROUP(2, 7, 3, 5, 1, 3, 0, 2, next2)
-	GROUP(3, 4, 0, 6, 0, 2, 1, 3, next3)
+	GROUP(0, 5, 1, 7, 1, 3, 0, 2)
+	GROUP(1, 6, 2, 4, 0, 2, 1, 3)
+	GROUP(2, 7, 3, 5, 1, 3, 0, 2)
+	GROUP(3, 4, 0, 6, 0, 2, 1, 3)
 	JMP  group
 
 end:

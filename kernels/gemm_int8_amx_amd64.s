@@ -34,9 +34,17 @@
 	ZERO(a)              \
 	ZERO(b)
 
-// ADD continues the chains of token i by a group: acc = fma(float32(isum), s*d, acc); addr = d.
+// ADD continues the chains of token i by a group: acc = fma(float32(isum), s*d, acc); addr = d. ADDSUM does the same: |isum| < 2^22, so
+// that its sum with the bits of 1.5*2^23, Z25, is those of 1.5*2^23 + isum. Beside tiles conversions and products find one port, sums two;
+// but a sum more is an instruction more, which counts where another thread shares the core. So each does half.
 #define ADD(i, addr, acc, slot) \
 	VCVTDQ2PS   (1024*slot+64*i)(DI), Z16  \
+	VMULPS.BCST addr, Z24, Z17   \
+	VFMADD231PS Z17, Z16, acc
+
+#define ADDSUM(i, addr, acc, slot) \
+	VPADDD      (1024*slot+64*i)(DI), Z25, Z16 \
+	VSUBPS      Z25, Z16, Z16    \
 	VMULPS.BCST addr, Z24, Z17   \
 	VFMADD231PS Z17, Z16, acc
 
@@ -77,31 +85,24 @@
 // GROUP continues the chains by the group whose sums are in slot and moves on. Spread between: the sums of the next
 // group, in tile done, go to slot to; the product of tiles a and b, three groups ahead, starts in tile c; and the tiles
 // a2 and b2 of the group after that are loaded. DX is 64 again at the end.
-#define GROUP(slot, done, to, c, a, b, a2, b2, next) \
+#define GROUP(slot, done, to, c, a, b, a2, b2) \
 	VMOVUPS (R8), Z24                   \
 	KEEP(done, to)                      \
 	QUARTER1(ADD, R11, slot)            \
-	QUARTER2(ADD, R11, slot)            \
+	QUARTER2(ADD2, R11, slot)           \
 	PRODUCT(c, a, b)                    \
 	QUARTER3(ADD, R10, slot)            \
 	LOAD(a2, b2)                        \
-	QUARTER4(ADD, R10, slot)            \
-	CMPQ minTokens-24(SP), $0           \
-	JEQ  next                           \
-	MOVQ m-56(SP), DX                   \
-	ADDQ $128, m-56(SP)                 \
-	VMOVUPS (DX), Z24                   \
-	EACH(ADDMIN, SI, R9, slot)          \
-	MOVQ $64, DX                        \
-	ADDQ $4, SI                         \
-	ADDQ $4, R9                         \
-next:                                   \
+	QUARTER4(ADD2, R10, slot)           \
+	MINIMA(slot)                        \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R11 \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R10 \
 	ADDQ $128, R8                       \
-	DECQ groups-40(SP)                  \
+	CMPQ R8, end-40(SP)                 \
 	JEQ  end
 
+#define ADD2 ADDSUM
+#define MINIMA(slot)
 #define WEIGHTS 32
 #define EVEN 512
 #define ODD 512
@@ -111,11 +112,31 @@ next:                                   \
 TEXT ·gemmInt8AMX(SB), 0, $136-8
 #include "gemm_int8_amx_amd64.h"
 
+#undef ADD2
+#undef MINIMA
+
+#define ADD2 ADD
+#define MINIMA(slot) \
+	MOVQ minima-56(SP), DX     \
+	VMOVUPS (R8)(DX*1), Z24    \
+	EACH(ADDMIN, SI, R9, slot) \
+	MOVQ $64, DX               \
+	ADDQ $4, SI                \
+	ADDQ $4, R9
+
+// func gemmInt8MinAMX(p *amxArgs)
+TEXT ·gemmInt8MinAMX(SB), 0, $136-8
+#include "gemm_int8_amx_amd64.h"
+
+#undef ADD2
+#undef MINIMA
 #undef WEIGHTS
 #undef EVEN
 #undef ODD
 #undef STEP
 
+#define ADD2 ADDSUM
+#define MINIMA(slot)
 #define WEIGHTS 16
 #define EVEN 16
 #define ODD 496

@@ -1,5 +1,6 @@
 // The body of gemmTile512, gemmTileHalf512 and gemmBF16Tile512. They differ in LOADB: B's two vectors of one p into Z28
-// and Z29, K1 and K2 masking columns that do not exist; in FMAROW; and in what SETUP, where there is one, puts into R14.
+// and Z29, K1 and K2 masking columns that do not exist; in FMAROW; and in what SETUP, where there is one, puts into R14. LOADALL is
+// LOADB where all columns exist: a mere load with a mask takes an instruction's room on the ports of the products.
 //
 // Registers: Z(2i), Z(2i+1) = row i of C, 32 columns; Z30 = A(i,p) in all lanes.
 //   AX, BX = &A(0,p), &A(7,p); R8, R9, R10 = 1, 3, 5 rows of A; SI = A's step in p
@@ -105,10 +106,16 @@ loaded:
 	JEQ   done
 	CMPQ  R13, $14
 	JLT   some
+#ifdef LOADALL
+	CMPL  mask+80(FP), $-1
+	JNE   some
+#else
+#define LOADALL LOADB
+#endif
 
 	// invariant: row i holds its chain over the first k-R12 values of p
 all:
-	LOADB
+	LOADALL
 	FMAROW(0, (AX), Z0, Z1)
 	FMAROW(1, (AX)(R8*1), Z2, Z3)
 	FMAROW(2, (AX)(R8*2), Z4, Z5)
@@ -130,7 +137,7 @@ all:
 	JNE  all
 	JMP  done
 
-	// the same for fewer than 14 rows; the branches repeat each time, so they predict well
+	// the same for fewer than 14 rows, or columns that do not exist; the branches repeat each time, so they predict well
 some:
 	LOADB
 	FMAROW(0, (AX), Z0, Z1)
@@ -146,6 +153,7 @@ some:
 	SOMEROW(10, (BX)(R9*1), Z20, Z21)
 	SOMEROW(11, (BX)(R8*4), Z22, Z23)
 	SOMEROW(12, (BX)(R10*1), Z24, Z25)
+	SOMEROW(13, (BX)(R9*2), Z26, Z27)
 somenext:
 	ADDQ SI, AX
 	ADDQ SI, BX

@@ -16,7 +16,8 @@ type floatTiles struct {
 	// q8v. n is a multiple of 16.
 	q8k, q8v func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool)
 
-	few *fewTiles // nil = none
+	few  *fewTiles  // nil = none
+	many *manyTiles // nil = none
 
 	// wide is f32 with wideRows and wideCols, for a B whose rows lie in one piece; nil = f32 does all.
 	wide func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool)

@@ -4,7 +4,8 @@
 #include "transpose_avx512_amd64.h"
 #include "turn_avx512_amd64.h"
 
-// Phase two of the Gemv of MXFP4, IQ4_XS, Q2_K and Q3_K, see gemv_chain_avx512_amd64.s.
+// Phase two of the Gemv of IQ4_XS, Q2_K and Q3_K: 16 chains in the lanes of Z31, over the sums and scales that phase one left in scratch.
+// It goes on touching lines of weights with each group, so that requests to memory do not pause.
 
 // sum: the sums of 32 activations, of 16 for Q2_K and Q3_K.
 #define ARGS \
@@ -30,43 +31,6 @@
 	VPSLLD       $shift, Z24, Z24   \
 	VPSUBD       Z24, isum, isum    \
 	VCVTDQ2PS    isum, isum
-
-// GROUP: acc = fma(float32(isum - 16*sum), s*d, acc), scales f32.
-#define GROUP(isum) \
-	UNBIAS(isum, 0, 4)              \
-	VMOVUPS      (R8), Z25          \
-	VMULPS.BCST  (R10), Z25, Z25    \
-	VFMADD231PS  Z25, isum, Z31     \
-	PREFETCHT0   (R11)              \
-	ADDQ $64, R8                    \
-	ADDQ $4, R9                     \
-	ADDQ $4, R10                    \
-	ADDQ $64, R11                   \
-	DECQ CX                         \
-	JEQ  done
-
-// Lanes of a quad hold its blocks in the order 0 2 1 3.
-#define QUADCHAIN(a, b, c, d) \
-	LANES4(a, b, c, d) \
-	GROUP(Z20)         \
-	GROUP(Z22)         \
-	GROUP(Z21)         \
-	GROUP(Z23)
-
-// func gemvChainMXFP4AVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
-TEXT ·gemvChainMXFP4AVX512(SB), 0, $136-64
-	ARGS
-
-	// Invariant: Z31 holds the chains of all groups before the one at R8, R9, R10; CX > 0 are left, their sums at SI.
-chunk:
-	LOADSUMS
-	QUADCHAIN(Z0, Z4, Z8, Z12)
-	QUADCHAIN(Z1, Z5, Z9, Z13)
-	QUADCHAIN(Z2, Z6, Z10, Z14)
-	QUADCHAIN(Z3, Z7, Z11, Z15)
-	JMP  chunk
-done:
-	DONE
 
 // SUPER readies the scales of a super-block: Z29 = d, Z28 = dmin where there is one, sub-scales in the frame.
 #define SUPER \

@@ -3,6 +3,8 @@
 package kernels
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"unsafe"
 )
@@ -21,22 +23,22 @@ func TestGemvFetch(t *testing.T) {
 		default:
 			t.Fatalf("level %s has one-token kernels of its own, and nothing here tests what they ask ahead", l.Name)
 		}
-		for typ, rows16 := range map[Type]gemvSums{Q8_0: gemvSumsQ8_0AVX512, Q4_0: gemvSumsQ4_0AVX512, Q4_1: gemvSumsQ4_1AVX512,
-			Q5_0: gemvSumsQ5_0AVX512, Q5_1: gemvSumsQ5_1AVX512} {
+		for typ, rows16 := range map[Type]gemvSums{IQ4_XS: gemvSumsIQ4_XSAVX512, Q2_K: gemvSumsQ2_KAVX512, Q3_K: gemvSumsQ3_KAVX512} {
 			for _, k := range []int{512, 2560, 8960} {
 				f := IntFormats[typ]
-				groups, blocks := k/f.Group, k/f.Block
+				blocks := k / f.Block
 				rb := blocks * f.Bytes
+				left := 64 * blocks * map[Type]int{IQ4_XS: 8, Q2_K: 8, Q3_K: 16}[typ]
 				w, next, x, s := make([]byte, 16*rb), make([]byte, 1<<20), make([]int8, packedStride(k)), NewScratch(k)
-				sums, scales := gemvScratch(s, groups)
+				sums, scales := gemvScratchK(s, blocks, blocks)
 
-				s.ahead(w, 64*groups, leadAVX512)
+				s.ahead(w, left, leadAVX512)
 				straight := int(rows16(sums, scales, &w[0], &x[0], 16, blocks, &s.fetch)) - at(w)
-				if want := 16*rb - 64*groups + int(s.fetch.lead); straight > want || straight < want-16*64 {
+				if want := 16*rb - left + int(s.fetch.lead); straight > want || straight < want-32*64 {
 					t.Errorf("%s K=%d: %d bytes were asked for from the rows on, want about %d", formatNames[typ], k, straight, want)
 				}
 				s.Next = Next{At: &next[0]}
-				s.ahead(w, 64*groups, leadAVX512)
+				s.ahead(w, left, leadAVX512)
 				if got := int(rows16(sums, scales, &w[0], &x[0], 16, blocks, &s.fetch)) - at(next); got != straight-len(w) {
 					t.Errorf("%s K=%d: %d bytes of what is read next were asked for, want %d", formatNames[typ], k, got, straight-len(w))
 				}
@@ -45,40 +47,61 @@ func TestGemvFetch(t *testing.T) {
 	}, "Gemv")
 }
 
-// TestGemvAsks: each run of rows is asked for a little ahead of what is read of it, and the ends of the runs are followed by what the
-// caller reads next.
-func TestGemvAsks(t *testing.T) {
+// TestGemvRuns: each run of rows is asked for a little ahead of what is read of it, and the ends of the runs are followed by what the
+// caller reads next; a call reads no more than its share of time allows, and several calls give the same bits as one.
+func TestGemvRuns(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l *Level) {
 		if l.Name != "avx512" {
 			return
 		}
-		for typ, rows16 := range map[Type]gemvRuns{Q4_K: gemvQ4_KAVX512, Q5_K: gemvQ5_KAVX512, Q6_K: gemvQ6_KAVX512} {
+		r := rand.New(rand.NewPCG(19, 1))
+		for typ, kernel := range map[Type]func(*runs){Q8_0: gemvQ8_0AVX512, Q4_0: gemvQ4_0AVX512, Q4_1: gemvQ4_1AVX512, Q5_0: gemvQ5_0AVX512,
+			Q5_1: gemvQ5_1AVX512, Q4_K: gemvQ4_KAVX512, Q5_K: gemvQ5_KAVX512, Q6_K: gemvQ6_KAVX512, IQ4_NL: gemvIQ4_NLAVX512, MXFP4: gemvMXFP4AVX512} {
+			if !l.Runs[typ] {
+				t.Logf("%s is not read in runs by this CPU", formatNames[typ])
+				continue
+			}
 			for _, k := range []int{256, 512, 2560, 8960} {
-				const rows, runs = 48, 3 // of three rows
-				f, b := IntFormats[typ], k/Block256
-				rb := b * f.Bytes
-				w, next, a, s := make([]byte, rows*rb), make([]byte, 16*runs*rb), NewActs(1, k), NewScratch(k)
-				var got []asks
-				var ends []int
-				gemv := gemvRunsAVX512(func(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, a *asks) uintptr {
-					end := rows16(dst, step, w, stride, q, d, sx, blocks, a)
-					got, ends = append(got, *a), append(ends, int(end))
-					return end
-				}, f)
-				s.Next = Next{&next[0], runs * rb}
-				gemv(make([]float32, rows), w, a, 0, s)
-				lead := min(runs*b, (askAhead+f.Bytes-1)/f.Bytes) * f.Bytes
-				if len(got) != runs || int(got[0].from) != at(w)+lead && int(got[0].from) != at(next) || int(got[0].step) != runs*rb {
-					t.Fatalf("%s K=%d: asks begin as %+v", formatNames[typ], k, got)
+				const rows, each = 48, 3 // of a run
+				f := IntFormats[typ]
+				rb := k / f.Block * f.Bytes
+				turn := f.Bytes // what is asked for of a run at a time
+				if f.Block == Block32 {
+					turn *= 4
 				}
-				for r, end := range ends {
-					want := at(w) + (r+1)*rb + lead
-					if past := (r+1)*rb + lead - runs*rb; past > 0 {
-						want = at(next) + past
+				w, next, a, s := make([]byte, rows*rb), make([]byte, 16*each*rb), NewActs(1, k), NewScratch(k)
+				var calls []runs
+				gemv := gemvRunsAVX512(func(p *runs) { kernel(p); calls = append(calls, *p) }, f)
+				s.Next = Next{&next[0], each * rb}
+				x, got, want := make([]float32, k), make([]float32, rows), make([]float32, rows)
+				randomActs(r, x)
+				l.Quantize(a, 0, 1, 0, x)
+				randomRows(r, f, w)
+				gemv(got, w, a, 0, s)
+				portable.Gemv[typ](want, w, a, 0, NewScratch(k))
+				equalBits(t, fmt.Sprintf("%s K=%d in %d calls", formatNames[typ], k, len(calls)), got, want)
+				lead, read := min(each*rb, askAhead), 0
+				for i, p := range calls {
+					begin := read*rb + lead - each*rb // behind the ends of the runs
+					if want := at(w) + read*rb + lead; begin < 0 && (int(p.from) != want || int(p.left)*turn < -begin) || begin >= 0 && int(p.from) != at(next)+begin ||
+						int(p.fromStep) != each*rb || int(p.thenStep) != each*rb {
+						t.Errorf("%s K=%d: call %d of %d asks as %+v", formatNames[typ], k, i, len(calls), p)
 					}
-					if end != want {
-						t.Errorf("%s K=%d: after row %d of each run, memory is asked for up to %d, want %d", formatNames[typ], k, r, end-at(w), want-at(w))
+					read += p.rows
+					end := read*rb + lead - each*rb
+					want := at(next) + end
+					if end < 0 {
+						want = at(w) + read*rb + lead
 					}
+					if d := want - int(p.asked); d < 0 || d >= turn {
+						t.Errorf("%s K=%d: call %d of %d ends %d bytes before what it should have asked for", formatNames[typ], k, i, len(calls), d)
+					}
+					if p.rows > 1 && 16*p.rows*rb > runsCall {
+						t.Errorf("%s K=%d: a call reads %d bytes", formatNames[typ], k, 16*p.rows*rb)
+					}
+				}
+				if read != each {
+					t.Errorf("%s K=%d: %d rows of each run were read, want %d", formatNames[typ], k, read, each)
 				}
 			}
 		}

@@ -25,6 +25,7 @@ func gemvFreeOrder(l *Level) {
 		bias int32
 	}{Q8_0: {gemvFreeQ8_0, 128}, Q4_1: {gemvFreeQ4_1, 0}, Q5_0: {gemvFreeQ5_0, 16}} {
 		format := IntFormats[typ]
+		l.Runs[typ] = false
 		l.Gemv[typ] = func(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
 			g := a.K / 32
 			w = w[:len(dst)*g*format.Bytes]

@@ -3,166 +3,45 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
-#include "gemv_avx512_amd64.h"
+#include "gemv_runs_avx512_amd64.h"
+#include "gemv_block_avx512_amd64.h"
 
-// Phase one of the Gemv of the formats whose nibbles index a table. Z30 = the table, biased to be unsigned.
+// Gemv of the formats whose nibbles index a table. Z24 = the table, biased to be unsigned.
 
 #define TABLE(values, bias) \
 	MOVL            $0x0f0f0f0f, AX   \
 	VPBROADCASTD    AX, Z31           \
 	MOVL            $bias, AX         \
-	VPBROADCASTD    AX, Z29           \
-	VBROADCASTI32X4 values(SB), Z30   \
-	VPADDB          Z29, Z30, Z30
+	VPBROADCASTD    AX, Z0            \
+	VBROADCASTI32X4 values(SB), Z24   \
+	VPADDB          Z0, Z24, Z24
 
-// LOOKUP: Z6, Z7 = the values of the lower and of the upper nibbles of Z4.
-#define LOOKUP \
-	VPSRLW  $4, Z4, Z7  \
-	VPANDD  Z31, Z4, Z6 \
-	VPANDD  Z31, Z7, Z7 \
-	VPSHUFB Z6, Z30, Z6 \
-	VPSHUFB Z7, Z30, Z7
+#define ROWT(a, b, c, d, acc) \
+	LOAD4(a, b, c, d)      \
+	VPSRLW  $4, Z4, Z5     \
+	VPANDD  Z31, Z4, Z4    \
+	VPANDD  Z31, Z5, Z5    \
+	VPSHUFB Z4, Z24, Z4    \
+	VPSHUFB Z5, Z24, Z5    \
+	DOT(Z4, Z5, acc)
 
-#define DOT(xo, acc) \
-	VPXORD   acc, acc, acc      \
-	VPDPBUSD (xo)(R11), Z6, acc \
-	VPDPBUSD (xo+64)(R11), Z7, acc
-
-// FOUR loads the nibbles of four blocks, lanes in the block order 0 2 1 3.
-#define FOUR(o0, B0, o1, B1, o2, B2, o3, B3) \
-	VMOVDQU      o0(B0), X4         \
-	VINSERTI32X4 $1, o2(B2), Z4, Z4 \
-	VINSERTI32X4 $2, o1(B1), Z4, Z4 \
-	VINSERTI32X4 $3, o3(B3), Z4, Z4
-
-#define BYTES 18
-#define SCALES 32
-#define FETCH \
-	PREFETCHT0 (R10) \
-	ADDQ $56, R10
-
-#define SCALE(o, B, s) \
-	MOVWLZX o(B), AX \
-	MOVW    AX, (s)(R13)
-
-#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
-	FOUR(o0+2, B0, o1+2, B1, o2+2, B2, o3+2, B3) \
-	LOOKUP                                       \
-	SCALE(o0, B0, so)                            \
-	SCALE(o1, B1, so+SCALES)                     \
-	SCALE(o2, B2, so+2*SCALES)                   \
-	SCALE(o3, B3, so+3*SCALES)                   \
-	DOT(xo, acc)
-
-// func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsIQ4_NLAVX512(SB), 0, $136-64
+// func gemvIQ4_NLAVX512(p *runs)
+TEXT ·gemvIQ4_NLAVX512(SB), 0, $136-8
 	TABLE(·IQ4Values, 0x80808080)
-	ROWS
+	BLOCKS(18, HEADS4, 2, ROWT, ROWT, ROWT, ROWT, PLAIN(7), ASK2)
 
-#undef BYTES
+// POWERS is the CHAIN of scales that are exponents, whose values Z23 = 255 and a table give.
+#define POWERS \
+	UNBIAS(4)                        \
+	VPANDD     Z23, Z26, Z26         \
+	LEAQ       ·HalfE8M0(SB), DI     \
+	KXNORW     K1, K1, K1            \
+	VPGATHERDD (DI)(Z26*4), K1, Z25  \
+	SCALED(Z25)
 
-#undef SCALES
-
-#undef FETCH
-
-#undef QUAD
-
-#define BYTES 17
-#define SCALES 64
-#define FETCH \
-	PREFETCHT0 (R10) \
-	ADDQ $52, R10
-
-// SCALE8 stores the f32 that an exponent stands for.
-#define SCALE8(o, B, s) \
-	MOVBLZX o(B), AX       \
-	MOVL    (R14)(AX*4), AX \
-	MOVL    AX, (s)(R13)
-
-#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
-	FOUR(o0+1, B0, o1+1, B1, o2+1, B2, o3+1, B3) \
-	LOOKUP                                       \
-	SCALE8(o0, B0, so)                           \
-	SCALE8(o1, B1, so+SCALES)                    \
-	SCALE8(o2, B2, so+2*SCALES)                  \
-	SCALE8(o3, B3, so+3*SCALES)                  \
-	DOT(xo, acc)
-
-// func gemvSumsMXFP4AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsMXFP4AVX512(SB), 0, $136-64
+// func gemvMXFP4AVX512(p *runs)
+TEXT ·gemvMXFP4AVX512(SB), 0, $136-8
 	TABLE(·FP4Values, 0x10101010)
-	LEAQ ·HalfE8M0(SB), R14
-	ROWS
-
-// QUAD_XS: four groups of a block of IQ4_XS, which lie in their order.
-#define QUAD_XS(o, xo, acc) \
-	VMOVDQU32  o(SI), Z4         \
-	VSHUFI64X2 $0xd8, Z4, Z4, Z4 \
-	LOOKUP                       \
-	DOT(xo, acc)
-
-// BLOCK_XS also stores the eight scales of six bits, without their bias, as bytes.
-#define BLOCK_XS(a, b) \
-	MOVL    (SI), AX       \
-	MOVL    4(SI), BX      \
-	MOVL    AX, (R9)       \
-	SHRL    $16, AX        \
-	PDEPQ   R14, BX, BX    \
-	PDEPQ   R15, AX, AX    \
-	ORQ     BX, AX         \
-	MOVQ    AX, (R13)      \
-	QUAD_XS(8, 0, a)       \
-	QUAD_XS(72, 128, b)    \
-	PREFETCHT0 (R10)       \
-	PREFETCHT0 64(R10)     \
-	ADDQ    $104, R10      \
-	ADDQ    $136, SI       \
-	ADDQ    $256, R11      \
-	ADDQ    $320, R13      \
-	ADDQ    $320, R9
-
-// func gemvSumsIQ4_XSAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
-//
-// sums [blocks/2, 16 rows, 16] int32, lanes of a quad in the group order 0 2 1 3; scales [blocks] of 16 rows x 16 bytes
-// (eight are used), then 16 dwords with d.
-TEXT ·gemvSumsIQ4_XSAVX512(SB), 0, $136-64
-	TABLE(·IQ4Values, 0x80808080)
-	MOVQ w+16(FP), SI
-	FETCHFIRST
-	MOVQ $0x0f0f0f0f0f0f0f0f, R14
-	MOVQ $0x3030303030303030, R15
-	XORQ R8, R8 // row
-
-	// Invariant: rows below R8 are done, row R8 starts at SI.
-row:
-	FETCHJUMP(within)
-	MOVQ x+24(FP), R11
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, AX
-	SHLQ $4, AX
-	MOVQ scales+8(FP), R9
-	LEAQ (R9)(AX*1), R13
-	LEAQ 256(R9)(R8*4), R9
-	MOVQ sums+0(FP), R12
-	LEAQ (R12)(AX*4), R12
-
-	// Invariant: CX > 0 blocks of the row are left, the next at SI.
-pair:
-	BLOCK_XS(Z0, Z1)
-	DECQ CX
-	JEQ  store
-	BLOCK_XS(Z2, Z3)
-	DECQ CX
-store:
-	REDUCE
-	VMOVDQU32 Z0, (R12)
-	ADDQ  $1024, R12
-	TESTQ CX, CX
-	JNE   pair
-	INCQ  R8
-	CMPQ  R8, rows+32(FP)
-	JLT   row
-	FETCHJUMP(done)
-	MOVQ  R10, next+56(FP)
-	VZEROUPPER
-	RET
+	MOVL $255, AX
+	VPBROADCASTD AX, Z23
+	BLOCKS(17, HEADS4, 1, ROWT, ROWT, ROWT, ROWT, POWERS, ASK2)

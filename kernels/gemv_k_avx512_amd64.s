@@ -3,6 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "gemv_runs_avx512_amd64.h"
 #include "gemv_super_avx512_amd64.h"
 
 // Gemv of Q4_K and Q5_K. The lower nibbles of 32 bytes are an even group, the upper ones the odd group after it.
@@ -96,30 +97,31 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $12
 	GROUP(Z18, scales, minima, Z14, i+2)                    \
 	GROUP(Z19, scales, minima, Z15, i+3)
 
-// func gemvQ4_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr)
-TEXT ·gemvQ4_KAVX512(SB), 0, $136-80
+// func gemvQ4_KAVX512(p *runs)
+TEXT ·gemvQ4_KAVX512(SB), 0, $136-8
 	MOVQ $0xf0f0f0f0f0f0f0f0, AX
 	VPBROADCASTQ AX, Z31
 	MOVL $0x33, AX
 	KMOVW AX, K2
 	VPSRLQ $4, Z31, K2, Z31
 	PICKS
-	LOADARGS(144)
+	BEGINRUNS(144)
+
+	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
+row:
+	BEGINROW
 
 	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
 block:
-	ASKTURN(144, ask)
 	SUBSCALES
 	HALF(16, 0, 0, ROW4, UNSHIFT, Z8, Z9, 0)
 	HALF(80, 0, 128, ROW4, UNSHIFT, Z10, Z11, 4)
-	NEXTBLOCK(144)
+	NEXTBLOCK(144, 256)
+	TURNED(144, near)
 	ADDQ $32, R14
 	DECQ CX
 	JNZ  block
-	STORELANES
-	MOVQ R10, ahead+72(FP)
-	VZEROUPPER
-	RET
+	ENDROW(row)
 
 // ROW5 also takes the fifth bits, which SHIFT with Z21 brings to bit 4.
 #define ROW5(codes, bits, acc, SHIFT) \
@@ -149,29 +151,30 @@ DATA shifts<>+8(SB)/8, $0x0101020203030404
 DATA shifts<>+16(SB)/8, $0x0303020201010000
 GLOBL shifts<>(SB), RODATA|NOPTR, $24
 
-// func gemvQ5_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sx *float32, blocks int, asks *asks) (ahead uintptr)
-TEXT ·gemvQ5_KAVX512(SB), 0, $136-80
+// func gemvQ5_KAVX512(p *runs)
+TEXT ·gemvQ5_KAVX512(SB), 0, $136-8
 	MOVQ $0x0f0f0f0f0f0f0f0f, AX
 	VPBROADCASTQ AX, Z31
 	MOVQ $0x1010101010101010, AX
 	VPBROADCASTQ AX, Z23
 	VPMOVZXBQ shifts<>+0(SB), Z20
 	PICKS
-	LOADARGS(176)
+	BEGINRUNS(176)
+
+	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
+row:
+	BEGINROW
 
 	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
 block:
-	ASKTURN(176, ask)
 	SUBSCALES
 	VPMOVZXBQ shifts<>+8(SB), Z21
 	HALF(48, 16, 0, ROW5LEFT, NOTHING, Z8, Z9, 0)
 	VPMOVZXBQ shifts<>+16(SB), Z21
 	HALF(112, 16, 128, ROW5RIGHT, NOTHING, Z10, Z11, 4)
-	NEXTBLOCK(176)
+	NEXTBLOCK(176, 256)
+	TURNED(176, near)
 	ADDQ $32, R14
 	DECQ CX
 	JNZ  block
-	STORELANES
-	MOVQ R10, ahead+72(FP)
-	VZEROUPPER
-	RET
+	ENDROW(row)

@@ -3,109 +3,73 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
-#include "gemv_avx512_amd64.h"
+#include "gemv_runs_avx512_amd64.h"
+#include "gemv_block_avx512_amd64.h"
 
-// NIBBLES splits four blocks of 16 bytes into first halves Z6 and second halves Z7, lanes in the block order 0 2 1 3.
-#define NIBBLES(o0, B0, o1, B1, o2, B2, o3, B3) \
-	VMOVDQU      o0(B0), X4         \
-	VINSERTI32X4 $1, o2(B2), Z4, Z4 \
-	VINSERTI32X4 $2, o1(B1), Z4, Z4 \
-	VINSERTI32X4 $3, o3(B3), Z4, Z4 \
-	VPSRLW       $4, Z4, Z7         \
-	VPANDD       Z31, Z4, Z6        \
-	VPANDD       Z31, Z7, Z7
+// The fifth bits of 16 codes are made from two bytes by GF2P8AFFINEQB, which takes eight bytes as a matrix: byte 3 gives bit 4 of each result
+// (codes of the first half), byte 7 gives bit 0 (second half), and Z24 tells which bit of them.
+//
+//	Z20 Z21 these bytes of the first and of the second run in a lane of Z22 or Z23 · Z22 the first eight bytes of runs 0 1, 4 5, 8 9, 12 13
+//	Z23 of the others · Y18 Y19 from SI to these runs
 
-// FIFTH adds 16 where the bit of a value is set in the four qh: bits 0-15 belong to Z6, 16-31 to Z7.
-#define FIFTH(o0, B0, o1, B1, o2, B2, o3, B3) \
-	MOVL  o2(B2), BX     \
-	MOVL  o0(B0), AX     \
-	SHLQ  $32, BX        \
-	ORQ   AX, BX         \
-	MOVL  o3(B3), DX     \
-	MOVL  o1(B1), AX     \
-	SHLQ  $32, DX        \
-	ORQ   AX, DX         \
-	PEXTQ R14, BX, AX    \
-	PEXTQ R15, BX, BX    \
-	PEXTQ R14, DX, DI    \
-	PEXTQ R15, DX, DX    \
-	SHLQ  $32, DI        \
-	ORQ   AX, DI         \
-	KMOVQ DI, K1         \
-	SHLQ  $32, DX        \
-	ORQ   BX, DX         \
-	KMOVQ DX, K2         \
-	VPADDB Z30, Z6, K1, Z6 \
-	VPADDB Z30, Z7, K2, Z7
+DATA each<>+0(SB)/8, $0x8040201008040201
+GLOBL each<>(SB), RODATA|NOPTR, $8
 
-#define DOT(xo, acc) \
-	VPXORD   acc, acc, acc      \
-	VPDPBUSD (xo)(R11), Z6, acc \
-	VPDPBUSD (xo+64)(R11), Z7, acc
+DATA fifth50<>+0(SB)/8, $0x0480808002808080
+DATA fifth50<>+8(SB)/8, $0x0580808003808080
+GLOBL fifth50<>(SB), RODATA|NOPTR, $16
 
-#define CONSTANTS \
-	MOVL         $0x0f0f0f0f, AX         \
-	VPBROADCASTD AX, Z31                 \
-	MOVL         $0x10101010, AX         \
-	VPBROADCASTD AX, Z30                 \
-	MOVQ         $0x0000ffff0000ffff, R14 \
-	MOVQ         $0xffff0000ffff0000, R15
+DATA fifth51<>+0(SB)/8, $0x0680808004808080
+DATA fifth51<>+8(SB)/8, $0x0780808005808080
+GLOBL fifth51<>(SB), RODATA|NOPTR, $16
 
-#define BYTES 22
-#define SCALES 32
-#define FETCH \
-	PREFETCHT0 (R10)   \
-	PREFETCHT0 64(R10) \
-	ADDQ $72, R10
+DATA pairs<>+0(SB)/8, $0x0d0c090805040100
+DATA pairs<>+8(SB)/8, $0x0f0e0b0a07060302
+GLOBL pairs<>(SB), RODATA|NOPTR, $16
 
-#define SCALE(o, B, s) \
-	MOVWLZX o(B), AX \
-	MOVW    AX, (s)(R13)
+#define CONSTANTS(fifth) \
+	MOVL $0x0f0f0f0f, AX              \
+	VPBROADCASTD AX, Z31              \
+	VPBROADCASTQ each<>(SB), Z24      \
+	MOVL $0x08080808, AX              \
+	VPBROADCASTD AX, Z0               \
+	VBROADCASTI32X4 fifth<>(SB), Z20  \
+	VPADDB Z0, Z20, Z21               \
+	MOVQ p+0(FP), DI                  \
+	VPBROADCASTD runs_stride(DI), Y0  \
+	VPMOVZXBD pairs<>+0(SB), Y18      \
+	VPMOVZXBD pairs<>+8(SB), Y19      \
+	VPMULLD Y0, Y18, Y18              \
+	VPMULLD Y0, Y19, Y19
 
-#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
-	NIBBLES(o0+6, B0, o1+6, B1, o2+6, B2, o3+6, B3) \
-	FIFTH(o0+2, B0, o1+2, B1, o2+2, B2, o3+2, B3)   \
-	SCALE(o0, B0, so)                               \
-	SCALE(o1, B1, so+SCALES)                        \
-	SCALE(o2, B2, so+2*SCALES)                      \
-	SCALE(o3, B3, so+3*SCALES)                      \
-	DOT(xo, acc)
+#define HEADS8 \
+	KXNORW     K1, K1, K1           \
+	KXNORW     K2, K2, K2           \
+	VPGATHERDQ (SI)(Y18*1), K1, Z22 \
+	VPGATHERDQ (SI)(Y19*1), K2, Z23 \
+	VSHUFPS    $0x88, Z23, Z22, Z26
 
-// func gemvSumsQ5_0AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsQ5_0AVX512(SB), 0, $136-64
-	CONSTANTS
-	ROWS
+#define ROW5(a, b, c, d, heads, fifth, acc) \
+	LOAD4(a, b, c, d)                   \
+	VPSHUFB        fifth, heads, Z6     \
+	VGF2P8AFFINEQB $0, Z6, Z24, Z6      \
+	VPSRLW         $4, Z4, Z5           \
+	VPSLLW         $4, Z6, Z7           \
+	VPTERNLOGD     $0xe4, Z31, Z6, Z4   \
+	VPTERNLOGD     $0xe4, Z31, Z7, Z5   \
+	DOT(Z4, Z5, acc)
 
-#undef BYTES
+#define ROW50(a, b, c, d, acc) ROW5(a, b, c, d, Z22, Z20, acc)
+#define ROW51(a, b, c, d, acc) ROW5(a, b, c, d, Z22, Z21, acc)
+#define ROW52(a, b, c, d, acc) ROW5(a, b, c, d, Z23, Z20, acc)
+#define ROW53(a, b, c, d, acc) ROW5(a, b, c, d, Z23, Z21, acc)
 
-#undef SCALES
+// func gemvQ5_0AVX512(p *runs)
+TEXT ·gemvQ5_0AVX512(SB), 0, $136-8
+	CONSTANTS(fifth50)
+	BLOCKS(22, HEADS8, 6, ROW50, ROW51, ROW52, ROW53, PLAIN(4), ASK2)
 
-#undef FETCH
-
-#undef QUAD
-
-#define BYTES 24
-#define SCALES 64
-#define FETCH \
-	PREFETCHT0 (R10)   \
-	PREFETCHT0 64(R10) \
-	ADDQ $80, R10
-
-// SCALE2 copies the scale and the minimum.
-#define SCALE2(o, B, s) \
-	MOVL o(B), AX \
-	MOVL AX, (s)(R13)
-
-#define QUAD(o0, B0, o1, B1, o2, B2, o3, B3, xo, so, acc) \
-	NIBBLES(o0+8, B0, o1+8, B1, o2+8, B2, o3+8, B3) \
-	FIFTH(o0+4, B0, o1+4, B1, o2+4, B2, o3+4, B3)   \
-	SCALE2(o0, B0, so)                              \
-	SCALE2(o1, B1, so+SCALES)                       \
-	SCALE2(o2, B2, so+2*SCALES)                     \
-	SCALE2(o3, B3, so+3*SCALES)                     \
-	DOT(xo, acc)
-
-// func gemvSumsQ5_1AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-TEXT ·gemvSumsQ5_1AVX512(SB), 0, $136-64
-	CONSTANTS
-	ROWS
+// func gemvQ5_1AVX512(p *runs)
+TEXT ·gemvQ5_1AVX512(SB), 0, $136-8
+	CONSTANTS(fifth51)
+	BLOCKS(24, HEADS8, 8, ROW50, ROW51, ROW52, ROW53, MIN, ASK2)

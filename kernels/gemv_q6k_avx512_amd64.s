@@ -3,6 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "transpose_avx512_amd64.h"
+#include "gemv_runs_avx512_amd64.h"
 #include "gemv_super_avx512_amd64.h"
 
 // Gemv of Q6_K. A lane of 16 codes, stored + 32, is a group; its sum begins at -32 times the sum of the activations.
@@ -93,8 +94,8 @@ DATA shifts<>+0(SB)/8, $0x0202020200000000
 DATA shifts<>+8(SB)/8, $0x0202020204040404
 GLOBL shifts<>(SB), RODATA|NOPTR, $16
 
-// func gemvQ6_KAVX512(dst *float32, step int, w *byte, stride int, q *int8, d, sum16 *float32, blocks int, asks *asks) (ahead uintptr)
-TEXT ·gemvQ6_KAVX512(SB), 0, $136-80
+// func gemvQ6_KAVX512(p *runs)
+TEXT ·gemvQ6_KAVX512(SB), 0, $136-8
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z31
 	MOVL $0x30303030, AX
@@ -103,11 +104,14 @@ TEXT ·gemvQ6_KAVX512(SB), 0, $136-80
 	KMOVW AX, K2
 	VPMOVZXBQ shifts<>+0(SB), Z27
 	VPMOVZXBQ shifts<>+8(SB), Z28
-	LOADARGS(210)
+	BEGINRUNS(210)
+
+	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
+row:
+	BEGINROW
 
 	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
 block:
-	ASKTURN(210, ask)
 	SCALES4(SI, 0)
 	SCALES4(R8, 8)
 	SCALES4(R9, 16)
@@ -120,11 +124,9 @@ block:
 	VCVTPH2PS d-64(SP), Z26
 	HALF(0, 128, 0, 0, Z12, Z13, 0)
 	HALF(64, 160, 128, 32, Z14, Z15, 4)
-	NEXTBLOCK(210)
+	NEXTBLOCK(210, 256)
+	TURNED(210, near)
 	ADDQ $64, R14
 	DECQ CX
 	JNZ  block
-	STORELANES
-	MOVQ R10, ahead+72(FP)
-	VZEROUPPER
-	RET
+	ENDROW(row)

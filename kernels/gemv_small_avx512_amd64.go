@@ -9,12 +9,6 @@ import (
 )
 
 //go:noescape
-func gemvSumsIQ4_NLAVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-
-//go:noescape
-func gemvSumsMXFP4AVX512(sums *int32, scales, w *byte, x *int8, rows, groups int, fetch *fetch) (next uintptr)
-
-//go:noescape
 func gemvSumsIQ4_XSAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
 
 //go:noescape
@@ -22,9 +16,6 @@ func gemvSumsQ2_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int,
 
 //go:noescape
 func gemvSumsQ3_KAVX512(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
-
-//go:noescape
-func gemvChainMXFP4AVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
 
 //go:noescape
 func gemvChainIQ4_XSAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
@@ -35,31 +26,23 @@ func gemvChainQ2_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *f
 //go:noescape
 func gemvChainQ3_KAVX512(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
 
+// leadAVX512 is how far ahead memory is asked for at least, in bytes.
+const leadAVX512 = 8192
+
+// gemvSums is phase one of a Gemv on tiles of 16 rows: it reads the rows in file order and leaves integer group sums and scales in scratch.
+// next is the first byte not yet asked for.
+type gemvSums func(sums *int32, scales, w *byte, x *int8, rows, blocks int, fetch *fetch) (next uintptr)
+
+// gemvChain is phase two: it runs the 16 canonical chains in lanes.
 type gemvChain func(dst *float32, mask int, sums *int32, scales *byte, d *float32, sum *int32, blocks int, next uintptr)
 
-// gemvSmallAVX512 enters the Gemv of the formats that have neither the scales of the legacy formats nor those of Q4_K.
+// gemvSmallAVX512 enters the Gemv of the formats that are read in order.
 func gemvSmallAVX512(l *Level) {
-	l.Gemv[IQ4_NL] = gemvPlainAVX512(gemvSumsIQ4_NLAVX512, IQ4_NLBytes, 7)
-	l.Gemv[MXFP4] = gemvMXFP4AVX512
 	if cpuid.CPU.Supports(cpuid.BMI2) { // PDEP
 		l.Gemv[IQ4_XS] = gemvSuperAVX512(gemvSumsIQ4_XSAVX512, gemvChainIQ4_XSAVX512, IntFormats[IQ4_XS], 8)
 	}
 	l.Gemv[Q2_K] = gemvSuperAVX512(gemvSumsQ2_KAVX512, gemvChainQ2_KAVX512, IntFormats[Q2_K], 8)
 	l.Gemv[Q3_K] = gemvSuperAVX512(gemvSumsQ3_KAVX512, gemvChainQ3_KAVX512, IntFormats[Q3_K], 16)
-}
-
-func gemvMXFP4AVX512(dst []float32, w []byte, a *Acts, t int, s *Scratch) {
-	g := a.K / 32
-	rb := g * MXFP4Bytes
-	w = w[:len(dst)*rb]
-	sums, scales := gemvScratch(s, g)
-	s.ahead(w, 64*g, leadAVX512)
-	x, d, sum := &a.Packed[t*packedStride(a.K)], &a.D[t*g : t*g+g][0], &a.Sum32[t*g : t*g+g][0]
-	for ; len(dst) > 0; dst, w = dst[min(16, len(dst)):], w[min(16*rb, len(w)):] {
-		n := min(16, len(dst))
-		next := gemvSumsMXFP4AVX512(sums, scales, &w[0], x, n, g, &s.fetch)
-		gemvChainMXFP4AVX512(&dst[0], 1<<n-1, sums, scales, d, sum, g, next)
-	}
 }
 
 // gemvSuperAVX512 makes the Gemv of a format of super-blocks, for each of which the chains ask for so many lines of memory to

@@ -2,8 +2,6 @@
 
 package kernels
 
-import "github.com/klauspost/cpuid/v2"
-
 // avx512Int fills l with this level's kernels of the int group.
 func avx512Int(l *Level) {
 	l.Quantize = quantizeByAVX512
@@ -11,16 +9,7 @@ func avx512Int(l *Level) {
 	l.PackTile = packTileAVX512
 	unpackAVX512(l)
 	l.GemmInt8 = gemmInt8AVX512
-	l.Gemv[Q8_0] = gemvPlainAVX512(gemvSumsQ8_0AVX512, Q8_0Bytes, 7)
-	l.Gemv[Q4_0] = gemvPlainAVX512(gemvSumsQ4_0AVX512, Q4_0Bytes, 3)
-	l.Gemv[Q4_1] = gemvMinAVX512(gemvSumsQ4_1AVX512, Q4_1Bytes)
-	if cpuid.CPU.Supports(cpuid.BMI2) { // PEXT
-		l.Gemv[Q5_0] = gemvPlainAVX512(gemvSumsQ5_0AVX512, Q5_0Bytes, 4)
-		l.Gemv[Q5_1] = gemvMinAVX512(gemvSumsQ5_1AVX512, Q5_1Bytes)
-	}
-	l.Gemv[Q4_K], l.Runs[Q4_K] = gemvRunsAVX512(gemvQ4_KAVX512, IntFormats[Q4_K]), true
-	l.Gemv[Q5_K], l.Runs[Q5_K] = gemvRunsAVX512(gemvQ5_KAVX512, IntFormats[Q5_K]), true
-	l.Gemv[Q6_K], l.Runs[Q6_K] = gemvRunsAVX512(gemvQ6_KAVX512, IntFormats[Q6_K]), true
+	gemvRuns(l)
 	gemvSmallAVX512(l)
 	gemvFreeOrder(l)
 }

@@ -43,6 +43,7 @@ func init() {
 		amx := avx512
 		amx.Name = "amx"
 		amxInt(&amx)
+		amxFloat(&amx)
 		unpackAMX(&amx)
 		if cpuid.CPU.Supports(cpuid.AMXBF16) {
 			amxBF16(&amx)

@@ -1,5 +1,5 @@
-// Package peers holds the tests that run another engine, llama.cpp, beside this one: the files we write load there and
-// mean the same, and decoding is not slower. They need python3 with pip, and FREEHOLD_LONG=1.
+// Package peers holds the tests that run programs of others beside this one: llama.cpp, in which the files we write load and mean the
+// same, and which decodes no faster, and clients of OpenAI's API, which the server answers. They need python3 with pip, and FREEHOLD_LONG=1.
 package peers
 
 import (
@@ -60,8 +60,14 @@ func realModel(t *testing.T, name string) string {
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
-// packages installs llama.cpp into a folder of the user's cache, once, and returns the folder.
+// packages installs llama.cpp.
 func packages(t *testing.T) (python, dir string) {
+	t.Helper()
+	return installed(t, "xllamacpp", llamaVersion, "--no-deps")
+}
+
+// installed installs a Python package into a folder of the user's cache, once, and returns the folder.
+func installed(t *testing.T, name, version string, options ...string) (python, dir string) {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -69,9 +75,9 @@ func packages(t *testing.T) (python, dir string) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		missing(t, "no cache folder for llama.cpp: %v", err)
+		missing(t, "no cache folder for %s: %v", name, err)
 	}
-	dir = filepath.Join(cache, "freehold", "peers", "xllamacpp-"+llamaVersion)
+	dir = filepath.Join(cache, "freehold", "peers", name+"-"+version)
 	if exists(dir) {
 		return python, dir
 	}
@@ -83,9 +89,9 @@ func packages(t *testing.T) (python, dir string) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(tmp)
-	pip := exec.Command(python, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", tmp, "xllamacpp=="+llamaVersion)
+	pip := exec.Command(python, append([]string{"-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--target", tmp, name + "==" + version}, options...)...)
 	if out, err := pip.CombinedOutput(); err != nil {
-		missing(t, "pip install xllamacpp==%s: %v\n%s", llamaVersion, err, out)
+		missing(t, "pip install %s==%s: %v\n%s", name, version, err, out)
 	}
 	if err := os.Rename(tmp, dir); err != nil && !exists(dir) {
 		t.Fatal(err)

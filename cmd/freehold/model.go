@@ -83,7 +83,7 @@ func openFile(name string) (*gguf.File, error) {
 }
 
 // openModel opens a model by path or catalogue name.
-func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
+func (a *app) openModel(name string, flags *modelFlags, more ...engine.Option) (*opened, error) {
 	level, err := flags.level()
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (a *app) openModel(name string, flags *modelFlags) (*opened, error) {
 	for _, l := range flags.LoRA {
 		opts = append(opts, adapter(l))
 	}
-	m, err := engine.New(f, opts...)
+	m, err := engine.New(f, append(opts, more...)...)
 	if err != nil {
 		return nil, errors.Join(asInput(err), f.Close())
 	}

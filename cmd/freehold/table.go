@@ -33,6 +33,7 @@ type table struct {
 	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`
 
 	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`
+	Serve    serveCmd    `cmd:"" group:"use" help:"Answer the HTTP API of OpenAI's clients."`
 	Classify classifyCmd `cmd:"" group:"use" help:"Give texts one of some labels, with probabilities."`
 	Embed    embedCmd    `cmd:"" group:"use" help:"Turn texts into vectors."`
 	Tokenize tokenizeCmd `cmd:"" group:"use" help:"Turn text into tokens, or tokens into text."`

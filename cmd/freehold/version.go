@@ -22,10 +22,17 @@ type versionDoc struct {
 	Levels   []string `json:"cpu_levels"`
 }
 
-func (*versionCmd) Run(a *app) error {
-	d := versionDoc{Schema: "freehold/version/1", Version: "unknown", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+// programVersion is the version of the module, as the build knows it.
+func programVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		d.Version = info.Main.Version
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func (*versionCmd) Run(a *app) error {
+	d := versionDoc{Schema: "freehold/version/1", Version: programVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":

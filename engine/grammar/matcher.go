@@ -105,6 +105,18 @@ func (m *Matcher) Accept(text []byte) bool {
 	return true
 }
 
+// Allows tells whether Accept would take the bytes.
+func (m *Matcher) Allows(text []byte) bool {
+	m.work = 0
+	at := m.cur
+	for _, b := range text {
+		if at = m.step(at, b); at == dead {
+			return false
+		}
+	}
+	return true
+}
+
 // Err says why the matcher gave up on its grammar; nil = it did not.
 func (m *Matcher) Err() error { return m.err }
 

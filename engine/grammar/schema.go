@@ -3,6 +3,7 @@ package grammar
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -20,17 +21,30 @@ func AnyJSON() (*Grammar, error) {
 // the schema, further ones after them. A keyword that is not enforced is refused with its place, as a JSON pointer; those
 // that say nothing about the text (title, description, default, ...) are let be.
 func Schema(text []byte) (*Grammar, error) {
-	doc, err := parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
+	return Compose(Ref(part), map[string][]byte{part: text})
+}
+
+// part is the name of a schema that is alone.
+const part = "schema"
+
+// Compose makes a grammar of the texts that e matches, in which Ref(name) stands for JSON of a schema, as Schema reads it.
+func Compose(e Expr, schemas map[string][]byte) (*Grammar, error) {
+	rules := jsonRules()
+	rules[root] = e
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		if rules[name] != nil {
+			return nil, fmt.Errorf("schema: the name %q is taken", name)
+		}
+		doc, err := parse(schemas[name])
+		if err != nil {
+			return nil, fmt.Errorf("schema: %w", err)
+		}
+		s := &schema{doc: doc, name: name, rules: rules, refs: map[string]string{}}
+		if rules[name], err = s.value(doc, ""); err != nil {
+			return nil, err
+		}
 	}
-	s := &schema{doc: doc, rules: jsonRules(), refs: map[string]string{}}
-	e, err := s.value(doc, "")
-	if err != nil {
-		return nil, err
-	}
-	s.rules[root] = e
-	g, err := Compile(s.rules)
+	g, err := Compile(rules)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -50,6 +64,7 @@ func bad(at, format string, args ...any) error { return &SchemaError{at, fmt.Spr
 // schema compiles one document.
 type schema struct {
 	doc   any
+	name  string // before those of its rules
 	rules map[string]Expr
 	refs  map[string]string // rule of each pointer that is referred to
 	deep  int

@@ -35,7 +35,7 @@ func (s *schema) ref(v any, at string) (Expr, error) {
 			return nil, bad(at, "points to %q, which is not there", p)
 		}
 	}
-	rule := fmt.Sprintf("ref-%d", len(s.refs))
+	rule := fmt.Sprintf("%s/ref-%d", s.name, len(s.refs))
 	s.refs[p] = rule
 	e, err := s.value(to, p[1:])
 	if err != nil {

@@ -159,3 +159,63 @@ func TestSchemaRefused(t *testing.T) {
 		}
 	}
 }
+
+// Schemas side by side in one grammar keep their own references and rules.
+func TestCompose(t *testing.T) {
+	g, err := Compose(Seq{Literal("<"), Alt{Seq{Literal("a "), Ref("a")}, Seq{Literal("b "), Ref("b")}}, Literal(">")}, map[string][]byte{
+		"a": []byte(`{"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}}, "additionalProperties": {"type": "null"}, "$defs": {"n": {"type": "integer"}}}`),
+		"b": []byte(`{"type": "object", "properties": {"x": {"$ref": "#/$defs/n"}, "y": {"type": "array", "items": {"type": "boolean"}}}, "$defs": {"n": {"type": "string"}}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`<a {"x": 1, "z": null}>`, `<b {"x": "1", "y": [true]}>`, `<a {}>`} {
+		if !matches(g, text) {
+			t.Errorf("does not match %s", text)
+		}
+	}
+	for _, text := range []string{`<a {"x": "1"}>`, `<b {"x": 1}>`, `<a {"z": 1}>`, `<c {}>`, `{}`} {
+		if matches(g, text) {
+			t.Errorf("matches %s", text)
+		}
+	}
+	for name, schemas := range map[string]map[string][]byte{
+		"unsupported keyword": {"a": []byte(`{"not": {}}`)}, "no JSON": {"a": []byte(`{`)}, "a name that is taken": {"a": []byte(`{}`), "json-value": []byte(`{}`)}, "not given": {},
+	} {
+		if _, err := Compose(Ref("a"), schemas); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// Without and Unlike match all texts but those that they are named for.
+func TestTexts(t *testing.T) {
+	without, err := Compile(map[string]Expr{root: Seq{Without("<ab>"), opt(Seq{Literal("<ab>"), Literal("1")})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlike, err := Compile(map[string]Expr{root: Unlike(`{"n`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const letters = `<ab>1{"né`
+	var texts []string
+	for _, a := range letters {
+		for _, b := range letters {
+			for _, c := range letters {
+				for _, tail := range []string{"", "b>1", "<ab>1", "<ab>", "<<ab", ">"} {
+					texts = append(texts, string(a)+string(b)+string(c)+tail)
+				}
+			}
+		}
+	}
+	for _, text := range append(texts, "", "<", "<<", "<ab", "<ab>1", "<a<ab>1", "<ab<ab", "x<ab>") {
+		before, after, found := strings.Cut(text, "<ab>")
+		if want := !found || after == "1" && !strings.Contains(before, "<ab>"); matches(without, text) != want {
+			t.Errorf("Without: %q matches: %v", text, !want)
+		}
+		if want := !strings.HasPrefix(text, `{"n`); matches(unlike, text) != want {
+			t.Errorf("Unlike: %q matches: %v", text, !want)
+		}
+	}
+}

@@ -71,7 +71,7 @@ func attendPage(headDim, queries int, kv string) func(r *rand.Rand) (func(), err
 		}
 		a := &kernels.AttnPage{HeadDim: headDim, NQ: queries, Q: normals(r, queries*headDim), Lo: room[int32](queries), Hi: room[int32](queries),
 			Scale: 0.125, P: room[float32](queries * kernels.PageKeys), Out: room[float32](queries * headDim),
-			Max: room[float32](queries), Sum: room[float32](queries)}
+			Max: room[float32](queries), Sum: room[float32](queries), B: room[float32](kernels.ManyRoom)}
 		for i := range a.Hi {
 			a.Hi[i] = kernels.PageKeys
 		}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/engine/server"
+	"github.com/freehold-slm/freehold/engine/server/page"
+)
+
+type serveCmd struct {
+	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
+	modelFlags
+	Addr     string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
+	Keys     string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
+	HostName []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
+	TLSCert  string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
+	TLSKey   string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
+	Slots    int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
+	Queue    int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
+	MaxBody  int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
+	Prefix   int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	KVMemory int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
+	Audit    string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
+	Log      string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
+	Drain    time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
+}
+
+func (*serveCmd) Help() string {
+	return "Answers the HTTP API of OpenAI's clients (/v1/chat/completions and others), documented in docs/server.md and at /openapi.json. SIGHUP opens models, keys and " +
+		"certificate anew, SIGTERM ends the answers on their way and stops. A socket of systemd (LISTEN_FDS) is used where there is one."
+}
+
+// serving is freehold/serve/1.
+type serving struct {
+	Schema string   `json:"schema"`
+	URL    string   `json:"url"`
+	Models []string `json:"models"`
+}
+
+func (c *serveCmd) Run(a *app) error {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return usagef("--tls-cert and --tls-key go together")
+	}
+	if c.Prefix < 0 || c.KVMemory < 0 {
+		return usagef("--prefix-cache is %d and --kv-memory %d, want 0 or more", c.Prefix, c.KVMemory)
+	}
+	if c.Drain < 0 {
+		return usagef("--drain is %v, want 0 or more", c.Drain)
+	}
+	ms, names, err := c.models(a)
+	if err != nil {
+		return err
+	}
+	defer ms.Close() //nolint:errcheck // read-only
+	opts := []server.Option{server.WithSlots(c.Slots), server.WithQueue(c.Queue), server.WithMaxBody(c.MaxBody), server.WithLogger(c.logger()), server.WithVersion(programVersion()), server.WithPage(page.Handler())}
+	if c.Date == "" {
+		opts = append(opts, server.WithNow(time.Now))
+	}
+	if len(c.HostName) > 0 {
+		opts = append(opts, server.WithHosts(c.HostName...))
+	}
+	var keys *server.Keys
+	if c.Keys != "" {
+		if keys, err = readKeys(c.Keys); err != nil {
+			return err
+		}
+		opts = append(opts, server.WithKeys(keys))
+	}
+	var audit *appendFile
+	if c.Audit != "" {
+		audit = &appendFile{path: c.Audit}
+		if err := audit.open(); err != nil {
+			return asInput(err)
+		}
+		opts = append(opts, server.WithAudit(audit))
+	}
+	var cert *server.Certificate
+	if c.TLSCert != "" {
+		if cert, err = server.ReadCertificate(c.TLSCert, c.TLSKey); err != nil {
+			return asInput(err)
+		}
+	}
+	s, err := server.NewSet(ms, opts...)
+	if err != nil {
+		return usagef("%s", strings.TrimPrefix(err.Error(), "server: "))
+	}
+	l, err := server.Activated(keys != nil)
+	if err == nil && l == nil {
+		l, err = server.Listen(c.Addr, keys != nil)
+	}
+	if err != nil {
+		if is[*server.OpenError](err) {
+			return usagef("%v (--keys)", err)
+		}
+		return usagef("--addr: %v", err)
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l, cert, c.Drain) }() // 503 until the models are open
+	if err := ms.Load(ctx); err != nil {
+		stop()
+		<-done
+		return asInput(err)
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	url := "http://" + l.Addr().String()
+	if cert != nil {
+		url = "https://" + l.Addr().String()
+	}
+	if err := c.ready(a, url, names); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-hangup:
+			c.reload(ctx, a, s, cert, audit)
+		case <-a.ctx.Done():
+			server.Notify("STOPPING=1") //nolint:errcheck // systemd sees it all the same
+			a.note("stopping: %d answers are on their way; once more to stop at once", first(s.Busy()))
+			return <-done
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+func first(n, _ int) int { return n }
+
+// ready says so to the user and to systemd.
+func (c *serveCmd) ready(a *app, url string, names []string) error {
+	if a.json {
+		if err := a.emitLine(serving{"freehold/serve/1", url, names}); err != nil {
+			return err
+		}
+		if err := a.out.Flush(); err != nil {
+			return err
+		}
+	}
+	a.note("listening on %s (%s)", url, strings.Join(names, ", "))
+	if err := server.Notify("READY=1"); err != nil {
+		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
+	return nil
+}
+
+// models are the models of -m, which are not open yet.
+func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
+	ms := server.NewModels()
+	ms.PrefixCache(c.Prefix)
+	var names []string
+	for _, given := range c.Model {
+		name, file, ok := strings.Cut(given, "=")
+		if !ok {
+			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
+		}
+		open := func(context.Context) (*engine.Model, string, func() error, error) {
+			var more []engine.Option
+			if c.KVMemory > 0 {
+				more = append(more, engine.WithKVMemory(c.KVMemory))
+			}
+			m, err := a.openModel(file, &c.modelFlags, more...)
+			if err != nil {
+				return nil, "", nil, err
+			}
+			sum := ""
+			if c.Audit != "" {
+				if sum, err = fileSHA256(m.file.Name); err != nil {
+					m.Close()
+					return nil, "", nil, err
+				}
+			}
+			return m.Model, sum, func() error { m.Close(); return nil }, nil
+		}
+		if err := ms.Add(name, open); err != nil {
+			return nil, nil, usagef("--model %s: %s", given, strings.TrimPrefix(err.Error(), "server: "))
+		}
+		names = append(names, name)
+	}
+	return ms, names, nil
+}
+
+// reload opens everything anew. What fails stays as it was.
+func (c *serveCmd) reload(ctx context.Context, a *app, s *server.Server, cert *server.Certificate, audit *appendFile) {
+	var failed []error
+	if c.Keys != "" {
+		keys, err := readKeys(c.Keys)
+		if err == nil {
+			err = s.SetKeys(keys)
+		}
+		failed = append(failed, err)
+	}
+	if cert != nil {
+		failed = append(failed, cert.Reload())
+	}
+	if audit != nil {
+		failed = append(failed, audit.open())
+	}
+	failed = append(failed, s.Reload(ctx))
+	if err := errors.Join(failed...); err != nil {
+		a.warn("reload: %v; what could not be opened stays as it was", err)
+		return
+	}
+	a.note("reloaded")
+}
+
+func (c *serveCmd) logger() *slog.Logger {
+	switch c.Log {
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return nil
+}
+
+// fileSHA256 is the hash of a file, in hex.
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+func readKeys(path string) (*server.Keys, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, asInput(err)
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	keys, err := server.ReadKeys(f)
+	if err != nil {
+		return nil, inputf("%s: %w", path, err)
+	}
+	return keys, nil
+}
