@@ -425,3 +425,44 @@ func TestPageLinks(t *testing.T) {
 		f.Close() //nolint:errcheck // read only
 	}
 }
+
+// The smallest architecture, number format and pre-tokenizer of CONTRIBUTING.md are each told of in one file of the product, beside the layouts of
+// blocks and the table of tiny models for tests: adding one is adding to one file.
+func TestAddedInOneFile(t *testing.T) {
+	page, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what, name, file string
+		lines            int
+	}{
+		{"architecture", `"starcoder"`, "models/arch_starcoder.go", 6},
+		{"number format", `\bQ1_0\b`, "quant/bits.go", 76},
+		{"pre-tokenizer", `\btrillion\b`, "models/token/pre.go", 0}, // a line of a table
+	} {
+		name := regexp.MustCompile(c.name)
+		var in []string
+		for _, s := range product(t) {
+			if s.test || strings.HasPrefix(s.path, "kernels/block_") || strings.HasPrefix(s.path, "models/tiny/") {
+				continue
+			}
+			text, err := os.ReadFile(s.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name.Match(text) {
+				in = append(in, s.path)
+			}
+			if s.path == c.file && c.lines > 0 && s.lines != c.lines {
+				t.Errorf("%s has %d lines, CONTRIBUTING.md says %d", s.path, s.lines, c.lines)
+			}
+		}
+		if !slices.Equal(in, []string{c.file}) {
+			t.Errorf("%s %s stands in %v, want %s alone", c.what, c.name, in, c.file)
+		}
+		if says := fmt.Sprintf("`%s`", c.file); !strings.Contains(string(page), says) || c.lines > 0 && !strings.Contains(string(page), fmt.Sprintf("%s (%d lines", says, c.lines)) {
+			t.Errorf("CONTRIBUTING.md does not name %s with its %d lines", c.file, c.lines)
+		}
+	}
+}

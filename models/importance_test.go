@@ -175,7 +175,7 @@ func TestRequantizeOverrides(t *testing.T) {
 			t.Errorf("%s: %v, want an error that names it", pattern, err)
 		}
 	}
-	for _, text := range []string{"ffn_up", "=q8_0", "ffn_up=", "ffn_up=q9", "(=q8_0", "ffn_up=i8", "ffn_up=iq2_xxs"} {
+	for _, text := range []string{"ffn_up", "=q8_0", "ffn_up=", "ffn_up=q9", "(=q8_0", "ffn_up=i8", "ffn_up=iq2_xxs", "ffn_up=f64"} {
 		if _, err := ParseOverride(text); err == nil || !strings.Contains(err.Error(), gguf.Quote(text)) {
 			t.Errorf("%q: %v, want an error that names it", text, err)
 		}

@@ -47,16 +47,21 @@ func ParseOverride(text string) (Override, error) {
 		return Override{}, fmt.Errorf("%s: %w", gguf.Quote(text), err)
 	}
 	f, err := quant.ByName(text[i+1:])
-	if err == nil && f.CanPack() && (f.Float || f.Block > 1) {
+	if err == nil && forWeights(f) {
 		return Override{pattern, f}, nil
 	}
 	var known []string
 	for _, f := range quant.Formats() {
-		if f.CanPack() && (f.Float || f.Block > 1) {
+		if forWeights(f) {
 			known = append(known, strings.ToLower(f.Name))
 		}
 	}
 	return Override{}, fmt.Errorf("%s: weights cannot be written as %s; known: %s", gguf.Quote(text), gguf.Quote(text[i+1:]), strings.Join(known, " "))
+}
+
+// forWeights tells the formats that matrices may be written in. F64 is none: llama.cpp multiplies by no such matrix.
+func forWeights(f *quant.Format) bool {
+	return f.CanPack() && (f.Float || f.Block > 1) && f.Type != kernels.F64
 }
 
 // quantizationVersion is ggml's GGML_QNT_VERSION, which the block layouts of package quant are.

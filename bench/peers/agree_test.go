@@ -189,8 +189,8 @@ func sameTop(t *testing.T, m *engine.Model, l *llama, ids []int32) (compared boo
 	return true
 }
 
-// Every mix that quantize writes loads in llama.cpp, and means the same there after 100 prompts of random tokens. The model is tiny and
-// 256 wide, so that each format is truly in its file; real weights are above.
+// Every mix that quantize writes loads in llama.cpp, and means the same there after 100 prompts of random tokens; and so does a file of each
+// format that is written by an override alone. The model is tiny and 256 wide, so that each format is truly in its file; real weights are above.
 func TestLlamaAgreesOnMixes(t *testing.T) {
 	long(t)
 	src := filepath.Join(hostile.Folder(t), "..", "models", "llama256.F32.gguf")
@@ -202,37 +202,60 @@ func TestLlamaAgreesOnMixes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	written := map[kernels.Type]bool{}
 	for _, mix := range quant.Mixes() {
-		t.Run(mix.Name, func(t *testing.T) {
-			w, _, err := models.Requantize(f, mix, models.RequantizeOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(t.TempDir(), "model.gguf")
-			if err := w.WriteTo(path); err != nil {
-				t.Fatal(err)
-			}
-			m, err := engine.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
-			l := startLlama(t, path, settings{Threads: 1})
-			defer l.Close()
-			compared := 0
-			for i := range uint32(100) {
-				ids := make([]int32, 4+i%29)
-				for j := range ids {
-					ids[j] = int32(kernels.Philox(7, [4]uint32{i, uint32(j)})[0] % uint32(m.Spec.Vocab))
-				}
-				if sameTop(t, m, l, ids) {
-					compared++
-				}
-			}
-			t.Logf("%d of 100 had a margin above 0.5 and were compared", compared)
-			if compared < 20 {
-				t.Errorf("only %d of 100 prompts could be compared; the test says little", compared)
-			}
-		})
+		t.Run(mix.Name, func(t *testing.T) { agreeOnMix(t, f, mix, nil, written) })
+	}
+	f16, err := quant.MixByName("f16")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range quant.Formats() {
+		o, err := models.ParseOverride(".=" + format.Name)
+		if err != nil || written[format.Type] {
+			continue // not a format of weights, or above
+		}
+		t.Run("override "+format.Name, func(t *testing.T) { agreeOnMix(t, f, f16, []models.Override{o}, written) })
+	}
+	for _, format := range quant.Formats() {
+		if _, err := models.ParseOverride(".=" + format.Name); err == nil && !written[format.Type] && !t.Failed() {
+			t.Errorf("no file held %s", format)
+		}
+	}
+}
+
+// agreeOnMix writes f in a mix, notes which formats the file has, and asks both engines for the most likely token after 100 prompts.
+func agreeOnMix(t *testing.T, f *gguf.File, mix *quant.Mix, overrides []models.Override, written map[kernels.Type]bool) {
+	w, _, err := models.Requantize(f, mix, models.RequantizeOptions{Overrides: overrides})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	if err := w.WriteTo(path); err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for i := range m.File().Tensors {
+		written[m.File().Tensors[i].Type] = true
+	}
+	l := startLlama(t, path, settings{Threads: 1})
+	defer l.Close()
+	compared := 0
+	for i := range uint32(100) {
+		ids := make([]int32, 4+i%29)
+		for j := range ids {
+			ids[j] = int32(kernels.Philox(7, [4]uint32{i, uint32(j)})[0] % uint32(m.Spec.Vocab))
+		}
+		if sameTop(t, m, l, ids) {
+			compared++
+		}
+	}
+	t.Logf("%d of 100 had a margin above 0.5 and were compared", compared)
+	if compared < 20 {
+		t.Errorf("only %d of 100 prompts could be compared; the test says little", compared)
 	}
 }

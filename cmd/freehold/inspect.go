@@ -18,7 +18,7 @@ import (
 )
 
 type inspectCmd struct {
-	Model   string `arg:"" complete:"model" help:"GGUF file or catalogue name."`
+	Model   string `arg:"" complete:"model" help:"GGUF file or catalogue name; or a file of a Hugging Face folder: NAME.safetensors, its index, tokenizer.json, tokenizer.model."`
 	Full    bool   `help:"Also read every weight (NaN, infinity), build the tokenizer, try what the chat template can do."`
 	Tensors bool   `help:"List the tensors."`
 }
@@ -128,6 +128,9 @@ func (t *templateRow) can() string {
 }
 
 func (c *inspectCmd) Run(a *app) error {
+	if part := c.part(); part != nil {
+		return c.runPart(a, part)
+	}
 	f, err := openFile(c.Model)
 	if err != nil {
 		return err

@@ -69,9 +69,10 @@ func Convert(dir string, o Options) (_ *Conversion, err error) {
 		}
 	}()
 	// Tables of vocab_size entries only after a tensor of as many rows: a small file does not ask for large ones.
-	embed := c.model.Tensors["model.embed_tokens.weight"]
+	name := f.wholeName("token_embd.weight")
+	embed := c.model.Tensors[name]
 	if embed == nil {
-		return nil, &Error{c.model.Name, `tensor "model.embed_tokens.weight"`, "nothing", "the token embedding"}
+		return nil, &Error{c.model.Name, "tensor " + quote(name), "nothing", "the token embedding"}
 	}
 	if want := d.shape("token_embd.weight"); !slices.Equal(embed.Shape, want) {
 		return nil, badShape(embed, want)
@@ -105,7 +106,7 @@ func badShape(t *safetensors.Tensor, want []int) error {
 
 // tensors adds the model's tensors in GGUF's usual order: those of the whole model, then layer by layer.
 func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.Tensor) error {
-	tied := cfg.flag("tie_word_embeddings", f.plusOne) // transformers' default; true for Gemma
+	tied := cfg.flag("tie_word_embeddings", f.tied)
 	if cfg.err != nil {
 		return cfg.err
 	}
@@ -133,22 +134,21 @@ func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.
 		return c.tensor(f, d, t, to, layer)
 	}
 	type pair struct{ from, to string }
-	whole := []pair{{"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}}
 	if tied {
-		used["lm_head.weight"] = true // the same tensor, where it is there
-	} else {
-		whole = append(whole, pair{"lm_head.weight", "output.weight"})
+		used[f.wholeName("output.weight")] = true // the same tensor, where it is there
 	}
-	for _, p := range whole {
-		if err := add(p.from, p.to, "", true); err != nil {
+	for _, to := range []string{"token_embd.weight", "output_norm.weight", "output_norm.bias", "output.weight", "output.bias"} {
+		from := f.wholeName(to)
+		if from == "" || tied && to == "output.weight" {
+			continue
+		}
+		if err := add(from, to, "", true); err != nil {
 			return err
 		}
 	}
 	var layer []pair
-	for _, names := range []map[string]string{f.names, biasNames} {
-		for from, to := range names {
-			layer = append(layer, pair{from, to})
-		}
+	for from, to := range f.allNames() {
+		layer = append(layer, pair{from, to})
 	}
 	sort.Slice(layer, func(i, j int) bool { return layer[i].to < layer[j].to })
 	for l := range d.layers {
@@ -156,6 +156,11 @@ func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.
 		for _, p := range layer {
 			must := f.names[p.from] != "" || f.bias && strings.HasPrefix(p.to, "attn_") && p.to != "attn_output.bias"
 			if err := add(from+p.from, p.to, to, must); err != nil {
+				return err
+			}
+		}
+		if f.experts != nil {
+			if err := c.stacks(f, d, from, to, used); err != nil {
 				return err
 			}
 		}
@@ -180,25 +185,25 @@ func sorted(m map[string]*safetensors.Tensor) []*safetensors.Tensor {
 
 // tensor adds one tensor. to is its name in GGUF without the layer.
 func (c *Conversion) tensor(f *family, d dims, t *safetensors.Tensor, to, layer string) error {
-	field := "tensor " + quote(t.Name)
 	if want := d.shape(to); !slices.Equal(t.Shape, want) {
 		return badShape(t, want)
 	}
-	ggml, ok := t.DType.GGML()
-	from, _ := quant.ByType(ggml)
-	if !ok || from == nil || !from.Float || from.Type == kernels.F64 {
-		return &Error{t.File().Name, field, "dtype " + string(t.DType), "F32, F16 or BF16"}
+	shape := slices.Clone(t.Shape)
+	if slices.Reverse(shape); len(shape) == 2 && shape[1] == 1 { // a gate of one row is a vector
+		shape = shape[:1]
 	}
 	typ := c.Type
-	if len(t.Shape) == 1 {
+	if len(shape) == 1 {
 		typ = "F32"
 	}
 	format, err := quant.ByName(typ)
 	if err != nil {
 		return err
 	}
-	shape := slices.Clone(t.Shape)
-	slices.Reverse(shape)
+	from, err := sourceFormat(t)
+	if err != nil {
+		return err
+	}
 	p := piece{t: t, from: from, to: format, width: shape[0], c: c}
 	if f.plusOne && strings.HasSuffix(t.Name, "norm.weight") {
 		p.add = 1
@@ -212,6 +217,16 @@ func (c *Conversion) tensor(f *family, d dims, t *safetensors.Tensor, to, layer 
 	c.Size += t.Bytes
 	c.AddTensorFunc(layer+to, format.Type, shape, p.write)
 	return nil
+}
+
+// sourceFormat is the format of a folder's tensor.
+func sourceFormat(t *safetensors.Tensor) (*quant.Format, error) {
+	ggml, ok := t.DType.GGML()
+	from, _ := quant.ByType(ggml)
+	if !ok || from == nil || !from.Float || from.Type == kernels.F64 {
+		return nil, &Error{t.File().Name, "tensor " + quote(t.Name), "dtype " + string(t.DType), "F32, F16 or BF16"}
+	}
+	return from, nil
 }
 
 // exists tells whether a file of the folder is there.

@@ -56,7 +56,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 		if !slices.Contains(known, families[class].arch) {
 			known = append(known, families[class].arch)
 		}
-		if fam == nil && families[class].arch == s.Arch {
+		if fam == nil && families[class].arch == s.Arch && (families[class].experts != nil) == (s.Experts > 0) {
 			e.Class, fam = class, families[class]
 		}
 	}
@@ -104,36 +104,42 @@ type exported struct {
 
 // tensors finds the name in transformers of every tensor.
 func (e *Export) tensors(fam *family, s *models.Spec) error {
-	whole := map[string]string{"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight", "output.weight": "lm_head.weight"}
 	layer := map[string]string{}
-	for _, names := range []map[string]string{fam.names, biasNames} {
-		for theirs, ours := range names {
-			layer[ours] = theirs
-		}
+	for theirs, ours := range fam.allNames() {
+		layer[ours] = theirs
 	}
 	for i := range e.file.Tensors {
 		t := &e.file.Tensors[i]
 		if t.Name == "rope_freqs.weight" { // stated by rope_scaling
 			continue
 		}
-		name, part := whole[t.Name], t.Name
+		name, part, number := fam.wholeName(t.Name), t.Name, ""
 		if rest, ok := strings.CutPrefix(t.Name, "blk."); ok {
-			var number string
 			if number, part, _ = strings.Cut(rest, "."); layer[part] != "" {
 				name = "model.layers." + number + "." + layer[part]
 			}
 		}
+		var err error
 		if name == "" {
-			return &Error{e.file.Name, "tensor " + quote(t.Name), "a tensor that " + e.Class + " does not have", "the tensors of a text model"}
+			err = e.unstack(fam, t, "model.layers."+number+".", part)
+		} else {
+			err = e.add(fam, s, t, name, part)
 		}
-		x, err := e.piece(fam, s, t, name, part)
 		if err != nil {
 			return err
 		}
-		e.pieces = append(e.pieces, x)
-		e.Size += x.bytes
 	}
 	sort.Slice(e.pieces, func(i, j int) bool { return e.pieces[i].name < e.pieces[j].name })
+	return nil
+}
+
+func (e *Export) add(fam *family, s *models.Spec, t *gguf.Tensor, name, part string) error {
+	x, err := e.piece(fam, s, t, name, part)
+	if err != nil {
+		return err
+	}
+	e.pieces = append(e.pieces, x)
+	e.Size += x.bytes
 	return nil
 }
 
@@ -153,7 +159,10 @@ func (e *Export) piece(fam *family, s *models.Spec, t *gguf.Tensor, name, part s
 	shape := slices.Clone(t.Shape)
 	slices.Reverse(shape)
 	dtype := e.Type
-	if len(shape) == 1 && dtype != "F32" {
+	if part == "ffn_gate_inp_shexp.weight" {
+		shape = []int{1, shape[0]}
+	}
+	if len(t.Shape) == 1 && dtype != "F32" {
 		exact, err := e.exact(t, from, minus)
 		if err != nil {
 			return nil, err

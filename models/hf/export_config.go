@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/freehold-slm/freehold/models"
@@ -16,9 +17,24 @@ func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[s
 	c := map[string]any{
 		"architectures": []string{e.Class}, "model_type": f.modelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "intermediate_size": s.FFN,
 		"num_hidden_layers": s.Layers, "num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
-		"max_position_embeddings": s.Context, "rms_norm_eps": s.NormEps, "tie_word_embeddings": s.Tied, "hidden_act": "silu",
+		"max_position_embeddings": s.Context, "tie_word_embeddings": s.Tied, "hidden_act": "silu",
 		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0, "use_cache": true,
 		"torch_dtype": map[string]string{"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[e.Type],
+	}
+	if f.eps != none {
+		c[f.epsField()] = s.NormEps
+	}
+	if f.rotary != 0 {
+		c["partial_rotary_factor"] = float32(s.Rope.Dims) / float32(s.HeadDim)
+	}
+	if n, err := file.Uint(f.arch + ".feed_forward_length"); err == nil {
+		c["intermediate_size"] = n // the Spec of a model with experts has 0
+	}
+	if x := f.experts; x != nil {
+		c[x.count], c[x.ffn], c["num_experts_per_tok"] = s.Experts, s.ExpertFFN, s.TopExperts
+		if x.shared != "" {
+			c[x.shared] = s.SharedFFN
+		}
 	}
 	if err := ropeConfig(file, s, c); err != nil {
 		return nil, err
@@ -26,7 +42,30 @@ func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[s
 	if f.config != nil {
 		f.config(file, s, c)
 	}
+	pointed(c)
 	return c, f.verify(file, c)
+}
+
+// pointed gives whole numbers that are floats a decimal point, which transformers insists on.
+func pointed(c map[string]any) {
+	for k, v := range c {
+		switch v := v.(type) {
+		case map[string]any:
+			pointed(v)
+		case float32:
+			c[k] = pointedNumber(float64(v), 32)
+		case float64:
+			c[k] = pointedNumber(v, 64)
+		}
+	}
+}
+
+func pointedNumber(v float64, bits int) json.Number {
+	text := strconv.FormatFloat(v, 'g', -1, bits)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return json.Number(text)
 }
 
 // silent are keys that change nothing that is computed, or nothing in the models of these families.
@@ -72,6 +111,10 @@ func sameNumber(a, b gguf.Value) bool {
 	y, okY := number(b)
 	if okX && okY {
 		return x == y
+	}
+	if p, ok := a.Bool(); ok {
+		q, ok := b.Bool()
+		return ok && p == q
 	}
 	s, okS := a.Text()
 	t, okT := b.Text()

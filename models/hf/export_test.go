@@ -132,7 +132,7 @@ func fileBytes(t *testing.T, dir string) []byte {
 // What config.json cannot state is refused, and a folder with files in it is left alone.
 func TestFixturesExportRefused(t *testing.T) {
 	for name, says := range map[string]string{
-		"qwen2moe": "general.architecture", "llama-moe": "ffn_gate_inp", "llama-ropefreqs-tied": "rope_freqs", "llama256": "", "llama-gqa": "", "llama-yarn": "", "llama-linear": "", "llama-headdim": "", "llama-bias-mha": "",
+		"gptneox-par": "general.architecture", "llama-ropefreqs-tied": "rope_freqs", "llama256": "", "llama-gqa": "", "llama-yarn": "", "llama-linear": "", "llama-headdim": "", "llama-bias-mha": "",
 	} {
 		f := reference(t, name)
 		_, err := hf.NewExport(f, hf.ExportOptions{})

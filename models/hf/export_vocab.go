@@ -20,6 +20,9 @@ func (e *Export) vocabulary(cfg map[string]any) error {
 	gen := map[string]any{"_from_model_config": true}
 	for _, role := range roles {
 		id := map[string]int{"bos": v.BOS, "eos": v.EOS, "unk": v.UNK, "pad": v.PAD, "sep": v.SEP, "mask": v.MASK}[role.theirs]
+		if role.theirs == "pad" {
+			cfg["pad_token_id"] = nil // some classes of transformers have another default
+		}
 		if id == token.None || !e.file.Has("tokenizer.ggml."+role.ours+"_token_id") && v.Model == "gpt2" {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	families["Gemma2ForCausalLM"] = &family{arch: "gemma2", modelType: "gemma2", plusOne: true, capped: true, names: with("post_attention_layernorm.weight", "post_attention_norm.weight",
+	families["Gemma2ForCausalLM"] = &family{arch: "gemma2", modelType: "gemma2", plusOne: true, tied: true, capped: true, names: with("post_attention_layernorm.weight", "post_attention_norm.weight",
 		"pre_feedforward_layernorm.weight", "ffn_norm.weight", "post_feedforward_layernorm.weight", "post_ffw_norm.weight"), keys: gemma2Keys, config: gemma2Config}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	families["Gemma3ForCausalLM"] = &family{arch: "gemma3", modelType: "gemma3_text", plusOne: true, names: with("post_attention_layernorm.weight", "post_attention_norm.weight",
+	families["Gemma3ForCausalLM"] = &family{arch: "gemma3", modelType: "gemma3_text", plusOne: true, tied: true, names: with("post_attention_layernorm.weight", "post_attention_norm.weight",
 		"pre_feedforward_layernorm.weight", "ffn_norm.weight", "post_feedforward_layernorm.weight", "post_ffw_norm.weight",
 		"self_attn.q_norm.weight", "attn_q_norm.weight", "self_attn.k_norm.weight", "attn_k_norm.weight"), keys: gemma3Keys, config: gemma3Config}
 }

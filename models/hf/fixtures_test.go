@@ -299,21 +299,21 @@ func TestFixturesTypes(t *testing.T) {
 func TestFixturesRefused(t *testing.T) {
 	want := reference(t, "llama-gqa")
 	for says, change := range map[string]func(f *folder){
-		`architectures: got "[\"HyenaForCausalLM\"]", want one of: Gemma2ForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
-		"config.json: rms_norm_eps: got nothing":                                      func(f *folder) { delete(f.config, "rms_norm_eps") },
-		"hidden_act":                                                                  func(f *folder) { f.config["hidden_act"] = "relu" },
-		`rope_scaling.rope_type: got "spiral"`:                                        func(f *folder) { f.config["rope_scaling"] = object{"rope_type": "spiral"} },
-		"num_hidden_layers":                                                           func(f *folder) { f.config["num_hidden_layers"] = -1 },
-		"quantization_config":                                                         func(f *folder) { f.config["quantization_config"] = object{"bits": 4} },
-		`tensor "model.layers.1.mlp.up_proj.weight": got nothing`:                     func(f *folder) { delete(f.tensors, "model.layers.1.mlp.up_proj.weight") },
-		`tensor "model.visual.weight"`:                                                func(f *folder) { f.tensors["model.visual.weight"] = tensor{[]int{1}, []float32{1}} },
-		`tensor "model.norm.weight": got shape [2]`:                                   func(f *folder) { f.tensors["model.norm.weight"] = tensor{[]int{2}, []float32{1, 1}} },
-		"NaN near row 0":                                                              func(f *folder) { f.tensors["model.norm.weight"].values[3] = float32(math.NaN()) },
-		"F16 cannot hold":                                                             func(f *folder) { f.tensors["model.embed_tokens.weight"].values[3] = 1e6 },
-		"pre_tokenizer":                                                               func(f *folder) { f.tokenizer["pre_tokenizer"] = split("(a+)+$") },
-		"normalizer":                                                                  func(f *folder) { f.tokenizer["normalizer"] = object{"type": "Lowercase"} },
-		"ids below vocab_size":                                                        func(f *folder) { f.tokenizer["added_tokens"] = []any{object{"id": 400, "content": "<x>"}} },
-		"tokenizer_config.json: bos_tok":                                              func(f *folder) { f.tokenizerConfig = object{"bos_token": "<nosuch>"} },
+		`architectures: got "[\"HyenaForCausalLM\"]", want one of: ArceeForCausalLM`: func(f *folder) { f.config["architectures"] = []string{"HyenaForCausalLM"} },
+		"config.json: rms_norm_eps: got nothing":                                     func(f *folder) { delete(f.config, "rms_norm_eps") },
+		"hidden_act":                                                                 func(f *folder) { f.config["hidden_act"] = "relu" },
+		`rope_scaling.rope_type: got "spiral"`:                                       func(f *folder) { f.config["rope_scaling"] = object{"rope_type": "spiral"} },
+		"num_hidden_layers":                                                          func(f *folder) { f.config["num_hidden_layers"] = -1 },
+		"quantization_config":                                                        func(f *folder) { f.config["quantization_config"] = object{"bits": 4} },
+		`tensor "model.layers.1.mlp.up_proj.weight": got nothing`:                    func(f *folder) { delete(f.tensors, "model.layers.1.mlp.up_proj.weight") },
+		`tensor "model.visual.weight"`:                                               func(f *folder) { f.tensors["model.visual.weight"] = tensor{[]int{1}, []float32{1}} },
+		`tensor "model.norm.weight": got shape [2]`:                                  func(f *folder) { f.tensors["model.norm.weight"] = tensor{[]int{2}, []float32{1, 1}} },
+		"NaN near row 0":                                                             func(f *folder) { f.tensors["model.norm.weight"].values[3] = float32(math.NaN()) },
+		"F16 cannot hold":                                                            func(f *folder) { f.tensors["model.embed_tokens.weight"].values[3] = 1e6 },
+		"pre_tokenizer":                                                              func(f *folder) { f.tokenizer["pre_tokenizer"] = split("(a+)+$") },
+		"normalizer":                                                                 func(f *folder) { f.tokenizer["normalizer"] = object{"type": "Lowercase"} },
+		"ids below vocab_size":                                                       func(f *folder) { f.tokenizer["added_tokens"] = []any{object{"id": 400, "content": "<x>"}} },
+		"tokenizer_config.json: bos_tok":                                             func(f *folder) { f.tokenizerConfig = object{"bos_token": "<nosuch>"} },
 	} {
 		f := folderOf(t, want, "LlamaForCausalLM", cases[0].config)
 		change(f)
@@ -377,11 +377,12 @@ func TestVocabSizeWithoutTensor(t *testing.T) {
 	}
 }
 
-// TestFixturesHostile gives malformed tokenizer.json files: refused within bounds where the manifest asks for it.
+// TestFixturesHostile gives malformed tokenizer.json and tokenizer.model files: refused within bounds where the manifest asks for it.
 func TestFixturesHostile(t *testing.T) {
 	tried := 0
 	for _, c := range hostile.MakeSafetensors(t) {
-		if c.Area != "tokenizer" {
+		name := map[string]string{"tokenizer": "tokenizer.json", "spm": "tokenizer.model"}[c.Area]
+		if name == "" {
 			continue
 		}
 		tried++
@@ -396,7 +397,7 @@ func TestFixturesHostile(t *testing.T) {
 			if c.Expect == "must-load" { // the maker's valid files have no pre-tokenizer; no model is without one
 				text = bytes.Replace(text, []byte(`"pre_tokenizer": null`), []byte(`"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}`), 1)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), text, 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
 				return err
 			}
 			_, err = hf.Convert(dir, hf.Options{})
@@ -407,7 +408,7 @@ func TestFixturesHostile(t *testing.T) {
 		})
 		hostile.Judge(t, c, err, true)
 	}
-	if tried < 15 {
-		t.Errorf("%d cases, want 15 at least", tried)
+	if tried < 17 {
+		t.Errorf("%d cases, want 17 at least", tried)
 	}
 }

@@ -97,7 +97,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 		var ids map[string]int
 		tok, err := parseTokenizer(path, text)
 		if err == nil {
-			ids, err = tok.write(path, rows, w)
+			ids, err = tok.write(path, rows, tc, w)
 		}
 		if err == nil {
 			err = decodeJSON(tc.file, roles, &tc.fields)

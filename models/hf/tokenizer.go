@@ -19,6 +19,7 @@ type tokenizer struct {
 	wholeTokens bool // ignore_merges: a piece that is a token is that token
 	sentence    bool // byte_fallback: SentencePiece's, see spm.go
 	unknown     string
+	pieces      *sentencePiece // of tokenizer.model, where the tokenizer is that file's
 
 	pre, normalizer any // as they are
 }

@@ -13,19 +13,6 @@ import (
 // vocabulary writes the tokenizer.ggml.* keys: tokens to the embedding's number of rows, merges, pre-tokenizer, roles,
 // and the chat template.
 func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
-	path := filepath.Join(dir, "tokenizer.json")
-	text, err := readFile(path)
-	if err != nil {
-		return err
-	}
-	t, err := parseTokenizer(path, text)
-	if err != nil {
-		return err
-	}
-	ids, err := t.write(path, rows, w)
-	if err != nil {
-		return err
-	}
 	tc := &config{file: filepath.Join(dir, "tokenizer_config.json")}
 	gen := &config{file: filepath.Join(dir, "generation_config.json")}
 	for _, c := range []*config{tc, gen} {
@@ -35,16 +22,48 @@ func vocabulary(dir string, cfg *config, rows int, w *gguf.Writer) error {
 			}
 		}
 	}
+	path, t, err := readTokenizer(dir, tc)
+	if err != nil {
+		return err
+	}
+	ids, err := t.write(path, rows, tc, w)
+	if err != nil {
+		return err
+	}
 	if err := t.roles(path, ids, rows, tc, cfg, gen, w); err != nil {
 		return err
 	}
 	return chatTemplate(dir, tc, w)
 }
 
+// readTokenizer reads the folder's tokenizer.json, or where there is none tokenizer.model. path is the file that was read.
+func readTokenizer(dir string, tc *config) (path string, t *tokenizer, err error) {
+	path = filepath.Join(dir, "tokenizer.json")
+	model := filepath.Join(dir, "tokenizer.model")
+	if exists(path) || !exists(model) {
+		text, err := readFile(path)
+		if err != nil {
+			return path, nil, err
+		}
+		t, err = parseTokenizer(path, text)
+		return path, t, err
+	}
+	data, err := readFile(model)
+	if err != nil {
+		return model, nil, err
+	}
+	s, err := parseSentencePiece(model, data)
+	if err != nil {
+		return model, nil, err
+	}
+	t, err = s.tokenizer(dir, tc)
+	return model, t, err
+}
+
 const ns = "tokenizer.ggml."
 
 // write writes tokens to the given number of rows, their types, merges and pre-tokenizer. It returns the ids of the tokens.
-func (t *tokenizer) write(path string, rows int, w *gguf.Writer) (map[string]int, error) {
+func (t *tokenizer) write(path string, rows int, tc *config, w *gguf.Writer) (map[string]int, error) {
 	tokens, types := make([]string, rows), make([]int32, rows)
 	for id := range tokens { // as llama.cpp fills up
 		tokens[id], types[id] = padName(id), token.Unused
@@ -55,7 +74,10 @@ func (t *tokenizer) write(path string, rows int, w *gguf.Writer) (map[string]int
 			return nil, &Error{path, "token " + quote(text), fmt.Sprint("id ", id), fmt.Sprintf("ids below vocab_size %d of config.json", rows)}
 		}
 		tokens[id], types[id], ids[text] = text, token.Normal, id
-		if t.sentence && isByteName(text) {
+		switch {
+		case t.pieces != nil && id < len(t.pieces.pieces):
+			types[id] = t.pieces.pieces[id].kind
+		case t.sentence && isByteName(text):
 			types[id] = token.Byte
 		}
 	}
@@ -70,6 +92,9 @@ func (t *tokenizer) write(path string, rows int, w *gguf.Writer) (map[string]int
 	}
 	w.Set(ns+"tokens", tokens)
 	w.Set(ns+"token_type", types)
+	if t.pieces != nil {
+		return ids, t.pieces.write(types, tc, w)
+	}
 	return ids, t.method(path, types, w)
 }
 

@@ -1,5 +1,7 @@
 package token
 
+import "math/bits"
+
 // scratch is what one Encode call works with; a pool keeps it between calls.
 type scratch struct {
 	chain   chain
@@ -10,12 +12,20 @@ type scratch struct {
 	spm     spmPairer
 }
 
+// newScratch is for a vocabulary of so many tokens: a small one has few words of few tokens to remember.
+func newScratch(tokens int) *scratch {
+	return &scratch{words: wordCache{bits: min(cacheBits, bits.Len(uint(tokens)))}}
+}
+
 // wordCache remembers the tokens of recent short pieces. Each piece has two places, so it never grows; of the two the
 // one used last stays.
-type wordCache struct{ words [][2]cachedWord }
+type wordCache struct {
+	bits  int // log2 of the pairs of places
+	words [][2]cachedWord
+}
 
 const (
-	cacheBits = 13 // log2 of the pairs of places: 512 KiB
+	cacheBits = 13 // the most: 512 KiB
 	maxCached = 16 // bytes of a piece
 )
 
@@ -30,7 +40,7 @@ type cachedWord struct {
 // find returns the tokens of a piece of 1 to maxCached bytes, or a place that holds its name alone (n = 0) for fill.
 func (w *wordCache) find(piece string) *cachedWord {
 	if w.words == nil {
-		w.words = make([][2]cachedWord, 1<<cacheBits)
+		w.words = make([][2]cachedWord, 1<<w.bits)
 	}
 	// The bytes overlap in lo and hi: with the length it is still one to one.
 	var lo, hi uint64
@@ -44,7 +54,7 @@ func (w *wordCache) find(piece string) *cachedWord {
 		lo = uint64(piece[0]) | uint64(piece[n/2])<<8 | uint64(piece[n-1])<<16
 	}
 	h := (lo ^ (hi<<29 | hi>>35) ^ uint64(n)<<56) * 0x9E3779B97F4A7C15
-	pair := &w.words[h>>(64-cacheBits)]
+	pair := &w.words[h>>(64-cacheBits)&uint64(len(w.words)-1)]
 	first, second := &pair[0], &pair[1]
 	if first.lo == lo && first.hi == hi && first.size == uint8(n) {
 		return first

@@ -11,7 +11,7 @@ import (
 func TestWordCache(t *testing.T) {
 	tok := mustNew(t, bigVocab(t))
 	r := rand.New(rand.NewPCG(3, 9))
-	s, plain := &scratch{}, &scratch{}
+	s, plain := newScratch(tok.Size()), newScratch(tok.Size())
 	var pieces []string
 	for len(pieces) < 20000 {
 		if piece := tok.Piece(int32(r.IntN(tok.Size())), true); len(piece) > 0 && len(piece) <= maxCached+2 {

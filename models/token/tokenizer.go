@@ -44,7 +44,7 @@ func New(v Vocab) (*Tokenizer, error) {
 		addBOS: v.AddBOS, addEOS: v.AddEOS, addSpacePrefix: v.AddSpacePrefix, cleanSpaces: v.CleanSpaces,
 	}
 	t.front, t.end = v.frame()
-	t.scratch.New = func() any { return &scratch{} }
+	t.scratch.New = func() any { return newScratch(len(v.Tokens)) }
 	if t.texts, err = newIndex(v.Tokens); err != nil {
 		return nil, err
 	}
