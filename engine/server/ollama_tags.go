@@ -1,0 +1,74 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/freehold-slm/freehold/quant"
+)
+
+// ollamaTags is the answer of /api/tags.
+type ollamaTags struct {
+	Models []ollamaTag `json:"models"`
+}
+
+type ollamaTag struct {
+	Name       string        `json:"name"`
+	Model      string        `json:"model"`
+	ModifiedAt string        `json:"modified_at"`
+	Size       int64         `json:"size"`
+	Digest     string        `json:"digest"`
+	Details    ollamaDetails `json:"details"`
+}
+
+type ollamaDetails struct {
+	Format       string   `json:"format"`
+	Family       string   `json:"family"`
+	Families     []string `json:"families"`
+	Parameters   string   `json:"parameter_size"`
+	Quantization string   `json:"quantization_level"`
+}
+
+// ollamaTags answers /api/tags.
+func (c *call) ollamaTags() error {
+	out := ollamaTags{Models: []ollamaTag{}}
+	open, _ := c.s.models.list()
+	for _, m := range open {
+		f, mix := m.File(), "unknown"
+		if kind, err := f.Uint("general.file_type"); err == nil {
+			for _, x := range quant.Mixes() {
+				if uint64(x.FileType) == kind {
+					mix = strings.ToUpper(x.Name)
+				}
+			}
+		}
+		n := int64(0)
+		for _, t := range f.Tensors {
+			k := int64(1)
+			for _, d := range t.Shape {
+				k *= int64(d)
+			}
+			n += k
+		}
+		size := fmt.Sprintf("%.1fM", float64(n)/1e6)
+		if n >= 1e9 {
+			size = fmt.Sprintf("%.1fB", float64(n)/1e9)
+		}
+		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), f.Size, m.sum,
+			ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}})
+	}
+	writeJSON(c.w, http.StatusOK, out)
+	return nil
+}
+
+// ollamaVersion answers /api/version, by which clients tell that a server is there.
+type ollamaVersion struct {
+	Version string `json:"version"`
+}
+
+func (c *call) ollamaVersion() error {
+	writeJSON(c.w, http.StatusOK, ollamaVersion{c.s.cfg.version})
+	return nil
+}
