@@ -140,7 +140,11 @@ func TestPullReal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rows := strings.Count(string(data), "\r\n") + 1; rows != e.Rows {
+		rows := strings.Count(string(data), "\r\n") + 1
+		if e.Ext == ".xml" {
+			rows = strings.Count(string(data), "<AddressString>")
+		}
+		if rows != e.Rows {
 			t.Errorf("%s: %d rows, want %d", e.Name, rows, e.Rows)
 		}
 		t.Logf("%s: %d bytes in %.1f s", path, e.Bytes, time.Since(start).Seconds())

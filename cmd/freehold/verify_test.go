@@ -12,7 +12,7 @@ func TestVerify(t *testing.T) {
 	job := recipe(t, tiny(t))
 	freehold(t, "apply", job).must(t)
 	dir := filepath.Join(filepath.Dir(job), "runs", "latest")
-	if r := freehold(t, "verify", dir); r.code != exitOK || !strings.Contains(r.err, " 0 are not") {
+	if r := freehold(t, "verify", dir); r.code != exitOK || r.out != "" || !strings.Contains(r.err, " 0 are not") {
 		t.Fatalf("code %d: %s%s", r.code, r.out, r.err)
 	}
 	model := filepath.Join(dir, "model.gguf")
