@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -206,5 +207,52 @@ func TestBudgetFile(t *testing.T) {
 	}
 	if !within(1010, 1000, 0.01) || within(1011, 1000, 0.01) {
 		t.Error("1 % is not 1 %")
+	}
+}
+
+// A trade excuses its case up to its ratio, and against bases that lack it alone.
+func TestTrade(t *testing.T) {
+	slow := func() comparison {
+		return comparison{o: &options{pairs: 30}, names: []string{"slow"}, found: map[string]*found{
+			"slow": {layouts: layouts(rand.New(rand.NewPCG(1, 1)), 6, 30, 1.2, 0.01, 0), base: []float64{1}}}}
+	}
+	for most, want := range map[float64]bool{1.3: true, 1.1: false} {
+		c := slow()
+		c.traded = map[string]trade{"slow": {Case: "slow", Most: most, Why: "the reason"}}
+		var out strings.Builder
+		if got := c.print(&out, time.Second); got != want || strings.Contains(out.String(), "the reason") != want {
+			t.Errorf("up to %v: %v\n%s", most, got, out.String())
+		}
+	}
+	c := slow()
+	c.traded = map[string]trade{"other": {Case: "other", Most: 1.3}}
+	if c.print(io.Discard, time.Second) {
+		t.Error("another case's trade excused it")
+	}
+	head, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Skipf("NOT TESTED: no git here: %v", err)
+	}
+	commit := strings.TrimSpace(string(head))
+	file := filepath.Join(t.TempDir(), "traded.json")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"since": "` + commit + `", "case": "x", "most": 1.2, "why": "y"}]`)
+	if open, err := readTrades(file, commit); err != nil || len(open) != 0 {
+		t.Errorf("a base that has it: %v, %v", open, err)
+	}
+	if parent, err := exec.Command("git", "rev-parse", "HEAD~1").Output(); err == nil {
+		if open, err := readTrades(file, strings.TrimSpace(string(parent))); err != nil || open["x"].Why != "y" {
+			t.Errorf("a base that lacks it: %v, %v", open, err)
+		}
+	}
+	for _, bad := range []string{`[{"since": "abc", "case": "x", "most": 1.2, "why": "y"}]`, `[{"since": "` + commit + `", "case": "x", "most": 2, "why": "y"}]`, `[{"since": "` + commit + `", "case": "x", "most": 1.2}]`, `{`} {
+		write(bad)
+		if _, err := readTrades(file, commit); err == nil {
+			t.Errorf("%s was read", bad)
+		}
 	}
 }

@@ -140,6 +140,9 @@ func compare(o *options, w io.Writer) (bool, error) {
 	}
 	start := time.Now()
 	c := comparison{models: models, o: o, found: map[string]*found{}}
+	if c.traded, err = readTrades(tradedFile, commit); err != nil {
+		return false, err
+	}
 	for seed := 1; seed <= o.layouts; seed++ {
 		bin, err := link(ways[seed%2], seed)
 		if err != nil {
@@ -166,6 +169,7 @@ func compare(o *options, w io.Writer) (bool, error) {
 
 // comparison is what has been measured so far.
 type comparison struct {
+	traded      map[string]trade // by case
 	models      string
 	o           *options
 	names, open []string // all cases, and those still measured
@@ -278,10 +282,16 @@ func (c *comparison) print(w io.Writer, took time.Duration) bool {
 	count := map[verdict]int{}
 	fmt.Fprintf(w, "  %-42s %9s  %-28s %s\n", "case", "base", "head/base time [99 %]", "verdict")
 	for _, o := range all {
+		if t, ok := c.traded[o.name]; ok && o.verdict == fail && o.lo <= t.Most {
+			o.verdict = traded
+		}
 		count[o.verdict]++
 		fmt.Fprintf(w, "  %-42s %6.2f µs  %.3f [%.3f, %.3f]  %-12s %d pairs in %d layouts, %d dropped\n", o.name, o.nsBefore/1000, o.ratio, o.lo, o.hi,
 			o.verdict, o.pairs, o.layouts, o.dropped)
+		if o.verdict == traded {
+			fmt.Fprintf(w, "    up to %.2f, for: %s\n", c.traded[o.name].Most, c.traded[o.name].Why)
+		}
 	}
-	fmt.Fprintf(w, "pairs: %d pass, %d FAIL, %d inconclusive, in %.0f s; load average %.1f\n", count[pass], count[fail], count[inconclusive], took.Seconds(), bench.LoadAverage())
+	fmt.Fprintf(w, "pairs: %d pass, %d FAIL, %d traded, %d inconclusive, in %.0f s; load average %.1f\n", count[pass], count[fail], count[traded], count[inconclusive], took.Seconds(), bench.LoadAverage())
 	return count[fail] == 0
 }

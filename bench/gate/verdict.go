@@ -40,6 +40,7 @@ type verdict string
 const (
 	pass         verdict = "pass"
 	fail         verdict = "FAIL"
+	traded       verdict = "traded" // slower, and chosen to be: see trade
 	inconclusive verdict = "inconclusive"
 )
 
