@@ -121,7 +121,8 @@ func startTransformers(t *testing.T) func(t *testing.T, folder string, tokens []
 	}
 	found, _ := filepath.Glob(filepath.Join(cache, "freehold", "peers", "torch-*"))
 	if len(found) == 0 {
-		missing(t, "no transformers; run: make bench-train-peers")
+		// Not even in CI: PyTorch with all that pip brings along is 5.6 GB.
+		t.Skip("NOT TESTED: transformers is not here; make bench-train-peers installs it")
 	}
 	cmd := exec.Command(python, "-c", transformersScript, found[len(found)-1])
 	var log bytes.Buffer
