@@ -176,6 +176,7 @@ func TestClientSchemathesis(t *testing.T) {
 	cmd := exec.Command(python, "-m", "schemathesis.cli", "--config-file", config, "run", serveTiny(t, engine.WithContext(200))+"/openapi.json", "-H", "Authorization: Bearer "+clientKey, "--seed", "1",
 		"--max-examples", examples, "--phases", "coverage,fuzzing", "--workers", "1", "--no-shrink", "--continue-on-failure", "--request-timeout", "60", "--no-color", "--suppress-health-check", "all",
 		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method,allow_header_conformance,negative_data_rejection")
+	cmd.Dir = t.TempDir() // it keeps a folder of its own where it runs
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+dir)
 	out, err := cmd.CombinedOutput()
 	t.Logf("schemathesis %s:\n%s", schemathesisVersion, out)
