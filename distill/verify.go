@@ -47,6 +47,13 @@ func Verify(dir string) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() { // or a file with the name, where links cannot be made
+		name, err := latestRun(dir)
+		if err != nil {
+			return nil, err
+		}
+		dir = filepath.Join(filepath.Dir(dir), name)
+	}
 	names, err := runFiles(dir)
 	if err != nil {
 		return nil, err

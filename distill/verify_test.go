@@ -79,6 +79,11 @@ func TestVerifyFiles(t *testing.T) {
 	if !found {
 		t.Error("notes.txt is not told")
 	}
+	named := filepath.Join(filepath.Dir(dir), "named") // as runs/latest is where links cannot be made
+	write(t, named, filepath.Base(dir)+"\n")
+	if w, err := Verify(named); err != nil || len(w.Files) != len(v.Files) {
+		t.Errorf("by a file that names it: %+v, %v", w, err)
+	}
 	for _, name := range []string{"model.gguf", manifestName} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {

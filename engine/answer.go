@@ -149,63 +149,37 @@ func (a *Answerer) Pair(t *token.Tokenizer, text, answer string) (prompt, reply 
 }
 
 // Answers asks the model about each text and calls each with the answers in order, as soon as they are known. Up to
-// answersAtOnce generations run side by side; what the prompts share is computed once. g.MaxTokens and g.Grammar are the
+// BatchStreams generations run side by side; what the prompts share is computed once. g.MaxTokens and g.Grammar are the
 // task's.
 func (a *Answerer) Answers(ctx context.Context, texts []string, g Gen, each func(i int, got Answer) error) error {
 	if len(texts) == 0 {
 		return nil
 	}
 	g.MaxTokens, g.Grammar = a.task.MaxTokens, a.rule
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	base, err := a.prefix(ctx)
 	if err != nil {
 		return err
 	}
 	defer base.Close()
-	type result struct {
-		got Answer
-		err error
-	}
-	slots := make(chan struct{}, answersAtOnce)
-	results := make([]chan result, len(texts))
-	for i := range results {
-		results[i] = make(chan result, 1)
-	}
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer cancel()
-	all.Go(func() {
-		for i, text := range texts {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				results[i] <- result{err: ctx.Err()}
-				return
-			}
-			s := base.Fork()
-			all.Go(func() {
-				defer func() { <-slots }()
-				defer s.Close()
-				got, err := a.one(ctx, s, text, g)
-				results[i] <- result{got, err}
-			})
+	var one sync.Mutex // a session serves one goroutine at a time
+	i := 0
+	for got, err := range inOrder(ctx, len(texts), BatchStreams, func(ctx context.Context, i int) (Answer, error) {
+		one.Lock()
+		s := base.Fork()
+		one.Unlock()
+		defer s.Close()
+		return a.one(ctx, s, texts[i], g)
+	}) {
+		if err == nil {
+			err = each(i, got)
 		}
-	})
-	for i := range texts {
-		r := <-results[i]
-		if r.err == nil {
-			r.err = each(i, r.got)
+		if err != nil {
+			return err
 		}
-		if r.err != nil {
-			return r.err
-		}
+		i++
 	}
 	return nil
 }
-
-// answersAtOnce generations run side by side in Answers.
-const answersAtOnce = 16
 
 // prefix is a session that holds what every prompt begins with.
 func (a *Answerer) prefix(ctx context.Context) (*Session, error) {

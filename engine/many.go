@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
+	"sync/atomic"
 
 	"github.com/freehold-slm/freehold/models/chat"
 )
@@ -31,49 +33,48 @@ const BatchStreams = 16
 // ready. A request that fails yields its error, with the result so far, and the others go on. Each result is that of the request alone.
 // Leaving the loop or cancelling the context ends them all.
 func (m *Model) Batch(ctx context.Context, requests []Request) iter.Seq2[Result, error] {
+	return func(yield func(Result, error) bool) {
+		i := 0
+		for r, err := range inOrder(ctx, len(requests), BatchStreams, func(ctx context.Context, i int) (Result, error) { return m.request(ctx, i, &requests[i]) }) {
+			r.Index = i
+			if !yield(r, err) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// inOrder runs work(ctx, i) for 0 <= i < n, streams of them side by side, and yields what they give in order. Once the loop is left or ctx
+// ends no more begin, and it returns when those under way have ended.
+func inOrder[T any](ctx context.Context, n, streams int, work func(ctx context.Context, i int) (T, error)) iter.Seq2[T, error] {
 	type outcome struct {
-		Result
+		got T
 		err error
 	}
-	return func(yield func(Result, error) bool) {
+	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		ready := make([]chan outcome, len(requests))
+		ready := make([]chan outcome, n)
 		for i := range ready {
 			ready[i] = make(chan outcome, 1)
 		}
-		next := make(chan int)
-		left := make(chan bool)
-		streams := min(BatchStreams, len(requests))
-		for range streams {
-			go func() {
-				for i := range next {
-					r, err := m.request(ctx, i, &requests[i])
-					ready[i] <- outcome{r, err}
-				}
-				left <- true
-			}()
-		}
-		go func() {
-			defer close(next)
-			for i := range requests {
-				select {
-				case next <- i:
-				case <-ctx.Done():
-					for ; i < len(requests); i++ { // those that nobody took
-						ready[i] <- outcome{Result{Index: i}, ctx.Err()}
+		var next atomic.Int64
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer cancel()
+		for range min(streams, n) {
+			all.Go(func() {
+				for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+					var o outcome
+					if o.err = ctx.Err(); o.err == nil {
+						o.got, o.err = work(ctx, i)
 					}
-					return
+					ready[i] <- o
 				}
-			}
-		}()
-		defer func() {
-			cancel()
-			for range streams {
-				<-left
-			}
-		}()
+			})
+		}
 		for i := range ready {
-			if o := <-ready[i]; !yield(o.Result, o.err) {
+			if o := <-ready[i]; !yield(o.got, o.err) {
 				return
 			}
 		}
@@ -82,7 +83,7 @@ func (m *Model) Batch(ctx context.Context, requests []Request) iter.Seq2[Result,
 
 // request runs one request.
 func (m *Model) request(ctx context.Context, i int, r *Request) (Result, error) {
-	out := Result{Index: i}
+	var out Result
 	if r.Messages != nil && r.Tokens != nil {
 		return out, fmt.Errorf("engine: request %d has messages and tokens; give one of them", i)
 	}

@@ -301,7 +301,7 @@ func TestServeSystemd(t *testing.T) {
 	cmd := call{env: []string{"NOTIFY_SOCKET=" + filepath.Join(dir, "notify"), "LISTEN_FDS=1"}}.command(t, t.Context(), "serve", "--json", "--log", "off", "-m", tiny(t))
 	cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
 	if cmd.Path, err = exec.LookPath("sh"); err != nil {
-		t.Skip("no shell here")
+		t.Fatal(err)
 	}
 	cmd.ExtraFiles = []*os.File{f}
 	d := startDaemon(t, cmd)

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
-
 	"github.com/freehold-slm/freehold/distill"
 )
 
@@ -22,15 +18,6 @@ type verified struct {
 
 func (c *verifyCmd) Run(a *app) error {
 	dir := c.Run_
-	if st, err := os.Stat(dir); err == nil && st.Mode().IsRegular() && st.Size() < 256 { // runs/latest where links cannot be made
-		name, err := os.ReadFile(dir)
-		if err != nil {
-			return err
-		}
-		if name := strings.TrimSpace(string(name)); filepath.IsLocal(name) {
-			dir = filepath.Join(filepath.Dir(dir), name)
-		}
-	}
 	v, err := distill.Verify(dir)
 	if err != nil {
 		return err
