@@ -213,31 +213,34 @@ func TestFixturesMatching(t *testing.T) {
 	}
 }
 
+// weightsOf are the weights of a run's model.gguf, without the name of the run, by which the files of two runs differ always. No projection is among them.
+func weightsOf(t *testing.T, dir string) (data []byte) {
+	t.Helper()
+	f, err := gguf.Open(filepath.Join(dir, "model.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, x := range f.Tensors {
+		if data = append(data, x.Data...); projected(x.Name) {
+			t.Errorf("model.gguf holds %s", x.Name)
+		}
+	}
+	return data
+}
+
 // A job whose recipe matches states and attention gives another model than one that does not, the same with any number of threads
 // and after an interruption, and no projection in its file.
 func TestJobMatch(t *testing.T) {
 	recipe := tinyJob(t)
 	edit(t, recipe, "quantize: [f16, q8_0]", "quantize: [q8_0]")
 	edit(t, recipe, "lr: 0.003", "lr: 0.003, ema: 0.5, quantize: q8_0")
-	weights := func(dir string) (data []byte) { // without the name of the run, which is another one
-		f, err := gguf.Open(filepath.Join(dir, "model.gguf"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		for _, x := range f.Tensors {
-			if data = append(data, x.Data...); projected(x.Name) {
-				t.Errorf("model.gguf holds %s", x.Name)
-			}
-		}
-		return data
-	}
 	_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
-	plain := weights(dir)
+	plain := weightsOf(t, dir)
 	edit(t, recipe, "lr: 0.003", "lr: 0.003, match: {states: 0.5, attention: 0.5}")
 	_, dir = mustApply(t, recipe, Options{Threads: 2}, Stages{})
 	model := sha(t, filepath.Join(dir, "model.gguf"))
-	if bytes.Equal(weights(dir), plain) {
+	if bytes.Equal(weightsOf(t, dir), plain) {
 		t.Error("matching makes no difference")
 	}
 	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{From: "eval"}); sha(t, filepath.Join(dir, "model.gguf")) != model {
