@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/freehold-slm/freehold/distill/lineage"
 )
 
 // Names of the files that vouch for the others of a run.
@@ -84,6 +86,9 @@ func Verify(dir string) (*Verification, error) {
 	default:
 		return nil, err
 	}
+	if _, listed := m.Files[lineage.Name]; v.Run != "" && m.Lineage.Entries > 0 && !listed {
+		v.add(lineage.Name, "missing", "the manifest counts its entries and does not list it")
+	}
 	if v.Run == "" { // then SHA256SUMS is what is left to go by
 		m.Files = readSums(string(sums))
 		delete(m.Files, manifestName)
@@ -91,11 +96,17 @@ func Verify(dir string) (*Verification, error) {
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
 		want := m.Files[name]
 		got, err := hashed(filepath.Join(dir, filepath.FromSlash(name)))
+		broken := error(nil)
+		if name == lineage.Name && err == nil && v.Run != "" {
+			broken = checkChain(filepath.Join(dir, name), &m)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			v.add(name, "missing", "")
 		case err != nil:
 			return nil, err
+		case broken != nil:
+			v.add(name, "changed", broken.Error())
 		case got.SHA256 != want.SHA256:
 			v.add(name, "changed", fmt.Sprintf("sha256 is %s, want %s", got.SHA256, want.SHA256))
 		default:
@@ -108,6 +119,28 @@ func Verify(dir string) (*Verification, error) {
 		}
 	}
 	return v, v.checkpoints(filepath.Join(dir, "checkpoints"))
+}
+
+// checkChain holds the entries of a run's lineage against each other, and what they say was made against the manifest.
+func checkChain(path string, m *Manifest) error {
+	chain, err := lineage.Read(path)
+	if err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), path+": "))
+	}
+	if n := m.Lineage.Entries; len(chain) < n {
+		return &lineage.EntryError{Entry: len(chain), Msg: fmt.Sprintf(" is missing: the manifest counts %d", n)}
+	} else if len(chain) > n {
+		return &lineage.EntryError{Entry: n, Msg: fmt.Sprintf(" (%s) was added: the manifest counts %d", chain[n].Stage, n)}
+	}
+	if lineage.Head(chain) != m.Lineage.Head {
+		return &lineage.EntryError{Entry: len(chain) - 1, Msg: " has another hash than the manifest says: the chain was written anew"}
+	}
+	return lineage.CheckOutputs(chain, func(name string) string {
+		if strings.HasSuffix(name, "/") {
+			return treeOf(m.Files, name)
+		}
+		return m.Files[name].SHA256
+	})
 }
 
 func (v *Verification) add(name, state, note string) {
