@@ -71,9 +71,9 @@ type source struct {
 	sha256   string
 	spec     *models.Spec
 	origin   map[string]string // what the file says of where it came from
-	Bytes    int64          `json:"bytes"`
-	Licence  models.Licence `json:"licence"`
-	Accepted string         `json:"accepted,omitempty"`
+	Bytes    int64             `json:"bytes"`
+	Licence  models.Licence    `json:"licence"`
+	Accepted string            `json:"accepted,omitempty"`
 }
 
 // NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and

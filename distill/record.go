@@ -61,7 +61,12 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 	teacher, base := weights("teacher", j.teacher), weights("student base", j.base)
 	switch stage {
 	case inputsStage:
-		e.In = append(files("recipe", "recipe.yaml"), teacher, base)
+		both := []lineage.Item{teacher, base}
+		if teacher.SHA256 == base.SHA256 {
+			teacher.Role = "teacher and student base"
+			both = []lineage.Item{teacher}
+		}
+		e.In = append(files("recipe", "recipe.yaml"), both...)
 		var origins []lineage.Item
 		if origins, err = j.origins(); err == nil {
 			e.In = append(e.In, origins...)

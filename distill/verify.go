@@ -45,16 +45,9 @@ func (v *Verification) Bad() []FileCheck {
 // their own. A flipped byte anywhere in them is found and its file named. It proves that files are those that the run wrote, not who wrote them: whoever
 // can write all of a folder can write another one that fits itself.
 func Verify(dir string) (*Verification, error) {
-	dir, err := filepath.EvalSymlinks(dir) // runs/latest is a link, into which a walk does not go
+	dir, err := RunFolder(dir)
 	if err != nil {
 		return nil, err
-	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() { // or a file with the name, where links cannot be made
-		name, err := latestRun(dir)
-		if err != nil {
-			return nil, err
-		}
-		dir = filepath.Join(filepath.Dir(dir), name)
 	}
 	names, err := runFiles(dir)
 	if err != nil {
@@ -119,6 +112,32 @@ func Verify(dir string) (*Verification, error) {
 		}
 	}
 	return v, v.checkpoints(filepath.Join(dir, "checkpoints"))
+}
+
+// RunFolder follows runs/latest to a run's folder: a link, into which a walk does not go, or a file with the folder's name, where links
+// cannot be made. Any other path is its own answer.
+func RunFolder(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.IsDir() || st.Size() > 255 { // no name of a folder is longer
+		return path, err
+	}
+	name, err := latestRun(path)
+	if err != nil {
+		return "", err
+	}
+	if dir := filepath.Join(filepath.Dir(path), name); isFolder(dir) && filepath.Base(dir) != "." {
+		return dir, nil
+	}
+	return path, nil
+}
+
+func isFolder(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
 }
 
 // checkChain holds the entries of a run's lineage against each other, and what they say was made against the manifest.

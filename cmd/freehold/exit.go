@@ -23,7 +23,7 @@ const (
 	exitPolicy       = 5   // licence, policy or network use refused
 	exitVerify       = 6   // a checksum differs
 	exitResources    = 7   // disk full, too little memory
-	exitInconclusive = 8   // a measurement is too noisy to judge
+	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
 	exitInterrupted  = 75  // stopped by a signal, resumable
 	exitKilled       = 130 // stopped by a signal, nothing to resume
 )
@@ -92,7 +92,7 @@ func (a *app) exitCode(err error) int {
 		return exitPolicy
 	case is[*distill.GateError](err):
 		return exitGate
-	case is[*noisyError](err):
+	case is[*noisyError](err), is[*distill.IncomparableError](err):
 		return exitInconclusive
 	case is[*usageError](err), is[*distill.RecipeError](err), is[*engine.ContextError](err):
 		return exitUsage

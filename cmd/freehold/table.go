@@ -27,7 +27,7 @@ type table struct {
 
 	Pull    pullCmd    `cmd:"" group:"models" help:"Fetch models and data sets of the catalogue into the cache."`
 	Ls      lsCmd      `cmd:"" group:"models" help:"List the catalogue and what of it is in the cache."`
-	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence."`
+	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence; or a model's lineage."`
 	Rm      rmCmd      `cmd:"" group:"models" help:"Remove models or data sets from the cache."`
 	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show the licence gate's verdicts."`
 	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`
