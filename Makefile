@@ -15,12 +15,18 @@ TRAIN_FLAGS ?= -r 5
 BENCH_FLAGS ?= -p 512 -n 64 -b 1,4,16 -d 0,2048 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
+# A program that does not say where it was built: the same from each folder, clone or tarball.
+REVISION = $(shell cat REVISION 2>/dev/null || git describe --always --dirty --abbrev=40 --match= 2>/dev/null)
+RELEASE = -trimpath -buildvcs=false -ldflags "-X github.com/freehold-slm/freehold/distill/lineage.revision=$(REVISION)"
+DIST = dist
+TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
+.PHONY: help build dist release binary vuln demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -28,7 +34,24 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/freehold, static
-	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
+	$(GO) build $(RELEASE) -o bin/freehold ./cmd/freehold
+
+dist: ## dist/freehold-REVISION.tar.gz: the last commit with all that it is built from; same commit, same bytes
+	@set -e; git rev-parse HEAD >/dev/null; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; name=freehold-$$(git rev-parse --short=12 HEAD); mkdir -p "$$tmp/$$name" "$(DIST)"; \
+	git archive HEAD | tar -x -C "$$tmp/$$name"; git rev-parse HEAD > "$$tmp/$$name/REVISION"; (cd "$$tmp/$$name" && $(GO) mod vendor); \
+	tar --sort=name --mtime=@$$(git log -1 --format=%ct) --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r,go-w -C "$$tmp" -c "$$name" | gzip -n > "$(DIST)/$$name.tar.gz"; echo "$(DIST)/$$name.tar.gz"
+
+release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes
+	@set -e; tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; \
+	for t in $(TARGETS); do out="$(abspath $(DIST))/freehold-$$(echo $$t | tr / -)"; \
+		GOFLAGS=-mod=vendor GOPROXY=off GOOS=$${t%/*} GOARCH=$${t#*/} $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$out"; done; \
+	cd "$(DIST)" && sha256sum freehold-* > SHA256SUMS && cat SHA256SUMS
+
+binary:
+	@$(GO) build $(RELEASE) -o "$(OUT)" ./cmd/freehold
+
+vuln: ## known weaknesses of what the program is made of, by govulncheck; needs the network
+	$(GO) run $(GOVULNCHECK) ./...
 
 demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minutes on two cores with AMX (TEACHER=smollm2-135m-instruct downloads less)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
@@ -144,5 +167,5 @@ cross: ## builds and vets for linux/arm64, darwin/arm64, windows/amd64
 	@for t in linux/arm64 darwin/arm64 windows/amd64; do echo "== $$t"; \
 		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... && GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
 
-clean: ## removes bin/, demo/ and runs/; pulled models stay in the cache
-	rm -rf bin demo runs
+clean: ## removes bin/, dist/, demo/ and runs/; pulled models stay in the cache
+	rm -rf bin dist demo runs

@@ -7,8 +7,13 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 )
+
+// revision is the commit that a release was made from, as git describe --always --dirty --abbrev=40 says it; set by the linker (Makefile). Go's own stamp would make builds from a
+// clone and from a tarball differ.
+var revision string
 
 // Program describes the running program: the build's own words for it, and the sha256 of its file.
 var Program = sync.OnceValues(func() (Maker, error) {
@@ -23,6 +28,9 @@ var Program = sync.OnceValues(func() (Maker, error) {
 				m.Modified = s.Value == "true"
 			}
 		}
+	}
+	if revision != "" {
+		m.Commit, m.Modified = strings.CutSuffix(revision, "-dirty")
 	}
 	path, err := os.Executable()
 	if err != nil {
