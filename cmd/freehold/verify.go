@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -8,9 +9,10 @@ import (
 )
 
 type verifyCmd struct {
-	Run_      string `arg:"" name:"run" optional:"" default:"runs/latest" help:"Run folder."`
+	Run_      string `arg:"" name:"run" optional:"" default:"runs/latest" help:"Run folder; with --signature also a model folder or file."`
 	Reproduce bool   `help:"Run the recipe again in a temporary folder, too, and compare every file of both."`
 	Inputs    string `help:"With --reproduce: folder at which the recipe's relative paths begin; default: the one that holds runs." placeholder:"DIR" type:"path"`
+	trustFlags
 	computeFlags
 }
 
@@ -25,6 +27,7 @@ type verified struct {
 	Dir    string `json:"dir"`
 	Ok     bool   `json:"ok"`
 	*distill.Verification
+	Signature  *signatureCheck       `json:"signature,omitempty"`
 	Reproduced *distill.Reproduction `json:"reproduced,omitempty"`
 }
 
@@ -36,12 +39,17 @@ func (c *verifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	d := verified{Schema: "freehold/verify/1", Dir: c.Run_}
-	if d.Verification, err = distill.Verify(c.Run_); err != nil {
+	d := verified{Schema: "freehold/verify/1", Dir: c.Run_, Verification: &distill.Verification{Files: []distill.FileCheck{}}}
+	if d.Signature, err = c.check(c.Run_); err != nil {
 		return err
 	}
+	if d.Signature == nil || c.Reproduce || isRun(c.Run_) {
+		if d.Verification, err = distill.Verify(c.Run_); err != nil {
+			return err
+		}
+	}
 	bad := d.Bad()
-	d.Ok = len(bad) == 0
+	d.Ok = len(bad) == 0 && d.Signature.ok()
 	if c.Reproduce && d.Ok {
 		follow := stageTimes{a: a}
 		d.Reproduced, err = distill.Reproduce(a.ctx, c.Run_, c.Inputs, distill.Options{Threads: c.Threads, Level: level.Name,
@@ -65,6 +73,16 @@ func (c *verifyCmd) Run(a *app) error {
 	return nil
 }
 
+// isRun tells whether a path is a finished run's folder, not another model's.
+func isRun(path string) bool {
+	dir, err := distill.RunFolder(path)
+	if err != nil {
+		return false
+	}
+	found, err := hasFile(filepath.Join(dir, "SHA256SUMS"))
+	return err == nil && found
+}
+
 func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
 	rows := [][]string{}
 	good := 0
@@ -74,6 +92,10 @@ func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
 			continue
 		}
 		rows = append(rows, []string{f.State, f.Name, f.Note})
+	}
+	d.Signature.show(a)
+	if len(d.Files) == 0 {
+		return
 	}
 	a.columns(rows)
 	a.note("%s: %d files are as the run wrote them, %d are not", c.Run_, good, len(bad))
