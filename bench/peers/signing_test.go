@@ -19,12 +19,16 @@ import (
 	"github.com/freehold-slm/freehold/models/sign"
 )
 
-const modelSigningVersion = "1.1.1"
+// Of the package, and of one that it needs and does not name.
+const (
+	modelSigningVersion = "1.1.1"
+	pyOpenSSLVersion    = "26.4.0"
+)
 
 // What is signed here, the Python package model-signing verifies, and the reverse: with a key, with a certificate, a folder and a file; and each refuses a changed file.
 func TestModelSigning(t *testing.T) {
 	long(t)
-	python, packages := installed(t, "model-signing", modelSigningVersion)
+	python, packages := installed(t, "model-signing", modelSigningVersion, "pyopenssl=="+pyOpenSSLVersion)
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	put := func(name string, b []byte) string {
