@@ -26,7 +26,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
+.PHONY: help build dist release binary vuln demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -68,7 +68,7 @@ methods: build ## ways of making a student against each other on the demo task, 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...
 
-test-long: build browser ## with real weights, peers and faults, 30 minutes at most
+test-long: build browser strace ## with real weights, peers and faults, 30 minutes at most
 	bin/freehold pull smollm2-135m-instruct
 	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
 	FREEHOLD_LONG=1 $(GO) test -p 1 -timeout 30m ./...
@@ -114,6 +114,11 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get install -y -q chromium >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q chromium >/dev/null; }; }; } || \
 		echo "Chromium is not here and cannot be installed: the web page is not tested in a browser"
+
+strace:
+	@command -v strace >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get install -y -q strace >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q strace >/dev/null; }; }; } || \
+		echo "strace is not here and cannot be installed: system calls are not audited"
 
 bench: build ## kernels against the machine's limits, then whole models
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels
