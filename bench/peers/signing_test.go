@@ -1,13 +1,15 @@
 package peers
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	_ "embed"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"os/exec"
@@ -24,6 +26,9 @@ const (
 	modelSigningVersion = "1.1.1"
 	pyOpenSSLVersion    = "26.4.0"
 )
+
+//go:embed signing.py
+var signingScript string
 
 // What is signed here, the Python package model-signing verifies, and the reverse: with a key, with a certificate, a folder and a file; and each refuses a changed file.
 func TestModelSigning(t *testing.T) {
@@ -74,65 +79,103 @@ func TestModelSigning(t *testing.T) {
 		}
 		put(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	}
-	peer := func(args ...string) (string, error) {
-		cmd := exec.Command(python, append([]string{"-m", "model_signing"}, args...)...)
-		cmd.Env = append(os.Environ(), "PYTHONPATH="+packages)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	for _, by := range []struct {
+	// All that the peer shall do is known before, so that it starts once: for each way to sign and each model, check ours, check ours on a changed copy, and sign.
+	ways := []struct {
 		method       string
 		certificates []string
-		sign, verify []string
 		trust        func() (*sign.Verifier, error)
 	}{
-		{"key", nil, []string{"--private_key", at("key")}, []string{"--public_key", at("key.pub")}, func() (*sign.Verifier, error) { return sign.ByKey(at("key.pub")) }},
-		{"certificate", []string{at("leaf.pem")}, []string{"--private_key", at("key"), "--signing_certificate", at("leaf.pem"), "--certificate_chain", at("ca.pem")}, []string{"--certificate_chain", at("ca.pem")},
-			func() (*sign.Verifier, error) { return sign.ByRoots(at("ca.pem")) }},
-	} {
-		signer, err := sign.NewSigner(at("key"), by.certificates...)
+		{"key", nil, func() (*sign.Verifier, error) { return sign.ByKey(at("key.pub")) }},
+		{"certificate", []string{at("leaf.pem")}, func() (*sign.Verifier, error) { return sign.ByRoots(at("ca.pem")) }},
+	}
+	var steps [][4]string
+	models := []struct{ name, changed string }{{"run", "labels/shard"}, {"one.gguf", ""}}
+	where := func(method, side, model string) string { return at(method + "/" + side + "/" + model) }
+	for _, w := range ways {
+		signer, err := sign.NewSigner(at("key"), w.certificates...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		trust, err := by.trust()
+		for _, m := range models {
+			for _, side := range []string{"ours", "changed", "theirs"} {
+				if err := os.MkdirAll(filepath.Dir(where(w.method, side, m.name)), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				copyModel(t, at(m.name), where(w.method, side, m.name))
+			}
+			for _, side := range []string{"ours", "changed"} {
+				model := where(w.method, side, m.name)
+				if _, err := sign.Sign(model, sign.DefaultPath(model), signer); err != nil {
+					t.Fatal(err)
+				}
+				if side == "changed" {
+					change(t, filepath.Join(model, m.changed))
+				}
+				steps = append(steps, [4]string{"verify", w.method, model, sign.DefaultPath(model)})
+			}
+			model := where(w.method, "theirs", m.name)
+			steps = append(steps, [4]string{"sign", w.method, model, sign.DefaultPath(model)})
+		}
+	}
+	list, err := json.Marshal(steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(python, "-c", signingScript, packages, at("key"), at("key.pub"), at("leaf.pem"), at("ca.pem"), string(list)).Output()
+	said := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if err != nil || len(said) != len(steps) {
+		var exit *exec.ExitError
+		errors.As(err, &exit)
+		t.Fatalf("%v: %s %+v", err, out, exit)
+	}
+	for i, s := range steps {
+		if refused := strings.HasPrefix(said[i], "refused: "); refused != strings.Contains(s[2], "/changed/") || !refused && said[i] != "ok" {
+			t.Errorf("%v: model-signing says %s", s, said[i])
+		}
+	}
+	for _, w := range ways {
+		trust, err := w.trust()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for model, file := range map[string]string{at("run"): at("run/labels/shard"), at("one.gguf"): at("one.gguf")} {
-			sig := sign.DefaultPath(model)
-			files, err := sign.Sign(model, sig, signer)
-			if err != nil {
-				t.Fatal(err)
+		for _, m := range models {
+			model := where(w.method, "theirs", m.name)
+			if good, bad, err := sign.Verify(model, sign.DefaultPath(model), trust); err != nil || good == 0 || bad != nil {
+				t.Errorf("%s, %s: theirs: %d good, %v, %v", w.method, m.name, good, bad, err)
 			}
-			verify := append(append([]string{"verify", by.method, "--signature", sig}, by.verify...), model)
-			if out, err := peer(verify...); err != nil {
-				t.Errorf("%s, %s: ours is refused by model-signing: %v\n%s", by.method, model, err, out)
+			change(t, filepath.Join(model, m.changed))
+			if _, bad, err := sign.Verify(model, sign.DefaultPath(model), trust); err != nil || len(bad) != 1 || bad[0].State != "changed" {
+				t.Errorf("%s, %s: a changed file: %v, %v", w.method, m.name, bad, err)
 			}
-			whole, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(strings.TrimPrefix(file, dir+"/"), append(bytes.Clone(whole), '!'))
-			if out, err := peer(verify...); err == nil {
-				t.Errorf("%s, %s: model-signing takes a changed file\n%s", by.method, model, out)
-			}
-			put(strings.TrimPrefix(file, dir+"/"), whole)
-			theirs := at("theirs.sig")
-			if model == at("run") {
-				theirs = sig // over ours, inside the folder
-			}
-			if out, err := peer(append(append([]string{"sign", by.method, "--signature", theirs}, by.sign...), model)...); err != nil {
-				t.Fatalf("%s, %s: model-signing does not sign: %v\n%s", by.method, model, err, out)
-			}
-			if good, bad, err := sign.Verify(model, theirs, trust); err != nil || good != files || bad != nil {
-				t.Errorf("%s, %s: theirs: %d of %d good, %v, %v", by.method, model, good, files, bad, err)
-			}
-			put(strings.TrimPrefix(file, dir+"/"), append(bytes.Clone(whole), '!'))
-			if _, bad, err := sign.Verify(model, theirs, trust); err != nil || len(bad) != 1 || bad[0].State != "changed" {
-				t.Errorf("%s, %s: a changed file: %v, %v", by.method, model, bad, err)
-			}
-			put(strings.TrimPrefix(file, dir+"/"), whole)
-			os.Remove(sig) //nolint:errcheck // a folder's signature is signed over; a file's is one more file elsewhere
 		}
+	}
+}
+
+// copyModel copies a file, or a folder.
+func copyModel(t *testing.T, from, to string) {
+	t.Helper()
+	st, err := os.Stat(from)
+	if err == nil && st.IsDir() {
+		err = os.CopyFS(to, os.DirFS(from))
+	} else if err == nil {
+		var b []byte
+		if b, err = os.ReadFile(from); err == nil {
+			err = os.WriteFile(to, b, 0o666)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change puts another byte at the end of a file.
+func change(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(b, '!'), 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
