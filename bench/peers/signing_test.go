@@ -90,7 +90,7 @@ func TestModelSigning(t *testing.T) {
 	}
 	var steps [][4]string
 	models := []struct{ name, changed string }{{"run", "labels/shard"}, {"one.gguf", ""}}
-	where := func(method, side, model string) string { return at(method + "/" + side + "/" + model) }
+	where := func(method, side, model string) string { return at("by-" + method + "/" + side + "/" + model) }
 	for _, w := range ways {
 		signer, err := sign.NewSigner(at("key"), w.certificates...)
 		if err != nil {
