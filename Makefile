@@ -1,7 +1,7 @@
 # freehold. `make` alone prints what there is; every target sets up what it needs.
 export CGO_ENABLED = 0
 GO ?= go
-TEACHER ?= qwen2.5-coder-0.5b-instruct
+TEACHER ?= smollm2-135m-instruct
 DEMO = demo/$(TEACHER)
 # Where bench-peers installs, in the folder that Go calls the user's cache.
 PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
@@ -30,7 +30,7 @@ help: ## this list
 build: ## bin/freehold, static
 	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
 
-demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minutes on two cores with AMX (TEACHER=smollm2-135m-instruct downloads less)
+demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
 	@[ -e $(DEMO)/freehold.yaml ] || bin/freehold init $(DEMO) --template $(TEMPLATE)
 	bin/freehold plan $(DEMO)/freehold.yaml --runs runs
