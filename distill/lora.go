@@ -17,6 +17,8 @@ type Adapter struct {
 	M     *Param // [out] sizes of the rows (DoRA, see Decompose); nil = LoRA
 	Rank  int
 	Scale float32 // alpha / Rank
+
+	startA, startB []float32 // what was taken out of the weight, see startFromSVD; nil = nothing
 }
 
 // Adapt freezes every tensor but those of a classification head and gives those that match one of the patterns (see Freeze) an adapter that learns, in the

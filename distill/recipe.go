@@ -73,6 +73,7 @@ type StudentRecipe struct {
 // LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
 type LoRA struct {
 	Kind    string   `yaml:"kind" json:"kind,omitempty"` // "lora", or "dora": with the sizes of rows apart
+	Init    string   `yaml:"init" json:"init,omitempty"` // "random", or "pissa": from the weight's SVD; "" = random
 	Rank    int      `yaml:"rank" json:"rank,omitempty"` // 0 = none
 	Alpha   float64  `yaml:"alpha" json:"alpha,omitempty"`
 	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
@@ -83,8 +84,14 @@ func (l *LoRA) fill() {
 	if l.Rank > 0 && l.Kind == "" {
 		l.Kind = "lora"
 	}
+	if l.Init == "random" { // said or not, the run is the same
+		l.Init = ""
+	}
 	if l.Rank > 0 && l.Alpha == 0 {
 		l.Alpha = float64(2 * l.Rank)
+		if l.Init == "pissa" {
+			l.Alpha = float64(l.Rank)
+		}
 	}
 	if l.Rank > 0 && l.Targets == nil {
 		l.Targets = []string{"blk.*"}

@@ -101,8 +101,11 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 		errs = append(errs, ty.check(r, at)...)
 	}
-	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" {
+	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
+	}
+	if l := r.Student.LoRA; l.Init != "" {
+		errs = append(errs, oneOf(l.Init, []string{"pissa", "random"}, "student", "lora", "init"))
 	}
 	if s := r.Student; s.Init == "random" && (len(s.Freeze) > 0 || s.LoRA.Rank > 0) {
 		errs = append(errs, at("student.init is random, and student.freeze or student.lora would leave random weights as they are; write freeze: [] and no lora", "student", "init"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -111,6 +112,13 @@ func (j *Job) newStudent() (*Base, error) {
 		}
 		if l.Kind == "dora" {
 			b.Student.Decompose(j.level)
+		}
+		if l.Init == "pissa" {
+			pool := engine.NewPool(j.opt.Threads)
+			defer pool.Close()
+			if err := b.Student.startFromSVD(j.level, pool.Run, j.recipe.Train.Seed); err != nil {
+				return nil, fmt.Errorf("%s: %w", j.base.path, err)
+			}
 		}
 	}
 	return b, nil
@@ -284,10 +292,22 @@ func (j *Job) unit() string {
 
 // precision says what training computes in here.
 func (j *Job) precision() string {
+	text := "f32"
 	if u := j.unit(); u != "" {
-		return "bf16 (" + u + ")"
+		text = "bf16 (" + u + ")"
 	}
-	return "f32"
+	if a := j.svd(); a != "" {
+		text += ", adapters from an SVD (" + a + ")"
+	}
+	return text
+}
+
+// svd names the architecture where the student starts from gonum's SVD, whose bits are each architecture's own; else "".
+func (j *Job) svd() string {
+	if j.recipe.Student.LoRA.Init == "pissa" {
+		return runtime.GOARCH
+	}
+	return ""
 }
 
 // microTokens bounds a micro-batch; activations take about 0.35 MB a token for the smallest students.
