@@ -153,7 +153,7 @@ func TestJobPrincipal(t *testing.T) {
 	recipe := tinyJob(t)
 	edit(t, recipe, "freeze: [token_embd.weight]", "freeze: [token_embd.weight], lora: {rank: 4, init: pissa}")
 	_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
-	model := sha(t, filepath.Join(dir, "model.gguf"))
+	model, f16 := sha(t, filepath.Join(dir, "model.gguf")), sha(t, filepath.Join(dir, "model.f16.gguf"))
 	var m Manifest
 	if b, err := os.ReadFile(filepath.Join(dir, manifestName)); err != nil || json.Unmarshal(b, &m) != nil {
 		t.Fatal(err, string(b))
@@ -164,7 +164,7 @@ func TestJobPrincipal(t *testing.T) {
 	o := Options{Threads: 1, RunsDir: t.TempDir()}
 	mustApply(t, recipe, o, Stages{Only: "label"})
 	mustApply(t, recipe, o, Stages{Only: "train"})
-	if _, dir = mustApply(t, recipe, o, Stages{From: "eval"}); sha(t, filepath.Join(dir, "model.gguf")) != model {
+	if _, dir = mustApply(t, recipe, o, Stages{From: "eval"}); sha(t, filepath.Join(dir, "model.gguf")) != model || sha(t, filepath.Join(dir, "model.f16.gguf")) != f16 {
 		t.Error("on another number of threads, by stages, the model is another")
 	}
 }

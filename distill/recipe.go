@@ -98,6 +98,9 @@ func (l *LoRA) fill() {
 	}
 }
 
+// keepsBest tells whether validation rows choose the weights.
+func (r *Recipe) keepsBest() bool { return r.Train.Keep == "best" }
+
 // Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.
 type Layers []int
 
@@ -164,6 +167,7 @@ type TrainRecipe struct {
 	After       float64     `yaml:"quantize_after" json:"quantize_after,omitempty"` // part of the steps that come before the rounding
 	Seed        uint64      `yaml:"seed" json:"seed"`
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
+	Keep        string      `yaml:"keep" json:"keep,omitempty"`   // "last" weights, or "best" by the loss on validation rows; "" = last
 
 	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
@@ -238,6 +242,9 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		return nil, yamlError(file, err)
 	}
 	r.Student.LoRA.fill()
+	if r.Train.Keep == "last" { // said or not, the run is the same
+		r.Train.Keep = ""
+	}
 	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
 		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
 	}

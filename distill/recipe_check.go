@@ -125,6 +125,15 @@ func (r *Recipe) check(root ast.Node) error {
 	if t.Epochs > 0 && t.Steps > 0 {
 		errs = append(errs, at("train.steps and train.epochs are both given; keep one", "train", "steps"))
 	}
+	if t.Keep != "" {
+		errs = append(errs, oneOf(t.Keep, []string{"best", "last"}, "train", "keep"))
+	}
+	if d := &r.Data; r.keepsBest() && d.Valid == "" && d.Split.Valid == 0 && d.ValidRows == 0 {
+		errs = append(errs, at("train.keep is best, and there are no validation rows to tell; give data.valid, data.split.valid or, of a source, data.valid_rows", "train", "keep"))
+	}
+	if r.keepsBest() && t.EMA > 0 {
+		errs = append(errs, at("train.keep is best and train.ema is given; keep one: each chooses the weights", "train", "keep"))
+	}
 	if t.Match.Attention > 0 && t.Recompute {
 		errs = append(errs, at("train.match.attention and train.recompute are both given; keep one: recomputed layers do not keep what they attend to", "train", "match", "attention"))
 	}

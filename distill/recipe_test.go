@@ -59,6 +59,8 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("eval: {gates: {accuracy: \"about 0.9\"}}\n"), `condition "about 0.9"`},
 		{add("eval: {gates: {accuracy: \">= 1\", accuracy: \">= 2\"}}\n"), `key "accuracy" in eval.gates is given twice`},
 		{add("train: {quantize: q4_k}\nquantize: [q4_k_m]\n"), `freehold.yaml:6:19: train.quantize is "q4_k", want one of: q8_0, q4_k_m`},
+		{add("train: {keep: first}\n"), `freehold.yaml:6:15: train.keep is "first", want one of: best, last`},
+		{add("train: {keep: best}\n"), `freehold.yaml:6:15: train.keep is best, and there are no validation rows`},
 		{add("student: {lora: {rank: 4, init: svd}}\n"), `student.lora.init is "svd", want one of: pissa, random`},
 		{add("train: {quantize: Q8_0}\nstudent: {lora: {rank: 4}}\n"), `freehold.yaml:6:19: train.quantize and student.lora are both given; keep one`},
 		{add("train: {match: {state: 1}}\n"), `freehold.yaml:6:17: unknown key "state" in train.match; did you mean "states"?`},

@@ -14,7 +14,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.match"},
+		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.match", "train.keep"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -133,14 +133,26 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))
 		}
-		lp := calibrated(w.labels[r.ID], w.cal)
-		target := make([]float32, len(lp))
-		for k, v := range lp {
-			target[k] = float32(v)
-		}
-		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
+		ex[i] = w.example(r, read.small(ids))
 	}
 	return ex, nil
+}
+
+// valid are the validation rows in the tokens of t, the student's.
+func (w *classifyWork) valid(read *reading, t *tokenizer) (ex []Example) {
+	for _, r := range w.j.validRows() {
+		ex = append(ex, w.example(r, read.encode(t, r)))
+	}
+	return ex
+}
+
+func (w *classifyWork) example(r Row, ids []int32) Example {
+	lp := calibrated(w.labels[r.ID], w.cal)
+	target := make([]float32, len(lp))
+	for k, v := range lp {
+		target[k] = float32(v)
+	}
+	return Example{ID: r.ID, Tokens: ids, Target: target, Label: int32(argmax(lp))}
 }
 
 func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {

@@ -177,7 +177,7 @@ func (j *Job) checkStudent() error {
 		rows  []Row
 		limit int
 		what  string
-	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}} {
+	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}, {j.validRows(), spec.Context, "the student's context"}} {
 		for _, r := range part.rows {
 			if n := len(read.encode(read.base, r)); n == 0 || part.limit > 0 && n > part.limit {
 				return &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
@@ -208,24 +208,32 @@ func (b *Base) tokenizer() (*token.Tokenizer, error) {
 	return token.New(v)
 }
 
-// examples encodes the training rows for the student and attaches what the task teaches.
-func (j *Job) examples(b *Base) (ex []Example, first [][]int32, err error) {
+// examples encodes the training rows for the student and attaches what the task teaches; valid are those that choose the
+// best weights.
+func (j *Job) examples(b *Base) (ex, valid []Example, first [][]int32, err error) {
 	f, err := gguf.Open(j.base.path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer f.Close()
 	read, err := j.newReading(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, ids := range read.first {
 		first = append(first, read.small(ids))
 	}
 	if ex, err = j.work.examples(read); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return ex, first, j.sameTokens(b, read, ex)
+	if err := j.sameTokens(b, read, ex); err != nil || !j.recipe.keepsBest() {
+		return ex, nil, first, err
+	}
+	t, err := b.tokenizer() // validation rows may hold tokens that a trimmed vocabulary has not
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return ex, j.work.(*classifyWork).valid(read, t), first, nil
 }
 
 func (j *Job) tooLong(r Row, tokens int) error {
@@ -315,7 +323,7 @@ const microTokens = 2048
 
 // train trains the student and writes model.gguf.
 func (j *Job) train(ctx context.Context, b *Base) error {
-	ex, first, err := j.examples(b)
+	ex, valid, first, err := j.examples(b)
 	if err != nil {
 		return err
 	}
@@ -324,6 +332,7 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 		return err
 	}
 	defer done()
+	t.Valid = valid
 	if t.BF16 && j.unit() == "" {
 		j.warn(fmt.Sprintf("train.precision is bf16, which CPU level %s does not have: training in f32, which is slower", j.level.Name))
 	}
@@ -341,6 +350,9 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	}
 	if err := t.Train(ctx); err != nil {
 		return err
+	}
+	if t.BestStep > 0 {
+		j.event(Event{Stage: "train", Msg: fmt.Sprintf("kept the weights after step %d of %d, validation loss %.4g", t.BestStep, t.Steps, t.Best)})
 	}
 	if t.Match != nil {
 		t.Match.Release(b.Student)
@@ -360,11 +372,17 @@ func (j *Job) restoreFinal(b *Base) error {
 	if j.recipe.Train.EMA > 0 {
 		b.Student.KeepAverage()
 	}
+	if j.recipe.keepsBest() {
+		b.Student.keepBest()
+	}
 	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), j.key, b.Student, j.warn)
 	if err == nil && (!found || m.Step < j.steps()) {
 		err = &DataError{File: filepath.Join(j.dir, "checkpoints"), Msg: fmt.Sprintf("training is at step %d of %d", m.Step, j.steps()), Fix: "run the train stage first"}
 	}
 	b.Student.UseAverage()
+	if m.BestStep > 0 {
+		b.Student.useBest()
+	}
 	b.Student.Merge(j.level)
 	return err
 }
