@@ -173,6 +173,11 @@ func (j *Job) checkStudent() error {
 	if _, err := matching(names, j.recipe.Student.Freeze); err != nil {
 		return &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
 	}
+	if l := j.recipe.Student.LoRA; l.Rank > 0 {
+		if _, err := matching(adaptable(small.Program()), l.Targets); err != nil {
+			return &RecipeError{File: j.recipe.file, Msg: "student.lora: " + err.Error()}
+		}
+	}
 	for _, part := range []struct {
 		rows  []Row
 		limit int
