@@ -7,6 +7,8 @@ DEMO = demo/$(TEACHER)
 PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
 # Of each fuzz target: a time, or a number of executions such as 10000000x.
 FUZZTIME ?= 1h
+# Tests of soak.
+SOAK ?= Kill|Checkpoint|Shard|DiskFull|NaN|Interrupt|JobBits
 BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
 # Shape, loss, precision, LoRA rank (0 = all weights learn) and peer of bench-train-peers.
 TRAIN_CASES ?= s25,ce,f32,0,pytorch s25,ce,f32,0,pytorch-compiled s25,ce,bf16,0,pytorch s25,ce,bf16,0,pytorch-compiled s25,mixed_topk,bf16,0,pytorch-compiled \
@@ -20,7 +22,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
+.PHONY: help build demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -51,6 +53,10 @@ test-long: build browser ## with real weights, peers and faults, 30 minutes at m
 	FREEHOLD_LONG=1 $(GO) test -timeout 30m $$($(GO) list ./... | grep -vE '/freehold/(engine|bench|cmd)(/|$$)')
 	FREEHOLD_LONG=1 $(GO) test -p 1 -timeout 30m ./engine/... ./bench/... ./cmd/...
 	.ci/fuzz 5000x
+
+# FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
+soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
+	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)
