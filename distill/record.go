@@ -58,7 +58,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		}
 		return items
 	}
-	teacher, base := weights("teacher", j.teacher), weights("student base", j.base)
+	teacher, base := weightsItem("teacher", j.teacher), weightsItem("student base", j.base)
 	switch stage {
 	case inputsStage:
 		both := []lineage.Item{teacher, base}
@@ -103,7 +103,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 
 func seed(r *Recipe) string { return strconv.FormatUint(r.Train.Seed, 10) }
 
-func weights(role string, s source) lineage.Item {
+func weightsItem(role string, s source) lineage.Item {
 	it := lineage.Item{Kind: "weights", Name: nameOnly(s.Name), Role: role, SHA256: s.sha256, Licence: s.Licence.ID, Basis: string(s.Licence.Basis)}
 	if e, err := models.Lookup(s.Name); err == nil {
 		it.From = e.From()
