@@ -17,12 +17,18 @@ TRAIN_FLAGS ?= -r 5
 BENCH_FLAGS ?= -p 512 -n 64 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
+# A program that does not say where it was built: the same from each folder, clone or tarball.
+REVISION = $(shell cat REVISION 2>/dev/null || git describe --always --dirty --abbrev=40 --match= 2>/dev/null)
+RELEASE = -trimpath -buildvcs=false -ldflags "-X github.com/freehold-slm/freehold/distill/lineage.revision=$(REVISION)"
+DIST = dist
+TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
+.PHONY: help build dist release binary vuln demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -30,7 +36,24 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/freehold, static
-	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
+	$(GO) build $(RELEASE) -o bin/freehold ./cmd/freehold
+
+dist: ## dist/freehold-REVISION.tar.gz: the last commit with all that it is built from; same commit, same bytes
+	@set -e; git rev-parse HEAD >/dev/null; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; name=freehold-$$(git rev-parse --short=12 HEAD); mkdir -p "$$tmp/$$name" "$(DIST)"; \
+	git archive HEAD | tar -x -C "$$tmp/$$name"; git rev-parse HEAD > "$$tmp/$$name/REVISION"; (cd "$$tmp/$$name" && $(GO) mod vendor); \
+	tar --sort=name --mtime=@$$(git log -1 --format=%ct) --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r,go-w -C "$$tmp" -c "$$name" | gzip -n > "$(DIST)/$$name.tar.gz"; echo "$(DIST)/$$name.tar.gz"
+
+release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes
+	@set -e; tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; \
+	for t in $(TARGETS); do out="$(abspath $(DIST))/freehold-$$(echo $$t | tr / -)"; \
+		GOFLAGS=-mod=vendor GOPROXY=off GOOS=$${t%/*} GOARCH=$${t#*/} $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$out"; done; \
+	cd "$(DIST)" && sha256sum freehold-* > SHA256SUMS && cat SHA256SUMS
+
+binary:
+	@$(GO) build $(RELEASE) -o "$(OUT)" ./cmd/freehold
+
+vuln: ## known weaknesses of what the program is made of, by govulncheck; needs the network
+	$(GO) run $(GOVULNCHECK) ./...
 
 demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
@@ -47,7 +70,7 @@ methods: build ## ways of making a student against each other on the demo task, 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...
 
-test-long: build browser ## with real weights, peers and faults, 30 minutes at most
+test-long: build browser strace ## with real weights, peers and faults, 30 minutes at most
 	bin/freehold pull smollm2-135m-instruct
 	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
 	FREEHOLD_LONG=1 $(GO) test -timeout 30m $$($(GO) list ./... | grep -vE '/freehold/(engine|bench|cmd)(/|$$)')
@@ -98,6 +121,11 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get install -y -q chromium >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q chromium >/dev/null; }; }; } || \
 		echo "Chromium is not here and cannot be installed: the web page is not tested in a browser"
+
+strace:
+	@command -v strace >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get install -y -q strace >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q strace >/dev/null; }; }; } || \
+		echo "strace is not here and cannot be installed: system calls are not audited"
 
 bench: build ## kernels against the machine's limits, then whole models
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels
@@ -153,5 +181,5 @@ cross: ## builds and vets for linux/arm64, darwin/arm64, windows/amd64
 	@for t in linux/arm64 darwin/arm64 windows/amd64; do echo "== $$t"; \
 		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build ./... && GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
 
-clean: ## removes bin/, demo/ and runs/; pulled models stay in the cache
-	rm -rf bin demo runs
+clean: ## removes bin/, dist/, demo/ and runs/; pulled models stay in the cache
+	rm -rf bin dist demo runs

@@ -194,7 +194,8 @@ var reach = []struct {
 	files   map[string]string // pattern (path.Match) -> why
 }{
 	{"the network", regexp.MustCompile(`^(net|net/http|net/rpc|net/smtp|net/textproto|crypto/tls|golang\.org/x/net/.*)$`), map[string]string{
-		"models/pull*.go":         "fetching models is this command's job",
+		"models/egress/*.go":      "the one place that opens outgoing connections",
+		"models/pull*.go":         "makes the requests that go through it",
 		"engine/server/*.go":      "answers HTTP, and connects to nothing but systemd's local socket",
 		"engine/server/page/*.go": "answers HTTP with the web page",
 	}},
@@ -267,7 +268,7 @@ func TestEngineDependencies(t *testing.T) {
 		}
 	}
 	visit("engine")
-	own := []string{"engine", "engine/grammar", "kernels", "models", "models/chat", "models/gguf", "models/spell", "models/token", "quant"}
+	own := []string{"engine", "engine/grammar", "kernels", "models", "models/chat", "models/egress", "models/gguf", "models/spell", "models/token", "quant"}
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, own) {
 		t.Errorf("engine is made of %v, want %v; does a program that embeds it need the change?", got, own)
 	}

@@ -6,7 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/freehold-slm/freehold/distill/lineage"
 )
+
+const manifestSchema = "freehold/manifest/3"
 
 // Manifest is manifest.json: which inputs, under which licences, made which files.
 type Manifest struct {
@@ -17,12 +21,19 @@ type Manifest struct {
 	Base      map[string]any      `json:"student_base"`
 	Data      map[string]any      `json:"data"`
 	Files     map[string]FileHash `json:"files"`
+	Lineage   ChainEnd            `json:"lineage"` // of lineage.jsonl
 	CPULevel  string              `json:"cpu_level"`
 	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, "bf16 (unit)", that unit's own; an SVD is the architecture's
 	Threads   int                 `json:"threads"`
 	GoVersion string              `json:"go_version"`
 	Platform  string              `json:"platform"`
 	Seal      string              `json:"seal"` // see seal
+}
+
+// ChainEnd says how a chain of lineage ends, so that a shorter one is known for what it is.
+type ChainEnd struct {
+	Entries int    `json:"entries"`
+	Head    string `json:"head"` // hash of the last
 }
 
 // FileHash is one artefact.
@@ -45,6 +56,13 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.data.Report); err != nil {
 		return err
 	}
+	if err := j.record("report"); err != nil {
+		return err
+	}
+	chain, err := lineage.Read(filepath.Join(j.dir, lineage.Name))
+	if err != nil {
+		return err
+	}
 	page, err := j.report(sum)
 	if err != nil {
 		return err
@@ -56,9 +74,9 @@ func (j *Job) finish(sum *Summary) error {
 	if err != nil {
 		return err
 	}
-	m := Manifest{Schema: "freehold/manifest/2", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
+	m := Manifest{Schema: manifestSchema, Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
 		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String()},
-		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
+		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

@@ -70,9 +70,10 @@ type source struct {
 	path     string
 	sha256   string
 	spec     *models.Spec
-	Bytes    int64          `json:"bytes"`
-	Licence  models.Licence `json:"licence"`
-	Accepted string         `json:"accepted,omitempty"`
+	origin   map[string]string // what the file says of where it came from
+	Bytes    int64             `json:"bytes"`
+	Licence  models.Licence    `json:"licence"`
+	Accepted string            `json:"accepted,omitempty"`
 }
 
 // NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and
@@ -177,6 +178,9 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 		}
 	}
 	if s.spec, err = checkModel(path); err != nil {
+		return s, err
+	}
+	if s.origin, err = readOrigin(path); err != nil {
 		return s, err
 	}
 	parts, err := gguf.PartsOf(path)
@@ -292,10 +296,19 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return sum, sum.failed()
 		}
 	}
+	if err := j.writeRows(); err != nil {
+		return nil, err
+	}
+	if err := j.record(inputsStage); err != nil {
+		return nil, err
+	}
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
 		err := fn()
 		j.timing[name] += time.Since(start).Seconds()
+		if err == nil && run(name) {
+			err = j.record(name)
+		}
 		if errors.Is(err, context.Canceled) {
 			err = ErrInterrupted
 		}

@@ -146,8 +146,8 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	var err error
 	for _, kv := range f.KV {
 		switch {
-		case strings.HasPrefix(kv.Key, "quantize.") || kv.Key == "general.file_type" || kv.Key == "general.size_label":
-			continue // said of the source file's own packing
+		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key):
+			continue // said of the source file itself
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)
 		case slices.Contains(perLayerKeys, strings.TrimPrefix(kv.Key, spec.Arch+".")) && kv.Value.Type == gguf.TypeArray:

@@ -422,20 +422,12 @@ func (j *Job) lineage() []Meta {
 	if j.teacher.Licence.ID != licence { // the strictest is for the owner to judge: name both
 		licence = j.base.Licence.ID + " AND " + j.teacher.Licence.ID
 	}
-	return []Meta{
+	return append(j.origin(), []Meta{
 		{"general.name", j.recipe.Name},
 		{"general.license", licence},
-		{"general.base_model.count", uint32(2)},
-		{"general.base_model.0.name", j.base.Name},
-		{"general.base_model.0.version", "sha256:" + j.base.sha256},
-		{"general.base_model.1.name", j.teacher.Name},
-		{"general.base_model.1.version", "sha256:" + j.teacher.sha256},
-		{"general.dataset.count", uint32(1)},
-		{"general.dataset.0.name", j.datasetName()},
-		{"general.dataset.0.version", "sha256:" + j.data.Hash},
 		{"freehold.run", j.key},
 		{"freehold.task", j.recipe.Task.Type},
-	}
+	}...)
 }
 
 func (j *Job) datasetName() string {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/freehold-slm/freehold/distill/lineage"
 )
 
 // Names of the files that vouch for the others of a run.
@@ -43,16 +45,9 @@ func (v *Verification) Bad() []FileCheck {
 // their own. A flipped byte anywhere in them is found and its file named. It proves that files are those that the run wrote, not who wrote them: whoever
 // can write all of a folder can write another one that fits itself.
 func Verify(dir string) (*Verification, error) {
-	dir, err := filepath.EvalSymlinks(dir) // runs/latest is a link, into which a walk does not go
+	dir, err := RunFolder(dir)
 	if err != nil {
 		return nil, err
-	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() { // or a file with the name, where links cannot be made
-		name, err := latestRun(dir)
-		if err != nil {
-			return nil, err
-		}
-		dir = filepath.Join(filepath.Dir(dir), name)
 	}
 	names, err := runFiles(dir)
 	if err != nil {
@@ -84,6 +79,9 @@ func Verify(dir string) (*Verification, error) {
 	default:
 		return nil, err
 	}
+	if _, listed := m.Files[lineage.Name]; v.Run != "" && m.Lineage.Entries > 0 && !listed {
+		v.add(lineage.Name, "missing", "the manifest counts its entries and does not list it")
+	}
 	if v.Run == "" { // then SHA256SUMS is what is left to go by
 		m.Files = readSums(string(sums))
 		delete(m.Files, manifestName)
@@ -91,11 +89,17 @@ func Verify(dir string) (*Verification, error) {
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
 		want := m.Files[name]
 		got, err := hashed(filepath.Join(dir, filepath.FromSlash(name)))
+		broken := error(nil)
+		if name == lineage.Name && err == nil && v.Run != "" {
+			broken = checkChain(filepath.Join(dir, name), &m)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			v.add(name, "missing", "")
 		case err != nil:
 			return nil, err
+		case broken != nil:
+			v.add(name, "changed", broken.Error())
 		case got.SHA256 != want.SHA256:
 			v.add(name, "changed", fmt.Sprintf("sha256 is %s, want %s", got.SHA256, want.SHA256))
 		default:
@@ -108,6 +112,54 @@ func Verify(dir string) (*Verification, error) {
 		}
 	}
 	return v, v.checkpoints(filepath.Join(dir, "checkpoints"))
+}
+
+// RunFolder follows runs/latest to a run's folder: a link, into which a walk does not go, or a file with the folder's name, where links
+// cannot be made. Any other path is its own answer.
+func RunFolder(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.IsDir() || st.Size() > 255 { // no name of a folder is longer
+		return path, err
+	}
+	name, err := latestRun(path)
+	if err != nil {
+		return "", err
+	}
+	if dir := filepath.Join(filepath.Dir(path), name); isFolder(dir) && filepath.Base(dir) != "." {
+		return dir, nil
+	}
+	return path, nil
+}
+
+func isFolder(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+// checkChain holds the entries of a run's lineage against each other, and what they say was made against the manifest.
+func checkChain(path string, m *Manifest) error {
+	chain, err := lineage.Read(path)
+	if err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), path+": "))
+	}
+	if n := m.Lineage.Entries; len(chain) < n {
+		return &lineage.EntryError{Entry: len(chain), Msg: fmt.Sprintf(" is missing: the manifest counts %d", n)}
+	} else if len(chain) > n {
+		return &lineage.EntryError{Entry: n, Msg: fmt.Sprintf(" (%s) was added: the manifest counts %d", chain[n].Stage, n)}
+	}
+	if lineage.Head(chain) != m.Lineage.Head {
+		return &lineage.EntryError{Entry: len(chain) - 1, Msg: " has another hash than the manifest says: the chain was written anew"}
+	}
+	return lineage.CheckOutputs(chain, func(name string) string {
+		if strings.HasSuffix(name, "/") {
+			return treeOf(m.Files, name)
+		}
+		return m.Files[name].SHA256
+	})
 }
 
 func (v *Verification) add(name, state, note string) {

@@ -20,6 +20,19 @@ type Artefact struct {
 	Sources []Source // tried in this order
 }
 
+// From says where the bytes can be had first: an address, or a Python package.
+func (a Artefact) From() string {
+	for _, s := range a.Sources {
+		if s.URL != "" {
+			return s.URL
+		}
+	}
+	for _, s := range a.Sources {
+		return fmt.Sprintf("Python package %s %s", s.Parts[0].Package, s.Parts[0].Version)
+	}
+	return ""
+}
+
 // Entry is an open-weights model of the catalogue.
 type Entry struct {
 	Artefact

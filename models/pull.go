@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"github.com/freehold-slm/freehold/models/egress"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -104,15 +104,12 @@ type puller struct {
 	fs     gguf.FS
 	append func(path string) (gguf.FSFile, error)
 	free   func(dir string) (int64, error) // bytes, -1 when it cannot be told
-	http   *http.Client
-	retry  time.Duration // pause before an interrupted download goes on
+	gate   *egress.Gate                    // to the hosts of the file that is fetched
+	retry  time.Duration                   // pause before an interrupted download goes on
 	python string
 }
 
 func newPuller(o PullOptions) *puller {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = time.Minute
-	transport.DisableCompression = true
 	return &puller{
 		PullOptions: o,
 		fs:          gguf.OS{},
@@ -120,7 +117,6 @@ func newPuller(o PullOptions) *puller {
 			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 		},
 		free:   freeSpace,
-		http:   &http.Client{Transport: transport},
 		retry:  time.Second,
 		python: "python3",
 	}
@@ -210,6 +206,7 @@ func (p *puller) fetch(ctx context.Context, a Artefact, path string) error {
 	if err := p.checkSpace(a, filepath.Dir(path), partial); err != nil {
 		return err
 	}
+	p.gate = allowed(a)
 	failed := &SourceError{Name: a.Name}
 	for i, s := range a.Sources {
 		work := filepath.Join(partial, fmt.Sprintf("source%d", i))

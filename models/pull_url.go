@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/freehold-slm/freehold/models/egress"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -19,11 +22,28 @@ const (
 	stallAfter = time.Minute // without a byte
 )
 
+// elsewhere are the hosts to which the hub sends on who asks for a file.
+var elsewhere = []string{".huggingface.co", ".hf.co"}
+
+// allowed is the gate to the hosts that the catalogue names for a file, and to the mirror of the hub that the user has set.
+func allowed(a Artefact) *egress.Gate {
+	var hosts []string
+	for _, s := range append([]Source{{URL: os.Getenv("HF_ENDPOINT")}}, a.Sources...) {
+		if u, err := url.Parse(s.URL); err == nil && u.Hostname() != "" && !slices.Contains(hosts, u.Hostname()) {
+			hosts = append(hosts, u.Hostname())
+		}
+		if strings.HasPrefix(s.URL, hub) {
+			hosts = append(hosts, elsewhere...)
+		}
+	}
+	return egress.New(hosts...)
+}
+
 // fromURL downloads a file and goes on where an earlier attempt stopped. The
 // hub's address follows HF_ENDPOINT, as the hub's own tools have it.
-func (p *puller) fromURL(ctx context.Context, url string, a Artefact, whole string) error {
-	if mirror := os.Getenv("HF_ENDPOINT"); mirror != "" && strings.HasPrefix(url, hub) {
-		url = strings.TrimSuffix(mirror, "/") + "/" + strings.TrimPrefix(url, hub)
+func (p *puller) fromURL(ctx context.Context, address string, a Artefact, whole string) error {
+	if mirror := os.Getenv("HF_ENDPOINT"); mirror != "" && strings.HasPrefix(address, hub) {
+		address = strings.TrimSuffix(mirror, "/") + "/" + strings.TrimPrefix(address, hub)
 	}
 	var last error
 	for tries := 0; tries < urlTries; tries++ {
@@ -40,12 +60,12 @@ func (p *puller) fromURL(ctx context.Context, url string, a Artefact, whole stri
 		if have == a.Bytes {
 			return nil
 		}
-		got, retry, err := p.download(ctx, url, have, a, whole)
+		got, retry, err := p.download(ctx, address, have, a, whole)
 		if err == nil && have+got == a.Bytes {
 			return nil
 		}
 		if err == nil {
-			err = fmt.Errorf("%s: the download ended at byte %d of %d", url, have+got, a.Bytes)
+			err = fmt.Errorf("%s: the download ended at byte %d of %d", address, have+got, a.Bytes)
 		}
 		last = err
 		if !retry || ctx.Err() != nil {
@@ -54,7 +74,7 @@ func (p *puller) fromURL(ctx context.Context, url string, a Artefact, whole stri
 		if got > 0 {
 			tries = -1 // progress: start counting anew
 		}
-		p.log("download interrupted, going on", "url", url, "at", have+got, "error", err)
+		p.log("download interrupted, going on", "url", address, "at", have+got, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(p.retry):
@@ -65,10 +85,10 @@ func (p *puller) fromURL(ctx context.Context, url string, a Artefact, whole stri
 
 // download appends bytes from offset have on; got counts them. retry says
 // whether trying again can help.
-func (p *puller) download(ctx context.Context, url string, have int64, a Artefact, whole string) (got int64, retry bool, err error) {
+func (p *puller) download(ctx context.Context, address string, have int64, a Artefact, whole string) (got int64, retry bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, false, err
 	}
@@ -76,7 +96,7 @@ func (p *puller) download(ctx context.Context, url string, have int64, a Artefac
 	if have > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	resp, err := p.http.Do(req)
+	resp, err := p.gate.Do(req)
 	if err != nil {
 		// an address that does not answer at all will not do so in a second;
 		// one that answered before may
@@ -94,15 +114,15 @@ func (p *puller) download(ctx context.Context, url string, have int64, a Artefac
 	case http.StatusPartialContent:
 		var lo, hi, total int64
 		if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &lo, &hi, &total); err != nil || lo != have || total != a.Bytes {
-			return 0, false, fmt.Errorf("%s: Content-Range is %q, want bytes %d-%d/%d", url, resp.Header.Get("Content-Range"), have, a.Bytes-1, a.Bytes)
+			return 0, false, fmt.Errorf("%s: Content-Range is %q, want bytes %d-%d/%d", address, resp.Header.Get("Content-Range"), have, a.Bytes-1, a.Bytes)
 		}
 		want -= have
 	default:
 		busy := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500
-		return 0, busy, fmt.Errorf("%s: %s", url, resp.Status)
+		return 0, busy, fmt.Errorf("%s: %s", address, resp.Status)
 	}
 	if n := resp.ContentLength; n >= 0 && n != want {
-		return 0, false, fmt.Errorf("%s: the server offers %d bytes, the catalogue wants %d", url, n, want)
+		return 0, false, fmt.Errorf("%s: the server offers %d bytes, the catalogue wants %d", address, n, want)
 	}
 	f, err := p.append(whole)
 	if err != nil {
@@ -128,7 +148,7 @@ func (p *puller) download(ctx context.Context, url string, have int64, a Artefac
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return w.n, true, fmt.Errorf("%s: %w", url, err)
+		return w.n, true, fmt.Errorf("%s: %w", address, err)
 	}
 	return w.n, true, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/egress"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -23,7 +24,7 @@ const (
 	exitPolicy       = 5   // licence, policy or network use refused
 	exitVerify       = 6   // a checksum differs
 	exitResources    = 7   // disk full, too little memory
-	exitInconclusive = 8   // a measurement is too noisy to judge
+	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
 	exitInterrupted  = 75  // stopped by a signal, resumable
 	exitKilled       = 130 // stopped by a signal, nothing to resume
 )
@@ -88,11 +89,11 @@ func (a *app) exitCode(err error) int {
 		return exitResources
 	case is[*models.ChecksumError](err):
 		return exitVerify
-	case is[*models.LicenceError](err), is[*models.OfflineError](err):
+	case is[*models.LicenceError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
 		return exitPolicy
 	case is[*distill.GateError](err):
 		return exitGate
-	case is[*noisyError](err):
+	case is[*noisyError](err), is[*distill.IncomparableError](err):
 		return exitInconclusive
 	case is[*usageError](err), is[*distill.RecipeError](err), is[*engine.ContextError](err):
 		return exitUsage

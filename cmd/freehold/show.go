@@ -8,7 +8,15 @@ import (
 )
 
 type showCmd struct {
-	Name string `arg:"" complete:"catalogue" help:"Name of the catalogue (see ls); for a file use inspect."`
+	Name    string `arg:"" complete:"catalogue" help:"Name of the catalogue (see ls); with --lineage a run folder or a GGUF file; to look into a file use inspect."`
+	Lineage bool   `help:"Show where the model of a run folder or a GGUF file comes from."`
+	Dot     bool   `help:"With --lineage: as a graph in Graphviz's language."`
+	SVG     bool   `name:"svg" help:"With --lineage: as a picture."`
+}
+
+func (*showCmd) Help() string {
+	return "A run folder's lineage is a chain of entries, each with the hash of the one before: it is checked before it is shown (exit code 6). " +
+		"A GGUF file's is what its general.* keys say, which nothing vouches for by itself: freehold verify --signature does for a signed file."
 }
 
 // entryDoc is freehold/show/1.
@@ -33,10 +41,18 @@ type entryDoc struct {
 }
 
 func (c *showCmd) Run(a *app) error {
+	switch {
+	case (c.Dot || c.SVG) && !c.Lineage:
+		return usagef("--dot and --svg draw a lineage; give --lineage too")
+	case c.Dot && c.SVG, (c.Dot || c.SVG) && a.json:
+		return usagef("of --dot, --svg and --json give one")
+	case c.Lineage:
+		return c.lineage(a)
+	}
 	it, err := findArtefact(c.Name)
 	if err != nil {
 		if ok, statErr := hasFile(c.Name); ok && statErr == nil {
-			return usagef("%s is a file; look into it with: freehold inspect %s", c.Name, c.Name)
+			return usagef("%s is a file; look into it with: freehold inspect %s, see where it comes from with: freehold show --lineage %s", c.Name, c.Name, c.Name)
 		}
 		return err
 	}

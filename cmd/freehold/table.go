@@ -23,11 +23,12 @@ type table struct {
 	Label  labelCmd  `cmd:"" group:"job" help:"Only let the teacher label the task data."`
 	Train  trainCmd  `cmd:"" aliases:"distil,distill" group:"job" help:"Only train the student on the labels."`
 	Eval   evalCmd   `cmd:"" group:"job" help:"Only evaluate the student and judge its gate."`
-	Verify verifyCmd `cmd:"" group:"job" help:"Check that a run's files are those that it wrote."`
+	Verify verifyCmd `cmd:"" group:"job" help:"Check that a run's files are those that it wrote, signed by whom, or run it again."`
+	Sign   signCmd   `cmd:"" group:"job" help:"Sign a run, a model folder or a file with a key of your own."`
 
 	Pull    pullCmd    `cmd:"" group:"models" help:"Fetch models and data sets of the catalogue into the cache."`
 	Ls      lsCmd      `cmd:"" group:"models" help:"List the catalogue and what of it is in the cache."`
-	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence."`
+	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence; or a model's lineage."`
 	Rm      rmCmd      `cmd:"" group:"models" help:"Remove models or data sets from the cache."`
 	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show the licence gate's verdicts."`
 	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/freehold-slm/freehold/distill/lineage"
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -15,6 +16,7 @@ type versionDoc struct {
 	Version  string   `json:"version"`
 	Commit   string   `json:"commit,omitempty"`
 	Modified bool     `json:"modified"`
+	Binary   string   `json:"binary_sha256,omitempty"`
 	Go       string   `json:"go"`
 	OS       string   `json:"os"`
 	Arch     string   `json:"arch"`
@@ -32,15 +34,8 @@ func programVersion() string {
 
 func (*versionCmd) Run(a *app) error {
 	d := versionDoc{Schema: "freehold/version/1", Version: programVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				d.Commit = s.Value
-			case "vcs.modified":
-				d.Modified = s.Value == "true"
-			}
-		}
+	if built, err := lineage.Program(); err == nil {
+		d.Commit, d.Modified, d.Binary = built.Commit, built.Modified, built.Binary
 	}
 	best, err := kernels.Best()
 	if err != nil {

@@ -1,0 +1,56 @@
+package lineage
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Rows are the chain as a table for people: a block an entry, two cells a row.
+func Rows(chain []Entry) (rows [][]string) {
+	for _, e := range chain {
+		by := strings.TrimSpace(fmt.Sprintf("freehold %s %s", e.By.Version, short(e.By.Commit)))
+		if e.By.Modified {
+			by += " (modified)"
+		}
+		rows = append(rows, []string{fmt.Sprintf("%d %s", e.Seq, e.Stage), fmt.Sprintf("by %s, %s %s, CPU level %s, %d threads", by, e.By.Go, e.By.Platform, e.By.Level, e.By.Threads)})
+		for _, it := range e.In {
+			rows = append(rows, []string{"  took", it.text()})
+		}
+		for _, k := range slices.Sorted(maps.Keys(e.Facts)) {
+			rows = append(rows, []string{"  told", fmt.Sprintf("%s %q", k, cut(e.Facts[k], 90))})
+		}
+		for _, it := range e.Out {
+			rows = append(rows, []string{"  made", it.text()})
+		}
+		rows = append(rows, []string{"  hash", e.Hash})
+	}
+	return rows
+}
+
+func (it *Item) text() string {
+	parts := []string{it.Kind + " " + it.Name}
+	for _, p := range []string{it.Role, count(it.Rows, "rows"), count(it.Files, "files"), strings.TrimSpace(it.Licence + " " + strings.ReplaceAll(it.Basis, "_", " ")), it.From} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(append(parts, "sha256 "+short(it.SHA256)), ", ")
+}
+
+// Rows are the graph as a table: what the last node, the file, says of itself and of what it came from.
+func (g *Graph) Rows() (rows [][]string) {
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		n := g.Nodes[i]
+		what := "from " + n.Kind
+		if i == len(g.Nodes)-1 {
+			what = "file"
+		}
+		rows = append(rows, []string{what, n.Name})
+		for _, note := range n.Notes {
+			rows = append(rows, []string{"", note})
+		}
+	}
+	return rows
+}

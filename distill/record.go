@@ -1,0 +1,233 @@
+package distill
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/freehold-slm/freehold/distill/lineage"
+	"github.com/freehold-slm/freehold/models"
+)
+
+// inputsStage is the name of the chain's first entry, which no stage makes.
+const inputsStage = "inputs"
+
+// rowsName is the file that says where each row came from.
+const rowsName = "rows.jsonl"
+
+// record appends what a stage did to the run's chain; a stage that did nothing new leaves it as it is.
+func (j *Job) record(stage string) error {
+	e, err := j.entry(stage)
+	if err != nil {
+		return err
+	}
+	if e.By, err = lineage.Program(); err != nil {
+		return err
+	}
+	e.By.Level, e.By.Threads = j.level.Name, j.opt.Threads
+	at := filepath.Join(j.dir, lineage.Name)
+	text, err := lineage.Append(at, e)
+	if err != nil {
+		return &DataError{File: at, Msg: strings.TrimPrefix(err.Error(), at+": "), Fix: "a chain is not mended: begin a new run in another folder (--run NAME)"}
+	}
+	if text == nil {
+		return nil
+	}
+	return writeFile(j.opt.FS, at, text)
+}
+
+// entry is what a stage took, was told and made.
+func (j *Job) entry(stage string) (e lineage.Entry, err error) {
+	e.Stage = stage
+	r := j.recipe
+	files := func(kind string, patterns ...string) []lineage.Item {
+		var items []lineage.Item
+		for _, p := range patterns {
+			var made []lineage.Item
+			if made, err = j.items(kind, p); err != nil {
+				return nil
+			}
+			items = append(items, made...)
+		}
+		return items
+	}
+	teacher, base := weightsItem("teacher", j.teacher), weightsItem("student base", j.base)
+	switch stage {
+	case inputsStage:
+		both := []lineage.Item{teacher, base}
+		if teacher.SHA256 == base.SHA256 {
+			teacher.Role = "teacher and student base"
+			both = []lineage.Item{teacher}
+		}
+		e.In = append(files("recipe", "recipe.yaml"), both...)
+		var origins []lineage.Item
+		if origins, err = j.origins(); err == nil {
+			e.In = append(e.In, origins...)
+			e.Out = files("rows", rowsName)
+		}
+		e.Facts = map[string]string{"run": j.key, "name": r.Name, "task": r.Task.Type, "numeric": r.Numeric}
+	case "label":
+		e.In = append([]lineage.Item{teacher}, files("rows", rowsName)...)
+		e.Out = files("labels", "labels/")
+		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
+	case "train":
+		e.In = append(append([]lineage.Item{base}, files("rows", rowsName)...), files("labels", "labels/")...)
+		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl")...)
+		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt}
+	case "eval":
+		e.In = append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...)
+		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")
+		e.Facts = map[string]string{"numeric": r.Numeric, "seed": seed(r)}
+	case "quantize":
+		e.In = append(files("weights", "model.gguf"), files("rows", rowsName)...)
+		for _, f := range r.Quantize {
+			e.Out = append(e.Out, append(files("weights", "model."+f+".gguf"), files("results", "eval/predictions."+f+".jsonl", "eval/answers."+f+".jsonl")...)...)
+		}
+		e.Facts = map[string]string{"formats": strings.Join(r.Quantize, " ")}
+	case "report":
+		e.In = append(files("weights", "model.gguf"), files("results", "eval/predictions.jsonl", "eval/answers.jsonl")...)
+		e.Out = files("results", "data.json")
+	default:
+		return e, fmt.Errorf("internal: no lineage of stage %q", stage)
+	}
+	maps.DeleteFunc(e.Facts, func(_, v string) bool { return v == "" })
+	return e, err
+}
+
+func seed(r *Recipe) string { return strconv.FormatUint(r.Train.Seed, 10) }
+
+func weightsItem(role string, s source) lineage.Item {
+	it := lineage.Item{Kind: "weights", Name: nameOnly(s.Name), Role: role, SHA256: s.sha256, Licence: s.Licence.ID, Basis: string(s.Licence.Basis)}
+	if e, err := models.Lookup(s.Name); err == nil {
+		it.From = e.From()
+	}
+	return it
+}
+
+// nameOnly is a name of the catalogue or the last part of a path: where a file lies on this machine is nobody's business.
+func nameOnly(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Base(name)
+	}
+	return name
+}
+
+// items are the run's files of a name, of which there is one or none, or of a folder (with a slash at its end) as one item.
+func (j *Job) items(kind, name string) ([]lineage.Item, error) {
+	if !strings.HasSuffix(name, "/") {
+		h, err := hashed(filepath.Join(j.dir, filepath.FromSlash(name)))
+		if os.IsNotExist(err) {
+			return nil, nil
+		}
+		return []lineage.Item{{Kind: kind, Name: name, SHA256: h.SHA256}}, err
+	}
+	all, err := runFiles(filepath.Join(j.dir, filepath.FromSlash(name)))
+	if os.IsNotExist(err) || err == nil && len(all) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]FileHash{}
+	for _, f := range all {
+		if sums[path.Join(name, f)], err = hashed(filepath.Join(j.dir, filepath.FromSlash(name), filepath.FromSlash(f))); err != nil {
+			return nil, err
+		}
+	}
+	return []lineage.Item{{Kind: kind, Name: name, SHA256: treeOf(sums, name), Files: len(all)}}, nil
+}
+
+// treeOf is the hash of a folder of a run.
+func treeOf(files map[string]FileHash, folder string) string {
+	var names []string
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasPrefix(n, folder) {
+			names = append(names, n)
+		}
+	}
+	return lineage.TreeHash(names, func(n string) string { return files[n].SHA256 })
+}
+
+// origins are the files that the recipe names as data, with the rows that are used of each.
+func (j *Job) origins() ([]lineage.Item, error) {
+	d := j.recipe.Data
+	if d.Source != "" {
+		e, err := models.LookupData(d.Source)
+		if err != nil {
+			return nil, err
+		}
+		return []lineage.Item{{Kind: "data", Name: d.Source, SHA256: e.SHA256, Rows: len(j.data.Train) + len(j.data.Valid) + len(j.data.Test), Licence: j.data.Licence, Basis: string(e.Licence.Basis), From: e.From()}}, nil
+	}
+	var items []lineage.Item
+	for _, part := range []struct {
+		name, file string
+		rows       int
+	}{{"train", d.Train, len(j.data.Train)}, {"valid", d.Valid, len(j.data.Valid)}, {"test", d.Test, len(j.data.Test)}} {
+		if part.file == "" {
+			continue
+		}
+		it := lineage.Item{Kind: "data", Name: nameOnly(filepath.ToSlash(part.file)), Role: part.name, Rows: part.rows, Licence: j.data.Licence, Basis: string(models.Declared)}
+		if d.Test == "" { // one file, which is split
+			it.Role, it.Rows = "", len(j.data.Train)+len(j.data.Valid)+len(j.data.Test)
+		}
+		sums := map[string]FileHash{}
+		at := j.recipe.path(part.file)
+		err := filepath.WalkDir(at, func(p string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(at, p)
+			if err == nil {
+				sums[filepath.ToSlash(rel)], err = hashed(p)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if only, ok := sums["."]; ok {
+			it.SHA256 = only.SHA256
+		} else {
+			it.SHA256, it.Files = treeOf(sums, ""), len(sums)
+		}
+		items = append(items, it)
+	}
+	return items, nil
+}
+
+// rowOrigin is a line of rows.jsonl: where a row was read, and what it is.
+type rowOrigin struct {
+	ID     string `json:"id"`
+	Split  string `json:"split"`
+	File   string `json:"file"`
+	Line   int    `json:"line"` // 0 = the file as a whole
+	SHA256 string `json:"sha256"`
+}
+
+// writeRows writes rows.jsonl. A row's hash is of its text and its gold answer or label's number, as they are used: after masking.
+func (j *Job) writeRows() error {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	for _, part := range []struct {
+		name string
+		rows []Row
+	}{{"train", j.data.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
+		for _, r := range part.rows {
+			file, err := filepath.Rel(j.recipe.path("."), r.File)
+			if err != nil || !filepath.IsLocal(file) {
+				file = filepath.Base(r.File)
+			}
+			if err := enc.Encode(rowOrigin{r.ID, part.name, filepath.ToSlash(file), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
+				return err
+			}
+		}
+	}
+	return writeFile(j.opt.FS, filepath.Join(j.dir, rowsName), []byte(b.String()))
+}
