@@ -23,19 +23,23 @@ import (
 type serveCmd struct {
 	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
 	modelFlags
-	Addr     string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
-	Keys     string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
-	HostName []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
-	TLSCert  string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
-	TLSKey   string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
-	Slots    int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
-	Queue    int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
-	MaxBody  int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
-	Prefix   int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
-	KVMemory int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
-	Audit    string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
-	Log      string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
-	Drain    time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
+	Addr      string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
+	Keys      string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
+	HostName  []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
+	TLSCert   string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
+	TLSKey    string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
+	Slots     int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
+	Queue     int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
+	MaxBody   int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
+	Prefix    int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	KVMemory  int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
+	OnDemand  bool          `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
+	KeepAlive string        `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
+	Pin       []string      `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
+	Memory    int64         `name:"model-memory" help:"With --on-demand: bytes of the files of open models at most; the one that was idle for longest is closed for another; 0 = no bound." placeholder:"BYTES"`
+	Audit     string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
+	Log       string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
+	Drain     time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
 }
 
 func (*serveCmd) Help() string {
@@ -169,30 +173,47 @@ func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
 		if !ok {
 			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
 		}
-		open := func(context.Context) (*engine.Model, string, func() error, error) {
+		open := func(context.Context) (server.Opened, error) {
 			var more []engine.Option
 			if c.KVMemory > 0 {
 				more = append(more, engine.WithKVMemory(c.KVMemory))
 			}
 			m, err := a.openModel(file, &c.modelFlags, more...)
 			if err != nil {
-				return nil, "", nil, err
+				return server.Opened{}, err
 			}
 			sum := ""
 			if c.Audit != "" {
 				if sum, err = fileSHA256(m.file.Name); err != nil {
 					m.Close()
-					return nil, "", nil, err
+					return server.Opened{}, err
 				}
 			}
-			return m.Model, sum, func() error { m.Close(); return nil }, nil
+			return server.Opened{Model: m.Model, SHA256: sum, Close: func() error { m.Close(); return nil }}, nil
 		}
 		if err := ms.Add(name, open); err != nil {
 			return nil, nil, usagef("--model %s: %s", given, strings.TrimPrefix(err.Error(), "server: "))
 		}
 		names = append(names, name)
 	}
-	return ms, names, nil
+	return ms, names, c.demand(ms)
+}
+
+// demand lets models open on demand where that is asked for.
+func (c *serveCmd) demand(ms *server.Models) error {
+	keep, err := server.ParseKeepAlive(c.KeepAlive)
+	switch {
+	case err != nil:
+		return usagef("--keep-alive %v", err)
+	case !c.OnDemand && (len(c.Pin) > 0 || c.Memory != 0):
+		return usagef("--pin and --model-memory are for models that open on demand; add --on-demand")
+	case !c.OnDemand:
+		return nil
+	}
+	if err := ms.OnDemand(server.Demand{KeepAlive: keep, Memory: c.Memory, Pinned: c.Pin}); err != nil {
+		return usagef("%s", strings.TrimPrefix(err.Error(), "server: "))
+	}
+	return nil
 }
 
 // reload opens everything anew. What fails stays as it was.

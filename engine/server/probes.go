@@ -14,22 +14,22 @@ type modelList struct {
 type modelInfo struct {
 	ID          string   `json:"id"`
 	Object      string   `json:"object" only:"model"`
-	Created     int64    `json:"created"` // when it was opened
+	Created     int64    `json:"created"` // when it was opened last
 	OwnedBy     string   `json:"owned_by"`
+	State       string   `json:"state" only:"loaded,loading,not-loaded"`
 	MaxModelLen int      `json:"max_model_len"`
 	Labels      []string `json:"labels,omitempty"` // of its classification head
 }
 
-func (l *loaded) info() modelInfo {
-	return modelInfo{l.name, "model", l.opened.Unix(), "freehold", l.Context(), l.Spec.Labels}
+func (s *status) info() modelInfo {
+	return modelInfo{s.name, "model", s.opened.Unix(), "freehold", s.state, s.context, s.labels}
 }
 
 // listModels answers /v1/models.
 func (c *call) listModels() error {
-	open, _ := c.s.models.list()
 	out := modelList{"list", []modelInfo{}}
-	for _, l := range open {
-		out.Data = append(out.Data, l.info())
+	for _, m := range c.s.models.all() {
+		out.Data = append(out.Data, m.info())
 	}
 	writeJSON(c.w, 200, out)
 	return nil
@@ -37,7 +37,7 @@ func (c *call) listModels() error {
 
 // oneModel answers /v1/models/{id}.
 func (c *call) oneModel() error {
-	m, err := c.use(strings.TrimPrefix(c.r.URL.Path, modelsPath+"/"))
+	m, err := c.s.models.status(strings.TrimPrefix(c.r.URL.Path, modelsPath+"/"))
 	if err != nil {
 		return err
 	}
@@ -55,13 +55,12 @@ func (c *call) live() error {
 	return nil
 }
 
-// ready is 503 until all models are open, and again once the server goes down.
+// ready is 503 until the models are open, or can be opened on demand, and again once the server goes down.
 func (c *call) ready() error {
-	_, all := c.s.models.list()
 	switch {
 	case c.s.draining.Load():
 		writeJSON(c.w, 503, health{"draining"})
-	case !all:
+	case !c.s.models.ready():
 		writeJSON(c.w, 503, health{"loading"})
 	default:
 		writeJSON(c.w, 200, health{"ok"})

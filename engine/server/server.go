@@ -315,7 +315,7 @@ func (c *call) readBody() error {
 
 // use takes the model of a request.
 func (c *call) use(name string) (*loaded, error) {
-	l, release, err := c.s.models.use(name)
+	l, release, err := c.s.models.use(c.r.Context(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +336,7 @@ func (c *call) slot(n int) (leave func(), err error) {
 // fail answers with an error, as far as an answer has not begun.
 func (c *call) fail(err error) {
 	e := asAPI(err)
-	if e.Status == http.StatusInternalServerError {
+	if open := (*openError)(nil); e.Status == http.StatusInternalServerError || errors.As(err, &open) {
 		c.s.log(slog.LevelError, "request failed", "request", c.id, "error", err.Error())
 	}
 	rec := c.w.(*recorder)
