@@ -392,6 +392,10 @@ func TestServeRefused(t *testing.T) {
 		{[]string{"-m", model, "--keys", "/does/not/exist"}, exitInput, "/does/not/exist"},
 		{[]string{"-m", model, "--tls-cert", "x"}, exitUsage, "go together"},
 		{[]string{"-m", model, "--slots", "0"}, exitUsage, "slots is 0"},
+		{[]string{"-m", model, "--pin", "m"}, exitUsage, "add --on-demand"},
+		{[]string{"-m", model, "--on-demand", "--pin", "none"}, exitUsage, "to pin"},
+		{[]string{"-m", model, "--on-demand", "--keep-alive", "soon"}, exitUsage, "--keep-alive"},
+		{[]string{"-m", model, "--on-demand", "--model-memory", "1000", "--addr", "127.0.0.1:0"}, exitInput, "--model-memory"},
 		{[]string{"-m", model, "--log", "loud"}, exitUsage, "--log"},
 	} {
 		if r := freehold(t, append([]string{"serve"}, c.args...)...); r.code != c.code || !strings.Contains(r.err, c.says) {
