@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/server"
 	"github.com/freehold-slm/freehold/engine/server/page"
 )
@@ -33,6 +32,7 @@ type serveCmd struct {
 	MaxBody   int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
 	Prefix    int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
 	KVMemory  int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
+	Adapter   []string      `sep:"none" help:"LoRA adapter (a GGUF file) that requests choose as the model MODEL:NAME; MODEL may be left out where there is one. May be given again. --lora adds one to all models instead." placeholder:"[MODEL:]NAME=FILE[=SCALE]"`
 	OnDemand  bool          `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
 	KeepAlive string        `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
 	Pin       []string      `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
@@ -163,38 +163,37 @@ func (c *serveCmd) ready(a *app, url string, names []string) error {
 	return nil
 }
 
-// models are the models of -m, which are not open yet.
+// models are the models of -m with their adapters, which are not open yet.
 func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
 	ms := server.NewModels()
 	ms.PrefixCache(c.Prefix)
-	var names []string
+	var all []servedModel
 	for _, given := range c.Model {
 		name, file, ok := strings.Cut(given, "=")
 		if !ok {
 			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
 		}
-		open := func(context.Context) (server.Opened, error) {
-			var more []engine.Option
-			if c.KVMemory > 0 {
-				more = append(more, engine.WithKVMemory(c.KVMemory))
-			}
-			m, err := a.openModel(file, &c.modelFlags, more...)
-			if err != nil {
-				return server.Opened{}, err
-			}
-			sum := ""
-			if c.Audit != "" {
-				if sum, err = fileSHA256(m.file.Name); err != nil {
-					m.Close()
-					return server.Opened{}, err
-				}
-			}
-			return server.Opened{Model: m.Model, SHA256: sum, Close: func() error { m.Close(); return nil }}, nil
+		all = append(all, servedModel{name: name, file: file})
+	}
+	for _, given := range c.Adapter {
+		if err := addAdapter(all, given); err != nil {
+			return nil, nil, err
 		}
-		if err := ms.Add(name, open); err != nil {
-			return nil, nil, usagef("--model %s: %s", given, strings.TrimPrefix(err.Error(), "server: "))
+	}
+	var names []string
+	for _, m := range all {
+		var adapters []string
+		for _, x := range m.adapters {
+			adapters = append(adapters, x.name)
 		}
-		names = append(names, name)
+		open := func(context.Context) (server.Opened, error) { return c.open(a, m) }
+		if err := ms.Add(m.name, open, adapters...); err != nil {
+			return nil, nil, usagef("--model %s=%s: %s", m.name, m.file, strings.TrimPrefix(err.Error(), "server: "))
+		}
+		names = append(names, m.name)
+		for _, x := range adapters {
+			names = append(names, m.name+":"+x)
+		}
 	}
 	return ms, names, c.demand(ms)
 }

@@ -396,6 +396,10 @@ func TestServeRefused(t *testing.T) {
 		{[]string{"-m", model, "--on-demand", "--pin", "none"}, exitUsage, "to pin"},
 		{[]string{"-m", model, "--on-demand", "--keep-alive", "soon"}, exitUsage, "--keep-alive"},
 		{[]string{"-m", model, "--on-demand", "--model-memory", "1000", "--addr", "127.0.0.1:0"}, exitInput, "--model-memory"},
+		{[]string{"-m", model, "--adapter", "x.gguf"}, exitUsage, "NAME=FILE"},
+		{[]string{"-m", model, "--adapter", "other:a=x.gguf"}, exitUsage, "no model of -m"},
+		{[]string{"-m", "a=" + model, "-m", "b=" + model, "--adapter", "a=x.gguf"}, exitUsage, "MODEL:NAME=FILE"},
+		{[]string{"-m", model, "--adapter", "a=/does/not/exist.gguf", "--addr", "127.0.0.1:0"}, exitInput, "exist.gguf"},
 		{[]string{"-m", model, "--log", "loud"}, exitUsage, "--log"},
 	} {
 		if r := freehold(t, append([]string{"serve"}, c.args...)...); r.code != c.code || !strings.Contains(r.err, c.says) {

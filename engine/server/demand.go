@@ -86,12 +86,9 @@ func (ms *Models) await(ctx context.Context, e *entry) error {
 func (ms *Models) openNow(e *entry, p *pending) {
 	ms.opening.Lock()
 	defer ms.opening.Unlock()
-	o, err := e.open(context.Background()) // for all who wait, whoever leaves
-	var l *loaded
+	l, err := ms.openOne(context.Background(), e) // for all who wait, whoever leaves
 	if err != nil {
 		err = &openError{e.name, err}
-	} else {
-		l = ms.newLoaded(e.name, o)
 	}
 	ms.mu.Lock()
 	var gone []*loaded
@@ -131,7 +128,7 @@ func (ms *Models) mayFit(e *entry, bytes int64) error {
 	pinned := int64(0)
 	for _, x := range ms.entries {
 		if x != e && x.pinned && x.about != nil {
-			pinned += x.about.bytes
+			pinned += x.about[0].bytes
 		}
 	}
 	if bytes+pinned > ms.demand.Memory {
@@ -175,7 +172,7 @@ func (ms *Models) install(e *entry, l *loaded) (gone []*loaded, err error) {
 	if e.current != nil {
 		gone = append(gone, e.current)
 	}
-	e.current, e.about = l, l.about
+	e.current, e.about = l, l.abouts(e)
 	ms.rest(e)
 	return gone, nil
 }
@@ -278,8 +275,8 @@ func (ms *Models) all() []status {
 	defer ms.mu.Unlock()
 	var all []status
 	for _, e := range ms.entries {
-		if e.about != nil {
-			all = append(all, ms.statusOf(e))
+		for _, a := range e.about {
+			all = append(all, ms.statusOf(e, a))
 		}
 	}
 	return all
@@ -296,11 +293,11 @@ func (ms *Models) status(name string) (status, error) {
 	if err != nil {
 		return status{}, err
 	}
-	return ms.statusOf(e), nil
+	return ms.statusOf(e, e.about[max(0, slices.Index(e.names(), name))]), nil
 }
 
-func (ms *Models) statusOf(e *entry) status {
-	s := status{e.about, stateNotLoaded, never}
+func (ms *Models) statusOf(e *entry, a *about) status {
+	s := status{a, stateNotLoaded, never}
 	switch {
 	case e.current == nil && e.pending != nil:
 		s.state = stateLoading

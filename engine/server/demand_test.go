@@ -43,7 +43,7 @@ func newShelf(t *testing.T, names []string, demand func(bytes int64) Demand, opt
 				return Opened{}, err
 			}
 			s.bytes = m.File().Size
-			return Opened{m, "sum", func() error { closed.Add(1); return m.Close() }}, nil
+			return Opened{Model: m, SHA256: "sum", Close: func() error { closed.Add(1); return m.Close() }}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -247,7 +247,7 @@ func TestDemandRefused(t *testing.T) {
 		for _, name := range []string{"a", "b"} {
 			err := ms.Add(name, func(context.Context) (Opened, error) {
 				m, err := engine.Open(path, engine.WithThreads(1))
-				return Opened{m, "", func() error { return m.Close() }}, err
+				return Opened{Model: m, Close: func() error { return m.Close() }}, err
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -25,6 +25,14 @@ type Opened struct {
 	Model  *engine.Model
 	SHA256 string       // of its file, in hex; "" where nobody computed it
 	Close  func() error // gives back all that was opened
+
+	Adapters map[string]Adapted // by the names that Add was given; Close closes them too
+}
+
+// Adapted is a model with an adapter of its own (engine.Model.Adapted).
+type Adapted struct {
+	Model  *engine.Model
+	SHA256 string // of the adapter's file, in hex; "" where nobody computed it
 }
 
 // Models are the models of a server, by name. It may be used by several goroutines.
@@ -43,11 +51,12 @@ type Models struct {
 
 // entry is a name, and what is open under it.
 type entry struct {
-	name    string
-	open    Open    // nil = it was open, and is its owner's
-	current *loaded // nil until it is opened
-	about   *about  // what was seen when it was open last
-	pinned  bool
+	name     string
+	adapters []string // that open with it; requests name them as name:adapter
+	open     Open     // nil = it was open, and is its owner's
+	current  *loaded  // nil until it is opened
+	about    []*about // what was seen when it was open last, of each of its names; nil = it never was
+	pinned   bool
 	lazy
 }
 
@@ -58,6 +67,8 @@ type loaded struct {
 	print  string // what tells this model's answers from another's
 	close  func() error
 	prefix *engine.PrefixCache // nil = none
+
+	adapted map[string]*loaded // by name:adapter; they live and go with this one
 
 	users   int // guarded by Models.mu, as is retired
 	retired bool
@@ -72,7 +83,9 @@ type loaded struct {
 // about is what is told of a model, also when it is not open.
 type about struct {
 	name    string
+	parent  string // the model that it is with an adapter; "" = it is one itself
 	sum     string // sha256 of its file; "" = not computed
+	adapter string // sha256 of its adapter's file; "" = not computed, or none
 	opened  time.Time
 	context int
 	bytes   int64 // of its file
@@ -81,10 +94,33 @@ type about struct {
 }
 
 func (ms *Models) newLoaded(name string, o Opened) *loaded {
-	m := o.Model
-	h := sha256.Sum256(fmt.Append(nil, m.File().Name, m.File().Size, o.SHA256, m.Numeric(), m.KV(), m.Context()))
-	l := &loaded{Model: m, print: "fp_" + hex.EncodeToString(h[:6]), close: o.Close,
-		about: &about{name, o.SHA256, time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m)}}
+	l := ms.with(&about{name: name, sum: o.SHA256}, o.Model)
+	l.close = o.Close
+	l.adapted = map[string]*loaded{}
+	for adapter, a := range o.Adapters {
+		full := name + ":" + adapter
+		l.adapted[full] = ms.with(&about{name: full, parent: name, sum: o.SHA256, adapter: a.SHA256}, a.Model)
+	}
+	return l
+}
+
+// abouts tells of the model and those with its adapters.
+func (l *loaded) abouts(e *entry) []*about {
+	all := []*about{l.about}
+	for _, name := range e.names()[1:] {
+		all = append(all, l.adapted[name].about)
+	}
+	return all
+}
+
+// with completes what is told of an open model.
+func (ms *Models) with(a *about, m *engine.Model) *loaded {
+	h := sha256.Sum256(fmt.Append(nil, m.File().Name, m.File().Size, a.sum, m.Numeric(), m.KV(), m.Context()))
+	if a.parent != "" {
+		h = sha256.Sum256(fmt.Append(h[:], a.name, a.adapter))
+	}
+	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m)
+	l := &loaded{Model: m, about: a, print: "fp_" + hex.EncodeToString(h[:6])}
 	if ms.prefix > 0 {
 		l.prefix = m.NewPrefixCache(ms.prefix)
 	}
@@ -98,28 +134,42 @@ func NewModels() *Models { return &Models{prefix: 256 << 20} }
 // earlier one with the same key is answered sooner; 0 = nothing is held. The default is 256 MiB.
 func (ms *Models) PrefixCache(bytes int64) { ms.prefix = bytes }
 
-// Add enters a model that Load opens.
-func (ms *Models) Add(name string, open Open) error {
+// Add enters a model that Load opens, with adapters that open with it and are asked for as name:adapter.
+func (ms *Models) Add(name string, open Open, adapters ...string) error {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return fmt.Errorf("server: %q is no name for a model, want one without blanks", name)
+	e := &entry{name: name, open: open, adapters: adapters}
+	taken := ms.names()
+	for i, n := range e.names() {
+		if n == "" || i > 0 && adapters[i-1] == "" || strings.ContainsFunc(n, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return fmt.Errorf("server: %q is no name for a model, want one without blanks", n)
+		}
+		if slices.Contains(taken, n) {
+			return fmt.Errorf("server: two models are named %q; give one another name", n)
+		}
+		taken = append(taken, n)
 	}
-	if ms.find(name) != nil {
-		return fmt.Errorf("server: two models are named %q; give one another name", name)
-	}
-	ms.entries = append(ms.entries, &entry{name: name, open: open})
+	ms.entries = append(ms.entries, e)
 	return nil
+}
+
+// names are those that requests may give, the model's own first.
+func (e *entry) names() []string {
+	names := []string{e.name}
+	for _, a := range e.adapters {
+		names = append(names, e.name+":"+a)
+	}
+	return names
 }
 
 // put enters a model that is open and stays its owner's.
 func (ms *Models) put(name string, m *engine.Model) {
-	l := ms.newLoaded(name, Opened{m, "", func() error { return nil }})
-	ms.entries = append(ms.entries, &entry{name: name, current: l, about: l.about, pinned: true})
+	l := ms.newLoaded(name, Opened{Model: m, Close: func() error { return nil }})
+	ms.entries = append(ms.entries, &entry{name: name, current: l, about: []*about{l.about}, pinned: true})
 }
 
 func (ms *Models) find(name string) *entry {
-	i := slices.IndexFunc(ms.entries, func(e *entry) bool { return e.name == name })
+	i := slices.IndexFunc(ms.entries, func(e *entry) bool { return slices.Contains(e.names(), name) })
 	if i < 0 {
 		return nil
 	}
@@ -160,18 +210,17 @@ func (ms *Models) Load(ctx context.Context) error {
 func (ms *Models) load(ctx context.Context, e *entry) error {
 	ms.opening.Lock()
 	defer ms.opening.Unlock()
-	o, err := e.open(ctx)
+	l, err := ms.openOne(ctx, e)
 	if err != nil {
 		return err
 	}
-	l := ms.newLoaded(e.name, o)
 	gone := []*loaded{l}
 	ms.mu.Lock()
 	switch {
 	case ms.closed:
 	case ms.onDemand(e) && e.current == nil:
 		if err = ms.mayFit(e, l.bytes); err == nil {
-			e.about = l.about
+			e.about = l.abouts(e)
 		}
 	default:
 		var old []*loaded
@@ -181,6 +230,20 @@ func (ms *Models) load(ctx context.Context, e *entry) error {
 	}
 	ms.mu.Unlock()
 	return errors.Join(err, ms.retire(gone...))
+}
+
+// openOne opens a model with its adapters.
+func (ms *Models) openOne(ctx context.Context, e *entry) (*loaded, error) {
+	o, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range e.adapters {
+		if o.Adapters[a].Model == nil {
+			return nil, errors.Join(fmt.Errorf("server: the model %q was opened without its adapter %q", e.name, a), o.Close())
+		}
+	}
+	return ms.newLoaded(e.name, o), nil
 }
 
 // retire closes models once nobody uses them; nil is none.
@@ -230,18 +293,22 @@ func (ms *Models) use(ctx context.Context, name string) (l *loaded, release func
 			return nil, nil, err
 		}
 	}
-	l = e.current
-	l.users++
+	base := e.current
+	l = base
+	if name != "" && name != e.name {
+		l = base.adapted[name]
+	}
+	base.users++
 	return l, sync.OnceFunc(func() {
 		ms.mu.Lock()
-		l.users--
-		last := l.retired && l.users == 0
-		if l == e.current {
+		base.users--
+		last := base.retired && base.users == 0
+		if base == e.current {
 			ms.rest(e)
 		}
 		ms.mu.Unlock()
 		if last {
-			l.close() //nolint:errcheck // read-only
+			base.close() //nolint:errcheck // read-only
 		}
 	}), nil
 }
@@ -269,12 +336,12 @@ func (ms *Models) named(name string) (*entry, error) {
 func (ms *Models) names() []string {
 	names := []string{}
 	for _, e := range ms.entries {
-		names = append(names, e.name)
+		names = append(names, e.names()...)
 	}
 	return names
 }
 
-// open gives the open models.
+// open gives the open models, each before those with its adapters.
 func (ms *Models) open() []*loaded {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -282,6 +349,9 @@ func (ms *Models) open() []*loaded {
 	for _, e := range ms.entries {
 		if e.current != nil {
 			open = append(open, e.current)
+			for _, name := range e.names()[1:] {
+				open = append(open, e.current.adapted[name])
+			}
 		}
 	}
 	return open

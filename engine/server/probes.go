@@ -16,13 +16,14 @@ type modelInfo struct {
 	Object      string   `json:"object" only:"model"`
 	Created     int64    `json:"created"` // when it was opened last
 	OwnedBy     string   `json:"owned_by"`
+	Parent      string   `json:"parent,omitempty"` // the model that it is with an adapter
 	State       string   `json:"state" only:"loaded,loading,not-loaded"`
 	MaxModelLen int      `json:"max_model_len"`
 	Labels      []string `json:"labels,omitempty"` // of its classification head
 }
 
 func (s *status) info() modelInfo {
-	return modelInfo{s.name, "model", s.opened.Unix(), "freehold", s.state, s.context, s.labels}
+	return modelInfo{s.name, "model", s.opened.Unix(), "freehold", s.parent, s.state, s.context, s.labels}
 }
 
 // listModels answers /v1/models.

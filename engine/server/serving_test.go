@@ -374,7 +374,7 @@ func TestReload(t *testing.T) {
 		if err != nil {
 			return Opened{}, err
 		}
-		return Opened{m, "", func() error { closed.Add(1); return m.Close() }}, nil
+		return Opened{Model: m, Close: func() error { closed.Add(1); return m.Close() }}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
