@@ -237,12 +237,6 @@ func TestProcess(t *testing.T) {
 	for _, o.Lock = range []bool{false, true} {
 		t.Run(fmt.Sprintf("lock=%v", o.Lock), func(t *testing.T) {
 			r := run(t, o)
-			if o.Lock && !r.State.Whole() {
-				if strings.Contains(r.State.String(), "not available") {
-					t.Skipf("the kernel cannot: %v", r.State)
-				}
-				t.Fatalf("%v", r.State)
-			}
 			var names []string
 			for name := range r.Tried {
 				names = append(names, name)
@@ -252,7 +246,10 @@ func TestProcess(t *testing.T) {
 				t.Errorf("only %d things were tried: %v", len(names), names)
 			}
 			for _, name := range names {
-				works := !o.Lock
+				works := r.State.Connections != Denied
+				if strings.Contains(name, "elsewhere") || strings.HasPrefix(name, "write") {
+					works = r.State.Files != Denied
+				}
 				for _, s := range serves {
 					works = works || name == s
 				}
@@ -262,6 +259,12 @@ func TestProcess(t *testing.T) {
 				case !works && got != unix.EPERM.Error() && got != unix.EACCES.Error():
 					t.Errorf("%s: %q, want it refused", name, got)
 				}
+			}
+			if o.Lock && !r.State.Whole() {
+				if os.Getenv("CI") != "" || !strings.Contains(r.State.String(), "not available") {
+					t.Fatalf("%v", r.State)
+				}
+				t.Skipf("only a part was looked at: %v", r.State)
 			}
 		})
 	}
