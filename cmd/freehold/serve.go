@@ -10,12 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine/server"
+	"github.com/freehold-slm/freehold/engine/server/lock"
 	"github.com/freehold-slm/freehold/engine/server/page"
 )
 
@@ -37,6 +37,7 @@ type serveCmd struct {
 	KeepAlive string        `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
 	Pin       []string      `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
 	Memory    int64         `name:"model-memory" help:"With --on-demand: bytes of the files of open models at most; the one that was idle for longest is closed for another; 0 = no bound." placeholder:"BYTES"`
+	NoLock    bool          `help:"Do not lock the process once it listens; otherwise it opens no connections and reads no files but those beside its models, keys and certificate (Linux)."`
 	Audit     string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
 	Log       string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
 	Drain     time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
@@ -49,9 +50,10 @@ func (*serveCmd) Help() string {
 
 // serving is freehold/serve/1.
 type serving struct {
-	Schema string   `json:"schema"`
-	URL    string   `json:"url"`
-	Models []string `json:"models"`
+	Schema string     `json:"schema"`
+	URL    string     `json:"url"`
+	Models []string   `json:"models"`
+	Lock   lock.State `json:"lock"`
 }
 
 func (c *serveCmd) Run(a *app) error {
@@ -64,7 +66,7 @@ func (c *serveCmd) Run(a *app) error {
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)
 	}
-	ms, names, err := c.models(a)
+	ms, names, files, err := c.models(a)
 	if err != nil {
 		return err
 	}
@@ -111,6 +113,15 @@ func (c *serveCmd) Run(a *app) error {
 		}
 		return usagef("--addr: %v", err)
 	}
+	systemd, err := server.NewNotifier()
+	if err != nil {
+		return err
+	}
+	held, err := c.lock(a, files)
+	if err != nil {
+		return err
+	}
+	s.Locked(held)
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -127,7 +138,7 @@ func (c *serveCmd) Run(a *app) error {
 	if cert != nil {
 		url = "https://" + l.Addr().String()
 	}
-	if err := c.ready(a, url, names); err != nil {
+	if err := c.ready(a, url, names, held, systemd); err != nil {
 		return err
 	}
 	for {
@@ -135,7 +146,7 @@ func (c *serveCmd) Run(a *app) error {
 		case <-hangup:
 			c.reload(ctx, a, s, cert, audit)
 		case <-a.ctx.Done():
-			server.Notify("STOPPING=1") //nolint:errcheck // systemd sees it all the same
+			systemd.Tell("STOPPING=1") //nolint:errcheck // systemd sees it all the same
 			a.note("stopping: %d answers are on their way; once more to stop at once", first(s.Busy()))
 			return <-done
 		case err := <-done:
@@ -147,9 +158,9 @@ func (c *serveCmd) Run(a *app) error {
 func first(n, _ int) int { return n }
 
 // ready says so to the user and to systemd.
-func (c *serveCmd) ready(a *app, url string, names []string) error {
+func (c *serveCmd) ready(a *app, url string, names []string, held lock.State, systemd *server.Notifier) error {
 	if a.json {
-		if err := a.emitLine(serving{"freehold/serve/1", url, names}); err != nil {
+		if err := a.emitLine(serving{"freehold/serve/1", url, names, held}); err != nil {
 			return err
 		}
 		if err := a.out.Flush(); err != nil {
@@ -157,60 +168,8 @@ func (c *serveCmd) ready(a *app, url string, names []string) error {
 		}
 	}
 	a.note("listening on %s (%s)", url, strings.Join(names, ", "))
-	if err := server.Notify("READY=1"); err != nil {
+	if err := systemd.Tell("READY=1"); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
-	}
-	return nil
-}
-
-// models are the models of -m with their adapters, which are not open yet.
-func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
-	ms := server.NewModels()
-	ms.PrefixCache(c.Prefix)
-	var all []servedModel
-	for _, given := range c.Model {
-		name, file, ok := strings.Cut(given, "=")
-		if !ok {
-			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
-		}
-		all = append(all, servedModel{name: name, file: file})
-	}
-	for _, given := range c.Adapter {
-		if err := addAdapter(all, given); err != nil {
-			return nil, nil, err
-		}
-	}
-	var names []string
-	for _, m := range all {
-		var adapters []string
-		for _, x := range m.adapters {
-			adapters = append(adapters, x.name)
-		}
-		open := func(context.Context) (server.Opened, error) { return c.open(a, m) }
-		if err := ms.Add(m.name, open, adapters...); err != nil {
-			return nil, nil, usagef("--model %s=%s: %s", m.name, m.file, strings.TrimPrefix(err.Error(), "server: "))
-		}
-		names = append(names, m.name)
-		for _, x := range adapters {
-			names = append(names, m.name+":"+x)
-		}
-	}
-	return ms, names, c.demand(ms)
-}
-
-// demand lets models open on demand where that is asked for.
-func (c *serveCmd) demand(ms *server.Models) error {
-	keep, err := server.ParseKeepAlive(c.KeepAlive)
-	switch {
-	case err != nil:
-		return usagef("--keep-alive %v", err)
-	case !c.OnDemand && (len(c.Pin) > 0 || c.Memory != 0):
-		return usagef("--pin and --model-memory are for models that open on demand; add --on-demand")
-	case !c.OnDemand:
-		return nil
-	}
-	if err := ms.OnDemand(server.Demand{KeepAlive: keep, Memory: c.Memory, Pinned: c.Pin}); err != nil {
-		return usagef("%s", strings.TrimPrefix(err.Error(), "server: "))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/freehold-slm/freehold/engine/server/lock"
 )
 
 // modelList is the answer of /v1/models.
@@ -48,24 +50,27 @@ func (c *call) oneModel() error {
 
 // health is the answer of the probes.
 type health struct {
-	Status string `json:"status" only:"ok,loading,draining"`
+	Status string      `json:"status" only:"ok,loading,draining"`
+	Lock   *lock.State `json:"lock,omitempty"` // of a process that locks itself, or was told not to
 }
 
 func (c *call) live() error {
-	writeJSON(c.w, 200, health{"ok"})
+	writeJSON(c.w, 200, health{Status: "ok"})
 	return nil
 }
 
 // ready is 503 until the models are open, or can be opened on demand, and again once the server goes down.
 func (c *call) ready() error {
+	h, status := health{"ok", c.s.lock.Load()}, 503
 	switch {
 	case c.s.draining.Load():
-		writeJSON(c.w, 503, health{"draining"})
+		h.Status = "draining"
 	case !c.s.models.ready():
-		writeJSON(c.w, 503, health{"loading"})
+		h.Status = "loading"
 	default:
-		writeJSON(c.w, 200, health{"ok"})
+		status = 200
 	}
+	writeJSON(c.w, status, h)
 	return nil
 }
 

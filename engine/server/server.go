@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/engine/server/lock"
 )
 
 // Server is an http.Handler. Its paths begin with /v1/ but for a few (see Endpoints).
@@ -30,6 +31,7 @@ type Server struct {
 	metrics  *serverMetrics
 	audit    *auditLog
 	draining atomic.Bool
+	lock     atomic.Pointer[lock.State]
 	origin   *http.CrossOriginProtection
 	openAPI  []byte
 	grammars grammarCache
@@ -167,6 +169,12 @@ func (s *Server) Reload(ctx context.Context) error {
 	err := s.models.Load(ctx)
 	s.metrics.reloads.Add(1)
 	return err
+}
+
+// Locked notes what lock.Process did, for /readyz and the log.
+func (s *Server) Locked(state lock.State) {
+	s.lock.Store(&state)
+	s.log(slog.LevelInfo, "lock", "connections", state.Connections, "files", state.Files)
 }
 
 // Drain makes /readyz answer 503, so that no new requests are sent here. Those that come are answered all the same.
