@@ -177,6 +177,11 @@ type Model struct {
 	queue  queue
 	runner *runner // scratch of the running pass
 
+	idOnce   sync.Once // see identity
+	id       string
+	idErr    error
+	loraSums [][32]byte
+
 	vocabOnce sync.Once
 	vocab     *grammar.Vocab // of the tokenizer, for grammars
 

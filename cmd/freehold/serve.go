@@ -31,6 +31,7 @@ type serveCmd struct {
 	Queue     int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
 	MaxBody   int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
 	Prefix    int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	Prompts   string        `name:"prompt-cache" help:"Folder of this server alone in which the prefix caches are kept while models are closed: long system prompts are not computed again after a restart. It holds the prompts' tokens." placeholder:"DIR"`
 	KVMemory  int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
 	Adapter   []string      `sep:"none" help:"LoRA adapter (a GGUF file) that requests choose as the model MODEL:NAME; MODEL may be left out where there is one. May be given again. --lora adds one to all models instead." placeholder:"[MODEL:]NAME=FILE[=SCALE]"`
 	OnDemand  bool          `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
@@ -62,6 +63,14 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	if c.Prefix < 0 || c.KVMemory < 0 {
 		return usagef("--prefix-cache is %d and --kv-memory %d, want 0 or more", c.Prefix, c.KVMemory)
+	}
+	if c.Prompts != "" {
+		if c.Prefix == 0 {
+			return usagef("--prompt-cache keeps what --prefix-cache holds, and that is 0 bytes")
+		}
+		if err := os.MkdirAll(c.Prompts, 0o700); err != nil {
+			return asInput(err)
+		}
 	}
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)

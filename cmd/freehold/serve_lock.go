@@ -22,6 +22,9 @@ func (c *serveCmd) lock(a *app, files []string) (lock.State, error) {
 		f.Read = append(f.Read, foldersOf(parseAdapter(l).Path)...)
 	}
 	f.Write = foldersOf(c.Audit)
+	if c.Prompts != "" {
+		f.Write = append(f.Write, c.Prompts)
+	}
 	_ = time.Local.String() // the time zone's file is read with the first use
 	state, err := lock.Process(f)
 	switch {

@@ -26,6 +26,9 @@ type servedAdapter struct {
 func (c *serveCmd) models(a *app) (_ *server.Models, names, files []string, err error) {
 	ms := server.NewModels()
 	ms.PrefixCache(c.Prefix)
+	if c.Prompts != "" {
+		ms.PromptCache(c.Prompts, func(err error) { a.warn("prompt cache: %v", err) })
+	}
 	var all []servedModel
 	for _, given := range c.Model {
 		name, file, ok := strings.Cut(given, "=")

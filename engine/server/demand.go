@@ -89,6 +89,8 @@ func (ms *Models) openNow(e *entry, p *pending) {
 	l, err := ms.openOne(context.Background(), e) // for all who wait, whoever leaves
 	if err != nil {
 		err = &openError{e.name, err}
+	} else {
+		ms.recall(l)
 	}
 	ms.mu.Lock()
 	var gone []*loaded

@@ -41,7 +41,9 @@ type Models struct {
 
 	mu      sync.Mutex
 	entries []*entry
-	prefix  int64   // bytes of the prefix cache of each, see PrefixCache
+	prefix  int64  // bytes of the prefix cache of each, see PrefixCache
+	saved   string // see PromptCache
+	warn    func(error)
 	demand  *Demand // nil = all are open from the beginning
 	started bool    // Load has been here
 	closed  bool
@@ -134,6 +136,36 @@ func NewModels() *Models { return &Models{prefix: 256 << 20} }
 // earlier one with the same key is answered sooner; 0 = nothing is held. The default is 256 MiB.
 func (ms *Models) PrefixCache(bytes int64) { ms.prefix = bytes }
 
+// PromptCache keeps the prefix caches of models that are opened from now on in a folder while they are closed: what one held when it closed it
+// holds again once it is open. The folder is one server's alone. warn is told what could not be read or written.
+func (ms *Models) PromptCache(dir string, warn func(error)) { ms.saved, ms.warn = dir, warn }
+
+// recall gives a model that was opened the prefix caches that it had; they are written when it closes.
+func (ms *Models) recall(l *loaded) {
+	if ms.saved == "" || ms.prefix == 0 {
+		return
+	}
+	all := []*loaded{l}
+	for _, a := range l.adapted {
+		all = append(all, a)
+	}
+	all = slices.DeleteFunc(all, func(l *loaded) bool { return l.Spec.Encoder })
+	for _, x := range all {
+		if _, err := x.prefix.Load(ms.saved); err != nil {
+			ms.warn(err)
+		}
+	}
+	end := l.close
+	l.close = func() error {
+		for _, x := range all {
+			if err := x.prefix.Save(ms.saved); err != nil {
+				ms.warn(err)
+			}
+		}
+		return end()
+	}
+}
+
 // Add enters a model that Load opens, with adapters that open with it and are asked for as name:adapter.
 func (ms *Models) Add(name string, open Open, adapters ...string) error {
 	ms.mu.Lock()
@@ -216,9 +248,15 @@ func (ms *Models) load(ctx context.Context, e *entry) error {
 	}
 	gone := []*loaded{l}
 	ms.mu.Lock()
+	stays := !ms.onDemand(e) || e.current != nil
+	ms.mu.Unlock()
+	if stays {
+		ms.recall(l)
+	}
+	ms.mu.Lock()
 	switch {
 	case ms.closed:
-	case ms.onDemand(e) && e.current == nil:
+	case ms.onDemand(e) && e.current == nil: // or it was closed meanwhile
 		if err = ms.mayFit(e, l.bytes); err == nil {
 			e.about = l.abouts(e)
 		}

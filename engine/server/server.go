@@ -188,13 +188,14 @@ func (s *Server) Busy() (slots, waiting int) {
 
 // call is one request on its way.
 type call struct {
-	s    *Server
-	w    http.ResponseWriter
-	r    *http.Request
-	at   *endpoint
-	key  string // its name, "" without keys
-	id   string
-	body []byte
+	s     *Server
+	w     http.ResponseWriter
+	r     *http.Request
+	at    *endpoint
+	key   string // its name, "" without keys
+	owner string // what tells the key from all others
+	id    string
+	body  []byte
 
 	model     *loaded
 	release   func()
@@ -260,12 +261,12 @@ func (c *call) answer() error {
 		return &apiError{Status: http.StatusMethodNotAllowed, Type: typeRequest, Code: "method_not_allowed", Message: fmt.Sprintf("%s is not answered with %.20s; use %s", r.URL.Path, r.Method, strings.Join(allowed, ", "))}
 	}
 	if keys := s.keys.Load(); keys != nil && !at.open {
-		name, ok := keys.find(r.Header.Get("Authorization"))
+		name, owner, ok := keys.find(r.Header.Get("Authorization"))
 		if !ok {
 			c.w.Header().Set("WWW-Authenticate", "Bearer")
 			return &apiError{Status: http.StatusUnauthorized, Type: typeAuth, Code: "invalid_api_key", Message: "no valid key: send one as the header Authorization: Bearer KEY"}
 		}
-		c.key = name
+		c.key, c.owner = name, owner
 	}
 	if at.request == nil {
 		return at.handle(c)
