@@ -24,6 +24,9 @@ func (m *Model) constrain(g *grammar.Grammar) (*constraint, error) {
 	if g == nil {
 		return nil, nil
 	}
+	if m.base != nil { // it has the same tokens
+		return m.base.constrain(g)
+	}
 	tok, err := m.LoadTokenizer()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -57,6 +58,11 @@ func (m *Model) loadLoRA() error {
 			file, err = models.ReadLoRA(f, m.Spec)
 			return err
 		})
+		if err == nil {
+			var sum [32]byte
+			sum, err = f.SHA256()
+			m.loraSums = append(m.loraSums, sha256.Sum256(fmt.Append(sum[:], l.scale)))
+		}
 		f.Close() //nolint:errcheck // read-only
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -159,6 +160,8 @@ type Model struct {
 
 	file       *gguf.File
 	ownFile    bool
+	base       *Model // that this one is a variant of; nil = none
+	family     *family
 	cfg        config
 	level      *kernels.Level
 	plan       *plan
@@ -173,6 +176,11 @@ type Model struct {
 
 	queue  queue
 	runner *runner // scratch of the running pass
+
+	idOnce   sync.Once // see identity
+	id       string
+	idErr    error
+	loraSums [][32]byte
 
 	vocabOnce sync.Once
 	vocab     *grammar.Vocab // of the tokenizer, for grammars
@@ -222,7 +230,20 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 		}
 		c.kv = KVF32
 	}
-	m := &Model{file: f, cfg: c, level: c.level}
+	m, err := build(f, c, nil)
+	if err == nil && c.log != nil {
+		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,
+			"threads", c.threads, "numeric", c.numeric.String(), "kv", m.cfg.kv.String(), "context", m.cfg.context, "seconds", time.Since(start).Seconds())
+	}
+	return m, err
+}
+
+// build prepares an open file; base is the model that it is a variant of, nil = none.
+func build(f *gguf.File, c config, base *Model) (*Model, error) {
+	m := &Model{file: f, cfg: c, level: c.level, base: base, family: &family{}}
+	if base != nil {
+		m.family = base.family
+	}
 	m.queue.idle.L = &m.queue.mu
 	err := f.Guard(func() error { return m.prepare() })
 	if err != nil {
@@ -231,10 +252,6 @@ func New(f *gguf.File, opts ...Option) (*Model, error) {
 	m.runner = newRunner(m)
 	m.pool = newPool(c.threads, f.Fault, m.runner.rest)
 	m.pool.keepShares()
-	if c.log != nil {
-		c.log.Info("model opened", "file", f.Name, "arch", m.Spec.Arch, "layers", m.Spec.Layers, "level", c.level.Name,
-			"threads", c.threads, "numeric", c.numeric.String(), "kv", c.kv.String(), "context", m.cfg.context, "seconds", time.Since(start).Seconds())
-	}
 	return m, nil
 }
 
@@ -311,6 +328,9 @@ func (m *Model) Tokenizer() *token.Tokenizer {
 
 // LoadTokenizer builds the file's tokenizer on first use; an error where the file has none that is known.
 func (m *Model) LoadTokenizer() (*token.Tokenizer, error) {
+	if m.base != nil {
+		return m.base.LoadTokenizer()
+	}
 	m.tokOnce.Do(func() {
 		v, err := models.Vocabulary(m.file)
 		if err != nil {
@@ -326,6 +346,9 @@ func (m *Model) LoadTokenizer() (*token.Tokenizer, error) {
 
 // Template parses the file's chat template on first use; an error where the file has none.
 func (m *Model) Template() (*chat.Template, error) {
+	if m.base != nil {
+		return m.base.Template()
+	}
 	m.tplOnce.Do(func() {
 		source, err := m.file.String("tokenizer.chat_template")
 		if err != nil {
@@ -345,13 +368,19 @@ func (m *Model) Close() error {
 	if !m.queue.close() {
 		return nil
 	}
+	var err error
+	if m.base != nil {
+		m.family.leave(m)
+	} else {
+		err = m.family.end()
+	}
 	m.pool.close()
 	m.runner = nil
 	m.memory.forget()
 	m.pages.drop()
 	m.states.drop()
 	if m.ownFile {
-		return m.file.Close()
+		err = errors.Join(err, m.file.Close())
 	}
-	return nil
+	return err
 }

@@ -201,6 +201,8 @@ func (q *queue) elect(c *call) bool {
 
 // turn is one pass by the caller of own: it takes up what waits, computes, and ends what is done.
 func (m *Model) turn(own *call) {
+	m.family.turns.Lock() // what comes while another model of the family computes is taken up too
+	defer m.family.turns.Unlock()
 	q, r := &m.queue, m.runner
 	q.mu.Lock()
 	own.led = false

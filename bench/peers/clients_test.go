@@ -71,12 +71,12 @@ func serveTiny(t *testing.T, opts ...engine.Option) (url string) {
 		if err := w.WriteTo(path); err != nil {
 			t.Fatal(err)
 		}
-		err := ms.Add(name, func(context.Context) (*engine.Model, string, func() error, error) {
+		err := ms.Add(name, func(context.Context) (server.Opened, error) {
 			m, err := engine.Open(path, append(opts, engine.WithThreads(1))...)
 			if err != nil {
-				return nil, "", nil, err
+				return server.Opened{}, err
 			}
-			return m, "", m.Close, nil
+			return server.Opened{Model: m, Close: m.Close}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

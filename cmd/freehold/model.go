@@ -47,14 +47,14 @@ type modelFlags struct {
 	LoRA    []string `name:"lora" sep:"none" help:"Add a LoRA adapter (a GGUF file), times a scale (1 where it is left out); may be given again." placeholder:"FILE[=SCALE]"`
 }
 
-// adapter reads FILE[=SCALE]; what follows the last = is part of the name where it is no number.
-func adapter(text string) engine.Option {
+// parseAdapter reads FILE[=SCALE]; what follows the last = is part of the name where it is no number.
+func parseAdapter(text string) engine.Adapter {
 	if i := strings.LastIndexByte(text, '='); i > 0 {
 		if scale, err := strconv.ParseFloat(text[i+1:], 32); err == nil {
-			return engine.WithLoRA(text[:i], float32(scale))
+			return engine.Adapter{Path: text[:i], Scale: float32(scale)}
 		}
 	}
-	return engine.WithLoRA(text, 1)
+	return engine.Adapter{Path: text, Scale: 1}
 }
 
 // opened is a model and the file it reads.
@@ -134,7 +134,8 @@ func (a *app) openModel(name string, flags *modelFlags, more ...engine.Option) (
 		opts = append(opts, engine.WithDate(day))
 	}
 	for _, l := range flags.LoRA {
-		opts = append(opts, adapter(l))
+		x := parseAdapter(l)
+		opts = append(opts, engine.WithLoRA(x.Path, x.Scale))
 	}
 	m, err := engine.New(f, append(opts, more...)...)
 	if err != nil {

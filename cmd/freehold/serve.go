@@ -10,32 +10,38 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/server"
+	"github.com/freehold-slm/freehold/engine/server/lock"
 	"github.com/freehold-slm/freehold/engine/server/page"
 )
 
 type serveCmd struct {
 	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
 	modelFlags
-	Addr     string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
-	Keys     string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
-	HostName []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
-	TLSCert  string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
-	TLSKey   string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
-	Slots    int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
-	Queue    int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
-	MaxBody  int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
-	Prefix   int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
-	KVMemory int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
-	Audit    string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
-	Log      string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
-	Drain    time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
+	Addr      string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
+	Keys      string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
+	HostName  []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
+	TLSCert   string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
+	TLSKey    string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
+	Slots     int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
+	Queue     int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
+	MaxBody   int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
+	Prefix    int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	Prompts   string        `name:"prompt-cache" help:"Folder of this server alone in which the prefix caches are kept while models are closed: long system prompts are not computed again after a restart. It holds the prompts' tokens." placeholder:"DIR"`
+	KVMemory  int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
+	Adapter   []string      `sep:"none" help:"LoRA adapter (a GGUF file) that requests choose as the model MODEL:NAME; MODEL may be left out where there is one. May be given again. --lora adds one to all models instead." placeholder:"[MODEL:]NAME=FILE[=SCALE]"`
+	OnDemand  bool          `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
+	KeepAlive string        `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
+	Pin       []string      `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
+	Memory    int64         `name:"model-memory" help:"With --on-demand: bytes of the files of open models at most; the one that was idle for longest is closed for another; 0 = no bound." placeholder:"BYTES"`
+	NoLock    bool          `help:"Do not lock the process once it listens; otherwise it opens no connections and reads no files but those beside its models, keys and certificate (Linux)."`
+	Audit     string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
+	Log       string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
+	Drain     time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
 }
 
 func (*serveCmd) Help() string {
@@ -45,9 +51,10 @@ func (*serveCmd) Help() string {
 
 // serving is freehold/serve/1.
 type serving struct {
-	Schema string   `json:"schema"`
-	URL    string   `json:"url"`
-	Models []string `json:"models"`
+	Schema string     `json:"schema"`
+	URL    string     `json:"url"`
+	Models []string   `json:"models"`
+	Lock   lock.State `json:"lock"`
 }
 
 func (c *serveCmd) Run(a *app) error {
@@ -57,10 +64,18 @@ func (c *serveCmd) Run(a *app) error {
 	if c.Prefix < 0 || c.KVMemory < 0 {
 		return usagef("--prefix-cache is %d and --kv-memory %d, want 0 or more", c.Prefix, c.KVMemory)
 	}
+	if c.Prompts != "" {
+		if c.Prefix == 0 {
+			return usagef("--prompt-cache keeps what --prefix-cache holds, and that is 0 bytes")
+		}
+		if err := os.MkdirAll(c.Prompts, 0o700); err != nil {
+			return asInput(err)
+		}
+	}
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)
 	}
-	ms, names, err := c.models(a)
+	ms, names, files, err := c.models(a)
 	if err != nil {
 		return err
 	}
@@ -107,6 +122,15 @@ func (c *serveCmd) Run(a *app) error {
 		}
 		return usagef("--addr: %v", err)
 	}
+	systemd, err := server.NewNotifier()
+	if err != nil {
+		return err
+	}
+	held, err := c.lock(a, files)
+	if err != nil {
+		return err
+	}
+	s.Locked(held)
 	ctx, stop := context.WithCancel(a.ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -123,7 +147,7 @@ func (c *serveCmd) Run(a *app) error {
 	if cert != nil {
 		url = "https://" + l.Addr().String()
 	}
-	if err := c.ready(a, url, names); err != nil {
+	if err := c.ready(a, url, names, held, systemd); err != nil {
 		return err
 	}
 	for {
@@ -131,7 +155,7 @@ func (c *serveCmd) Run(a *app) error {
 		case <-hangup:
 			c.reload(ctx, a, s, cert, audit)
 		case <-a.ctx.Done():
-			server.Notify("STOPPING=1") //nolint:errcheck // systemd sees it all the same
+			systemd.Tell("STOPPING=1") //nolint:errcheck // systemd sees it all the same
 			a.note("stopping: %d answers are on their way; once more to stop at once", first(s.Busy()))
 			return <-done
 		case err := <-done:
@@ -143,9 +167,9 @@ func (c *serveCmd) Run(a *app) error {
 func first(n, _ int) int { return n }
 
 // ready says so to the user and to systemd.
-func (c *serveCmd) ready(a *app, url string, names []string) error {
+func (c *serveCmd) ready(a *app, url string, names []string, held lock.State, systemd *server.Notifier) error {
 	if a.json {
-		if err := a.emitLine(serving{"freehold/serve/1", url, names}); err != nil {
+		if err := a.emitLine(serving{"freehold/serve/1", url, names, held}); err != nil {
 			return err
 		}
 		if err := a.out.Flush(); err != nil {
@@ -153,46 +177,10 @@ func (c *serveCmd) ready(a *app, url string, names []string) error {
 		}
 	}
 	a.note("listening on %s (%s)", url, strings.Join(names, ", "))
-	if err := server.Notify("READY=1"); err != nil {
+	if err := systemd.Tell("READY=1"); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
 	return nil
-}
-
-// models are the models of -m, which are not open yet.
-func (c *serveCmd) models(a *app) (*server.Models, []string, error) {
-	ms := server.NewModels()
-	ms.PrefixCache(c.Prefix)
-	var names []string
-	for _, given := range c.Model {
-		name, file, ok := strings.Cut(given, "=")
-		if !ok {
-			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
-		}
-		open := func(context.Context) (*engine.Model, string, func() error, error) {
-			var more []engine.Option
-			if c.KVMemory > 0 {
-				more = append(more, engine.WithKVMemory(c.KVMemory))
-			}
-			m, err := a.openModel(file, &c.modelFlags, more...)
-			if err != nil {
-				return nil, "", nil, err
-			}
-			sum := ""
-			if c.Audit != "" {
-				if sum, err = fileSHA256(m.file.Name); err != nil {
-					m.Close()
-					return nil, "", nil, err
-				}
-			}
-			return m.Model, sum, func() error { m.Close(); return nil }, nil
-		}
-		if err := ms.Add(name, open); err != nil {
-			return nil, nil, usagef("--model %s: %s", given, strings.TrimPrefix(err.Error(), "server: "))
-		}
-		names = append(names, name)
-	}
-	return ms, names, nil
 }
 
 // reload opens everything anew. What fails stays as it was.

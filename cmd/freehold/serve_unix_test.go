@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/engine/server/lock"
 )
 
 // daemon is a running `freehold serve`.
@@ -373,6 +375,51 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// The server locks itself, all its threads, says so, and opens models on demand all the same; or not, where it is told.
+func TestServeLocks(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the lock is Linux's")
+	}
+	for _, c := range []struct {
+		args    []string
+		state   string
+		seccomp string
+	}{{nil, lock.Denied, "2"}, {[]string{"--no-lock"}, "off (--no-lock)", "0"}} {
+		d := startServe(t, nil, append([]string{"-m", "m=" + endless(t), "-m", "other=" + tiny(t), "--on-demand", "--threads", "3"}, c.args...)...)
+		w, err := http.Get(d.url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var health struct{ Lock lock.State }
+		if err := json.NewDecoder(w.Body).Decode(&health); err != nil || health.Lock.Connections != c.state || health.Lock.Files != c.state {
+			t.Errorf("%v: /readyz says %+v (%v)", c.args, health, err)
+		}
+		w.Body.Close()
+		for _, model := range []string{"m", "other"} {
+			w, err := http.Post(d.url+"/v1/completions", "application/json", strings.NewReader(`{"model": "`+model+`", "prompt": "hello", "max_tokens": 3}`))
+			if err != nil || w.StatusCode != 200 {
+				t.Errorf("%v: %s: %v %v", c.args, model, w, err)
+			}
+		}
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", d.cmd.Process.Pid))
+		if err != nil || len(threads) < 3 {
+			t.Fatalf("%d threads: %v", len(threads), err)
+		}
+		for _, path := range threads {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				continue // it ended
+			}
+			if !strings.Contains(string(b), "\nSeccomp:\t"+c.seccomp+"\n") {
+				t.Errorf("%v: a thread is not as the server says, want Seccomp %s:\n%s", c.args, c.seccomp, b)
+			}
+		}
+		if code := d.stop(syscall.SIGTERM); code != exitOK {
+			t.Errorf("exit code %d\n%s", code, d.err)
+		}
+	}
+}
+
 // What cannot be served is said, with the exit code of its kind.
 func TestServeRefused(t *testing.T) {
 	model := tiny(t)
@@ -392,6 +439,14 @@ func TestServeRefused(t *testing.T) {
 		{[]string{"-m", model, "--keys", "/does/not/exist"}, exitInput, "/does/not/exist"},
 		{[]string{"-m", model, "--tls-cert", "x"}, exitUsage, "go together"},
 		{[]string{"-m", model, "--slots", "0"}, exitUsage, "slots is 0"},
+		{[]string{"-m", model, "--pin", "m"}, exitUsage, "add --on-demand"},
+		{[]string{"-m", model, "--on-demand", "--pin", "none"}, exitUsage, "to pin"},
+		{[]string{"-m", model, "--on-demand", "--keep-alive", "soon"}, exitUsage, "--keep-alive"},
+		{[]string{"-m", model, "--on-demand", "--model-memory", "1000", "--addr", "127.0.0.1:0"}, exitInput, "--model-memory"},
+		{[]string{"-m", model, "--adapter", "x.gguf"}, exitUsage, "NAME=FILE"},
+		{[]string{"-m", model, "--adapter", "other:a=x.gguf"}, exitUsage, "no model of -m"},
+		{[]string{"-m", "a=" + model, "-m", "b=" + model, "--adapter", "a=x.gguf"}, exitUsage, "MODEL:NAME=FILE"},
+		{[]string{"-m", model, "--adapter", "a=/does/not/exist.gguf", "--addr", "127.0.0.1:0"}, exitInput, "exist.gguf"},
 		{[]string{"-m", model, "--log", "loud"}, exitUsage, "--log"},
 	} {
 		if r := freehold(t, append([]string{"serve"}, c.args...)...); r.code != c.code || !strings.Contains(r.err, c.says) {

@@ -55,7 +55,7 @@ func TestCompletions(t *testing.T) {
 	if len(list) != n+1 || len(tops) != n+1 || list[0] != nil || tops[0] != nil {
 		t.Fatalf("log-probabilities of a prompt of %d tokens and one more: %v", n, got.v)
 	}
-	m, _, err := s.models.use("tiny")
+	m, _, err := s.models.use(t.Context(), "tiny")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func chatBodyOf(model string) string { return `{"model": "` + model + `", ` + he
 
 func TestClassifyAndScore(t *testing.T) {
 	s := newSite(t)
-	m, _, err := s.models.use("tiny")
+	m, _, err := s.models.use(t.Context(), "tiny")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type auditLine struct {
 	ResponseSHA256   string `json:"response_sha256"` // of the body's bytes as they were sent
 	Model            string `json:"model"`
 	ModelSHA256      string `json:"model_sha256"`
+	AdapterSHA256    string `json:"adapter_sha256,omitempty"`
 	PromptTokens     int    `json:"prompt_tokens"`
 	CompletionTokens int    `json:"completion_tokens"`
 }
@@ -39,7 +40,7 @@ func (a *auditLog) write(c *call, rec *recorder, status int) {
 	line := auditLine{Time: c.began.UTC().Format(time.RFC3339Nano), Request: c.id, Key: c.key, Path: c.at.path, Status: status, RequestSHA256: hex.EncodeToString(body[:]),
 		ResponseSHA256: hex.EncodeToString(rec.sum.Sum(nil)), PromptTokens: c.prompt, CompletionTokens: c.generated}
 	if c.model != nil {
-		line.Model, line.ModelSHA256 = c.model.name, c.model.sum
+		line.Model, line.ModelSHA256, line.AdapterSHA256 = c.model.name, c.model.sum, c.model.adapter
 	}
 	text, _ := json.Marshal(line)
 	a.mu.Lock()

@@ -16,7 +16,7 @@ import (
 func TestChat(t *testing.T) {
 	noLeak(t)
 	s := newSite(t)
-	m, release, err := s.models.use("tiny")
+	m, release, err := s.models.use(t.Context(), "tiny")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ func init() { // the handlers lead back to the table
 		{"POST", "/api/chat", "ollama's form of a conversation.", typeOf[ollamaChat](), typeOf[ollamaAnswer](), true, false, (*call).ollamaChat},
 		{"POST", "/api/generate", "ollama's form of a prompt.", typeOf[ollamaGenerate](), typeOf[ollamaAnswer](), true, false, (*call).ollamaGenerate},
 		{"GET", "/api/tags", "The models, in ollama's form.", nil, typeOf[ollamaTags](), false, false, (*call).ollamaTags},
+		{"GET", "/api/ps", "The models that are open, in ollama's form.", nil, typeOf[ollamaPS](), false, false, (*call).ollamaPS},
 		{"GET", "/api/version", "The version, in ollama's form.", nil, typeOf[ollamaVersion](), false, false, (*call).ollamaVersion},
 		{"GET", "/livez", "200 while the process runs.", nil, typeOf[health](), false, true, (*call).live},
 		{"GET", "/readyz", "200 once the models are open, 503 before and while the server goes down.", nil, typeOf[health](), false, true, (*call).ready},

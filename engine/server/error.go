@@ -72,6 +72,7 @@ const (
 	codeContext     = "context_length_exceeded"
 	codeModel       = "model_not_found"
 	codeTemplate    = "chat_template_error"
+	codeMemory      = "no_memory"
 )
 
 // contextError says that a request is too long, with both numbers.
@@ -87,6 +88,7 @@ func asAPI(err error) *apiError {
 	var raised *chat.RaisedError
 	var limit *chat.LimitError
 	var room *engine.MemoryError
+	var open *openError
 	switch {
 	case errors.As(err, &api):
 		return api
@@ -97,7 +99,9 @@ func asAPI(err error) *apiError {
 	case errors.As(err, &limit):
 		return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: "messages", Code: codeTemplate, Message: "the model's chat template did not come to an end: " + limit.Error()}
 	case errors.As(err, &room):
-		return unavailable("there is no memory for the request's keys and values now; try again", "no_memory")
+		return unavailable("there is no memory for the request's keys and values now; try again", codeMemory)
+	case errors.As(err, &open):
+		return &apiError{Status: http.StatusServiceUnavailable, Type: typeServer, Code: "model_failed", Message: fmt.Sprintf("the model %q could not be opened; the server's log says why", open.name)}
 	case errors.Is(err, engine.ErrClosed):
 		return unavailable("the model was closed; try again", "model_closed")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -48,7 +48,7 @@ func (c *call) generate(g generation, each func(choice int, t engine.Token) erro
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	if p := c.model.prefix; p != nil {
-		g.gen.Cache = p.For(c.key)
+		g.gen.Cache = p.For(c.owner)
 	}
 	out := make([]outcome, g.n)
 	var first sync.Once

@@ -57,8 +57,8 @@ func ReadKeys(r io.Reader) (*Keys, error) {
 	return k, nil
 }
 
-// find gives the name of the key in an Authorization header.
-func (k *Keys) find(header string) (name string, ok bool) {
+// find gives the name of the key in an Authorization header, and what tells it from all other keys, also of the same name.
+func (k *Keys) find(header string) (name, owner string, ok bool) {
 	kind, key, _ := strings.Cut(header, " ")
 	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
 	at := -1
@@ -66,9 +66,9 @@ func (k *Keys) find(header string) (name string, ok bool) {
 		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], k.sums[i][:]), i, at)
 	}
 	if at < 0 || !strings.EqualFold(kind, "Bearer") {
-		return "", false
+		return "", "", false
 	}
-	return k.names[at], true
+	return k.names[at], k.names[at] + " " + hex.EncodeToString(sum[:8]), true
 }
 
 // hostAllowed tells whether a Host header names one of hosts; nil hosts are all.

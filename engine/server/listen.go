@@ -61,21 +61,31 @@ func Activated(keys bool) (net.Listener, error) {
 	return l, nil
 }
 
-// Notify tells systemd how the service is (sd_notify(3)): READY=1, STOPPING=1. Without systemd it does nothing.
-func Notify(state string) error {
+// Notifier tells systemd how the service is (sd_notify(3)). Without systemd it does nothing.
+type Notifier struct{ c *net.UnixConn }
+
+// NewNotifier opens the way to systemd, which is used until the end: a locked process opens none (package lock).
+func NewNotifier() (*Notifier, error) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
-		return nil
+		return &Notifier{}, nil
 	}
 	if path[0] == '@' {
 		path = "\x00" + path[1:]
 	}
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
-	defer c.Close() //nolint:errcheck // it was said, or not
-	_, err = c.Write([]byte(state))
+	return &Notifier{c}, nil
+}
+
+// Tell says READY=1 or STOPPING=1.
+func (n *Notifier) Tell(state string) error {
+	if n.c == nil {
+		return nil
+	}
+	_, err := n.c.Write([]byte(state))
 	return err
 }
 

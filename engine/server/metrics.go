@@ -108,7 +108,7 @@ func (s *Server) writeMetrics(w io.Writer) {
 	one("freehold_prompt_tokens_total", "counter", "Tokens of prompts.", m.prompt.Load())
 	one("freehold_generated_tokens_total", "counter", "Tokens that were generated.", m.generated.Load())
 	var p engine.CacheStats
-	open, _ := s.models.list()
+	open := s.models.open()
 	for _, l := range open {
 		if l.prefix != nil {
 			st := l.prefix.Stats()
@@ -123,6 +123,10 @@ func (s *Server) writeMetrics(w io.Writer) {
 	one("freehold_requests_refused_total", "counter", "Requests that found the queue full.", m.refused.Load())
 	one("freehold_requests_canceled_total", "counter", "Requests whose client left.", m.canceled.Load())
 	one("freehold_reloads_total", "counter", "Times that the models were opened anew.", m.reloads.Load())
+	one("freehold_models_open", "gauge", "Models that are open.", len(open))
+	opens, evictions := s.models.counts()
+	one("freehold_model_loads_total", "counter", "Times that a model was opened for a request.", opens)
+	one("freehold_model_evictions_total", "counter", "Times that a model was closed to make room for another.", evictions)
 	busy, waiting := s.Busy()
 	one("freehold_slots", "gauge", "Sequences that may be generated at a time.", s.cfg.slots)
 	one("freehold_slots_busy", "gauge", "Slots that are taken.", busy)

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 	"github.com/freehold-slm/freehold/models/token"
 )
 
-// ollama's own API, for programs that speak it: /api/chat, /api/generate, /api/tags and /api/version. What it has beyond this API is refused, and
+// ollama's own API, for programs that speak it: /api/chat, /api/generate and others. What it has beyond this API is refused, and
 // what a request leaves out is what ollama documents for it (temperature 0.8, top_k 40, top_p 0.9).
 
 const ollamaPath = "/api/"
@@ -36,18 +37,18 @@ type ollamaOptions struct {
 
 // ollamaCommon is what chat and generate have in common.
 type ollamaCommon struct {
-	Model     string          `json:"model" need:"true"`
-	Stream    *bool           `json:"stream" doc:"default true: a line of JSON for each piece"`
-	Format    *ollamaFormat   `json:"format" doc:"json, or a JSON Schema: always enforced"`
-	Options   *ollamaOptions  `json:"options"`
-	KeepAlive json.RawMessage `json:"keep_alive" doc:"no effect: models stay open"`
-	Think     *bool           `json:"think" doc:"for models whose chat template has the switch"`
+	Model     string         `json:"model" need:"true"`
+	Stream    *bool          `json:"stream" doc:"default true: a line of JSON for each piece"`
+	Format    *ollamaFormat  `json:"format" doc:"json, or a JSON Schema: always enforced"`
+	Options   *ollamaOptions `json:"options"`
+	KeepAlive *keepAlive     `json:"keep_alive" doc:"how long the model stays open after the request: a time such as 5m, or seconds; less than 0 = for ever. Refused where it is 0 and the model stays open"`
+	Think     *bool          `json:"think" doc:"for models whose chat template has the switch"`
 }
 
 // ollamaChat is the body of /api/chat.
 type ollamaChat struct {
 	ollamaCommon
-	Messages []ollamaMessage `json:"messages" need:"true" range:"1,10000"`
+	Messages []ollamaMessage `json:"messages" range:"0,10000" doc:"none: the model is opened, or closed with keep_alive 0"`
 	Tools    []tool          `json:"tools" range:"0,128"`
 }
 
@@ -73,7 +74,7 @@ type ollamaCall struct {
 // ollamaGenerate is the body of /api/generate.
 type ollamaGenerate struct {
 	ollamaCommon
-	Prompt string   `json:"prompt" need:"true"`
+	Prompt string   `json:"prompt" doc:"empty: the model is opened, or closed with keep_alive 0"`
 	System string   `json:"system"`
 	Raw    bool     `json:"raw" doc:"feed the prompt as it is, without the chat template"`
 	Images []string `json:"images" range:"0,0"`
@@ -96,6 +97,28 @@ func (f *ollamaFormat) decode(raw []byte, path string) error {
 
 func (f *ollamaFormat) schema(*schemas) schema {
 	return schema{"anyOf": []schema{{"type": "string", "enum": []string{"json", ""}}, {"type": "object"}}}
+}
+
+// keepAlive is a time as ollama has it.
+type keepAlive time.Duration
+
+func (k *keepAlive) decode(raw []byte, path string) error {
+	text := string(raw)
+	if raw[0] == '"' {
+		json.Unmarshal(raw, &text) //nolint:errcheck // it is a string of JSON
+	} else if _, err := strconv.ParseFloat(text, 64); err != nil && !errors.Is(err, strconv.ErrRange) {
+		return badType(path, "a time such as \"5m\", or a number of seconds", raw)
+	}
+	d, err := ParseKeepAlive(text)
+	if err != nil {
+		return badField(path, codeValue, "%v", err)
+	}
+	*k = keepAlive(d)
+	return nil
+}
+
+func (*keepAlive) schema(*schemas) schema {
+	return schema{"anyOf": []schema{{"type": "string"}, {"type": "number"}}}
 }
 
 // ollamaAnswer is a line of an answer, or all of it.
@@ -160,6 +183,9 @@ func (o *ollamaCommon) chat(c *call) chatRequest {
 
 // settle looks at what only ollama's options say.
 func (o *ollamaCommon) settle(c *call, g *engine.Gen) error {
+	if err := o.stay(c); err != nil {
+		return err
+	}
 	f := value(o.Options, ollamaOptions{})
 	if n := value(f.NumCtx, 1); n > c.model.Context() {
 		return badField("options.num_ctx", codeContext, "is %d, and the server holds %d tokens for %q; start it with a larger --context", n, c.model.Context(), c.model.name)
@@ -177,6 +203,9 @@ func (c *call) ollamaChat() error {
 	var in ollamaChat
 	if err := decodeBody(c.body, &in); err != nil {
 		return err
+	}
+	if len(in.Messages) == 0 {
+		return c.ollamaOpen(&in.ollamaCommon, ollamaAnswer{Message: &ollamaReplyMessage{Role: "assistant"}})
 	}
 	r := in.chat(c)
 	r.Tools = in.Tools
@@ -227,6 +256,9 @@ func (c *call) ollamaGenerate() error {
 	if err := decodeBody(c.body, &in); err != nil {
 		return err
 	}
+	if in.Prompt == "" {
+		return c.ollamaOpen(&in.ollamaCommon, ollamaAnswer{Response: new(string)})
+	}
 	r := in.chat(c)
 	var j *chatJob
 	var err error
@@ -251,6 +283,34 @@ func (c *call) ollamaGenerate() error {
 		return err
 	}
 	return c.ollamaAnswer(j, value(in.Stream, true), func(text string, _ []toolCall) ollamaAnswer { return ollamaAnswer{Response: &text} })
+}
+
+// ollamaOpen opens a model without asking it anything, or closes it, as ollama's clients do.
+func (c *call) ollamaOpen(o *ollamaCommon, a ollamaAnswer) error {
+	a.Model, a.CreatedAt, a.Done, a.DoneReason = c.ollamaModel(o.Model), time.Now().UTC().Format(time.RFC3339Nano), true, "load"
+	if o.KeepAlive != nil && *o.KeepAlive == 0 {
+		a.DoneReason = "unload"
+		if err := c.s.models.keepAlive(a.Model, 0); err != nil {
+			return err
+		}
+	} else {
+		if _, err := c.use(a.Model); err != nil {
+			return err
+		}
+		if err := o.stay(c); err != nil {
+			return err
+		}
+	}
+	writeJSON(c.w, http.StatusOK, a)
+	return nil
+}
+
+// stay does what keep_alive says.
+func (o *ollamaCommon) stay(c *call) error {
+	if o.KeepAlive == nil {
+		return nil
+	}
+	return c.s.models.keepAlive(c.model.name, time.Duration(*o.KeepAlive))
 }
 
 // prepareRaw makes a job of a prompt as it is.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/quant"
 )
 
@@ -31,33 +32,64 @@ type ollamaDetails struct {
 	Quantization string   `json:"quantization_level"`
 }
 
+// detailsOf is what ollama tells of a model.
+func detailsOf(m *engine.Model) ollamaDetails {
+	f, mix := m.File(), "unknown"
+	if kind, err := f.Uint("general.file_type"); err == nil {
+		for _, x := range quant.Mixes() {
+			if uint64(x.FileType) == kind {
+				mix = strings.ToUpper(x.Name)
+			}
+		}
+	}
+	n := int64(0)
+	for _, t := range f.Tensors {
+		k := int64(1)
+		for _, d := range t.Shape {
+			k *= int64(d)
+		}
+		n += k
+	}
+	size := fmt.Sprintf("%.1fM", float64(n)/1e6)
+	if n >= 1e9 {
+		size = fmt.Sprintf("%.1fB", float64(n)/1e9)
+	}
+	return ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}
+}
+
 // ollamaTags answers /api/tags.
 func (c *call) ollamaTags() error {
 	out := ollamaTags{Models: []ollamaTag{}}
-	open, _ := c.s.models.list()
-	for _, m := range open {
-		f, mix := m.File(), "unknown"
-		if kind, err := f.Uint("general.file_type"); err == nil {
-			for _, x := range quant.Mixes() {
-				if uint64(x.FileType) == kind {
-					mix = strings.ToUpper(x.Name)
-				}
-			}
+	for _, m := range c.s.models.all() {
+		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), m.bytes, m.sum, m.details})
+	}
+	writeJSON(c.w, http.StatusOK, out)
+	return nil
+}
+
+// ollamaPS is the answer of /api/ps: the models that are open.
+type ollamaPS struct {
+	Models []ollamaRunning `json:"models"`
+}
+
+type ollamaRunning struct {
+	Name      string        `json:"name"`
+	Model     string        `json:"model"`
+	Size      int64         `json:"size"`
+	Digest    string        `json:"digest"`
+	Details   ollamaDetails `json:"details"`
+	ExpiresAt string        `json:"expires_at"`
+	SizeVRAM  int64         `json:"size_vram"`
+	Context   int           `json:"context_length"`
+}
+
+// ollamaPS answers /api/ps.
+func (c *call) ollamaPS() error {
+	out := ollamaPS{Models: []ollamaRunning{}}
+	for _, m := range c.s.models.all() {
+		if m.state == stateLoaded {
+			out.Models = append(out.Models, ollamaRunning{m.name, m.name, m.bytes, m.sum, m.details, m.expires.UTC().Format(time.RFC3339Nano), 0, m.context})
 		}
-		n := int64(0)
-		for _, t := range f.Tensors {
-			k := int64(1)
-			for _, d := range t.Shape {
-				k *= int64(d)
-			}
-			n += k
-		}
-		size := fmt.Sprintf("%.1fM", float64(n)/1e6)
-		if n >= 1e9 {
-			size = fmt.Sprintf("%.1fB", float64(n)/1e9)
-		}
-		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), f.Size, m.sum,
-			ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}})
 	}
 	writeJSON(c.w, http.StatusOK, out)
 	return nil

@@ -109,7 +109,11 @@ func TestOllamaErrors(t *testing.T) {
 		says       string
 	}{
 		{"/api/chat", `{"model": "none", "messages": [{"role": "user", "content": "hi"}]}`, 404, "none"},
-		{"/api/chat", `{"messages": []}`, 400, "messages"},
+		{"/api/chat", `{"messages": []}`, 400, "model"},
+		{"/api/chat", chat + `, "keep_alive": 0}`, 400, "stays open"},
+		{"/api/generate", `{"model": "tiny", "keep_alive": 0}`, 400, "stays open"},
+		{"/api/generate", `{"model": "tiny", "keep_alive": "soon"}`, 400, "keep_alive"},
+		{"/api/generate", `{"model": "tiny", "keep_alive": true}`, 400, "keep_alive"},
 		{"/api/chat", chat + `, "options": {"mirostat": 1}}`, 400, "mirostat"},
 		{"/api/chat", chat + `, "options": {"num_ctx": 1000000}}`, 400, "--context"},
 		{"/api/chat", `{"model": "tiny", "messages": [{"role": "user", "content": "hi", "images": ["x"]}]}`, 400, "images"},

@@ -3,6 +3,8 @@ package server
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/freehold-slm/freehold/engine/server/lock"
 )
 
 // modelList is the answer of /v1/models.
@@ -14,22 +16,23 @@ type modelList struct {
 type modelInfo struct {
 	ID          string   `json:"id"`
 	Object      string   `json:"object" only:"model"`
-	Created     int64    `json:"created"` // when it was opened
+	Created     int64    `json:"created"` // when it was opened last
 	OwnedBy     string   `json:"owned_by"`
+	Parent      string   `json:"parent,omitempty"` // the model that it is with an adapter
+	State       string   `json:"state" only:"loaded,loading,not-loaded"`
 	MaxModelLen int      `json:"max_model_len"`
 	Labels      []string `json:"labels,omitempty"` // of its classification head
 }
 
-func (l *loaded) info() modelInfo {
-	return modelInfo{l.name, "model", l.opened.Unix(), "freehold", l.Context(), l.Spec.Labels}
+func (s *status) info() modelInfo {
+	return modelInfo{s.name, "model", s.opened.Unix(), "freehold", s.parent, s.state, s.context, s.labels}
 }
 
 // listModels answers /v1/models.
 func (c *call) listModels() error {
-	open, _ := c.s.models.list()
 	out := modelList{"list", []modelInfo{}}
-	for _, l := range open {
-		out.Data = append(out.Data, l.info())
+	for _, m := range c.s.models.all() {
+		out.Data = append(out.Data, m.info())
 	}
 	writeJSON(c.w, 200, out)
 	return nil
@@ -37,7 +40,7 @@ func (c *call) listModels() error {
 
 // oneModel answers /v1/models/{id}.
 func (c *call) oneModel() error {
-	m, err := c.use(strings.TrimPrefix(c.r.URL.Path, modelsPath+"/"))
+	m, err := c.s.models.status(strings.TrimPrefix(c.r.URL.Path, modelsPath+"/"))
 	if err != nil {
 		return err
 	}
@@ -47,25 +50,27 @@ func (c *call) oneModel() error {
 
 // health is the answer of the probes.
 type health struct {
-	Status string `json:"status" only:"ok,loading,draining"`
+	Status string      `json:"status" only:"ok,loading,draining"`
+	Lock   *lock.State `json:"lock,omitempty"` // of a process that locks itself, or was told not to
 }
 
 func (c *call) live() error {
-	writeJSON(c.w, 200, health{"ok"})
+	writeJSON(c.w, 200, health{Status: "ok"})
 	return nil
 }
 
-// ready is 503 until all models are open, and again once the server goes down.
+// ready is 503 until the models are open, or can be opened on demand, and again once the server goes down.
 func (c *call) ready() error {
-	_, all := c.s.models.list()
+	h, status := health{"ok", c.s.lock.Load()}, 503
 	switch {
 	case c.s.draining.Load():
-		writeJSON(c.w, 503, health{"draining"})
-	case !all:
-		writeJSON(c.w, 503, health{"loading"})
+		h.Status = "draining"
+	case !c.s.models.ready():
+		h.Status = "loading"
 	default:
-		writeJSON(c.w, 200, health{"ok"})
+		status = 200
 	}
+	writeJSON(c.w, status, h)
 	return nil
 }
 

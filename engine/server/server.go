@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/engine/server/lock"
 )
 
 // Server is an http.Handler. Its paths begin with /v1/ but for a few (see Endpoints).
@@ -30,6 +31,7 @@ type Server struct {
 	metrics  *serverMetrics
 	audit    *auditLog
 	draining atomic.Bool
+	lock     atomic.Pointer[lock.State]
 	origin   *http.CrossOriginProtection
 	openAPI  []byte
 	grammars grammarCache
@@ -169,6 +171,12 @@ func (s *Server) Reload(ctx context.Context) error {
 	return err
 }
 
+// Locked notes what lock.Process did, for /readyz and the log.
+func (s *Server) Locked(state lock.State) {
+	s.lock.Store(&state)
+	s.log(slog.LevelInfo, "lock", "connections", state.Connections, "files", state.Files)
+}
+
 // Drain makes /readyz answer 503, so that no new requests are sent here. Those that come are answered all the same.
 func (s *Server) Drain() { s.draining.Store(true) }
 
@@ -180,13 +188,14 @@ func (s *Server) Busy() (slots, waiting int) {
 
 // call is one request on its way.
 type call struct {
-	s    *Server
-	w    http.ResponseWriter
-	r    *http.Request
-	at   *endpoint
-	key  string // its name, "" without keys
-	id   string
-	body []byte
+	s     *Server
+	w     http.ResponseWriter
+	r     *http.Request
+	at    *endpoint
+	key   string // its name, "" without keys
+	owner string // what tells the key from all others
+	id    string
+	body  []byte
 
 	model     *loaded
 	release   func()
@@ -252,12 +261,12 @@ func (c *call) answer() error {
 		return &apiError{Status: http.StatusMethodNotAllowed, Type: typeRequest, Code: "method_not_allowed", Message: fmt.Sprintf("%s is not answered with %.20s; use %s", r.URL.Path, r.Method, strings.Join(allowed, ", "))}
 	}
 	if keys := s.keys.Load(); keys != nil && !at.open {
-		name, ok := keys.find(r.Header.Get("Authorization"))
+		name, owner, ok := keys.find(r.Header.Get("Authorization"))
 		if !ok {
 			c.w.Header().Set("WWW-Authenticate", "Bearer")
 			return &apiError{Status: http.StatusUnauthorized, Type: typeAuth, Code: "invalid_api_key", Message: "no valid key: send one as the header Authorization: Bearer KEY"}
 		}
-		c.key = name
+		c.key, c.owner = name, owner
 	}
 	if at.request == nil {
 		return at.handle(c)
@@ -315,7 +324,7 @@ func (c *call) readBody() error {
 
 // use takes the model of a request.
 func (c *call) use(name string) (*loaded, error) {
-	l, release, err := c.s.models.use(name)
+	l, release, err := c.s.models.use(c.r.Context(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +345,7 @@ func (c *call) slot(n int) (leave func(), err error) {
 // fail answers with an error, as far as an answer has not begun.
 func (c *call) fail(err error) {
 	e := asAPI(err)
-	if e.Status == http.StatusInternalServerError {
+	if open := (*openError)(nil); e.Status == http.StatusInternalServerError || errors.As(err, &open) {
 		c.s.log(slog.LevelError, "request failed", "request", c.id, "error", err.Error())
 	}
 	rec := c.w.(*recorder)

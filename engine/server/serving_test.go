@@ -198,7 +198,7 @@ func TestOverload(t *testing.T) {
 // noEnd is a bias that keeps the tiny model from ending.
 func noEnd(t testing.TB, s *site) string {
 	t.Helper()
-	m, release, err := s.models.use("")
+	m, release, err := s.models.use(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,15 +366,15 @@ func TestReload(t *testing.T) {
 	var opened, closed atomic.Int64
 	broken := false
 	ms := NewModels()
-	err := ms.Add("m", func(context.Context) (*engine.Model, string, func() error, error) {
+	err := ms.Add("m", func(context.Context) (Opened, error) {
 		if broken {
-			return nil, "", nil, fmt.Errorf("no such file")
+			return Opened{}, fmt.Errorf("no such file")
 		}
 		m, err := engine.Open(files[int(opened.Add(1)-1)%2], engine.WithThreads(1))
 		if err != nil {
-			return nil, "", nil, err
+			return Opened{}, err
 		}
-		return m, "", func() error { closed.Add(1); return m.Close() }, nil
+		return Opened{Model: m, Close: func() error { closed.Add(1); return m.Close() }}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func TestToolFormats(t *testing.T) {
 	for _, path := range found {
 		name := strings.TrimSuffix(filepath.Base(path), ".jinja")
 		m := open(t, chatFile(t, name, nil))
-		if f := NewModels().newLoaded(name, m, "", m.Close).toolFormat(); f != nil {
+		if f := NewModels().newLoaded(name, Opened{Model: m, Close: m.Close}).toolFormat(); f != nil {
 			seen[name] = f
 		}
 	}

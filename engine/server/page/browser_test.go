@@ -35,12 +35,12 @@ func serve(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatalf("%v (make test-long pulls it)", err)
 	}
-	open := func(context.Context) (*engine.Model, string, func() error, error) {
+	open := func(context.Context) (server.Opened, error) {
 		m, err := engine.Open(path, engine.WithContext(1024))
 		if err != nil {
-			return nil, "", nil, err
+			return server.Opened{}, err
 		}
-		return m, "", m.Close, nil
+		return server.Opened{Model: m, Close: m.Close}, nil
 	}
 	set := server.NewModels()
 	for _, name := range []string{"first", "second"} {

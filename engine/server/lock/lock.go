@@ -1,0 +1,30 @@
+// Package lock takes from a process what a server needs no more once it listens: new connections and sockets, other programs, and files outside
+// some folders. It cannot be undone, and holds for all threads and whatever they start.
+package lock
+
+import "fmt"
+
+// Folders are what a locked process may still open files in, with all below.
+type Folders struct {
+	Read  []string
+	Write []string // read, too
+}
+
+// Denied is what a part of the lock says when it holds.
+const Denied = "denied"
+
+// State is what holds now: Denied, or why it does not.
+type State struct {
+	Connections string `json:"connections"` // new sockets and connections, and other programs (seccomp)
+	Files       string `json:"files"`       // files outside of Folders (Landlock)
+}
+
+// Off is the state of a process that was not to be locked.
+func Off(why string) State { return State{why, why} }
+
+// Whole tells whether everything holds.
+func (s State) Whole() bool { return s.Connections == Denied && s.Files == Denied }
+
+func (s State) String() string {
+	return fmt.Sprintf("new connections: %s; files elsewhere: %s", s.Connections, s.Files)
+}
