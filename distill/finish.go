@@ -16,6 +16,7 @@ type Manifest struct {
 	Teacher   map[string]any      `json:"teacher"`
 	Base      map[string]any      `json:"student_base"`
 	Data      map[string]any      `json:"data"`
+	Licences  *Licences           `json:"licences"`
 	Files     map[string]FileHash `json:"files"`
 	CPULevel  string              `json:"cpu_level"`
 	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, or "bf16 (unit)", that unit's own
@@ -32,7 +33,7 @@ type FileHash struct {
 }
 
 func (s source) record() map[string]any {
-	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted}
+	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted, "declared_because": s.Reason}
 }
 
 // finish writes the report, the summary, the manifest and SHA256SUMS.
@@ -57,8 +58,9 @@ func (j *Job) finish(sum *Summary) error {
 		return err
 	}
 	m := Manifest{Schema: "freehold/manifest/2", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
-		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String()},
-		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
+		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String(), "declared_because": j.recipe.Data.Reason},
+		Licences: j.licences(),
+		Files:    files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

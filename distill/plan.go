@@ -22,6 +22,7 @@ type Plan struct {
 	Key      string      `json:"key"` // hash of recipe and inputs
 	Models   []PlanModel `json:"models"`
 	Data     string      `json:"data"`
+	Licences *Licences   `json:"licences"`
 	Tidied   string      `json:"data_tidied"` // what was left out and masked
 	Stages   []PlanStage `json:"stages"`
 	Egress   []string    `json:"egress"` // what would use the network; empty = nothing
@@ -70,6 +71,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
 		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
+	p.Licences = j.licences()
 	p.Tidied = j.data.Report.String()
 	int8Peak, f32Peak := j.peaks()
 	all := j.labelled()
@@ -213,6 +215,7 @@ func (p *Plan) Text() string {
 	if p.Tidied != "" {
 		fmt.Fprintf(&b, "  %-13s %s\n", "", p.Tidied)
 	}
+	b.WriteString(p.Licences.text())
 	b.WriteByte('\n')
 	for _, s := range p.Stages {
 		fmt.Fprintf(&b, "  %-9s %-11s %-70s about %s\n", s.Name, s.State, s.What, (time.Duration(s.Seconds) * time.Second).String())

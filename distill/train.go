@@ -375,13 +375,7 @@ func (j *Job) export(b *Base, format, path string) error {
 
 // lineage is what the file says of its origin, in GGUF's general.* keys.
 func (j *Job) lineage() []Meta {
-	licence := j.base.Licence.ID
-	if j.teacher.Licence.ID != licence { // the strictest is for the owner to judge: name both
-		licence = j.base.Licence.ID + " AND " + j.teacher.Licence.ID
-	}
-	return []Meta{
-		{"general.name", j.recipe.Name},
-		{"general.license", licence},
+	return append(j.licences().meta(j.recipe.Name), []Meta{
 		{"general.base_model.count", uint32(2)},
 		{"general.base_model.0.name", j.base.Name},
 		{"general.base_model.0.version", "sha256:" + j.base.sha256},
@@ -392,7 +386,7 @@ func (j *Job) lineage() []Meta {
 		{"general.dataset.0.version", "sha256:" + j.data.Hash},
 		{"freehold.run", j.key},
 		{"freehold.task", j.recipe.Task.Type},
-	}
+	}...)
 }
 
 func (j *Job) datasetName() string {

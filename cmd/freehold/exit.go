@@ -11,6 +11,7 @@ import (
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/licence"
 )
 
 // Exit codes.
@@ -88,7 +89,7 @@ func (a *app) exitCode(err error) int {
 		return exitResources
 	case is[*models.ChecksumError](err):
 		return exitVerify
-	case is[*models.LicenceError](err), is[*models.OfflineError](err):
+	case is[*models.LicenceError](err), is[*licence.Error](err), is[*models.OfflineError](err):
 		return exitPolicy
 	case is[*distill.GateError](err):
 		return exitGate

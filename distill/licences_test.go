@@ -1,0 +1,82 @@
+package distill
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/freehold-slm/freehold/models/licence"
+)
+
+func newTinyJob(t testing.TB, recipe string) (*Job, error) {
+	t.Helper()
+	r, err := LoadRecipe(recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewJob(context.Background(), r, Options{Threads: 1})
+}
+
+// What a student is made from decides what its file says: terms that carry go with it, and so does what was declared.
+func TestLicencesCarried(t *testing.T) {
+	for _, c := range []struct {
+		teacher, data string // as the recipe has them
+		want          map[string]string
+	}{
+		{"licence: Apache-2.0", "", map[string]string{"general.name": "tiny", "general.license": "Apache-2.0", "general.license.name": "Apache License 2.0",
+			"general.license.notice": "", "freehold.licence.declared": "no reason given"}},
+		{"licence: gemma, licence_reason: terms read on Monday", "", map[string]string{"general.name": "tiny", "general.license": "LicenseRef-Gemma", "general.license.name": "Gemma Terms of Use",
+			"general.license.link": "https://ai.google.dev/gemma/terms", "general.license.notice": "Gemma is provided under and subject to the Gemma Terms of Use",
+			"general.license.restrictions": "prohibited_use_policy", "freehold.licence.declared": "terms read on Monday"}},
+		{"licence: LicenseRef-Llama-3.2", "", map[string]string{"general.name": "Llama-tiny", "general.license.notice": "Built with Llama", "general.license.restrictions": "use-policy"}},
+		{"licence: MIT", "licence: cc-by-nc-4.0, licence_reason: for a thesis", map[string]string{"general.license": "CC-BY-NC-4.0 AND MIT", "general.license.name": "NonCommercial"}},
+	} {
+		recipe := tinyJob(t)
+		edit(t, recipe, "licence: Apache-2.0", c.teacher)
+		if c.data != "" {
+			edit(t, recipe, "train: train.jsonl,", "train: train.jsonl, "+c.data+",")
+		}
+		j, err := newTinyJob(t, recipe)
+		if err != nil {
+			t.Errorf("%s: %v", c.teacher, err)
+			continue
+		}
+		got := map[string]string{}
+		for _, m := range j.lineage() {
+			if s, ok := m.Value.(string); ok {
+				got[m.Key] = s
+			}
+		}
+		for key, want := range c.want {
+			if !strings.Contains(got[key], want) || want == "" && got[key] != "" || key == "general.name" && got[key] != want {
+				t.Errorf("%s %s: %s is %q, want %q", c.teacher, c.data, key, got[key], want)
+			}
+		}
+		p, err := j.Plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "to pass it on: " + licence.WithDuties; !strings.Contains(p.Text(), want) || p.Licences.Distribute.Licence != got["general.license"] {
+			t.Errorf("plan %s\nwant %q", p.Text(), want)
+		}
+	}
+}
+
+// The strictest input refuses the whole job; only a reason goes past what a licence forbids.
+func TestLicencesRefused(t *testing.T) {
+	for _, c := range []struct{ data, want string }{
+		{"licence: CC-BY-ND-4.0", "section 2(a)(1) (no derivatives"},
+		{"licence: CC-BY-ND-4.0, licence_reason: the author wrote to us", ""},
+		{"licence: LicenseRef-OpenAI-Terms", "compete with OpenAI"},
+		{"licence: LicenseRef-Our-Own", ""},
+	} {
+		recipe := tinyJob(t)
+		edit(t, recipe, "train: train.jsonl,", "train: train.jsonl, "+c.data+",")
+		_, err := newTinyJob(t, recipe)
+		var refused *licence.Error
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.data, err, c.want)
+		}
+	}
+}
