@@ -17,6 +17,7 @@ type Manifest struct {
 	Base      map[string]any      `json:"student_base"`
 	Data      map[string]any      `json:"data"`
 	Licences  *Licences           `json:"licences"`
+	Policy    *PolicyUsed         `json:"policy,omitempty"`
 	Files     map[string]FileHash `json:"files"`
 	CPULevel  string              `json:"cpu_level"`
 	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, or "bf16 (unit)", that unit's own
@@ -36,7 +37,7 @@ func (s source) record() map[string]any {
 	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted, "declared_because": s.Reason}
 }
 
-// finish writes the report, the summary, the manifest and SHA256SUMS.
+// finish writes the report, the summary, the papers, the manifest and SHA256SUMS.
 func (j *Job) finish(sum *Summary) error {
 	sum.Seconds = map[string]float64{}
 	maps.Copy(sum.Seconds, j.timing)
@@ -53,14 +54,17 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeFile(j.opt.FS, filepath.Join(j.dir, "report.html"), page); err != nil {
 		return err
 	}
+	if err := j.writePapers(sum); err != nil {
+		return err
+	}
 	files, err := j.artefacts()
 	if err != nil {
 		return err
 	}
 	m := Manifest{Schema: "freehold/manifest/2", Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
 		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String(), "declared_because": j.recipe.Data.Reason},
-		Licences: j.licences(),
-		Files:    files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
+		Licences: j.licences(), Policy: j.policyUsed(),
+		Files: files, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -61,6 +62,7 @@ type Job struct {
 	base    source
 	data    *data.Set
 	work    work
+	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
 }
 
@@ -120,6 +122,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	if err := j.allowed(); err != nil {
+		return nil, err
+	}
+	if j.policy, err = r.policy(); err != nil {
 		return nil, err
 	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
@@ -249,6 +254,13 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	if run("train") {
 		if err := j.checkStudent(); err != nil {
 			return nil, err
+		}
+	}
+	for _, s := range []struct{ stage, action string }{{"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
+		if run(s.stage) {
+			if err := j.obey(s.action); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := j.open(); err != nil {

@@ -109,8 +109,8 @@ func (l *Licences) text() string {
 	for _, d := range l.Declared {
 		line("", "declared: "+d)
 	}
-	if n := len(l.Distribute.Unverified) + len(l.Distribute.Unknown); n > 0 {
-		line("", fmt.Sprintf("%d of these licences were not compared with their text: %s", n, strings.Join(slices.Concat(l.Distribute.Unverified, l.Distribute.Unknown), ", ")))
+	if len(l.Distribute.Unverified)+len(l.Distribute.Unknown) > 0 {
+		line("", fmt.Sprintf("not compared with the licence's text: %s", strings.Join(slices.Concat(l.Distribute.Unverified, l.Distribute.Unknown), ", ")))
 	}
 	return b.String()
 }

@@ -3,9 +3,13 @@ package distill
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/models/licence"
 )
 
@@ -78,5 +82,46 @@ func TestLicencesRefused(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.data, err, c.want)
 		}
+	}
+}
+
+// A recipe's policy is judged before anything is done, warns or refuses, and is pinned in the run's lock.
+func TestJobPolicy(t *testing.T) {
+	const rules = "version: 1\nname: p\nmode: %s\nrules:\n  - {id: reasons, when: [plan, label], check: 'inputs.all(i, i.licence.stated || i.licence.reason != \"\") && data.train > 10 && recipe.task.type == \"classify\"', message: no reason}\n"
+	recipe := tinyJob(t)
+	file := filepath.Join(filepath.Dir(recipe), "policy.yaml")
+	edit(t, recipe, "version: 1\n", "version: 1\npolicy: policy.yaml\n")
+	write(t, file, fmt.Sprintf(rules, "enforce"))
+	j, err := newTinyJob(t, recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var denied *policy.Error
+	if _, err := j.Plan(context.Background()); !errors.As(err, &denied) {
+		t.Errorf("plan: %v", err)
+	}
+	if _, err := j.Apply(context.Background(), Stages{Only: "label"}); !errors.As(err, &denied) {
+		t.Errorf("label: %v", err)
+	}
+	if _, err := os.Stat(j.Dir()); err == nil {
+		t.Error("a run was begun")
+	}
+	edit(t, recipe, "licence: Apache-2.0", "licence: Apache-2.0, licence_reason: its card")
+	if _, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{Only: "label"}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, fmt.Sprintf(rules, "warn"))
+	var changed *PolicyChangedError
+	if _, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{Only: "label"}); !errors.As(err, &changed) {
+		t.Errorf("changed rules: %v", err)
+	}
+	edit(t, recipe, ", licence_reason: its card", "")
+	var warned []string
+	if _, _, err := apply(context.Background(), recipe, Options{Threads: 1, Run: "other", Warn: func(s string) { warned = append(warned, s) }}, Stages{Only: "label"}); err != nil || len(warned) != 1 || !strings.Contains(warned[0], "rule reasons: no reason") {
+		t.Errorf("%v, warnings %q", err, warned)
+	}
+	edit(t, recipe, "policy: policy.yaml", "policy: nothing.yaml")
+	if _, err := newTinyJob(t, recipe); err == nil || !strings.Contains(err.Error(), "company-eu") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

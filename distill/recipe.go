@@ -27,6 +27,7 @@ type Recipe struct {
 	Train    TrainRecipe   `yaml:"train" json:"train"`
 	Eval     EvalRecipe    `yaml:"eval" json:"eval"`
 	Quantize []string      `yaml:"quantize" json:"quantize"`
+	Policy   string        `yaml:"policy" json:"policy,omitempty"` // file of rules, or the name of a bundle
 	Numeric  string        `yaml:"numeric" json:"numeric"`
 
 	file string // where it was read, for messages

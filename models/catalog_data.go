@@ -25,7 +25,7 @@ var catalog = []Entry{
 			},
 		},
 		Architecture: "llama", Tokenizer: "gpt2, pre smollm, 49152 tokens", Format: "Q4_1",
-		Note: "the default: the only one whose own metadata states a permissive licence",
+		Note: "the default: the only one whose own metadata states a permissive licence", TrainTokens: 2e12,
 	},
 	{
 		Artefact: Artefact{
@@ -46,7 +46,7 @@ var catalog = []Entry{
 			},
 		},
 		Architecture: "gemma3", Tokenizer: "llama (SPM), 262144 tokens", Format: "Q4_K_M",
-		Note: "base model, no chat template",
+		Note: "base model, no chat template", TrainTokens: 6e12,
 	},
 	{
 		Artefact: Artefact{

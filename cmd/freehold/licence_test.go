@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -42,7 +43,9 @@ func TestLicence(t *testing.T) {
 	r := freehold(t, "licence", gemma, "--sarif")
 	var doc struct {
 		Runs []struct {
-			Tool    struct{ Driver struct{ Rules []struct{ ID string } } }
+			Tool struct {
+				Driver struct{ Rules []struct{ ID string } }
+			}
 			Results []struct{ RuleID, Level string }
 		}
 	}
@@ -60,5 +63,34 @@ func TestLicence(t *testing.T) {
 	}
 	if levels["error"] != 1 || levels["note"] != 2 {
 		t.Errorf("levels %v", levels)
+	}
+}
+
+// Rules are tested, explained and obeyed: 4 where a test fails, 5 where a rule refuses, 2 where the file is no policy.
+func TestPolicyCommand(t *testing.T) {
+	gemma := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"general.license": "gemma"})
+	student := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"general.license": "LicenseRef-Gemma", "freehold.licence.declared": "teacher: ticket LEGAL-9"})
+	strict := file(t, "p.yaml", "version: 1\nname: p\nmode: enforce\nrules: [{id: small, check: data.train < 10, message: too many rows}]\ntests: [{name: wrong, action: plan, denied: []}]\n")
+	job := recipe(t, tiny(t))
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string // in standard output or error
+	}{
+		{"bundles", append([]string{"policy", "test"}, "company-eu", "company-uk", "company-us", "permissive"), exitOK, "ok      company-uk: limits"},
+		{"a test that fails", []string{"policy", "test", strict}, exitGate, "FAILED  p: wrong: not held [small], want []"},
+		{"what a rule says to a job", []string{"policy", "explain", strict, "--recipe", job}, exitPolicy, "DOES NOT HOLD for plan, label, train, export"},
+		{"as SARIF", []string{"policy", "explain", strict, "--recipe", job, "--sarif"}, exitPolicy, `"ruleId": "policy/p/small"`},
+		{"no policy", []string{"policy", "test", job}, exitUsage, "freehold.yaml: line"},
+		{"no name of one", []string{"policy", "cat", "company-eux"}, exitUsage, `did you mean "company-eu"`},
+		{"a server", []string{"serve", "-m", "g=" + gemma, "--policy=company-us"}, exitPolicy, "rule counsel-asked"},
+		{"a file", []string{"quantize", gemma, filepath.Join(t.TempDir(), "q.gguf"), "-f=q4_0", "--policy=company-us"}, exitPolicy, "refuses to export"},
+		{"a student's own reason", []string{"quantize", student, filepath.Join(t.TempDir(), "q.gguf"), "-f=q4_0", "--policy=company-us"}, exitOK, "q4_0"},
+		{"a pull", []string{"pull", "qwen2.5-coder-0.5b-instruct", "--accept-licence=Apache-2.0", "--policy=company-uk"}, exitPolicy, "rule declared-with-reason"},
+	} {
+		if r := freehold(t, c.args...); r.code != c.code || !strings.Contains(r.out+r.err, c.want) {
+			t.Errorf("%s: exit code %d, want %d with %q: %s%s", c.name, r.code, c.code, c.want, r.out, r.err)
+		}
 	}
 }

@@ -13,7 +13,8 @@ type pullCmd struct {
 	All           bool     `help:"All models and data sets of the catalogue."`
 	AcceptLicence []string `aliases:"accept-license" sep:"," help:"Licence id that you declare or accept where the gate asks for it." placeholder:"ID"`
 	Reason        string   `help:"Why you may, with --accept-licence; goes into the record beside the file." placeholder:"TEXT"`
-	Verbose       bool     `short:"v" help:"Tell which source is used and why another was not."`
+	policyFlag
+	Verbose bool `short:"v" help:"Tell which source is used and why another was not."`
 }
 
 // pulled is freehold/pull/1.
@@ -130,6 +131,9 @@ func (c *pullCmd) pull(a *app, it artefact) (string, error) {
 		if slices.Contains(c.AcceptLicence, it.Licence.ID) {
 			o.AcceptLicence = it.Licence.ID
 		}
+	}
+	if err := c.obey(a, "pull", it.Licence.Input(map[bool]string{true: "data", false: "model"}[it.kind == "data"], it.Name, o.AcceptLicence, c.Reason)); err != nil {
+		return "", err
 	}
 	if c.Verbose {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))

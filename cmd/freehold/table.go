@@ -30,6 +30,7 @@ type table struct {
 	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence."`
 	Rm      rmCmd      `cmd:"" group:"models" help:"Remove models or data sets from the cache."`
 	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show what licences ask for a use, and judge it."`
+	Policy  policyCmd  `cmd:"" group:"models" help:"Test and explain policies: rules that jobs, pulls and servers are judged by."`
 	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`
 
 	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`
