@@ -26,7 +26,7 @@ func TestRunPapers(t *testing.T) {
 		return string(b)
 	}
 	for name, wants := range map[string][]string{
-		"NOTICE":                               {"Gemma is provided under and subject to the Gemma Terms of Use", "prohibited_use_policy", "MIT License", "The text of LicenseRef-Gemma is not held", "LicenseRef-Gemma, section 3.1"},
+		"NOTICE":                               {"Gemma is provided under and subject to the Gemma Terms of Use", "prohibited_use_policy", "Permission is hereby granted", "The text of LicenseRef-Gemma is not held", "LicenseRef-Gemma, section 3.1"},
 		"MODEL_CARD.md":                        {"# tiny", "sha256 " + sha(t, tinyTeacher(t)), "terms read", "| Tokens trained on | "},
 		"papers/eu-training-content.md":        {"(draft)", "200 train, 0 valid, 60 test", "Training operations (FLOP)", "Ratio to the base"},
 		"papers/eu-technical-documentation.md": {"Human oversight | to be filled in | unknown"},

@@ -45,7 +45,7 @@ func Notice(name string, v *licence.Verdict, inputs []licence.Input) (text strin
 	for _, id := range ids {
 		f, ok := licence.Named(id)
 		if ok && f.Text() != "" {
-			fmt.Fprintf(&b, "\n%s\n%s (%s)\n%[1]s\n\n%s", strings.Repeat("-", 79), f.Name, f.ID, f.Text())
+			fmt.Fprintf(&b, "\n%s\n%s (%s)\n%[1]s\n\n%[4]s", strings.Repeat("-", 79), f.Name, f.ID, f.Text())
 			continue
 		}
 		missing = append(missing, id)
