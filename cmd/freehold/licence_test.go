@@ -85,8 +85,8 @@ func TestPolicyCommand(t *testing.T) {
 		{"no policy", []string{"policy", "test", job}, exitUsage, "freehold.yaml: line"},
 		{"no name of one", []string{"policy", "cat", "company-eux"}, exitUsage, `did you mean "company-eu"`},
 		{"a server", []string{"serve", "-m", "g=" + gemma, "--policy=company-us"}, exitPolicy, "rule counsel-asked"},
-		{"a file", []string{"quantize", gemma, filepath.Join(t.TempDir(), "q.gguf"), "-f=q4_0", "--policy=company-us"}, exitPolicy, "refuses to export"},
-		{"a student's own reason", []string{"quantize", student, filepath.Join(t.TempDir(), "q.gguf"), "-f=q4_0", "--policy=company-us"}, exitOK, "q4_0"},
+		{"a file", []string{"quantize", gemma, filepath.Join(t.TempDir(), "q.gguf"), "--format=q4_0", "--policy=company-us"}, exitPolicy, "refuses to export"},
+		{"a student's own reason", []string{"quantize", student, filepath.Join(t.TempDir(), "q.gguf"), "--format=q4_0", "--policy=company-us"}, exitOK, "q4_0"},
 		{"a pull", []string{"pull", "qwen2.5-coder-0.5b-instruct", "--accept-licence=Apache-2.0", "--policy=company-uk"}, exitPolicy, "rule declared-with-reason"},
 	} {
 		if r := freehold(t, c.args...); r.code != c.code || !strings.Contains(r.out+r.err, c.want) {
