@@ -268,7 +268,7 @@ func TestEngineDependencies(t *testing.T) {
 		}
 	}
 	visit("engine")
-	own := []string{"engine", "engine/grammar", "kernels", "models", "models/chat", "models/egress", "models/gguf", "models/spell", "models/token", "quant"}
+	own := []string{"engine", "engine/grammar", "kernels", "models", "models/chat", "models/egress", "models/gguf", "models/licence", "models/spell", "models/token", "quant"}
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, own) {
 		t.Errorf("engine is made of %v, want %v; does a program that embeds it need the change?", got, own)
 	}

@@ -20,6 +20,8 @@ type Manifest struct {
 	Teacher   map[string]any      `json:"teacher"`
 	Base      map[string]any      `json:"student_base"`
 	Data      map[string]any      `json:"data"`
+	Licences  *Licences           `json:"licences"`
+	Policy    *PolicyUsed         `json:"policy,omitempty"`
 	Files     map[string]FileHash `json:"files"`
 	Lineage   ChainEnd            `json:"lineage"` // of lineage.jsonl
 	CPULevel  string              `json:"cpu_level"`
@@ -43,10 +45,10 @@ type FileHash struct {
 }
 
 func (s source) record() map[string]any {
-	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted}
+	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted, "declared_because": s.Reason}
 }
 
-// finish writes the report, the summary, the manifest and SHA256SUMS.
+// finish writes the report, the summary, the papers, the manifest and SHA256SUMS.
 func (j *Job) finish(sum *Summary) error {
 	sum.Seconds = map[string]float64{}
 	maps.Copy(sum.Seconds, j.timing)
@@ -70,12 +72,16 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeFile(j.opt.FS, filepath.Join(j.dir, "report.html"), page); err != nil {
 		return err
 	}
+	if err := j.writePapers(sum); err != nil {
+		return err
+	}
 	files, err := j.artefacts()
 	if err != nil {
 		return err
 	}
 	m := Manifest{Schema: manifestSchema, Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
-		Data:  map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String()},
+		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String(), "declared_because": j.recipe.Data.Reason},
+		Licences: j.licences(), Policy: j.policyUsed(),
 		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

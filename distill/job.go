@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -61,6 +62,7 @@ type Job struct {
 	base    source
 	data    *data.Set
 	work    work
+	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
 }
 
@@ -74,6 +76,7 @@ type source struct {
 	Bytes    int64             `json:"bytes"`
 	Licence  models.Licence    `json:"licence"`
 	Accepted string            `json:"accepted,omitempty"`
+	Reason   string            `json:"reason,omitempty"` // of what is accepted
 }
 
 // NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and
@@ -98,12 +101,12 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence); err != nil {
+	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
 		return nil, sourceError("teacher", err)
 	}
 	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
 		j.base = j.teacher
-	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence); err != nil {
+	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence, r.Student.Reason); err != nil {
 		return nil, sourceError("student", err)
 	}
 	err = checkLayers(r.Student.Layers, j.base.spec.Layers)
@@ -117,6 +120,12 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("student.width: %v (%s)", err, j.base.Name)}
 	}
 	if j.data, err = loadData(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := j.allowed(); err != nil {
+		return nil, err
+	}
+	if j.policy, err = r.policy(); err != nil {
 		return nil, err
 	}
 	if r.keepsBest() && len(j.data.Valid) == 0 {
@@ -149,14 +158,14 @@ func (j *Job) warn(s string) {
 }
 
 // openSource finds a model file, checks its licence and hashes it.
-func openSource(r *Recipe, name, accept string) (source, error) {
+func openSource(r *Recipe, name, accept, reason string) (source, error) {
 	path, entry, err := models.Resolve(name)
 	if entry == nil && errors.Is(err, fs.ErrNotExist) { // a path may be relative to the recipe
 		if _, statErr := os.Stat(r.path(name)); statErr == nil {
 			path, err = r.path(name), nil
 		}
 	}
-	s := source{Name: name, path: path, Accepted: accept}
+	s := source{Name: name, path: path, Accepted: accept, Reason: reason}
 	if entry != nil {
 		s.Licence = entry.Licence
 		if gate := entry.Licence.Check(name, accept); gate != nil {
@@ -167,11 +176,8 @@ func openSource(r *Recipe, name, accept string) (source, error) {
 		return s, err
 	}
 	if entry == nil {
-		if s.Licence, err = fileLicence(path); err != nil {
+		if s.Licence, err = fileLicence(path, accept); err != nil {
 			return s, err
-		}
-		if s.Licence.Basis == models.Unknown && accept != "" && accept != s.Licence.ID { // the recipe declares it
-			s.Licence = models.Licence{ID: accept, Basis: models.Declared}
 		}
 		if err := s.Licence.Check(name, accept); err != nil {
 			return s, err
@@ -221,28 +227,6 @@ func sourceError(role string, err error) error {
 	return fmt.Errorf("%s: %w", role, err)
 }
 
-// fileLicence reads what a file says of its own licence.
-func fileLicence(path string) (models.Licence, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return models.Licence{}, err
-	}
-	defer f.Close()
-	id, err := f.StringOr("general.license", "")
-	if err != nil {
-		return models.Licence{}, err
-	}
-	switch strings.ToLower(id) {
-	case "":
-		return models.Licence{ID: "unknown", Basis: models.Unknown}, nil
-	case "apache-2.0":
-		id = "Apache-2.0"
-	case "mit":
-		id = "MIT"
-	}
-	return models.Licence{ID: id, Basis: models.StatedInFile}, nil
-}
-
 // hashFile hashes a file, or the parts of one as if they were one file.
 func hashFile(parts ...string) (sum string, n int64, err error) {
 	h := sha256.New()
@@ -277,6 +261,13 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	if run("train") {
 		if err := j.checkStudent(); err != nil {
 			return nil, err
+		}
+	}
+	for _, s := range []struct{ stage, action string }{{"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
+		if run(s.stage) {
+			if err := j.obey(s.action); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := j.open(); err != nil {

@@ -22,6 +22,8 @@ type Plan struct {
 	Key      string      `json:"key"` // hash of recipe and inputs
 	Models   []PlanModel `json:"models"`
 	Data     string      `json:"data"`
+	Licences *Licences   `json:"licences"`
+	Policy   *PolicyUsed `json:"policy,omitempty"`
 	Tidied   string      `json:"data_tidied"` // what was left out and masked
 	Stages   []PlanStage `json:"stages"`
 	Egress   []string    `json:"egress"` // what would use the network; empty = nothing
@@ -70,6 +72,10 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
 		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
+	if err := j.obey("plan"); err != nil {
+		return nil, err
+	}
+	p.Licences, p.Policy = j.licences(), j.policyUsed()
 	p.Tidied = j.data.Report.String()
 	int8Peak, f32Peak := j.peaks()
 	all := j.labelled()
@@ -212,6 +218,10 @@ func (p *Plan) Text() string {
 	fmt.Fprintf(&b, "  %-13s %s\n", "data", p.Data)
 	if p.Tidied != "" {
 		fmt.Fprintf(&b, "  %-13s %s\n", "", p.Tidied)
+	}
+	b.WriteString(p.Licences.text())
+	if p.Policy != nil {
+		fmt.Fprintf(&b, "  %-13s %s, sha256 %.12s\n", "policy", p.Policy.Name, p.Policy.SHA256)
 	}
 	b.WriteByte('\n')
 	for _, s := range p.Stages {

@@ -27,6 +27,7 @@ type Recipe struct {
 	Train    TrainRecipe   `yaml:"train" json:"train"`
 	Eval     EvalRecipe    `yaml:"eval" json:"eval"`
 	Quantize []string      `yaml:"quantize" json:"quantize"`
+	Policy   string        `yaml:"policy" json:"policy,omitempty"` // file of rules, or the name of a bundle
 	Numeric  string        `yaml:"numeric" json:"numeric"`
 
 	file string // where it was read, for messages
@@ -47,8 +48,9 @@ type TaskRecipe struct {
 
 // TeacherRecipe names the model that labels.
 type TeacherRecipe struct {
-	Model       string `yaml:"model" json:"model"`             // catalogue name or path
-	Licence     string `yaml:"licence" json:"licence"`         // declares or accepts a licence that the file does not state
+	Model       string `yaml:"model" json:"model"`     // catalogue name or path
+	Licence     string `yaml:"licence" json:"licence"` // declares or accepts a licence that the file does not state
+	Reason      string `yaml:"licence_reason" json:"licence_reason,omitempty"`
 	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
 
 	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
@@ -59,6 +61,7 @@ type TeacherRecipe struct {
 type StudentRecipe struct {
 	From    string   `yaml:"from" json:"from"` // catalogue name, path, or "teacher"
 	Licence string   `yaml:"licence" json:"licence"`
+	Reason  string   `yaml:"licence_reason" json:"licence_reason,omitempty"`
 	Head    string   `yaml:"head" json:"head"`               // "pooled": a head on the mean state; "words": label words after the prompt
 	Prompt  string   `yaml:"prompt" json:"prompt,omitempty"` // its user turn, with {text}; "" = the teacher's turns
 	Layers  Layers   `yaml:"layers" json:"layers"`           // a count (the first ones) or a list
@@ -135,6 +138,7 @@ type DataRecipe struct {
 	Columns    data.Columns   `yaml:"columns" json:"columns"`
 	Source     string         `yaml:"source" json:"source,omitempty"`
 	Licence    string         `yaml:"licence" json:"licence,omitempty"` // declares the files' licence, or accepts the source's
+	Reason     string         `yaml:"licence_reason" json:"licence_reason,omitempty"`
 	TrainRows  int            `yaml:"train_rows" json:"train_rows,omitempty"`
 	ValidRows  int            `yaml:"valid_rows" json:"valid_rows,omitempty"`
 	TestRows   int            `yaml:"test_rows" json:"test_rows,omitempty"`

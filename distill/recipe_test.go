@@ -31,7 +31,7 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("student:\n  from: teacher\ntrain: {loss: ce, temprature: 2}\n"), `freehold.yaml:8:19: unknown key "temprature" in train; did you mean "temperature"?`},
 		{add("train:\n  lr: 0.1\n  scheduel: linear\n"), `freehold.yaml:8:3: unknown key "scheduel" in train; did you mean "schedule"?`},
 		{add("traim: {lr: 1}\n"), `freehold.yaml:6:1: unknown key "traim" in the recipe; did you mean "train"?`},
-		{add("polcy: x\n"), `freehold.yaml:6:1: unknown key "polcy" in the recipe; known: data, eval, name, numeric, quantize, student, task, teacher, train, version`},
+		{add("zzz: x\n"), `freehold.yaml:6:1: unknown key "zzz" in the recipe; known: data, eval, name, numeric, policy, quantize, student, task, teacher, train, version`},
 		{add("Train: {lr: 1}\n"), `did you mean "train"?`},
 		{add("train: {steps: many}\n"), `freehold.yaml:6:16: train.steps is "many", want a whole number`},
 		{add("train: {steps: 1.5}\n"), `freehold.yaml:6:16: train.steps is 1.5, want a whole number`},

@@ -18,6 +18,7 @@ type lockFile struct {
 	Teacher string `json:"teacher_sha256"`
 	Base    string `json:"student_base_sha256"`
 	Data    string `json:"data_sha256"`
+	Policy  string `json:"policy_sha256,omitempty"`
 }
 
 // chooseRun opens the newest run folder with this job's key, or makes the next one. A run that is asked for by name
@@ -114,7 +115,14 @@ func (j *Job) open() error {
 	if err := os.MkdirAll(filepath.Join(j.dir, "eval"), 0o777); err != nil {
 		return err
 	}
-	if _, err := readLock(j.dir); err == nil {
+	policy := ""
+	if j.policy != nil {
+		policy = j.policy.SHA256
+	}
+	if lock, err := readLock(j.dir); err == nil {
+		if lock.Policy != policy {
+			return &PolicyChangedError{j.dir, lock.Policy, policy}
+		}
 		return j.pointLatest()
 	}
 	if b, err := os.ReadFile(j.recipe.file); err == nil {
@@ -122,7 +130,7 @@ func (j *Job) open() error {
 			return err
 		}
 	}
-	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash})
+	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash, policy})
 	if err != nil {
 		return err
 	}

@@ -418,13 +418,7 @@ func (j *Job) export(b *Base, format, path string) error {
 
 // lineage is what the file says of its origin, in GGUF's general.* keys.
 func (j *Job) lineage() []Meta {
-	licence := j.base.Licence.ID
-	if j.teacher.Licence.ID != licence { // the strictest is for the owner to judge: name both
-		licence = j.base.Licence.ID + " AND " + j.teacher.Licence.ID
-	}
-	return append(j.origin(), []Meta{
-		{"general.name", j.recipe.Name},
-		{"general.license", licence},
+	return append(append(j.licences().meta(j.recipe.Name), j.origin()...), []Meta{
 		{"freehold.run", j.key},
 		{"freehold.task", j.recipe.Task.Type},
 	}...)

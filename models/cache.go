@@ -93,6 +93,7 @@ type Pulled struct {
 	// Accepted is the licence ID that the user declared or accepted; empty when
 	// the gate passed by itself.
 	Accepted string `json:"accepted,omitempty"`
+	Reason   string `json:"reason,omitempty"` // of the acceptance
 }
 
 const pulledSchema = "freehold.pulled/1"

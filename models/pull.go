@@ -26,6 +26,7 @@ type PullOptions struct {
 	// AcceptLicence is the ID of the licence that the user declares or accepts,
 	// where the gate asks for it; it is written into the record.
 	AcceptLicence string
+	Reason        string // why, for the record
 	// Progress, when set, is called from time to time with bytes of the whole.
 	Progress func(done, total int64, what string)
 	// Log, when set, hears which source is used and why another was not.
@@ -190,7 +191,7 @@ func (p *puller) record(a Artefact, path, source string) error {
 		Source: source, Licence: a.Licence,
 	}
 	if a.Licence.Check(a.Name, "") != nil {
-		r.Accepted = p.AcceptLicence
+		r.Accepted, r.Reason = p.AcceptLicence, p.Reason
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -92,6 +92,7 @@ func TestJSON(t *testing.T) {
 		"show":       {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},
 		"rm":         {[]string{"gemma-3-270m"}, "freehold/rm/1", "bytes"},
 		"licence":    {nil, "freehold/licence/1", "items"},
+		"policy":     {[]string{"test", "company-eu"}, "freehold/policy/1", "items"},
 		"inspect":    {[]string{model, "--full"}, "freehold/inspect/1", "tensors"},
 		"run":        {[]string{model, "hi", "-n", "3"}, "freehold/run/1", "text"},
 		"classify":   {[]string{model, "hi", "-l", "a,b"}, "freehold/classify/1", "rows"},

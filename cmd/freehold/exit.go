@@ -8,10 +8,12 @@ import (
 	"syscall"
 
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/egress"
 	"github.com/freehold-slm/freehold/models/gguf"
+	"github.com/freehold-slm/freehold/models/licence"
 )
 
 // Exit codes.
@@ -89,13 +91,13 @@ func (a *app) exitCode(err error) int {
 		return exitResources
 	case is[*models.ChecksumError](err):
 		return exitVerify
-	case is[*models.LicenceError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
+	case is[*models.LicenceError](err), is[*licence.Error](err), is[*policy.Error](err), is[*distill.PolicyChangedError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
 		return exitPolicy
 	case is[*distill.GateError](err):
 		return exitGate
 	case is[*noisyError](err), is[*distill.IncomparableError](err):
 		return exitInconclusive
-	case is[*usageError](err), is[*distill.RecipeError](err), is[*engine.ContextError](err):
+	case is[*usageError](err), is[*distill.RecipeError](err), is[*policy.ReadError](err), is[*engine.ContextError](err):
 		return exitUsage
 	case is[*inputError](err), is[*gguf.Error](err), is[*distill.DataError](err), is[*engine.NumberError](err),
 		is[*models.NotPulledError](err), is[*models.UnknownNameError](err), is[*models.SourceError](err),

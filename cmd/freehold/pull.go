@@ -12,7 +12,9 @@ type pullCmd struct {
 	Name          []string `arg:"" optional:"" complete:"catalogue" help:"Names of the catalogue (see ls)."`
 	All           bool     `help:"All models and data sets of the catalogue."`
 	AcceptLicence []string `aliases:"accept-license" sep:"," help:"Licence id that you declare or accept where the gate asks for it." placeholder:"ID"`
-	Verbose       bool     `short:"v" help:"Tell which source is used and why another was not."`
+	Reason        string   `help:"Why you may, with --accept-licence; goes into the record beside the file." placeholder:"TEXT"`
+	policyFlag
+	Verbose bool `short:"v" help:"Tell which source is used and why another was not."`
 }
 
 // pulled is freehold/pull/1.
@@ -125,10 +127,13 @@ func (c *pullCmd) items() ([]artefact, error) {
 func (c *pullCmd) pull(a *app, it artefact) (string, error) {
 	o := models.PullOptions{Offline: a.offline}
 	if len(c.AcceptLicence) > 0 {
-		o.AcceptLicence = c.AcceptLicence[0]
+		o.AcceptLicence, o.Reason = c.AcceptLicence[0], c.Reason
 		if slices.Contains(c.AcceptLicence, it.Licence.ID) {
 			o.AcceptLicence = it.Licence.ID
 		}
+	}
+	if err := c.obey(a, "pull", it.Licence.Input(map[bool]string{true: "data", false: "model"}[it.kind == "data"], it.Name, o.AcceptLicence, c.Reason)); err != nil {
+		return "", err
 	}
 	if c.Verbose {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))

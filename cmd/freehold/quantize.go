@@ -26,6 +26,7 @@ type quantizeCmd struct {
 	Imatrix     string `help:"Importance matrix (a GGUF file of llama.cpp's llama-imatrix or of --imatrix-out): columns that see large activations are packed more exactly." placeholder:"FILE"`
 	ImatrixFrom string `help:"Gather the importance matrix by running IN on the texts of task data." placeholder:"DATA.jsonl"`
 	ImatrixOut  string `help:"Also write what --imatrix-from gathered." placeholder:"FILE"`
+	policyFlag
 	jobFlags
 }
 
@@ -65,6 +66,9 @@ func (c *quantizeCmd) Run(a *app) error {
 	}
 	overrides, err := c.overrides()
 	if err != nil {
+		return err
+	}
+	if err := c.obeyFile(a, "export", c.In); err != nil {
 		return err
 	}
 	f, err := openFile(c.In)

@@ -22,6 +22,7 @@ import (
 type serveCmd struct {
 	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
 	modelFlags
+	policyFlag
 	Addr      string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
 	Keys      string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
 	HostName  []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
@@ -74,6 +75,15 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)
+	}
+	for _, given := range c.Model {
+		_, file, named := strings.Cut(given, "=")
+		if !named {
+			file = given
+		}
+		if err := c.obeyFile(a, "serve", file); err != nil {
+			return err
+		}
 	}
 	ms, names, files, err := c.models(a)
 	if err != nil {

@@ -106,7 +106,7 @@ func (c *showCmd) Run(a *app) error {
 	add("note", d.Note)
 	add("licence", fmt.Sprintf("%s (%s)", d.Licence.ID, strings.ReplaceAll(string(d.Licence.Basis), "_", " ")))
 	add("", d.Licence.Note)
-	for _, duty := range d.Licence.Duties {
+	for _, duty := range d.Licence.Asks() {
 		add("", "- "+duty)
 	}
 	add("gate", d.Verdict)

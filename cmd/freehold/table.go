@@ -30,7 +30,8 @@ type table struct {
 	Ls      lsCmd      `cmd:"" group:"models" help:"List the catalogue and what of it is in the cache."`
 	Show    showCmd    `cmd:"" group:"models" help:"Show a catalogue entry: source, checksum, licence; or a model's lineage."`
 	Rm      rmCmd      `cmd:"" group:"models" help:"Remove models or data sets from the cache."`
-	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show the licence gate's verdicts."`
+	Licence licenceCmd `cmd:"" aliases:"license" group:"models" help:"Show what licences ask for a use, and judge it."`
+	Policy  policyCmd  `cmd:"" group:"models" help:"Test and explain policies: rules that jobs, pulls and servers are judged by."`
 	Inspect inspectCmd `cmd:"" group:"models" help:"Show what a GGUF file holds, and check it."`
 
 	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`

@@ -8,7 +8,10 @@ import (
 	"github.com/freehold-slm/freehold/kernels"
 )
 
-type versionCmd struct{}
+type versionCmd struct {
+	SBOM     bool `name:"sbom" help:"Print the bill of materials of this binary (CycloneDX 1.6)."`
+	Licences bool `aliases:"licenses" help:"Print the licences of the modules in this binary, with their texts."`
+}
 
 // versionDoc is freehold/version/1.
 type versionDoc struct {
@@ -32,7 +35,18 @@ func programVersion() string {
 	return "unknown"
 }
 
-func (*versionCmd) Run(a *app) error {
+func (c *versionCmd) Run(a *app) error {
+	switch {
+	case c.SBOM && c.Licences:
+		return usagef("--sbom and --licences are both given; keep one")
+	case c.SBOM:
+		b, err := sbom().JSON()
+		a.write("%s", b)
+		return err
+	case c.Licences:
+		moduleLicences(a)
+		return nil
+	}
 	d := versionDoc{Schema: "freehold/version/1", Version: programVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if built, err := lineage.Program(); err == nil {
 		d.Commit, d.Modified, d.Binary = built.Commit, built.Modified, built.Binary
