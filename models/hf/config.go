@@ -12,23 +12,34 @@ type config struct {
 	file   string
 	prefix string // of fields in errors
 	fields map[string]any
+	own    map[string]string // names of fields that the family has under another one
 	err    error
 }
 
+// name is what a field is called in this file.
+func (c *config) name(field string) string {
+	if own := c.own[field]; own != "" {
+		return own
+	}
+	return field
+}
+
+func (c *config) value(field string) any { return c.fields[c.name(field)] }
+
 func (c *config) fail(field, got, want string) {
 	if c.err == nil {
-		c.err = &Error{c.file, c.prefix + field, got, want}
+		c.err = &Error{c.file, c.prefix + c.name(field), got, want}
 	}
 }
 
-func (c *config) has(field string) bool { return c.fields[field] != nil }
+func (c *config) has(field string) bool { return c.value(field) != nil }
 
 // size reads a count from 1 to max.
 func (c *config) size(field string, max int64) int {
-	n, ok := c.fields[field].(json.Number)
+	n, ok := c.value(field).(json.Number)
 	v, err := n.Int64()
 	if !ok || err != nil || v < 1 || v > max {
-		c.fail(field, shown(c.fields[field]), fmt.Sprintf("a whole number from 1 to %d", max))
+		c.fail(field, shown(c.value(field)), fmt.Sprintf("a whole number from 1 to %d", max))
 		return 1
 	}
 	return int(v)
@@ -43,11 +54,11 @@ func (c *config) sizeOr(field string, def int, max int64) int {
 
 // positive reads a positive number that an f32 can hold.
 func (c *config) positive(field string) float32 {
-	n, ok := c.fields[field].(json.Number)
+	n, ok := c.value(field).(json.Number)
 	v, err := n.Float64()
 	f := float32(v)
 	if !ok || err != nil || !(f > 0) || math.IsInf(float64(f), 0) {
-		c.fail(field, shown(c.fields[field]), "a positive number")
+		c.fail(field, shown(c.value(field)), "a positive number")
 		return 1
 	}
 	return f
@@ -64,9 +75,9 @@ func (c *config) flag(field string, def bool) bool {
 	if !c.has(field) {
 		return def
 	}
-	b, ok := c.fields[field].(bool)
+	b, ok := c.value(field).(bool)
 	if !ok {
-		c.fail(field, shown(c.fields[field]), "true or false")
+		c.fail(field, shown(c.value(field)), "true or false")
 	}
 	return b
 }
@@ -75,9 +86,9 @@ func (c *config) text(field, def string) string {
 	if !c.has(field) {
 		return def
 	}
-	s, ok := c.fields[field].(string)
+	s, ok := c.value(field).(string)
 	if !ok {
-		c.fail(field, shown(c.fields[field]), "a string")
+		c.fail(field, shown(c.value(field)), "a string")
 	}
 	return s
 }
@@ -87,12 +98,12 @@ func (c *config) object(field string) (*config, bool) {
 	if !c.has(field) {
 		return nil, false
 	}
-	m, ok := c.fields[field].(map[string]any)
+	m, ok := c.value(field).(map[string]any)
 	if !ok {
-		c.fail(field, shown(c.fields[field]), "an object")
+		c.fail(field, shown(c.value(field)), "an object")
 		return nil, false
 	}
-	return &config{file: c.file, prefix: c.prefix + field + ".", fields: m}, true
+	return &config{file: c.file, prefix: c.prefix + c.name(field) + ".", fields: m}, true
 }
 
 // oneOf refuses a text that is none of the given, the first being the default of an absent field.
@@ -109,7 +120,7 @@ func (c *config) oneOf(field string, allowed ...string) {
 // absent refuses fields that change what the model computes in a way that is not known here.
 func (c *config) absent(fields ...string) {
 	for _, f := range fields {
-		if v := c.fields[f]; v != nil && v != false {
+		if v := c.value(f); v != nil && v != false {
 			c.fail(f, shown(v), "none; models that have it cannot be converted")
 		}
 	}
