@@ -24,7 +24,8 @@ var transformersScript string
 
 // foldered are models that are written as folders: reference models, else tiny ones. One at least of each family of models/hf.
 var foldered = []string{"llama-gqa", "llama-yarn", "llama-linear", "llama-headdim", "llama-moe", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "olmo2", "olmoe", "gemma", "gemma2", "gemma3", "granite",
-	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron", "phi2"}
+	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron", "phi2",
+	"gpt2", "gptneox-par", "falcon-7b", "falcon-norms", "bloom", "mpt", "starcoder"}
 
 // A folder that convert writes means to transformers what the GGUF file means here: the same logits after every token, in mode reference,
 // within what the reference data asks of F32 files.
@@ -32,7 +33,7 @@ func TestTransformersAgrees(t *testing.T) {
 	long(t)
 	const tolerance = 1e-3
 	ask := startTransformers(t)
-	classes, ran := map[string]bool{"MistralForCausalLM": true}, 0 // Mistral is Llama's twin
+	classes, ran := map[string]bool{"MistralForCausalLM": true, "MPTForCausalLM": true}, 0 // other names of families
 	for _, name := range foldered {
 		t.Run(name, func(t *testing.T) {
 			ran++

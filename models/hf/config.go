@@ -12,16 +12,32 @@ type config struct {
 	file   string
 	prefix string // of fields in errors
 	fields map[string]any
-	own    map[string]string // names of fields that the family has under another one
+	own    map[string]string // the family's names of fields that others have under another one
 	err    error
 }
 
-// name is what a field is called in this file.
+// name is what a field is called in this file: the family's own name, or the usual one where the file has that alone.
 func (c *config) name(field string) string {
-	if own := c.own[field]; own != "" {
+	if own := c.own[field]; own != "" && (c.fields[own] != nil || c.fields[field] == nil) {
 		return own
 	}
 	return field
+}
+
+// assume gives an absent field the value that transformers, or the family's first code, takes for it.
+func (c *config) assume(field string, value any) {
+	if !c.has(field) {
+		c.fields[c.name(field)] = value
+	}
+}
+
+// must refuses a switch that is not as the architecture has it; an absent one is.
+func (c *config) must(want bool, fields ...string) {
+	for _, f := range fields {
+		if c.flag(f, want) != want {
+			c.fail(f, fmt.Sprint(!want), fmt.Sprint(want))
+		}
+	}
 }
 
 func (c *config) value(field string) any { return c.fields[c.name(field)] }

@@ -55,7 +55,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 		if !slices.Contains(known, families[class].arch) {
 			known = append(known, families[class].arch)
 		}
-		if fam == nil && families[class].arch == s.Arch && (families[class].experts != nil) == (s.Experts > 0) {
+		if fam == nil && families[class].modelType != "" && families[class].arch == s.Arch && (families[class].experts != nil) == (s.Experts > 0) {
 			e.Class, fam = class, families[class]
 		}
 	}

@@ -148,6 +148,9 @@ func shownValue(v gguf.Value) string {
 // ropeConfig writes rope_theta and rope_scaling.
 func ropeConfig(file *gguf.File, s *models.Spec, c map[string]any) error {
 	r := &s.Rope
+	if r.Scaling == "" { // it was not read
+		return nil
+	}
 	c["rope_theta"] = r.Base
 	var scaling map[string]any
 	switch {

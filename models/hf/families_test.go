@@ -21,6 +21,8 @@ var foldered = map[string]string{
 	"gemma3": "Gemma3ForCausalLM", "granite": "GraniteForCausalLM", "smollm3": "SmolLM3ForCausalLM", "phi3-plain": "Phi3ForCausalLM", "stablelm": "StableLmForCausalLM",
 	"starcoder2": "Starcoder2ForCausalLM", "olmo": "OlmoForCausalLM", "command-r": "CohereForCausalLM", "cohere2": "Cohere2ForCausalLM", "arcee": "ArceeForCausalLM",
 	"seed_oss": "SeedOssForCausalLM", "exaone4": "Exaone4ForCausalLM", "ernie4_5": "Ernie4_5ForCausalLM", "glm4": "Glm4ForCausalLM", "nemotron": "NemotronForCausalLM", "phi2": "PhiForCausalLM",
+	"gpt2": "GPT2LMHeadModel", "gptneox-par": "GPTNeoXForCausalLM", "falcon-7b": "FalconForCausalLM", "falcon-norms": "FalconForCausalLM", "bloom": "BloomForCausalLM", "mpt": "MptForCausalLM",
+	"starcoder": "GPTBigCodeForCausalLM",
 }
 
 // modelOf is the named tiny model without factors of frequency, which are random there, or else the reference model.
@@ -46,7 +48,7 @@ func modelOf(t *testing.T, name string) *gguf.File {
 // Every family: a GGUF file goes to a folder of its class and comes back with its Spec and the bits of every tensor; norm weights that GGUF keeps
 // plus 1 lose their last bits, so there the second way gives the first's.
 func TestFixturesFamilies(t *testing.T) {
-	classes := map[string]bool{"MistralForCausalLM": true} // Llama's twin
+	classes := map[string]bool{"MistralForCausalLM": true, "MPTForCausalLM": true} // other names of families
 	for name, class := range foldered {
 		classes[class] = true
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package hf
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // family is how one architecture of transformers becomes one of GGUF.
 type family struct {
 	arch      string            // general.architecture
-	modelType string            // config.json's "model_type"
+	modelType string            // config.json's "model_type"; "" = nothing is written as this family
 	fields    map[string]string // of config.json that have another name than Llama's: that name -> their own
 
 	// Tensors, by their names in transformers and in GGUF.
@@ -30,7 +31,7 @@ type family struct {
 	tied     bool                         // transformers' default of tie_word_embeddings
 	ffn2     bool                         // gate and up are one tensor
 
-	sizes   func(c *config, d *dims) // reads sizes of attention and feed-forward block; nil = usualSizes, which it may call
+	sizes   func(c *config, d *dims) // reads sizes of attention and feed-forward block; nil = dims.usual, which it may call
 	layer   bool                     // norms are LayerNorm, not RMSNorm
 	eps     string                   // field of the norms' epsilon; "" = rms_norm_eps, none = always 1e-5
 	unmoved bool                     // no rotary embedding
@@ -134,21 +135,32 @@ var biasNames = map[string]string{
 	"mlp.gate_proj.bias": "ffn_gate.bias", "mlp.up_proj.bias": "ffn_up.bias", "mlp.down_proj.bias": "ffn_down.bias",
 }
 
-// with is llamaNames and some more pairs.
-func with(pairs ...string) map[string]string {
+// pairs are names in a folder and in GGUF by turns; one that ends in a star stands for weight and bias.
+func pairs(list ...string) map[string]string {
 	m := map[string]string{}
-	for k, v := range llamaNames {
-		m[k] = v
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
+	for i := 0; i < len(list); i += 2 {
+		theirs, both := strings.CutSuffix(list[i], "*")
+		if !both {
+			m[list[i]] = list[i+1]
+			continue
+		}
+		for _, kind := range []string{"weight", "bias"} {
+			m[theirs+kind] = strings.TrimSuffix(list[i+1], "*") + kind
+		}
 	}
 	return m
 }
 
+// with is llamaNames and some more pairs.
+func with(list ...string) map[string]string {
+	m := maps.Clone(llamaNames)
+	maps.Copy(m, pairs(list...))
+	return m
+}
+
 // without is llamaNames but for some, and some more pairs.
-func without(names []string, pairs ...string) map[string]string {
-	m := with(pairs...)
+func without(names []string, list ...string) map[string]string {
+	m := with(list...)
 	for _, n := range names {
 		delete(m, n)
 	}
@@ -179,7 +191,10 @@ func (f *family) common(c *config, w *gguf.Writer) dims {
 	if f.sizes != nil {
 		f.sizes(c, &d)
 	} else {
-		f.usualSizes(c, &d)
+		d.usual(c)
+	}
+	if d.headDim > 0 && !f.unmoved {
+		d.rotary = f.rotaryDims(c, d.headDim)
 	}
 	for name, size := range map[string]int{"V": d.vocab, "P": d.context, "e": d.dim, "g": d.kvHeads, "q": d.heads / max(1, d.kvHeads), "k": 1, "v": 1, "h": d.heads,
 		"c": d.headDim, "j": d.headDim / 2, "t": 2, "f": d.ffn, "u": d.ffn, "x": d.experts, "y": d.expertFFN, "z": d.sharedFFN} {
@@ -211,8 +226,8 @@ func (f *family) common(c *config, w *gguf.Writer) dims {
 	return d
 }
 
-// usualSizes reads the sizes of attention and of a dense feed-forward block.
-func (f *family) usualSizes(c *config, d *dims) {
+// usual reads the sizes of attention and of a dense feed-forward block.
+func (d *dims) usual(c *config) {
 	d.context = c.size("max_position_embeddings", 1<<31)
 	d.heads = c.size("num_attention_heads", 1<<12)
 	d.kvHeads = c.sizeOr("num_key_value_heads", d.heads, 1<<12)
@@ -228,9 +243,6 @@ func (f *family) usualSizes(c *config, d *dims) {
 	}
 	if d.ffn == 0 {
 		d.ffn = c.size("intermediate_size", 1<<22)
-	}
-	if !f.unmoved {
-		d.rotary = f.rotaryDims(c, d.headDim)
 	}
 }
 

@@ -63,7 +63,9 @@ var Models = []Model{
 		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias,
 		Sizes: map[string]int{"M": 4}},
 	{Name: "bloom", Arch: "bloom", Keys: layer(nil), Tensors: embedding + "token_embd_norm.weight D, token_embd_norm.bias D, output_norm.bias D",
-		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias, Sizes: map[string]int{"M": 4}},
+		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias, Sizes: map[string]int{"M": 4, "F": 256}},
+	{Name: "falcon-norms", Arch: "falcon", Keys: layer(rope), Tensors: embedding + "output_norm.bias D",
+		Block: "attn_norm.weight D, attn_norm.bias D, attn_norm_2.weight D, attn_norm_2.bias D, " + fused + plain},
 	{Name: "stablelm-norms", Arch: "stablelm", Keys: layer(keys{"rope.dimension_count": uint32(8), "use_parallel_residual": true}), Tensors: head + "output_norm.bias D",
 		Block: "attn_norm.weight D, attn_norm.bias D, attn_q_norm.weight H N, attn_k_norm.weight H M, " + qkv + gated},
 
