@@ -18,6 +18,9 @@ for line in sys.stdin:
         wrong = {k: sorted(map(str, v)) for k, v in info.items() if v}
         if wrong:
             raise ValueError("weights that do not fit: %s" % wrong)
+        for part in model.modules():
+            if isinstance(part, torch.nn.GELU):
+                part.approximate = "tanh"  # what GGUF means by GELU; config.json states it where it can
         with torch.no_grad():
             logits = model.eval()(torch.tensor([ask["tokens"]])).logits[0]
         answer = {"logits": logits.tolist(), "class": type(model).__name__}

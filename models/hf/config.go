@@ -61,6 +61,24 @@ func (c *config) size(field string, max int64) int {
 	return int(v)
 }
 
+// count reads a number that may be 0, and is where the file does not give it.
+func (c *config) count(field string, max int64) int {
+	if n, ok := c.value(field).(json.Number); !c.has(field) || ok && n == "0" {
+		return 0
+	}
+	return c.size(field, max)
+}
+
+// layerTypes refuses other kinds of layers than the architecture has.
+func (c *config) layerTypes(want func(layer int) string) {
+	list, _ := c.value("layer_types").([]any)
+	for i, kind := range list {
+		if w := want(i); kind != w {
+			c.fail(fmt.Sprintf("layer_types[%d]", i), shown(kind), w)
+		}
+	}
+}
+
 func (c *config) sizeOr(field string, def int, max int64) int {
 	if !c.has(field) {
 		return def
@@ -80,11 +98,37 @@ func (c *config) positive(field string) float32 {
 	return f
 }
 
+// number reads a positive number as it stands there, for what is computed of it.
+func (c *config) number(field string) float64 {
+	c.positive(field)
+	n, _ := c.value(field).(json.Number)
+	v, _ := n.Float64() //nolint:errcheck // positive told
+	return v
+}
+
 func (c *config) positiveOr(field string, def float32) float32 {
 	if !c.has(field) {
 		return def
 	}
 	return c.positive(field)
+}
+
+// numbers reads a list of n positive numbers; nil where it is none.
+func (c *config) numbers(field string, n int) []float32 {
+	list, _ := c.value(field).([]any)
+	if len(list) != n {
+		c.fail(field, shown(c.value(field)), fmt.Sprintf("%d positive numbers", n))
+		return nil
+	}
+	values := make([]float32, n)
+	for i := range list {
+		one := &config{file: c.file, prefix: c.prefix, fields: map[string]any{field: list[i]}}
+		if values[i] = one.positive(field); one.err != nil {
+			c.fail(field, shown(list[i]), fmt.Sprintf("%d positive numbers", n))
+			return nil
+		}
+	}
+	return values
 }
 
 func (c *config) flag(field string, def bool) bool {

@@ -48,7 +48,11 @@ var fileTypes = map[string]uint32{"F32": 0, "F16": 1, "BF16": 32}
 // after the other, while the result is written.
 func Convert(dir string, o Options) (_ *Conversion, err error) {
 	cfg := &config{file: filepath.Join(dir, "config.json")}
-	if err := readJSON(cfg.file, &cfg.fields); err != nil {
+	text, err := readFile(cfg.file)
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeJSON(cfg.file, jsonOf(text), &cfg.fields); err != nil {
 		return nil, err
 	}
 	abs, err := filepath.Abs(dir)
@@ -157,9 +161,10 @@ func (c *Conversion) rule(f *family, r rule, used map[*safetensors.Tensor]bool) 
 	typ, size := c.Type, int64(0)
 	for i, s := range r.theirs {
 		t := c.tensor(f, s.name)
-		packed, scales := c.tensor(f, s.name+"_blocks"), c.tensor(f, s.name+"_scales")
+		stem, packed := strings.CutSuffix(s.name, "_blocks")
+		scales := c.tensor(f, stem+"_scales")
 		switch {
-		case t != nil:
+		case t != nil && !packed:
 			from, err := sourceFormat(t)
 			if err != nil {
 				return err
@@ -168,11 +173,11 @@ func (c *Conversion) rule(f *family, r rule, used map[*safetensors.Tensor]bool) 
 				return badShape(t, s.shape)
 			}
 			sources[i] = &folderSource{t: t, format: from}
-		case packed != nil && scales != nil:
-			if err := packedShapes(packed, scales, s.shape); err != nil {
+		case t != nil && scales != nil:
+			if err := packedShapes(t, scales, s.shape); err != nil {
 				return err
 			}
-			t, sources[i] = packed, &packedSource{blocks: packed, scales: scales}
+			sources[i] = &packedSource{blocks: t, scales: scales}
 			if c.o.Type == "" {
 				typ = "MXFP4"
 			}
@@ -198,9 +203,9 @@ func (c *Conversion) rule(f *family, r rule, used map[*safetensors.Tensor]bool) 
 
 // add adds one tensor. theirs is the name that errors give, and t the tensor of it; bytes are what is read for it.
 func (c *Conversion) add(f *family, theirs string, t *safetensors.Tensor, from places, to *slot, typ string, bytes int64) error {
-	shape := trimmed(to.shape)
+	shape := slices.Clone(to.shape)
 	slices.Reverse(shape)
-	if len(shape) == 1 || asF32[to.part] {
+	if len(shape) == 1 || staysF32(to.part) {
 		typ = "F32"
 	}
 	format, err := quant.ByName(typ)
@@ -226,14 +231,6 @@ func (c *Conversion) add(f *family, theirs string, t *safetensors.Tensor, from p
 		})
 	})
 	return nil
-}
-
-// trimmed is a shape without leading ones: in GGUF they are the last sizes, and left out.
-func trimmed(shape []int) []int {
-	for len(shape) > 1 && shape[0] == 1 {
-		shape = shape[1:]
-	}
-	return slices.Clone(shape)
 }
 
 // packedShapes checks the blocks and scales of a tensor in MXFP4.

@@ -3,6 +3,7 @@ package hf
 import (
 	"fmt"
 
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -11,6 +12,11 @@ type expertFields struct {
 	count  string // how many there are
 	ffn    string // width of one
 	shared string // width of the block that all tokens have beside them; "" = none
+}
+
+// fits tells whether the family has the parts that a model of its architecture has.
+func (f *family) fits(s *models.Spec) bool {
+	return f.either || (f.experts != nil) == (s.Experts > 0) && (f.experts != nil && f.experts.shared != "") == (s.SharedFFN > 0)
 }
 
 // sizes reads the sizes of experts. Layers without experts among others have no place in these GGUF architectures.

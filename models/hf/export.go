@@ -55,7 +55,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 		if !slices.Contains(known, families[class].arch) {
 			known = append(known, families[class].arch)
 		}
-		if fam == nil && families[class].modelType != "" && families[class].arch == s.Arch && (families[class].experts != nil) == (s.Experts > 0) {
+		if fam == nil && families[class].modelType != "" && families[class].arch == s.Arch && families[class].fits(s) {
 			e.Class, fam = class, families[class]
 		}
 	}
@@ -166,7 +166,7 @@ func (e *Export) add(fam *family, t *gguf.Tensor, from places, to *slot) error {
 	if r.to, err = quant.ByName(dtype); err != nil {
 		return err
 	}
-	if dtype != "F32" && (len(t.Shape) == 1 || asF32[to.part]) { // these may be finer than the rest
+	if dtype != "F32" && (len(t.Shape) == 1 || staysF32(to.part)) { // these may be finer than the rest
 		exact, err := r.exact(r.to)
 		if err != nil {
 			return err

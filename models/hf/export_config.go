@@ -104,6 +104,9 @@ func (f *family) verify(file *gguf.File, c map[string]any) (d dims, err error) {
 		if !ours || slices.Contains(silent, key) {
 			continue
 		}
+		if n, ok := number(kv.Value); ok && n == 0 && stated[kv.Key].Type == 0 {
+			continue // 0 says that there is none
+		}
 		if got, ok := stated[kv.Key]; !ok || !sameValue(got, kv.Value) {
 			return d, &Error{file.Name, "key " + kv.Key, shownValue(kv.Value), "what config.json of this family can state"}
 		}
@@ -154,15 +157,18 @@ func ropeConfig(file *gguf.File, s *models.Spec, c map[string]any) error {
 	c["rope_theta"] = r.Base
 	var scaling map[string]any
 	switch {
+	case r.Long != nil && r.Short != nil && r.Scaling == "none":
+		scaling = map[string]any{"rope_type": "longrope", "type": "longrope", "long_factor": r.Long, "short_factor": r.Short, "attention_factor": float32(r.AttnFactor)}
+		c["original_max_position_embeddings"] = int64(r.OrigContext)
 	case r.Long != nil || r.Short != nil || r.Factors != nil && r.Scaling != "none":
-		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling) + " with frequency factors", "none, linear, yarn, or llama 3's factors"}
+		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling) + " with frequency factors", "none, linear, yarn, longrope, or llama 3's factors"}
 	case r.Factors != nil:
 		return llama3Config(file, s, c)
 	case r.Scaling == "linear":
 		scaling = map[string]any{"rope_type": "linear", "factor": r.Factor}
 	case r.Scaling == "yarn":
-		if r.AttnFactor != 1 {
-			return &Error{file.Name, "rope.scaling.attn_factor", fmt.Sprint(r.AttnFactor), "1"}
+		if v, err := file.Float(s.Arch + ".rope.scaling.attn_factor"); err == nil && v != 1 {
+			return &Error{file.Name, "rope.scaling.attn_factor", fmt.Sprint(v), "1"}
 		}
 		scaling = map[string]any{"rope_type": "yarn", "factor": r.Factor, "original_max_position_embeddings": int64(r.OrigContext), "beta_fast": r.BetaFast, "beta_slow": r.BetaSlow}
 	case r.Scaling != "none":

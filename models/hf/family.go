@@ -37,6 +37,8 @@ type family struct {
 	unmoved bool                     // no rotary embedding
 	rotary  float32                  // transformers' default of partial_rotary_factor; 0 = 1, and no other
 	experts *expertFields            // nil = a dense model
+	either  bool                     // with experts or without; sizes reads theirs
+	packed  bool                     // matrices may be in MXFP4, which sizes looks after
 	capped  bool                     // attention scores are capped
 	keys    func(c *config, d dims, w *gguf.Writer)
 	config  func(f *gguf.File, s *models.Spec, c map[string]any) // the way back: fields beside those of all families; nil = none
@@ -179,11 +181,14 @@ var (
 func (f *family) common(c *config, w *gguf.Writer) dims {
 	c.own = f.fields
 	d := dims{vocab: c.size("vocab_size", 1<<24), layers: c.size("num_hidden_layers", 4096), dim: c.size("hidden_size", 1<<20), axes: map[string]int{}}
-	c.absent("quantization_config")
-	if f.experts == nil {
-		c.absent("num_local_experts", "num_experts")
-	} else {
+	if !f.packed {
+		c.absent("quantization_config")
+	}
+	switch {
+	case f.experts != nil:
 		f.experts.sizes(c, &d)
+	case !f.either:
+		c.absent("num_local_experts", "num_experts")
 	}
 	if !f.capped {
 		c.absent("attn_logit_softcapping")
@@ -193,11 +198,11 @@ func (f *family) common(c *config, w *gguf.Writer) dims {
 	} else {
 		d.usual(c)
 	}
-	if d.headDim > 0 && !f.unmoved {
+	if d.headDim > 0 && d.rotary == 0 && !f.unmoved {
 		d.rotary = f.rotaryDims(c, d.headDim)
 	}
 	for name, size := range map[string]int{"V": d.vocab, "P": d.context, "e": d.dim, "g": d.kvHeads, "q": d.heads / max(1, d.kvHeads), "k": 1, "v": 1, "h": d.heads,
-		"c": d.headDim, "j": d.headDim / 2, "t": 2, "f": d.ffn, "u": d.ffn, "x": d.experts, "y": d.expertFFN, "z": d.sharedFFN} {
+		"c": d.headDim, "j": d.headDim / 2, "t": 2, "a": 1, "b": 1, "E": d.dim, "f": d.ffn, "u": d.ffn, "x": d.experts, "y": d.expertFFN, "z": d.sharedFFN} {
 		d.axes[name] = size
 	}
 	if f.ffn2 {

@@ -54,6 +54,7 @@ func falconKeys(c *config, d dims, w *gguf.Writer) {
 }
 
 func falconConfig(f *gguf.File, s *models.Spec, c map[string]any) {
+	delete(c, "head_dim")
 	norms := 1
 	if s.AttnNorm != s.FFNNorm {
 		norms = 2

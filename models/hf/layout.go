@@ -65,10 +65,24 @@ func parseLayout(text string, sizes map[string]int) layout {
 		all = all.times(d)
 		if len(p.rest) == 0 {
 			l.boxes = all.boxes
-			return l
+			return l.checked(text)
 		}
 		p.take(",")
 	}
+}
+
+// checked refuses a box that has an axis twice: one step could not say where a value lies.
+func (l layout) checked(text string) layout {
+	for _, b := range l.boxes {
+		seen := map[string]bool{}
+		for _, s := range b.spans {
+			if seen[s.axis] {
+				panic(fmt.Sprintf("hf: layout %q: axis %q twice in one box", text, s.axis))
+			}
+			seen[s.axis] = true
+		}
+	}
+	return l
 }
 
 type layoutParser struct {

@@ -208,6 +208,8 @@ func (m *Model) tensor(w *gguf.Writer, r *random, spec, prefix string) {
 	switch {
 	case strings.HasSuffix(name, "_norm.weight"), strings.HasSuffix(name, "_norm_2.weight"), name == "rope_freqs.weight":
 		middle, spread = 1, 0.2
+	case strings.HasSuffix(name, ".ssm_a"): // a state decays
+		middle, spread = -2, 0.4
 	case strings.HasSuffix(name, ".bias"):
 		spread = 0.2
 	case strings.HasPrefix(name, "token_embd"), strings.HasPrefix(name, "position_embd"), strings.HasPrefix(name, "token_types"):
