@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/freehold-slm/freehold/models"
 )
 
 // config reads config.json and keeps the first error. A null counts as absent.
@@ -12,6 +14,7 @@ type config struct {
 	file   string
 	prefix string // of fields in errors
 	fields map[string]any
+	pools  models.Pooling    // how the folder's states are pooled, which another file says
 	own    map[string]string // the family's names of fields that others have under another one
 	err    error
 }

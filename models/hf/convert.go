@@ -55,6 +55,9 @@ func Convert(dir string, o Options) (_ *Conversion, err error) {
 	if err := decodeJSON(cfg.file, jsonOf(text), &cfg.fields); err != nil {
 		return nil, err
 	}
+	if cfg.pools, err = readPooling(dir); err != nil {
+		return nil, err
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -143,16 +146,18 @@ func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.
 	return nil
 }
 
-// tensor finds a tensor, which some folders name without what stands before all names.
+// tensor finds a tensor, with or without what stands before all names.
 func (c *Conversion) tensor(f *family, name string) *safetensors.Tensor {
-	if t := c.model.Tensors[name]; t != nil {
-		return t
+	base := f.base
+	if base == "" {
+		base = "model."
 	}
-	short, ok := strings.CutPrefix(name, f.base)
-	if !ok || f.base == "" {
-		return nil
+	for _, n := range []string{name, strings.TrimPrefix(name, base), base + name} {
+		if t := c.model.Tensors[n]; t != nil {
+			return t
+		}
 	}
-	return c.model.Tensors[short]
+	return nil
 }
 
 // rule adds the tensors that one rule makes.

@@ -3,6 +3,7 @@ package hf
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 		return nil, err
 	}
 	e.json["config.json"] = cfg
+	e.poolingJSON(s)
 	if err := e.vocabulary(cfg); err != nil {
 		return nil, err
 	}
@@ -203,7 +205,10 @@ func (e *Export) WriteTo(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, name := range []string{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"} {
+	for _, name := range slices.Sorted(maps.Keys(e.json)) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
+			return err
+		}
 		text, err := json.MarshalIndent(e.json[name], "", "  ")
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[s
 		"architectures": []string{e.Class}, "model_type": f.modelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "intermediate_size": s.FFN,
 		"num_hidden_layers": s.Layers, "num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
 		"max_position_embeddings": s.Context, "tie_word_embeddings": s.Tied, "hidden_act": "silu",
-		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0, "use_cache": true,
+		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0.0, "use_cache": true,
 		"torch_dtype": map[string]string{"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[e.Type],
 	}
 	if f.eps != none {
@@ -87,6 +87,9 @@ func (f *family) verify(file *gguf.File, c map[string]any) (d dims, err error) {
 	cfg := &config{file: "config.json"}
 	if err := decodeJSON(cfg.file, text, &cfg.fields); err != nil {
 		return d, err
+	}
+	if n, err := file.Uint(f.arch + ".pooling_type"); err == nil {
+		cfg.pools = models.Pooling(n)
 	}
 	w := gguf.NewWriter()
 	if d = f.common(cfg, w); cfg.err == nil {

@@ -26,6 +26,10 @@ func (e *Export) vocabulary(cfg map[string]any) error {
 		if id == token.None || !e.file.Has("tokenizer.ggml."+role.ours+"_token_id") && v.Model == "gpt2" {
 			continue
 		}
+		if name := map[string]string{"bos": "cls", "eos": "sep"}[role.theirs]; name != "" && v.Model == "bert" {
+			tc[name+"_token"] = v.Tokens[id]
+			continue
+		}
 		tc[role.theirs+"_token"] = v.Tokens[id]
 		if role.theirs == "bos" || role.theirs == "eos" || role.theirs == "pad" {
 			cfg[role.theirs+"_token_id"], gen[role.theirs+"_token_id"] = id, id
@@ -71,6 +75,8 @@ func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 	out := object{"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": nil, "decoder": nil,
 		"post_processor": template1(v), "model": model}
 	switch v.Model {
+	case "bert":
+		bertJSON(v, out, model)
 	case "gpt2":
 		steps := ""
 		for s, name := range known {
@@ -91,7 +97,7 @@ func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 		}
 		out["normalizer"], out["decoder"] = spmNormalizer(v.AddSpacePrefix), spmDecoder(v.AddSpacePrefix)
 	default:
-		return nil, bad("model", quote(v.Model), "gpt2 or llama")
+		return nil, bad("model", quote(v.Model), "gpt2, llama or bert")
 	}
 	return out, nil
 }

@@ -18,7 +18,7 @@ type family struct {
 	fields    map[string]string // of config.json that have another name than Llama's: that name -> their own
 
 	// Tensors, by their names in transformers and in GGUF.
-	base     string                       // what stands before all names, and is left out in some folders; "" = nothing that may be
+	base     string                       // what stands before all names in some folders and not in others; "" = model.
 	layers   string                       // what stands before the number of a layer; "" = model.layers.
 	names    map[string]string            // of a layer: name in transformers -> name in GGUF, or several, both without the layer
 	only     map[string]map[string]string // more of them in layers of the named kinds, see dims.kinds
@@ -219,6 +219,9 @@ func (f *family) common(c *config, w *gguf.Writer) dims {
 		if k.value > 0 || strings.HasSuffix(k.name, "_count") && d.headDim == 0 || k.name == "feed_forward_length" {
 			w.Set(f.arch+"."+k.name, uint32(k.value))
 		}
+	}
+	if c.pools != models.PoolNone {
+		w.Set(f.arch+".pooling_type", uint32(c.pools))
 	}
 	eps, key := float32(1e-5), f.arch+".attention.layer_norm_rms_epsilon"
 	if f.eps != none {
