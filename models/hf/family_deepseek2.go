@@ -57,11 +57,15 @@ func deepseek2Keys(c *config, d dims, w *gguf.Writer) {
 			c.fail(one, fmt.Sprint(n), "1")
 		}
 	}
-	for key, n := range map[string]int{"attention.value_length": d.axes["p"], "attention.key_length_mla": d.axes["n"] + d.axes["r"], "attention.value_length_mla": d.axes["o"],
-		"attention.kv_lora_rank": d.axes["p"], "expert_count": d.experts, "expert_feed_forward_length": d.expertFFN,
-		"expert_used_count": c.size("num_experts_per_tok", int64(d.experts)), "expert_shared_count": c.size("n_shared_experts", 64),
-		"leading_dense_block_count": c.count("first_k_dense_replace", 4096), "expert_gating_func": 1} {
-		set(key, uint32(n))
+	for _, k := range []struct {
+		key   string
+		value int
+	}{
+		{"attention.value_length", d.axes["p"]}, {"attention.key_length_mla", d.axes["n"] + d.axes["r"]}, {"attention.value_length_mla", d.axes["o"]}, {"attention.kv_lora_rank", d.axes["p"]},
+		{"expert_count", d.experts}, {"expert_used_count", c.size("num_experts_per_tok", int64(d.experts))}, {"expert_feed_forward_length", d.expertFFN},
+		{"expert_shared_count", c.size("n_shared_experts", 64)}, {"leading_dense_block_count", c.count("first_k_dense_replace", 4096)}, {"expert_gating_func", 1},
+	} {
+		set(k.key, uint32(k.value))
 	}
 	if rank := d.axes["l"]; rank > 0 {
 		set("attention.q_lora_rank", uint32(rank))

@@ -50,5 +50,9 @@ func gptossConfig(_ *gguf.File, s *models.Spec, c map[string]any) {
 	for i := range kinds {
 		kinds[i] = gptossLayer(i)
 	}
+	if s.Rope.Scaling == "none" { // transformers would scale where config.json says nothing
+		c["rope_parameters"] = map[string]any{"rope_type": "default", "rope_theta": c["rope_theta"]}
+		delete(c, "rope_theta")
+	}
 	c["layer_types"], c["sliding_window"], c["attention_bias"], c["swiglu_limit"] = kinds, s.Window, true, 7.0
 }

@@ -77,8 +77,8 @@ func mamba2Keys(c *config, d dims, w *gguf.Writer) {
 }
 
 func stateKeys(arch string, d dims, w *gguf.Writer) {
-	for key, axis := range map[string]string{"conv_kernel": "w", "inner_size": "i", "state_size": "s", "time_step_rank": "d"} {
-		w.Set(arch+".ssm."+key, uint32(d.axes[axis]))
+	for _, k := range [][2]string{{"conv_kernel", "w"}, {"inner_size", "i"}, {"state_size", "s"}, {"time_step_rank", "d"}} {
+		w.Set(arch+".ssm."+k[0], uint32(d.axes[k[1]]))
 	}
 }
 

@@ -43,7 +43,10 @@ func cut(flows []flow, n, budget int, do func(n int, flows []flow) error) error 
 	slices.SortFunc(flows, func(a, b flow) int { return cmp.Compare(a.to, b.to) })
 	for len(flows) > 0 {
 		first := flows[0] // what has its outermost axis in common with the first lies between its rows
-		m := first.moves[0]
+		m := move{1, 1, 1}
+		if len(first.moves) > 0 {
+			m = first.moves[0]
+		}
 		end := 1
 		for end < len(flows) && len(flows[end].moves) > 0 && flows[end].moves[0].to == m.to && flows[end].moves[0].size == m.size && flows[end].to < first.to+m.to {
 			end++
@@ -55,11 +58,14 @@ func cut(flows []flow, n, budget int, do func(n int, flows []flow) error) error 
 			rows := min(step, m.size-i)
 			var sub []flow
 			for _, f := range group {
-				x := flow{from: f.from, src: f.src + i*f.moves[0].src, to: f.to - first.to}
-				if rows > 1 {
-					x.moves = append(x.moves, move{rows, f.moves[0].src, f.moves[0].to})
+				x := flow{from: f.from, src: f.src, to: f.to - first.to}
+				if len(f.moves) > 0 {
+					x.src += i * f.moves[0].src
+					if rows > 1 {
+						x.moves = append(x.moves, move{rows, f.moves[0].src, f.moves[0].to})
+					}
+					x.moves = append(x.moves, f.moves[1:]...)
 				}
-				x.moves = append(x.moves, f.moves[1:]...)
 				sub = append(sub, x)
 			}
 			if err := cut(sub, rows*m.to, budget, do); err != nil {

@@ -76,7 +76,7 @@ var Models = []Model{
 	{Name: "stablelm-norms", Arch: "stablelm", Keys: layer(keys{"rope.dimension_count": uint32(8), "use_parallel_residual": true}), Tensors: head + "output_norm.bias D",
 		Block: "attn_norm.weight D, attn_norm.bias D, attn_q_norm.weight H N, attn_k_norm.weight H M, " + qkv + gated},
 
-	{Name: "gpt-oss-plain", Arch: "gpt-oss", Keys: rms(with(with(with(with(rope, "attention.sliding_window", uint32(9)), "expert_count", uint32(4)), "expert_used_count", uint32(2)), "expert_feed_forward_length", uint32(96))),
+	{Name: "gpt-oss-plain", Arch: "gpt-oss", Keys: rms(with(with(with(with(with(with(with(rope, "rope.scaling.type", "yarn"), "rope.scaling.factor", float32(4)), "rope.scaling.original_context_length", uint32(64)), "attention.sliding_window", uint32(9)), "expert_count", uint32(4)), "expert_used_count", uint32(2)), "expert_feed_forward_length", uint32(96))),
 		Tensors: head, Block: "attn_norm.weight D, post_attention_norm.weight D, attn_sinks.weight N, attn_output.bias D, " + qkv + qkvBias + "ffn_gate_inp.bias 4, " +
 			"ffn_gate_exps.bias F 4, ffn_up_exps.bias F 4, ffn_down_exps.bias D 4, " + stacks},
 	{Name: "granitemoe-shared", Arch: "granitemoe", Keys: with(graniteExperts, "expert_shared_feed_forward_length", uint32(48)), Tensors: embedding,
