@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/models/spell"
 )
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.match"},
+		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.gold", "train.match"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -133,7 +134,7 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))
 		}
-		lp := calibrated(w.labels[r.ID], w.cal)
+		lp := j.learnt(r, w.labels, w.cal)
 		target := make([]float32, len(lp))
 		for k, v := range lp {
 			target[k] = float32(v)
@@ -141,6 +142,34 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
 	}
 	return ex, nil
+}
+
+// leastGold is the least probability of a label once gold labels count: the logarithm of none is no number to learn.
+const leastGold = 1e-6
+
+// learnt is what student and baseline learn of a row: log-probabilities over the labels.
+func (j *Job) learnt(r Row, labels Labels, cal *engine.Calibration) []float64 {
+	lp := calibrated(labels[r.ID], cal)
+	if r.Gold < 0 {
+		return lp
+	}
+	return withGold(lp, r.Gold, j.recipe.Train.Gold)
+}
+
+// withGold mixes log-probabilities over the labels with the certainty that the label is gold, whose share is gold's weight.
+func withGold(lp []float64, gold int, share float64) []float64 {
+	if share == 0 {
+		return lp
+	}
+	mixed := make([]float64, len(lp))
+	for k, v := range lp {
+		p := (1 - share) * kernels.Exp(v)
+		if k == gold {
+			p += share
+		}
+		mixed[k] = kernels.Log(max(p, leastGold))
+	}
+	return logSoftmax(mixed)
 }
 
 func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {
