@@ -2,6 +2,7 @@ package hf
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
 
@@ -74,6 +75,9 @@ func longrope(c, scaling *config, arch string, d dims, w *gguf.Writer) {
 		from = scaling
 	}
 	original := from.size("original_max_position_embeddings", 1<<31)
+	if original < 2 {
+		c.fail("original_max_position_embeddings", fmt.Sprint(original), "more than 1")
+	}
 	factor := scaling.positiveOr("factor", float32(float64(d.context)/float64(original)))
 	attention := float32(1)
 	if factor > 1 {

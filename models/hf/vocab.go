@@ -123,7 +123,7 @@ func (t *tokenizer) roles(path string, ids map[string]int, rows int, tc, cfg, ge
 		}
 	}
 	if t.words {
-		if err := t.bertMethod(path, ids, tc, cfg, gen, w); err != nil {
+		if err := t.bertMethod(path, ids, rows, tc, cfg, gen, w); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -27,7 +28,7 @@ func wordPiece(text string) string {
 }
 
 // bertMethod writes what a WordPiece vocabulary does to text, where that is what BERT does.
-func (t *tokenizer) bertMethod(path string, ids map[string]int, tc, cfg, gen *config, w *gguf.Writer) error {
+func (t *tokenizer) bertMethod(path string, ids map[string]int, rows int, tc, cfg, gen *config, w *gguf.Writer) error {
 	normalizer, _ := t.normalizer.(map[string]any)
 	pre, _ := t.pre.(map[string]any)
 	switch {
@@ -56,6 +57,9 @@ func (t *tokenizer) bertMethod(path string, ids map[string]int, tc, cfg, gen *co
 			if id, ok = ids[role.text]; !ok {
 				return &Error{path, role.theirs + "_token", "nothing", "a token, here or in tokenizer_config.json"}
 			}
+		}
+		if id >= rows {
+			return &Error{path, role.theirs + "_token_id", fmt.Sprint(id), fmt.Sprintf("an id below %d", rows)}
 		}
 		for _, name := range role.ours {
 			w.Set(ns+name+"_token_id", uint32(id))
