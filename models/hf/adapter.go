@@ -13,10 +13,14 @@ type Modules struct{ f *family }
 func ModulesOf(arch string) (Modules, error) {
 	known := map[string]bool{}
 	for _, name := range Architectures() {
-		if families[name].arch == arch {
-			return Modules{families[name]}, nil
+		f := families[name]
+		if f.names["self_attn.q_proj.weight"] == "" && f.names["self_attn.qkv_proj.weight"] == "" { // layers of several kinds, or fused and turned matrices
+			continue
 		}
-		known[families[name].arch] = true
+		if f.arch == arch {
+			return Modules{f}, nil
+		}
+		known[f.arch] = true
 	}
 	var list []string
 	for a := range known {
