@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf/hostile"
 	"github.com/freehold-slm/freehold/models/hf"
 	"github.com/freehold-slm/freehold/models/tiny"
@@ -24,15 +25,19 @@ var transformersScript string
 
 // foldered are models that are written as folders: reference models, else tiny ones. One at least of each family of models/hf.
 var foldered = []string{"llama-gqa", "llama-yarn", "llama-linear", "llama-headdim", "llama-moe", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "olmo2", "olmoe", "gemma", "gemma2", "gemma3", "granite",
-	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron", "phi2"}
+	"smollm3", "phi3-plain", "stablelm", "starcoder2", "olmo", "command-r", "cohere2", "arcee", "seed_oss", "exaone4", "ernie4_5", "glm4", "nemotron", "phi2",
+	"gpt2", "gptneox-par", "falcon-7b", "falcon-norms", "bloom", "mpt", "starcoder",
+	"gpt-oss-plain", "deepseek2-lite", "deepseek2-qlora", "mamba", "mamba2", "lfm2", "granitemoe", "granitemoe-shared", "granitehybrid", "granitehybrid-moe", "hunyuan-dense", "phi3-long",
+	"stablelm-norms", "command-r-norms", "bert", "bert-cls"}
 
-// A folder that convert writes means to transformers what the GGUF file means here: the same logits after every token, in mode reference,
-// within what the reference data asks of F32 files.
+// A folder that convert writes means to transformers what the GGUF file means here: the same logits after every token, or of an encoder the same pooled states, in mode
+// reference, within what the reference data asks of F32 files.
 func TestTransformersAgrees(t *testing.T) {
 	long(t)
 	const tolerance = 1e-3
 	ask := startTransformers(t)
-	classes, ran := map[string]bool{"MistralForCausalLM": true}, 0 // Mistral is Llama's twin
+	classes, ran := map[string]bool{"MistralForCausalLM": true, "MPTForCausalLM": true, // other names of families
+		"BertForMaskedLM": true, "BertForPreTraining": true, "InternLM2ForCausalLM": true, "ExaoneForCausalLM": true, "MiniCPMForCausalLM": true}, 0 // transformers has them not
 	for _, name := range foldered {
 		t.Run(name, func(t *testing.T) {
 			ran++
@@ -47,7 +52,7 @@ func TestTransformersAgrees(t *testing.T) {
 			if err := e.WriteTo(folder); err != nil {
 				t.Fatal(err)
 			}
-			m, err := engine.Open(path, engine.WithNumeric(engine.Reference), engine.WithKV(engine.KVF32))
+			m, err := engine.Open(path, engine.WithNumeric(engine.Reference), engine.WithKV(engine.KVF32), engine.WithContext(48))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,16 +65,27 @@ func TestTransformersAgrees(t *testing.T) {
 			if want == nil {
 				return
 			}
-			s := m.NewSession()
-			defer s.Close()
 			worst, spread := 0.0, 0.0
-			for n := range tokens {
-				got, err := s.Eval(context.Background(), tokens[:n+1])
+			compare := func(got []float32, want []float64) {
+				for i, w := range want {
+					worst, spread = math.Max(worst, math.Abs(float64(got[i])-w)), math.Max(spread, math.Abs(w))
+				}
+			}
+			if m.Spec.Encoder {
+				got, err := m.EmbedTokens(context.Background(), [][]int32{tokens}, engine.EmbedOptions{Raw: true})
 				if err != nil {
 					t.Fatal(err)
 				}
-				for i, w := range want[n] {
-					worst, spread = math.Max(worst, math.Abs(float64(got[i])-w)), math.Max(spread, math.Abs(w))
+				compare(got[0], pooled(want, m.Spec.Pooling))
+			} else {
+				s := m.NewSession()
+				defer s.Close()
+				for n := range tokens {
+					got, err := s.Eval(context.Background(), tokens[:n+1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					compare(got, want[n])
 				}
 			}
 			t.Logf("%s: logits up to %.2f differ by at most %.2g", e.Class, spread, worst)
@@ -86,6 +102,20 @@ func TestTransformersAgrees(t *testing.T) {
 			t.Errorf("no model of %s is tried", class)
 		}
 	}
+}
+
+// pooled is the first token's state, or the mean of all.
+func pooled(states [][]float64, p models.Pooling) []float64 {
+	if p == models.PoolCLS {
+		return states[0]
+	}
+	mean := make([]float64, len(states[0]))
+	for _, s := range states {
+		for i, v := range s {
+			mean[i] += v / float64(len(states))
+		}
+	}
+	return mean
 }
 
 // folderedModel is the path of a reference model, or of a tiny model without its random factors of frequency.

@@ -13,10 +13,14 @@ type Modules struct{ f *family }
 func ModulesOf(arch string) (Modules, error) {
 	known := map[string]bool{}
 	for _, name := range Architectures() {
-		if families[name].arch == arch {
-			return Modules{families[name]}, nil
+		f := families[name]
+		if f.names["self_attn.q_proj.weight"] == "" && f.names["self_attn.qkv_proj.weight"] == "" { // layers of several kinds, or fused and turned matrices
+			continue
 		}
-		known[families[name].arch] = true
+		if f.arch == arch {
+			return Modules{f}, nil
+		}
+		known[f.arch] = true
 	}
 	var list []string
 	for a := range known {
@@ -31,15 +35,15 @@ func (m Modules) Module(tensor string) (string, error) {
 	rest, ok := strings.CutPrefix(tensor, "blk.")
 	layer, name, _ := strings.Cut(rest, ".")
 	for from, to := range m.f.names {
-		if ok && to == name && strings.HasSuffix(from, "_proj.weight") {
-			return "model.layers." + layer + "." + strings.TrimSuffix(from, ".weight"), nil
+		if ok && to == name && strings.HasSuffix(from, "_proj.weight") && m.f.layout[from] == "" {
+			return m.f.layerPrefix() + layer + "." + strings.TrimSuffix(from, ".weight"), nil
 		}
 	}
 	return "", fmt.Errorf("tensor %q of %s is no linear layer that transformers has", tensor, m.f.arch)
 }
 
 // Rows gives x, rows of width values that belong to the outputs of the named tensor, in transformers' order, which for wq
-// and wk of some architectures is another one (see pairUp, whose inverse it is).
+// and wk of some architectures is another one (see halves).
 func (m Modules) Rows(tensor string, x []float32, width, headDim int) []float32 {
 	if !m.f.rotated || !strings.HasSuffix(tensor, ".attn_q.weight") && !strings.HasSuffix(tensor, ".attn_k.weight") {
 		return x

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +48,14 @@ var fileTypes = map[string]uint32{"F32": 0, "F16": 1, "BF16": 32}
 // after the other, while the result is written.
 func Convert(dir string, o Options) (_ *Conversion, err error) {
 	cfg := &config{file: filepath.Join(dir, "config.json")}
-	if err := readJSON(cfg.file, &cfg.fields); err != nil {
+	text, err := readFile(cfg.file)
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeJSON(cfg.file, jsonOf(text), &cfg.fields); err != nil {
+		return nil, err
+	}
+	if cfg.pools, err = readPooling(dir); err != nil {
 		return nil, err
 	}
 	abs, err := filepath.Abs(dir)
@@ -70,11 +78,11 @@ func Convert(dir string, o Options) (_ *Conversion, err error) {
 	}()
 	// Tables of vocab_size entries only after a tensor of as many rows: a small file does not ask for large ones.
 	name := f.wholeName("token_embd.weight")
-	embed := c.model.Tensors[name]
+	embed := c.tensor(f, name)
 	if embed == nil {
 		return nil, &Error{c.model.Name, "tensor " + quote(name), "nothing", "the token embedding"}
 	}
-	if want := d.shape("token_embd.weight"); !slices.Equal(embed.Shape, want) {
+	if want := []int{d.vocab, d.dim}; !slices.Equal(embed.Shape, want) {
 		return nil, badShape(embed, want)
 	}
 	if err := vocabulary(dir, cfg, d.vocab, w); err != nil {
@@ -121,55 +129,126 @@ func (c *Conversion) tensors(f *family, d dims, cfg *config, embed *safetensors.
 	c.Set("general.file_type", fileType)
 	c.Set("general.quantization_version", uint32(2))
 
-	used := map[string]bool{}
-	add := func(name, to, layer string, must bool) error {
-		t := c.model.Tensors[name]
-		if t == nil {
-			if must {
-				return &Error{c.model.Name, "tensor " + quote(name), "nothing", fmt.Sprintf("a tensor of shape %v", d.shape(to))}
-			}
-			return nil
-		}
-		used[name] = true
-		return c.tensor(f, d, t, to, layer)
-	}
-	type pair struct{ from, to string }
+	used := map[*safetensors.Tensor]bool{}
 	if tied {
-		used[f.wholeName("output.weight")] = true // the same tensor, where it is there
+		used[c.tensor(f, f.wholeName("output.weight"))] = true // the same tensor, where it is there
 	}
-	for _, to := range []string{"token_embd.weight", "output_norm.weight", "output_norm.bias", "output.weight", "output.bias"} {
-		from := f.wholeName(to)
-		if from == "" || tied && to == "output.weight" {
-			continue
-		}
-		if err := add(from, to, "", true); err != nil {
+	for _, r := range f.rules(d, tied) {
+		if err := c.rule(f, r, used); err != nil {
 			return err
 		}
 	}
-	var layer []pair
-	for from, to := range f.allNames() {
-		layer = append(layer, pair{from, to})
-	}
-	sort.Slice(layer, func(i, j int) bool { return layer[i].to < layer[j].to })
-	for l := range d.layers {
-		from, to := fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
-		for _, p := range layer {
-			must := f.names[p.from] != "" || f.bias && strings.HasPrefix(p.to, "attn_") && p.to != "attn_output.bias"
-			if err := add(from+p.from, p.to, to, must); err != nil {
-				return err
-			}
-		}
-		if f.experts != nil {
-			if err := c.stacks(f, d, from, to, used); err != nil {
-				return err
-			}
-		}
-		used[from+"self_attn.rotary_emb.inv_freq"] = true // of old files; computed from rope_theta
-	}
 	for _, t := range sorted(c.model.Tensors) {
-		if !used[t.Name] {
+		if !used[t] && !f.ignored(t.Name) {
 			return &Error{t.File().Name, "tensor " + quote(t.Name), "a tensor that " + f.arch + " does not have", "the tensors of a text model"}
 		}
+	}
+	return nil
+}
+
+// tensor finds a tensor, with or without what stands before all names.
+func (c *Conversion) tensor(f *family, name string) *safetensors.Tensor {
+	base := f.base
+	if base == "" {
+		base = "model."
+	}
+	for _, n := range []string{name, strings.TrimPrefix(name, base), base + name} {
+		if t := c.model.Tensors[n]; t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// rule adds the tensors that one rule makes.
+func (c *Conversion) rule(f *family, r rule, used map[*safetensors.Tensor]bool) error {
+	sources, found := make([]source, len(r.theirs)), make([]*safetensors.Tensor, len(r.theirs))
+	typ, size := c.Type, int64(0)
+	for i, s := range r.theirs {
+		t := c.tensor(f, s.name)
+		stem, packed := strings.CutSuffix(s.name, "_blocks")
+		scales := c.tensor(f, stem+"_scales")
+		switch {
+		case t != nil && !packed:
+			from, err := sourceFormat(t)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(t.Shape, s.shape) {
+				return badShape(t, s.shape)
+			}
+			sources[i] = &folderSource{t: t, format: from}
+		case t != nil && scales != nil:
+			if err := packedShapes(t, scales, s.shape); err != nil {
+				return err
+			}
+			sources[i] = &packedSource{blocks: t, scales: scales}
+			if c.o.Type == "" {
+				typ = "MXFP4"
+			}
+			used[scales], size = true, size+scales.Bytes
+		case r.must || found[0] != nil:
+			return &Error{c.model.Name, "tensor " + quote(s.name), "nothing", fmt.Sprintf("a tensor of shape %v", s.shape)}
+		default:
+			return nil
+		}
+		found[i], used[t], size = t, true, size+t.Bytes
+	}
+	c.Size += size
+	from := placesOf(r.theirs, sources)
+	for i := range r.ours {
+		bytes := size / int64(len(r.ours)-i) // which count as read for this one
+		size -= bytes
+		if err := c.add(f, r.theirs[0].name, found[0], from, &r.ours[i], typ, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds one tensor. theirs is the name that errors give, and t the tensor of it; bytes are what is read for it.
+func (c *Conversion) add(f *family, theirs string, t *safetensors.Tensor, from places, to *slot, typ string, bytes int64) error {
+	shape := slices.Clone(to.shape)
+	slices.Reverse(shape)
+	if len(shape) == 1 || staysF32(to.part) {
+		typ = "F32"
+	}
+	format, err := quant.ByName(typ)
+	if err != nil {
+		return err
+	}
+	bad := func(got, want string) error { return &Error{t.File().Name, "tensor " + quote(theirs), got, want} }
+	if shape[0]%format.Block != 0 {
+		return bad(fmt.Sprintf("rows of %d values for %s", shape[0], typ), "--type bf16, f16 or f32")
+	}
+	r := rewriting{flows: from.into(to), n: to.elements(), to: format, width: shape[0], bad: bad}
+	r.turn, _ = f.turns(theirs, to.part)
+	c.AddTensorFunc(to.name, format.Type, shape, func(out io.Writer) error {
+		before := c.done
+		return r.write(func(b []byte, done float64) error {
+			if _, err := out.Write(b); err != nil {
+				return err
+			}
+			if c.done = before + int64(done*float64(bytes)); c.o.Progress == nil {
+				return nil
+			}
+			return c.o.Progress(c.done, c.Size)
+		})
+	})
+	return nil
+}
+
+// packedShapes checks the blocks and scales of a tensor in MXFP4.
+func packedShapes(blocks, scales *safetensors.Tensor, want []int) error {
+	n := len(want) - 1
+	shape := append(slices.Clone(want[:n]), want[n]/32)
+	switch {
+	case want[n]%32 != 0 || !slices.Equal(scales.Shape, shape):
+		return badShape(scales, shape)
+	case !slices.Equal(blocks.Shape, append(shape, 16)):
+		return badShape(blocks, append(shape, 16))
+	case blocks.DType != "U8" || scales.DType != "U8":
+		return &Error{blocks.File().Name, "tensor " + quote(blocks.Name), "dtype " + string(blocks.DType), "U8, its scales too"}
 	}
 	return nil
 }
@@ -181,42 +260,6 @@ func sorted(m map[string]*safetensors.Tensor) []*safetensors.Tensor {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	return list
-}
-
-// tensor adds one tensor. to is its name in GGUF without the layer.
-func (c *Conversion) tensor(f *family, d dims, t *safetensors.Tensor, to, layer string) error {
-	if want := d.shape(to); !slices.Equal(t.Shape, want) {
-		return badShape(t, want)
-	}
-	shape := slices.Clone(t.Shape)
-	if slices.Reverse(shape); len(shape) == 2 && shape[1] == 1 { // a gate of one row is a vector
-		shape = shape[:1]
-	}
-	typ := c.Type
-	if len(shape) == 1 {
-		typ = "F32"
-	}
-	format, err := quant.ByName(typ)
-	if err != nil {
-		return err
-	}
-	from, err := sourceFormat(t)
-	if err != nil {
-		return err
-	}
-	p := piece{t: t, from: from, to: format, width: shape[0], c: c}
-	if f.plusOne && strings.HasSuffix(t.Name, "norm.weight") {
-		p.add = 1
-	}
-	if f.rotated && (strings.HasPrefix(to, "attn_q.") || strings.HasPrefix(to, "attn_k.")) {
-		p.headDim = d.headDim
-		if len(t.Shape) == 1 {
-			p.width = 1 // rows of one value
-		}
-	}
-	c.Size += t.Bytes
-	c.AddTensorFunc(layer+to, format.Type, shape, p.write)
-	return nil
 }
 
 // sourceFormat is the format of a folder's tensor.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 
 	"github.com/freehold-slm/freehold/models/gguf"
 )
@@ -47,6 +48,19 @@ func readJSON(path string, to any) error {
 		return err
 	}
 	return decodeJSON(path, text, to)
+}
+
+// notJSON are strings, and the numbers that Python writes and JSON does not have.
+var notJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b`)
+
+// jsonOf puts null for numbers that JSON does not have.
+func jsonOf(text []byte) []byte {
+	return notJSON.ReplaceAllFunc(text, func(b []byte) []byte {
+		if b[0] == '"' {
+			return b
+		}
+		return []byte("null")
+	})
 }
 
 // decodeJSON decodes the text of the file at path into to.

@@ -3,7 +3,7 @@ package hf
 import (
 	"encoding/json"
 	"fmt"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,7 +56,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 		if !slices.Contains(known, families[class].arch) {
 			known = append(known, families[class].arch)
 		}
-		if fam == nil && families[class].arch == s.Arch && (families[class].experts != nil) == (s.Experts > 0) {
+		if fam == nil && families[class].modelType != "" && families[class].arch == s.Arch && families[class].fits(s) {
 			e.Class, fam = class, families[class]
 		}
 	}
@@ -74,15 +74,16 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 	if _, ok := fileTypes[e.Type]; !ok {
 		return nil, &Error{f.Name, "type", quote(format.Name), "f32, f16 or bf16; give one (--type)"}
 	}
-	cfg, err := fam.exportConfig(f, s, e)
+	cfg, d, err := fam.exportConfig(f, s, e)
 	if err != nil {
 		return nil, err
 	}
 	e.json["config.json"] = cfg
+	e.poolingJSON(s)
 	if err := e.vocabulary(cfg); err != nil {
 		return nil, err
 	}
-	return e, e.tensors(fam, s)
+	return e, e.tensors(fam, d, s.Tied)
 }
 
 func typeName(t *gguf.Tensor) string {
@@ -95,173 +96,105 @@ func typeName(t *gguf.Tensor) string {
 // exported is one tensor on its way back.
 type exported struct {
 	name  string
-	t     *gguf.Tensor
 	dtype safetensors.DType
 	shape []int // rows first
 	bytes int64
 	write func(out func([]byte) error) error
 }
 
-// tensors finds the name in transformers of every tensor.
-func (e *Export) tensors(fam *family, s *models.Spec) error {
-	layer := map[string]string{}
-	for theirs, ours := range fam.allNames() {
-		layer[ours] = theirs
+// tensors finds the tensors that are made of the file's.
+func (e *Export) tensors(fam *family, d dims, tied bool) error {
+	used := map[string]bool{"rope_freqs.weight": true, "rope_factors_long.weight": true, "rope_factors_short.weight": true} // stated by rope_scaling
+	for _, r := range fam.rules(d, tied) {
+		if err := e.rule(fam, r, used); err != nil {
+			return err
+		}
 	}
 	for i := range e.file.Tensors {
-		t := &e.file.Tensors[i]
-		if t.Name == "rope_freqs.weight" { // stated by rope_scaling
-			continue
-		}
-		name, part, number := fam.wholeName(t.Name), t.Name, ""
-		if rest, ok := strings.CutPrefix(t.Name, "blk."); ok {
-			if number, part, _ = strings.Cut(rest, "."); layer[part] != "" {
-				name = "model.layers." + number + "." + layer[part]
-			}
-		}
-		var err error
-		if name == "" {
-			err = e.unstack(fam, t, "model.layers."+number+".", part)
-		} else {
-			err = e.add(fam, s, t, name, part)
-		}
-		if err != nil {
-			return err
+		if name := e.file.Tensors[i].Name; !used[name] {
+			return &Error{e.file.Name, "tensor " + quote(name), "a tensor that " + e.Class + " does not have", "the tensors of a text model"}
 		}
 	}
 	sort.Slice(e.pieces, func(i, j int) bool { return e.pieces[i].name < e.pieces[j].name })
 	return nil
 }
 
-func (e *Export) add(fam *family, s *models.Spec, t *gguf.Tensor, name, part string) error {
-	x, err := e.piece(fam, s, t, name, part)
-	if err != nil {
-		return err
+// rule adds the tensors that one rule makes of those of the file.
+func (e *Export) rule(fam *family, r rule, used map[string]bool) error {
+	sources, first := make([]source, len(r.ours)), (*gguf.Tensor)(nil)
+	for i, s := range r.ours {
+		t, ok := e.file.Tensor(s.name)
+		switch {
+		case ok:
+		case !r.must && first == nil:
+			return nil
+		default:
+			return &Error{e.file.Name, "tensor " + quote(s.name), "nothing", fmt.Sprintf("a tensor of shape %v, rows first", s.shape)}
+		}
+		shape := slices.Clone(t.Shape)
+		if slices.Reverse(shape); !slices.Equal(squeezed(shape), squeezed(s.shape)) {
+			return &Error{e.file.Name, "tensor " + quote(s.name), fmt.Sprintf("shape %v", t.Shape), fmt.Sprintf("%v, rows first", s.shape)}
+		}
+		format, ok := quant.ByType(t.Type)
+		if !ok || !format.CanUnpack() {
+			return &Error{e.file.Name, "tensor " + quote(t.Name), "type " + typeName(t), "a type that can be decoded"}
+		}
+		sources[i], used[s.name] = &fileSource{file: e.file, t: t, format: format}, true
+		if first == nil {
+			first = t
+		}
 	}
-	e.pieces = append(e.pieces, x)
-	e.Size += x.bytes
+	from := placesOf(r.ours, sources)
+	for i := range r.theirs {
+		if err := e.add(fam, first, from, &r.theirs[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// piece says how tensor t is written under its name in transformers; part is its name in GGUF without the layer.
-func (e *Export) piece(fam *family, s *models.Spec, t *gguf.Tensor, name, part string) (*exported, error) {
-	from, ok := quant.ByType(t.Type)
-	if !ok || !from.CanUnpack() {
-		return nil, &Error{e.file.Name, "tensor " + quote(t.Name), "type " + typeName(t), "a type that can be decoded"}
-	}
-	minus, headDim := float32(0), 0
-	if fam.plusOne && strings.HasSuffix(name, "norm.weight") {
-		minus = 1
-	}
-	if fam.rotated && (strings.HasPrefix(part, "attn_q.") || strings.HasPrefix(part, "attn_k.")) {
-		headDim = s.HeadDim
-	}
-	shape := slices.Clone(t.Shape)
-	slices.Reverse(shape)
+// squeezed is a shape without its ones.
+func squeezed(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
+}
+
+// add adds one tensor of the folder. t is the tensor that errors name.
+func (e *Export) add(fam *family, t *gguf.Tensor, from places, to *slot) error {
+	bad := func(got, want string) error { return &Error{e.file.Name, "tensor " + quote(t.Name), got, want} }
+	r := rewriting{flows: from.into(to), n: to.elements(), width: to.shape[len(to.shape)-1], bad: bad}
+	_, r.turn = fam.turns(to.name, to.part)
 	dtype := e.Type
-	if part == "ffn_gate_inp_shexp.weight" {
-		shape = []int{1, shape[0]}
+	var err error
+	if r.to, err = quant.ByName(dtype); err != nil {
+		return err
 	}
-	if len(t.Shape) == 1 && dtype != "F32" {
-		exact, err := e.exact(t, from, minus)
+	if dtype != "F32" && (len(t.Shape) == 1 || staysF32(to.part)) { // these may be finer than the rest
+		exact, err := r.exact(r.to)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !exact {
 			dtype = "F32"
-		}
-	}
-	to, err := quant.ByName(dtype)
-	if err != nil {
-		return nil, err
-	}
-	x := &exported{name: name, t: t, dtype: safetensors.DType(dtype), shape: shape, bytes: int64(t.Elements()) * int64(to.Bytes)}
-	x.write = func(out func([]byte) error) error { return e.write(out, t, from, to, minus, headDim) }
-	return x, nil
-}
-
-// exact tells whether the wanted type holds every value of a vector less minus.
-func (e *Export) exact(t *gguf.Tensor, from *quant.Format, minus float32) (bool, error) {
-	to, err := quant.ByName(e.Type)
-	if err != nil {
-		return false, err
-	}
-	x, back := make([]float32, t.Elements()), make([]float32, t.Elements())
-	if err := e.file.Guard(func() error { from.Unpack(x, t.Data); return nil }); err != nil {
-		return false, err
-	}
-	packed := make([]byte, len(x)*to.Bytes)
-	for i := range x {
-		x[i] -= minus
-	}
-	to.Pack(packed, x, nil, len(x))
-	to.Unpack(back, packed)
-	return slices.Equal(x, back), nil
-}
-
-// write gives the bytes of t to out, a bounded number of rows at a time.
-func (e *Export) write(out func([]byte) error, t *gguf.Tensor, from, to *quant.Format, minus float32, headDim int) error {
-	width := t.Shape[0]
-	if len(t.Shape) == 1 && headDim > 0 {
-		width = 1 // rows of one value
-	}
-	rows := t.Elements() / width
-	step := max(1, pieceBytes/(4*width))
-	if headDim > 0 {
-		step = headDim // a head is small, and rows do not leave it
-	}
-	values, moved, packed := make([]float32, step*width), make([]float32, step*width), make([]byte, step*width*to.Bytes)
-	at := 0 // of t.Data
-	for row := 0; row < rows; row += step {
-		x := values[:min(step, rows-row)*width]
-		n := len(x) / from.Block * from.Bytes
-		if err := e.file.Guard(func() error { from.Unpack(x, t.Data[at:at+n]); return nil }); err != nil {
-			return err
-		}
-		e.file.Drop(t.Data[at : at+n])
-		at += n
-		if headDim > 0 {
-			takeApart(moved, x, width)
-			x = moved[:len(x)]
-		}
-		b := packed[:len(x)*to.Bytes]
-		for i, v := range x {
-			if v-v != 0 {
-				return &Error{e.file.Name, "tensor " + quote(t.Name), fmt.Sprintf("%v near row %d", v, row+i/width), "finite weights"}
-			}
-			x[i] = v - minus
-		}
-		to.Pack(b, x, nil, len(x))
-		if to.Name == "F16" { // which has less range than the others
-			back := values[:len(x)]
-			to.Unpack(back, b)
-			for i, v := range back {
-				if math.IsInf(float64(v), 0) {
-					return &Error{e.file.Name, "tensor " + quote(t.Name), fmt.Sprintf("a value near row %d that F16 cannot hold", row+i/width), "--type bf16 or f32"}
-				}
-			}
-		}
-		if err := out(b); err != nil {
-			return err
-		}
-		e.done += int64(len(b))
-		if e.o.Progress != nil {
-			if err := e.o.Progress(e.done, e.Size); err != nil {
+			if r.to, err = quant.ByName(dtype); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
-}
-
-// takeApart is pairUp's way back: src[2j + k] goes to dst[k*rows/2 + j].
-func takeApart(dst, src []float32, width int) {
-	half := len(src) / width / 2
-	for j := range half {
-		for k := range 2 {
-			copy(dst[(k*half+j)*width:][:width], src[(2*j+k)*width:][:width])
-		}
+	x := &exported{name: to.name, dtype: safetensors.DType(dtype), shape: slices.Clone(to.shape), bytes: int64(r.n) * int64(r.to.Bytes)}
+	x.write = func(out func([]byte) error) error {
+		return r.write(func(b []byte, _ float64) error {
+			if err := out(b); err != nil {
+				return err
+			}
+			if e.done += int64(len(b)); e.o.Progress == nil {
+				return nil
+			}
+			return e.o.Progress(e.done, e.Size)
+		})
 	}
+	e.pieces = append(e.pieces, x)
+	e.Size += x.bytes
+	return nil
 }
 
 // WriteTo writes the folder, which must be empty or not there yet. The tensors come last, so a folder without them is unfinished.
@@ -272,7 +205,10 @@ func (e *Export) WriteTo(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, name := range []string{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"} {
+	for _, name := range slices.Sorted(maps.Keys(e.json)) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
+			return err
+		}
 		text, err := json.MarshalIndent(e.json[name], "", "  ")
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package hf
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,12 +12,12 @@ import (
 )
 
 // exportConfig writes config.json, and reads it again: each key of the architecture must come back as the file has it.
-func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[string]any, error) {
+func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[string]any, dims, error) {
 	c := map[string]any{
 		"architectures": []string{e.Class}, "model_type": f.modelType, "vocab_size": s.Vocab, "hidden_size": s.Dim, "intermediate_size": s.FFN,
 		"num_hidden_layers": s.Layers, "num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim,
 		"max_position_embeddings": s.Context, "tie_word_embeddings": s.Tied, "hidden_act": "silu",
-		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0, "use_cache": true,
+		"attention_bias": s.QKVBias, "mlp_bias": s.FFNBias, "attention_dropout": 0.0, "use_cache": true,
 		"torch_dtype": map[string]string{"F32": "float32", "F16": "float16", "BF16": "bfloat16"}[e.Type],
 	}
 	if f.eps != none {
@@ -37,13 +36,20 @@ func (f *family) exportConfig(file *gguf.File, s *models.Spec, e *Export) (map[s
 		}
 	}
 	if err := ropeConfig(file, s, c); err != nil {
-		return nil, err
+		return nil, dims{}, err
 	}
 	if f.config != nil {
 		f.config(file, s, c)
 	}
+	for usual, own := range f.fields {
+		if v, ok := c[usual]; ok {
+			c[own] = v
+			delete(c, usual)
+		}
+	}
 	pointed(c)
-	return c, f.verify(file, c)
+	d, err := f.verify(file, c)
+	return c, d, err
 }
 
 // pointed gives whole numbers that are floats a decimal point, which transformers insists on.
@@ -72,22 +78,25 @@ func pointedNumber(v float64, bits int) json.Number {
 var silent = []string{"rope.scaling.finetuned", "rope.scaling.type", "rope.scaling.attn_factor", "expert_count", "expert_used_count", "attention.causal",
 	"attention.sliding_window_pattern"}
 
-// verify refuses a file of which config.json cannot state every key.
-func (f *family) verify(file *gguf.File, c map[string]any) error {
+// verify refuses a file of which config.json cannot state every key. It returns the sizes that config.json states.
+func (f *family) verify(file *gguf.File, c map[string]any) (d dims, err error) {
 	text, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return d, err
 	}
 	cfg := &config{file: "config.json"}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&cfg.fields); err != nil {
-		return err
+	if err := decodeJSON(cfg.file, text, &cfg.fields); err != nil {
+		return d, err
+	}
+	if n, err := file.Uint(f.arch + ".pooling_type"); err == nil {
+		cfg.pools = models.Pooling(n)
 	}
 	w := gguf.NewWriter()
-	f.keys(cfg, f.common(cfg, w), w)
+	if d = f.common(cfg, w); cfg.err == nil {
+		f.keys(cfg, d, w)
+	}
 	if cfg.err != nil {
-		return fmt.Errorf("%s: cannot be stated in config.json: %w", file.Name, cfg.err)
+		return d, fmt.Errorf("%s: cannot be stated in config.json: %w", file.Name, cfg.err)
 	}
 	stated := map[string]gguf.Value{}
 	for _, kv := range w.Metadata() {
@@ -98,15 +107,22 @@ func (f *family) verify(file *gguf.File, c map[string]any) error {
 		if !ours || slices.Contains(silent, key) {
 			continue
 		}
-		if got, ok := stated[kv.Key]; !ok || !sameNumber(got, kv.Value) {
-			return &Error{file.Name, "key " + kv.Key, shownValue(kv.Value), "what config.json of this family can state"}
+		if n, ok := number(kv.Value); ok && n == 0 && stated[kv.Key].Type == 0 {
+			continue // 0 says that there is none
+		}
+		if got, ok := stated[kv.Key]; !ok || !sameValue(got, kv.Value) {
+			return d, &Error{file.Name, "key " + kv.Key, shownValue(kv.Value), "what config.json of this family can state"}
 		}
 	}
-	return nil
+	return d, nil
 }
 
-// sameNumber compares values whatever their wire types.
-func sameNumber(a, b gguf.Value) bool {
+// sameValue compares values whatever their wire types.
+func sameValue(a, b gguf.Value) bool {
+	if list, ok := a.Ints(); ok {
+		other, ok := b.Ints()
+		return ok && slices.Equal(list, other)
+	}
 	x, okX := number(a)
 	y, okY := number(b)
 	if okX && okY {
@@ -138,18 +154,24 @@ func shownValue(v gguf.Value) string {
 // ropeConfig writes rope_theta and rope_scaling.
 func ropeConfig(file *gguf.File, s *models.Spec, c map[string]any) error {
 	r := &s.Rope
+	if r.Scaling == "" { // it was not read
+		return nil
+	}
 	c["rope_theta"] = r.Base
 	var scaling map[string]any
 	switch {
+	case r.Long != nil && r.Short != nil && r.Scaling == "none":
+		scaling = map[string]any{"rope_type": "longrope", "type": "longrope", "long_factor": r.Long, "short_factor": r.Short, "attention_factor": float32(r.AttnFactor)}
+		c["original_max_position_embeddings"] = int64(r.OrigContext)
 	case r.Long != nil || r.Short != nil || r.Factors != nil && r.Scaling != "none":
-		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling) + " with frequency factors", "none, linear, yarn, or llama 3's factors"}
+		return &Error{file.Name, "rope.scaling.type", quote(r.Scaling) + " with frequency factors", "none, linear, yarn, longrope, or llama 3's factors"}
 	case r.Factors != nil:
 		return llama3Config(file, s, c)
 	case r.Scaling == "linear":
 		scaling = map[string]any{"rope_type": "linear", "factor": r.Factor}
 	case r.Scaling == "yarn":
-		if r.AttnFactor != 1 {
-			return &Error{file.Name, "rope.scaling.attn_factor", fmt.Sprint(r.AttnFactor), "1"}
+		if v, err := file.Float(s.Arch + ".rope.scaling.attn_factor"); err == nil && v != 1 {
+			return &Error{file.Name, "rope.scaling.attn_factor", fmt.Sprint(v), "1"}
 		}
 		scaling = map[string]any{"rope_type": "yarn", "factor": r.Factor, "original_max_position_embeddings": int64(r.OrigContext), "beta_fast": r.BetaFast, "beta_slow": r.BetaSlow}
 	case r.Scaling != "none":

@@ -132,9 +132,9 @@ func fileBytes(t *testing.T, dir string) []byte {
 // What config.json cannot state is refused, and a folder with files in it is left alone.
 func TestFixturesExportRefused(t *testing.T) {
 	for name, says := range map[string]string{
-		"gptneox-par": "general.architecture", "llama-ropefreqs-tied": "rope_freqs", "llama256": "", "llama-gqa": "", "llama-yarn": "", "llama-linear": "", "llama-headdim": "", "llama-bias-mha": "",
+		"nomic-bert": "general.architecture", "llama-ropefreqs-tied": "rope_freqs", "llama256": "", "llama-gqa": "", "llama-yarn": "", "llama-linear": "", "llama-headdim": "", "llama-bias-mha": "",
 	} {
-		f := reference(t, name)
+		f := modelOf(t, name)
 		_, err := hf.NewExport(f, hf.ExportOptions{})
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%s: got %v, want %q", name, err, says)

@@ -26,6 +26,10 @@ func (e *Export) vocabulary(cfg map[string]any) error {
 		if id == token.None || !e.file.Has("tokenizer.ggml."+role.ours+"_token_id") && v.Model == "gpt2" {
 			continue
 		}
+		if name := map[string]string{"bos": "cls", "eos": "sep"}[role.theirs]; name != "" && v.Model == "bert" {
+			tc[name+"_token"] = v.Tokens[id]
+			continue
+		}
 		tc[role.theirs+"_token"] = v.Tokens[id]
 		if role.theirs == "bos" || role.theirs == "eos" || role.theirs == "pad" {
 			cfg[role.theirs+"_token_id"], gen[role.theirs+"_token_id"] = id, id
@@ -71,17 +75,17 @@ func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 	out := object{"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": nil, "decoder": nil,
 		"post_processor": template1(v), "model": model}
 	switch v.Model {
+	case "bert":
+		bertJSON(v, out, model)
 	case "gpt2":
-		steps := ""
-		for s, name := range known {
-			if name == v.Pre {
-				steps = s
-			}
-		}
-		if steps == "" {
+		i := slices.IndexFunc(known, func(k preSteps) bool { return k.name == v.Pre })
+		if i < 0 {
 			return nil, bad("pre", quote(v.Pre), "one of: "+strings.Join(knownNames(), ", "))
 		}
-		steps, model["ignore_merges"] = strings.TrimSuffix(steps, " whole"), strings.HasSuffix(steps, " whole")
+		steps := known[i].steps
+		if n := len(steps) - 1; steps[n] == "whole" {
+			steps, model["ignore_merges"] = steps[:n], true
+		}
 		out["pre_tokenizer"], out["decoder"] = stepsJSON(steps), byteLevel(true)
 	case "llama":
 		model["merges"] = spmMerges(v)
@@ -91,7 +95,7 @@ func (e *Export) tokenizerJSON(v *token.Vocab) (object, error) {
 		}
 		out["normalizer"], out["decoder"] = spmNormalizer(v.AddSpacePrefix), spmDecoder(v.AddSpacePrefix)
 	default:
-		return nil, bad("model", quote(v.Model), "gpt2 or llama")
+		return nil, bad("model", quote(v.Model), "gpt2, llama or bert")
 	}
 	return out, nil
 }
@@ -126,17 +130,24 @@ func byteLevel(regex bool) object {
 }
 
 // stepsJSON is the way back of steps.
-func stepsJSON(s string) any {
+func stepsJSON(steps []string) any {
 	var list []any
-	switch name, rest, _ := strings.Cut(s, " "); name {
-	case "bytes+gpt2":
-		return byteLevel(true)
-	case "digits":
-		list = []any{object{"type": "Digits", "individual_digits": true}, byteLevel(rest == "bytes+gpt2")}
-	case "split":
-		list = []any{object{"type": "Split", "pattern": object{"Regex": strings.TrimSuffix(rest, " bytes")}, "behavior": "Isolated", "invert": false}, byteLevel(false)}
-	default:
-		panic("hf: no pre-tokenizer of tokenizer.json for the steps " + s)
+	for _, s := range steps {
+		switch name, expression, _ := strings.Cut(s, " "); name {
+		case "bytes+gpt2", "bytes":
+			list = append(list, byteLevel(name != "bytes"))
+		case "digits", "numbers":
+			list = append(list, object{"type": "Digits", "individual_digits": name == "digits"})
+		case "punctuation":
+			list = append(list, object{"type": "Punctuation", "behavior": "Contiguous"})
+		case "split":
+			list = append(list, object{"type": "Split", "pattern": object{"Regex": expression}, "behavior": "Isolated", "invert": false})
+		default:
+			panic("hf: no pre-tokenizer of tokenizer.json for the step " + s)
+		}
+	}
+	if len(list) == 1 {
+		return list[0]
 	}
 	return object{"type": "Sequence", "pretokenizers": list}
 }

@@ -4,7 +4,7 @@ import "strings"
 
 // Tokenizer is what a tokenizer's file says by itself.
 type Tokenizer struct {
-	Model  string // as in GGUF: gpt2 or llama
+	Model  string // as in GGUF: gpt2, llama or bert
 	Pre    string // pre-tokenizer; "" = none is named
 	Tokens int
 	Merges int
@@ -31,6 +31,8 @@ func ReadTokenizer(path string) (*Tokenizer, error) {
 	}
 	facts := &Tokenizer{Model: "gpt2", Tokens: len(t.tokens), Merges: len(t.merges), Added: len(t.added)}
 	switch {
+	case t.words:
+		facts.Model = "bert"
 	case t.sentence:
 		facts.Model = "llama"
 		_, err = t.spmPrefix(path)

@@ -14,17 +14,20 @@ func init() {
 var graniteFactors = [][2]string{{"embedding_multiplier", "embedding_scale"}, {"residual_multiplier", "residual_scale"},
 	{"attention_multiplier", "attention.scale"}, {"logits_scaling", "logit_scale"}}
 
-func graniteKeys(c *config, d dims, w *gguf.Writer) {
+func graniteKeys(c *config, d dims, w *gguf.Writer) { graniteAs(c, "granite", d, w) }
+
+// graniteAs writes the keys of granite for one of its kin.
+func graniteAs(c *config, arch string, d dims, w *gguf.Writer) {
 	c.oneOf("hidden_act", "silu")
 	for _, f := range graniteFactors {
-		w.Set("granite."+f[1], c.positive(f[0]))
+		w.Set(arch+"."+f[1], c.positive(f[0]))
 	}
-	rope(c, "granite", d, w)
+	rope(c, arch, d, w)
 }
 
-func graniteConfig(f *gguf.File, _ *models.Spec, c map[string]any) {
+func graniteConfig(f *gguf.File, s *models.Spec, c map[string]any) {
 	for _, k := range graniteFactors {
-		if v, err := f.Float("granite." + k[1]); err == nil { // else config.json lacks it, which verify tells
+		if v, err := f.Float(s.Arch + "." + k[1]); err == nil { // else config.json lacks it, which verify tells
 			c[k[0]] = float32(v)
 		}
 	}

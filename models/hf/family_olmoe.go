@@ -1,14 +1,15 @@
 package hf
 
 import (
+	"slices"
+
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 func init() {
-	families["OlmoeForCausalLM"] = &family{arch: "olmoe", modelType: "olmoe", qkRows: true, names: without(denseFFN, "post_attention_layernorm.weight", "ffn_norm.weight",
-		"mlp.gate.weight", "ffn_gate_inp.weight", "self_attn.q_norm.weight", "attn_q_norm.weight", "self_attn.k_norm.weight", "attn_k_norm.weight"),
-		keys: olmoeKeys, config: olmoeConfig, experts: &expertNames{count: "num_experts", ffn: "intermediate_size", stacks: mlpExperts}}
+	families["OlmoeForCausalLM"] = &family{arch: "olmoe", modelType: "olmoe", layout: rowNorms, names: without(denseFFN, append(slices.Clone(mlpExperts), "post_attention_layernorm.weight", "ffn_norm.weight",
+		"mlp.gate.weight", "ffn_gate_inp.weight", "self_attn.q_norm.weight", "attn_q_norm.weight", "self_attn.k_norm.weight", "attn_k_norm.weight")...), keys: olmoeKeys, config: olmoeConfig, experts: &expertFields{count: "num_experts", ffn: "intermediate_size"}}
 }
 
 func olmoeKeys(c *config, d dims, w *gguf.Writer) {

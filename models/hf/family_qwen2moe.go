@@ -1,15 +1,17 @@
 package hf
 
 import (
+	"slices"
+
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 func init() {
-	families["Qwen2MoeForCausalLM"] = &family{arch: "qwen2moe", modelType: "qwen2_moe", bias: true, names: without(denseFFN, "post_attention_layernorm.weight", "ffn_norm.weight",
+	families["Qwen2MoeForCausalLM"] = &family{arch: "qwen2moe", modelType: "qwen2_moe", bias: true, layout: map[string]string{"mlp.shared_expert_gate.weight": "1, e"}, names: without(denseFFN, append(slices.Clone(mlpExperts), "post_attention_layernorm.weight", "ffn_norm.weight",
 		"mlp.gate.weight", "ffn_gate_inp.weight", "mlp.shared_expert_gate.weight", "ffn_gate_inp_shexp.weight", "mlp.shared_expert.gate_proj.weight", "ffn_gate_shexp.weight",
-		"mlp.shared_expert.up_proj.weight", "ffn_up_shexp.weight", "mlp.shared_expert.down_proj.weight", "ffn_down_shexp.weight"), keys: qwen2moeKeys, config: qwen2moeConfig,
-		experts: &expertNames{count: "num_experts", ffn: "moe_intermediate_size", shared: "shared_expert_intermediate_size", stacks: mlpExperts}}
+		"mlp.shared_expert.up_proj.weight", "ffn_up_shexp.weight", "mlp.shared_expert.down_proj.weight", "ffn_down_shexp.weight")...), keys: qwen2moeKeys, config: qwen2moeConfig,
+		experts: &expertFields{count: "num_experts", ffn: "moe_intermediate_size", shared: "shared_expert_intermediate_size"}}
 }
 
 func qwen2moeKeys(c *config, d dims, w *gguf.Writer) {

@@ -1,14 +1,15 @@
 package hf
 
 import (
+	"slices"
+
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 func init() {
-	families["Qwen3MoeForCausalLM"] = &family{arch: "qwen3moe", modelType: "qwen3_moe", names: without(denseFFN, "post_attention_layernorm.weight", "ffn_norm.weight",
-		"mlp.gate.weight", "ffn_gate_inp.weight", "self_attn.q_norm.weight", "attn_q_norm.weight", "self_attn.k_norm.weight", "attn_k_norm.weight"),
-		keys: qwen3moeKeys, config: qwen3moeConfig, experts: &expertNames{count: "num_experts", ffn: "moe_intermediate_size", stacks: mlpExperts}}
+	families["Qwen3MoeForCausalLM"] = &family{arch: "qwen3moe", modelType: "qwen3_moe", names: without(denseFFN, append(slices.Clone(mlpExperts), "post_attention_layernorm.weight", "ffn_norm.weight",
+		"mlp.gate.weight", "ffn_gate_inp.weight", "self_attn.q_norm.weight", "attn_q_norm.weight", "self_attn.k_norm.weight", "attn_k_norm.weight")...), keys: qwen3moeKeys, config: qwen3moeConfig, experts: &expertFields{count: "num_experts", ffn: "moe_intermediate_size"}}
 }
 
 func qwen3moeKeys(c *config, d dims, w *gguf.Writer) {

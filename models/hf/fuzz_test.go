@@ -35,6 +35,11 @@ func FuzzConfig(f *testing.F) {
 			`"rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}`,
 			`"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4, "original_max_position_embeddings": 64}, "no_rope_layers": [1, 0], "layer_types": ["sliding_attention", "full_attention"]`,
 			`"rope_theta": 1e6, "query_pre_attn_scalar": 32, "sliding_window": 12, "hidden_activation": "gelu_pytorch_tanh", "head_dim": 32, "use_sliding_window": false`,
+			`"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 128, "layer_norm_epsilon": 1e-5, "rotary_emb_base": 10000, "max_seq_len": 64, "attn_config": {"alibi": true}, "n_inner": null, "activation": "gelu"`,
+			`"rope_theta": 1e4, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "kv_lora_rank": 32, "v_head_dim": 16, "n_routed_experts": 8, "moe_intermediate_size": 32, "n_shared_experts": 2, "num_experts_per_tok": 2, "first_k_dense_replace": 1`,
+			`"norm_eps": 1e-5, "layer_norm_epsilon": 1e-5, "conv_L_cache": 3, "layer_types": ["conv", "full_attention"], "state_size": 16, "conv_kernel": 4, "expand": 2, "num_heads": 8, "head_dim": 16, "n_groups": 1, "time_step_limit": [0.0, null]`,
+			`"rope_theta": 1e4, "layer_types": ["mamba", "attention"], "mamba_d_state": 16, "mamba_d_conv": 4, "mamba_expand": 2, "mamba_n_heads": 8, "mamba_d_head": "auto", "mamba_n_groups": 1, "shared_intermediate_size": 64, "embedding_multiplier": 1, "residual_multiplier": 1, "attention_multiplier": 1, "logits_scaling": 1`,
+			`"rope_theta": 1e4, "rope_scaling": {"type": "longrope", "long_factor": [1, 2], "short_factor": [1, 1]}, "original_max_position_embeddings": 64, "head_dim": 4, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"`,
 		} {
 			f.Add([]byte(`{"architectures": ["` + arch + `"], "vocab_size": 320, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
 				"num_attention_heads": 2, "max_position_embeddings": 128, "rms_norm_eps": 1e-5, "tie_word_embeddings": true, ` + more + `}`))
@@ -55,8 +60,8 @@ func FuzzConfig(f *testing.F) {
 			mustName(t, err)
 			return
 		}
-		for _, n := range []int{d.vocab, d.layers, d.dim, d.heads, d.kvHeads, d.headDim, d.ffn} {
-			if n < 1 || n > 1<<24 {
+		for i, n := range []int{d.vocab, d.layers, d.dim, d.heads, d.kvHeads, d.headDim, d.ffn} { // a state space has no heads
+			if n < 1 && i < 3 || n < 0 || n > 1<<24 {
 				t.Fatalf("accepted sizes %+v", d)
 			}
 		}
@@ -80,6 +85,9 @@ func FuzzTokenizerJSON(f *testing.F) {
 		}
 		pre = append(pre, `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": `+string(quoted)+`}, "behavior": "Isolated", "invert": false}, {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}`)
 	}
+	f.Add([]byte(`{"added_tokens": [{"id": 0, "content": "[UNK]", "special": true}, {"id": 1, "content": "[CLS]", "special": true}, {"id": 2, "content": "[SEP]", "special": true}], "normalizer": {"type": "BertNormalizer",
+		"clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true}, "pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": "WordPiece", "unk_token": "[UNK]",
+		"continuing_subword_prefix": "##", "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "##a": 4}}}`), []byte(`{"cls_token": "[CLS]", "unk_token_id": 70}`))
 	for _, p := range pre {
 		f.Add([]byte(`{"added_tokens": [{"id": 4, "content": "<|end|>", "special": true}, {"id": 5, "content": "<x>"}], "normalizer": {"type": "NFC"}, "pre_tokenizer": `+p+`,
 			"post_processor": {"type": "Sequence", "processors": [{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}]}]},

@@ -2,6 +2,7 @@ package hf
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
 
@@ -22,6 +23,8 @@ func rope(c *config, arch string, d dims, w *gguf.Writer) {
 		kind := scaling.text("rope_type", scaling.text("type", "default"))
 		switch kind {
 		case "default":
+		case "dynamic": // which changes nothing within max_position_embeddings, and further no model goes
+			scaling.absent("alpha")
 		case "linear":
 			w.Set(arch+".rope.scaling.type", "linear")
 			w.Set(arch+".rope.scaling.factor", scaling.positive("factor"))
@@ -35,21 +38,56 @@ func rope(c *config, arch string, d dims, w *gguf.Writer) {
 		case "llama3":
 			factors := llama3Factors(d.headDim, float64(theta), float64(scaling.positive("factor")), float64(scaling.positive("low_freq_factor")),
 				float64(scaling.positive("high_freq_factor")), float64(scaling.size("original_max_position_embeddings", 1<<31)))
-			w.AddTensorFunc("rope_freqs.weight", kernels.F32, []int{len(factors)}, func(out io.Writer) error {
-				b := make([]byte, 0, 4*len(factors))
-				for _, f := range factors {
-					b = binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
-				}
-				_, err := out.Write(b)
-				return err
-			})
+			addFactors(w, "rope_freqs.weight", factors)
+		case "longrope", "su":
+			if arch != "phi3" {
+				scaling.fail("rope_type", quote(kind), "one of: default, linear, yarn, llama3, dynamic")
+				break
+			}
+			longrope(c, scaling, arch, d, w)
 		default:
-			scaling.fail("rope_type", quote(kind), "one of: default, linear, yarn, llama3")
+			scaling.fail("rope_type", quote(kind), "one of: default, linear, yarn, llama3, dynamic, and longrope in phi3")
 		}
 	}
 	for _, sub := range []*config{from, scaling} {
 		if sub != nil && c.err == nil {
 			c.err = sub.err
+		}
+	}
+}
+
+func addFactors(w *gguf.Writer, name string, factors []float32) {
+	w.AddTensorFunc(name, kernels.F32, []int{len(factors)}, func(out io.Writer) error {
+		b := make([]byte, 0, 4*len(factors))
+		for _, f := range factors {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
+		}
+		_, err := out.Write(b)
+		return err
+	})
+}
+
+// longrope writes the two lists of divisors, for texts up to the context of training and for longer ones, and the factor on cos and sin
+// (transformers, _compute_longrope_parameters).
+func longrope(c, scaling *config, arch string, d dims, w *gguf.Writer) {
+	from := c
+	if scaling.has("original_max_position_embeddings") {
+		from = scaling
+	}
+	original := from.size("original_max_position_embeddings", 1<<31)
+	if original < 2 {
+		c.fail("original_max_position_embeddings", fmt.Sprint(original), "more than 1")
+	}
+	factor := scaling.positiveOr("factor", float32(float64(d.context)/float64(original)))
+	attention := float32(1)
+	if factor > 1 {
+		attention = float32(math.Sqrt(1 + float64(kernels.Log(float64(factor))/kernels.Log(float64(original)))))
+	}
+	w.Set(arch+".rope.scaling.original_context_length", uint32(original))
+	w.Set(arch+".rope.scaling.attn_factor", scaling.positiveOr("attention_factor", attention))
+	for _, name := range []string{"long", "short"} {
+		if factors := scaling.numbers(name+"_factor", d.rotary/2); factors != nil {
+			addFactors(w, "rope_factors_"+name+".weight", factors)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type tokenizer struct {
 	bos         bool // the template begins with a special token
 	eos         bool // and ends with one
 	wholeTokens bool // ignore_merges: a piece that is a token is that token
+	words       bool // WordPiece, see wordpiece.go
 	sentence    bool // byte_fallback: SentencePiece's, see spm.go
 	unknown     string
 	pieces      *sentencePiece // of tokenizer.model, where the tokenizer is that file's
@@ -46,20 +47,25 @@ func parseTokenizer(path string, text []byte) (*tokenizer, error) {
 			IgnoreMerges bool            `json:"ignore_merges"`
 			ByteFallback bool            `json:"byte_fallback"`
 			Unknown      *string         `json:"unk_token"`
+			Within       string          `json:"continuing_subword_prefix"`
 		} `json:"model"`
 	}
 	if err := decodeJSON(path, text, &file); err != nil {
 		return nil, err
 	}
 	bad := func(field, got, want string) error { return &Error{path, field, got, want} }
-	if file.Model.Type != "BPE" {
-		return nil, bad("model.type", quote(file.Model.Type), "BPE")
+	words := file.Model.Type == "WordPiece"
+	if !words && file.Model.Type != "BPE" {
+		return nil, bad("model.type", quote(file.Model.Type), "BPE or WordPiece")
+	}
+	if words && file.Model.Within != withinWord {
+		return nil, bad("model.continuing_subword_prefix", quote(file.Model.Within), withinWord)
 	}
 	var vocab map[string]int
 	if err := json.Unmarshal(file.Model.Vocab, &vocab); err != nil || len(vocab) == 0 {
 		return nil, bad("model.vocab", "no table of whole numbers", "token: id, ...")
 	}
-	t := &tokenizer{tokens: make(map[int]string, len(vocab)), added: file.Added, wholeTokens: file.Model.IgnoreMerges, sentence: file.Model.ByteFallback, pre: file.Pre, normalizer: file.Normalizer}
+	t := &tokenizer{tokens: make(map[int]string, len(vocab)), added: file.Added, wholeTokens: file.Model.IgnoreMerges, words: words, sentence: file.Model.ByteFallback, pre: file.Pre, normalizer: file.Normalizer}
 	if file.Model.Unknown != nil {
 		t.unknown = *file.Model.Unknown
 	}
@@ -134,6 +140,8 @@ func template(v any) (before, after bool) {
 			b, a := template(p)
 			before, after = before || b, after || a
 		}
+	case "BertProcessing":
+		return true, true
 	case "TemplateProcessing":
 		list, _ := m["single"].([]any)
 		special := func(i int) bool {

@@ -87,13 +87,23 @@ func (t *tokenizer) write(path string, rows int, tc *config, w *gguf.Writer) (ma
 			types[a.ID] = token.Control
 		}
 	}
-	if id, ok := ids[t.unknown]; ok && t.sentence {
+	if id, ok := ids[t.unknown]; ok && (t.sentence || t.words) {
 		types[id] = token.Unknown
+	}
+	if t.words {
+		for id := range tokens {
+			if types[id] == token.Normal {
+				tokens[id] = ggufPiece(tokens[id])
+			}
+		}
 	}
 	w.Set(ns+"tokens", tokens)
 	w.Set(ns+"token_type", types)
-	if t.pieces != nil {
+	switch {
+	case t.pieces != nil:
 		return ids, t.pieces.write(types, tc, w)
+	case t.words: // its roles are part of its method
+		return ids, nil
 	}
 	return ids, t.method(path, types, w)
 }
@@ -110,6 +120,11 @@ func (t *tokenizer) roles(path string, ids map[string]int, rows int, tc, cfg, ge
 				return &Error{path, role.theirs + "_token_id", fmt.Sprint(id), fmt.Sprintf("an id below %d", rows)}
 			}
 			w.Set(ns+role.ours+"_token_id", uint32(id))
+		}
+	}
+	if t.words {
+		if err := t.bertMethod(path, ids, rows, tc, cfg, gen, w); err != nil {
+			return err
 		}
 	}
 	w.Set(ns+"add_bos_token", tc.flag("add_bos_token", t.bos))

@@ -12,8 +12,15 @@ const (
 	plainBias = "ffn_up.bias F, ffn_down.bias D, "
 	normBias  = "attn_norm.bias D, ffn_norm.bias D, "
 	norms     = "attn_norm.weight D, ffn_norm.weight D, "
+	stacks    = "ffn_gate_inp.weight D 4, ffn_gate_exps.weight D F 4, ffn_up_exps.weight D F 4, ffn_down_exps.weight F D 4, "
 	posts     = "post_attention_norm.weight D, post_ffw_norm.weight D, "
 )
+
+const sharedBlock = "ffn_gate_shexp.weight D 48, ffn_up_shexp.weight D 48, ffn_down_shexp.weight 48 D, "
+
+// graniteExperts are the keys of Granite with experts.
+var graniteExperts = rms(with(with(with(with(with(with(rope, "embedding_scale", float32(6)), "residual_scale", float32(0.4)), "attention.scale", float32(0.2)), "logit_scale", float32(1.5)),
+	"expert_count", uint32(4)), "expert_used_count", uint32(2)))
 
 // rms, layer and rope are keys that most have.
 func rms(more map[string]any) map[string]any {
@@ -58,15 +65,26 @@ var Models = []Model{
 	{Name: "hunyuan-dense", Arch: "hunyuan-dense", Keys: rms(rope), Tensors: embedding,
 		Block: norms + "attn_q_norm.weight H, attn_k_norm.weight H, " + qkv + gated},
 	{Name: "mpt", Arch: "mpt", Keys: layer(keys{"attention.max_alibi_bias": float32(8), "attention.clamp_kqv": float32(2)}),
-		Tensors: embedding, Block: norms + fused + plain, Sizes: map[string]int{"D": 96, "N": 6, "M": 6}},
+		Tensors: embedding, Block: norms + fused + plain, Sizes: map[string]int{"D": 96, "N": 6, "M": 6, "F": 384}},
 	{Name: "mpt-positions", Arch: "mpt", Keys: layer(nil), Tensors: head + "position_embd.weight D C, output_norm.bias D",
 		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias,
 		Sizes: map[string]int{"M": 4}},
 	{Name: "bloom", Arch: "bloom", Keys: layer(nil), Tensors: embedding + "token_embd_norm.weight D, token_embd_norm.bias D, output_norm.bias D",
-		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias, Sizes: map[string]int{"M": 4}},
+		Block: norms + normBias + "attn_qkv.bias Q+2K, attn_output.bias D, " + fused + plain + plainBias, Sizes: map[string]int{"M": 4, "F": 256}},
+	{Name: "falcon-norms", Arch: "falcon", Keys: layer(rope), Tensors: embedding + "output_norm.bias D",
+		Block: "attn_norm.weight D, attn_norm.bias D, attn_norm_2.weight D, attn_norm_2.bias D, " + fused + plain},
 	{Name: "stablelm-norms", Arch: "stablelm", Keys: layer(keys{"rope.dimension_count": uint32(8), "use_parallel_residual": true}), Tensors: head + "output_norm.bias D",
 		Block: "attn_norm.weight D, attn_norm.bias D, attn_q_norm.weight H N, attn_k_norm.weight H M, " + qkv + gated},
 
+	{Name: "gpt-oss-plain", Arch: "gpt-oss", Keys: rms(with(with(with(with(with(with(with(rope, "rope.scaling.type", "yarn"), "rope.scaling.factor", float32(4)), "rope.scaling.original_context_length", uint32(64)), "attention.sliding_window", uint32(9)), "expert_count", uint32(4)), "expert_used_count", uint32(2)), "expert_feed_forward_length", uint32(96))),
+		Tensors: head, Block: "attn_norm.weight D, post_attention_norm.weight D, attn_sinks.weight N, attn_output.bias D, " + qkv + qkvBias + "ffn_gate_inp.bias 4, " +
+			"ffn_gate_exps.bias F 4, ffn_up_exps.bias F 4, ffn_down_exps.bias D 4, " + stacks},
+	{Name: "granitemoe-shared", Arch: "granitemoe", Keys: with(graniteExperts, "expert_shared_feed_forward_length", uint32(48)), Tensors: embedding,
+		Block: norms + qkv + stacks + sharedBlock},
+	{Name: "granitehybrid-moe", Arch: "granitehybrid", Keys: with(with(with(with(with(with(with(graniteExperts, "expert_shared_feed_forward_length", uint32(48)), "ssm.conv_kernel", uint32(4)), "ssm.inner_size", uint32(128)),
+		"ssm.state_size", uint32(16)), "ssm.time_step_rank", uint32(8)), "ssm.group_count", uint32(2)), "attention.head_count_kv", []int32{0, 2}), Tensors: embedding, Sizes: map[string]int{"L": 2},
+		Block: norms + "ssm_in.weight D 328, ssm_conv1d.weight 4 192, ssm_conv1d.bias 192, ssm_dt.bias 8, ssm_a 1 8, ssm_d 1 8, ssm_norm.weight 64 2, ssm_out.weight 128 D, " + stacks + sharedBlock,
+		Last:  norms + qkv + stacks + sharedBlock},
 	{Name: "internlm2", Arch: "internlm2", Keys: rms(rope), Tensors: head, Block: norms + qkv + gated},
 	{Name: "ernie4_5", Arch: "ernie4_5", Keys: rms(rope), Tensors: embedding, Block: norms + qkv + gated},
 	{Name: "seed_oss", Arch: "seed_oss", Keys: rms(rope), Tensors: head,

@@ -25,11 +25,11 @@ type Model struct {
 	Keys map[string]any // under the architecture's prefix, beside those of base
 	// Tensors as "name size size, ...": row width first. Sizes are numbers or letters: D width, F feed-forward width, H head,
 	// Q all heads, K all key heads, V vocabulary, C context, R pairs that rotate, N heads, M key heads; sums as D+2K. Block is written once
-	// a layer.
-	Tensors, Block string
-	Sizes          map[string]int // other than base's
-	Tokens         []string       // other than Vocabulary
-	Meta           map[string]any // keys without a prefix
+	// a layer, but for the last one where there is a Last.
+	Tensors, Block, Last string
+	Sizes                map[string]int // other than base's
+	Tokens               []string       // other than Vocabulary
+	Meta                 map[string]any // keys without a prefix
 }
 
 // base is the sizes of a model.
@@ -150,7 +150,11 @@ func (m *Model) Writer() *gguf.Writer {
 		m.tensor(w, r, t, "")
 	}
 	for l := range m.Size("L") {
-		for _, t := range strings.Split(m.Block, ",") {
+		block := m.Block
+		if m.Last != "" && l == m.Size("L")-1 {
+			block = m.Last
+		}
+		for _, t := range strings.Split(block, ",") {
 			m.tensor(w, r, t, fmt.Sprintf("blk.%d.", l))
 		}
 	}
@@ -208,6 +212,8 @@ func (m *Model) tensor(w *gguf.Writer, r *random, spec, prefix string) {
 	switch {
 	case strings.HasSuffix(name, "_norm.weight"), strings.HasSuffix(name, "_norm_2.weight"), name == "rope_freqs.weight":
 		middle, spread = 1, 0.2
+	case strings.HasSuffix(name, ".ssm_a"): // a state decays
+		middle, spread = -2, 0.4
 	case strings.HasSuffix(name, ".bias"):
 		spread = 0.2
 	case strings.HasPrefix(name, "token_embd"), strings.HasPrefix(name, "position_embd"), strings.HasPrefix(name, "token_types"):
