@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"path/filepath"
 	"slices"
@@ -72,6 +71,11 @@ func (s *AnswerScores) metric(name string) (float64, bool) {
 	return 0, false
 }
 
+// of is one of the metrics for paired tests.
+func (s *AnswerScores) of(metric string) rowScores {
+	return rowScores{rows: s.Rows, of: s.byRow[metric]}
+}
+
 // eval lets the written student, reopened, answer the test rows, and holds it against gold, teacher and baseline.
 func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	j := w.j
@@ -108,6 +112,11 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 		Baseline: result("", s.Baseline).Scores, Agreement: rate(same), Answers: s,
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	seed, mine := j.recipe.Train.Seed, s.Student.of(w.main)
+	sum.Tests = []Comparison{
+		compare("student", byLikest, w.main, mine, s.Baseline.of(w.main), seed),
+		compare("student", "teacher", w.main, mine, s.Teacher.of(w.main), seed),
+	}
 	sum.Teacher.Bytes = j.teacher.Bytes
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
@@ -224,39 +233,47 @@ type answerRecord struct {
 }
 
 func (w *answerWork) writeAnswers(name string, got, teach []string) error {
-	var b []byte
+	var lines []answerRecord
 	for i, r := range w.j.data.Test {
 		line := answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
 		if teach != nil {
 			line.Teacher = teach[i]
 		}
-		text, err := json.Marshal(line)
-		if err != nil {
-			return err
-		}
-		b = append(append(b, text...), '\n')
+		lines = append(lines, line)
 	}
-	return writeFile(w.j.opt.FS, filepath.Join(w.j.dir, "eval", name), b)
+	return writeJSONLines(w.j, name, lines)
 }
 
-// score lets the file of a format answer the test rows.
-func (w *answerWork) score(ctx context.Context, path, format string) (float64, error) {
-	m, a, err := w.openStudent(path)
+// measure lets a form of the student answer the test rows.
+func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string) (*form, error) {
+	a, err := m.NewAnswerer(engine.TextTask{})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer m.Close()
-	texts := make([]string, len(w.j.data.Test))
-	for i, r := range w.j.data.Test {
-		texts[i] = r.Text
+	var texts, gold []string
+	for _, r := range w.j.data.Test {
+		texts, gold = append(texts, r.Text), append(gold, r.Answer)
 	}
 	got, _, err := w.answerAll(ctx, a, texts)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	s := w.scores(got)
-	v, _ := s.metric(w.main)
-	return v, w.writeAnswers("answers."+format+".jsonl", got, nil)
+	scores := w.scores(got)
+	f := &form{scores: scores.of(w.main), unit: "token"}
+	f.read = func(ctx context.Context, from, to int, each logitFn) error {
+		return a.Read(ctx, texts[from:to], gold[from:to], each)
+	}
+	f.from = func(ctx context.Context, full *form) ([]float64, error) {
+		return tokenDivergence(ctx, m, min(len(texts), ladderRows), full, f)
+	}
+	f.ask = func(ctx context.Context) (int, error) {
+		some := texts[:min(len(texts), answerRows)]
+		return len(some), a.Answers(ctx, some, engine.Gen{}, func(int, engine.Answer) error { return nil })
+	}
+	if format == "" {
+		return f, nil
+	}
+	return f, w.writeAnswers("answers."+format+".jsonl", got, nil)
 }
 
 // nearest is the baseline: each text gets the answer of the training row that shares most words with it, counted by how

@@ -3,7 +3,6 @@ package distill
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
@@ -25,7 +24,9 @@ type Summary struct {
 	Metrics   map[string]float64 `json:"metrics"`        // what gates may name
 	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
+	Tests     []Comparison       `json:"tests"` // student against baseline and teacher
 	Quantized []Quantized        `json:"quantized"`
+	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -43,7 +44,7 @@ type ModelResult struct {
 	RowsPerS float64 `json:"rows_per_s"`
 }
 
-// Quantized is one rung of the quantisation ladder.
+// Quantized is a file of the student in a further format.
 type Quantized struct {
 	Format   string  `json:"format"`
 	File     string  `json:"file"`
@@ -117,9 +118,13 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	if err != nil {
 		return err
 	}
-	got, err := j.classify(ctx, student, texts)
+	said, err := j.classify(ctx, student, texts)
 	if err != nil {
 		return err
+	}
+	got := make([][]float64, len(said))
+	for i, lp := range said {
+		got[i] = expAll(lp)
 	}
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
@@ -136,6 +141,12 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	mine := rightRows(got, gold)
+	sum.Tests = []Comparison{
+		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),
+		compare("student", byPairs, "accuracy", mine, rightRows(pairs, gold), seed),
+		compare("student", "teacher", "accuracy", mine, rightRows(teach, gold), seed),
+	}
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
 	}
@@ -152,7 +163,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	return j.writePredictions(test, got, teach, base)
 }
 
-// classify gives probabilities of a head, with progress.
+// classify gives a student's log-probabilities over the labels, with progress.
 func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string) ([][]float64, error) {
 	var out [][]float64
 	const batch = 256
@@ -162,7 +173,7 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 			return nil, err
 		}
 		for _, row := range lp {
-			out = append(out, c.Probabilities(row))
+			out = append(out, logSoftmax(row))
 		}
 		j.event(Event{Stage: "eval", Step: len(out), Total: len(texts)})
 	}
@@ -207,67 +218,22 @@ type prediction struct {
 }
 
 func (j *Job) writePredictions(rows []Row, student, teacher, base [][]float64) error {
-	var b []byte
+	var lines []prediction
 	for i, r := range rows {
-		line, err := json.Marshal(prediction{r.ID, r.Gold, student[i], teacher[i], base[i]})
+		lines = append(lines, prediction{r.ID, r.Gold, student[i], teacher[i], base[i]})
+	}
+	return writeJSONLines(j, "predictions.jsonl", lines)
+}
+
+// writeJSONLines writes a file of eval/, a line a row.
+func writeJSONLines[L any](j *Job, name string, lines []L) error {
+	var b []byte
+	for _, l := range lines {
+		line, err := json.Marshal(l)
 		if err != nil {
 			return err
 		}
 		b = append(append(b, line...), '\n')
 	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions.jsonl"), b)
-}
-
-// quantize writes the student in each format of the recipe and measures its accuracy.
-func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
-	sum.Quantized = nil
-	for i, format := range j.recipe.Quantize {
-		j.event(Event{Stage: "quantize", Step: i, Total: len(j.recipe.Quantize), Msg: format})
-		path := j.modelPath(format)
-		if err := j.export(b, format, path); err != nil {
-			return err
-		}
-		q := Quantized{Format: format, File: filepath.Base(path)}
-		var err error
-		if q.SHA256, q.Bytes, err = hashFile(path); err != nil {
-			return err
-		}
-		if q.Accuracy, err = j.work.score(ctx, path, format); err != nil {
-			return fmt.Errorf("%s: %w", q.File, err)
-		}
-		sum.Quantized = append(sum.Quantized, q)
-	}
-	return nil
-}
-
-// accuracy classifies the test rows by the model of a format, keeps what it says, and returns the share that is right.
-func (j *Job) accuracy(ctx context.Context, path, format string) (float64, error) {
-	m, err := engine.Open(path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
-	if err != nil {
-		return 0, err
-	}
-	defer m.Close()
-	c, err := m.NewClassifier(engine.Task{})
-	if err != nil {
-		return 0, err
-	}
-	texts := make([]string, len(j.data.Test))
-	for i, r := range j.data.Test {
-		texts[i] = r.Text
-	}
-	p, err := j.classify(ctx, c, texts)
-	if err != nil {
-		return 0, err
-	}
-	hits := make([]bool, len(p))
-	var lines []byte
-	for i, r := range j.data.Test {
-		hits[i] = argmax(p[i]) == r.Gold
-		line, err := json.Marshal(prediction{ID: r.ID, Gold: r.Gold, Student: p[i]})
-		if err != nil {
-			return 0, err
-		}
-		lines = append(append(lines, line...), '\n')
-	}
-	return rate(hits), writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions."+format+".jsonl"), lines)
+	return writeFile(j.opt.FS, filepath.Join(j.dir, "eval", name), b)
 }

@@ -114,11 +114,15 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return "to do"
 	}
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(j.dir, name)); return err == nil }
+	rungs := 0
+	if n := len(j.recipe.Quantize); n > 0 {
+		rungs = n + 2 // the weights as they were trained and model.gguf are measured too
+	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
 		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
-		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(len(j.recipe.Quantize)) * evalTime / 2},
+		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
 	for _, s := range p.Stages {

@@ -147,6 +147,41 @@ func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {
 	return w.j.eval(ctx, sum, w.labels, w.cal)
 }
 
-func (w *classifyWork) score(ctx context.Context, path, format string) (float64, error) {
-	return w.j.accuracy(ctx, path, format)
+// measure classifies the test rows by a form of the student.
+func (w *classifyWork) measure(ctx context.Context, m *engine.Model, format string) (*form, error) {
+	j := w.j
+	c, err := m.NewClassifier(engine.Task{})
+	if err != nil {
+		return nil, err
+	}
+	texts, gold := make([]string, len(j.data.Test)), make([]int, len(j.data.Test))
+	for i, r := range j.data.Test {
+		texts[i], gold[i] = r.Text, r.Gold
+	}
+	f := &form{unit: "row"}
+	if f.lp, err = j.classify(ctx, c, texts); err != nil {
+		return nil, err
+	}
+	var lines []prediction
+	probs := make([][]float64, len(f.lp))
+	for i, r := range j.data.Test {
+		probs[i] = expAll(f.lp[i])
+		lines = append(lines, prediction{ID: r.ID, Gold: r.Gold, Student: probs[i]})
+	}
+	f.scores = rightRows(probs, gold)
+	f.from = func(_ context.Context, full *form) (kl []float64, err error) {
+		for i, lp := range f.lp {
+			kl = append(kl, divergence(full.lp[i], lp))
+		}
+		return kl, nil
+	}
+	f.ask = func(ctx context.Context) (int, error) {
+		some := texts[:min(len(texts), speedRows)]
+		_, err := c.LogProbs(ctx, some)
+		return len(some), err
+	}
+	if format == "" {
+		return f, nil
+	}
+	return f, writeJSONLines(j, "predictions."+format+".jsonl", lines)
 }
