@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -121,7 +122,11 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
 	}
-	if err := w.withTeacher(ctx, sum, student, texts); err != nil {
+	lines := w.records(got)
+	for i, r := range test {
+		lines[i].Hash, lines[i].Teacher = data.HashText(r.Text), teach[i]
+	}
+	if err := w.withTeacher(ctx, sum, student, texts, lines); err != nil {
 		return err
 	}
 	sum.Metrics = map[string]float64{"agreement": sum.Agreement, "size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS}
@@ -133,7 +138,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	of := func(s *AnswerScores) float64 { v, _ := s.metric(w.main); return v }
 	sum.Metrics["retention"], sum.Metrics["over_baseline"] = of(&s.Student)/of(&s.Teacher), of(&s.Student)-of(&s.Baseline)
 	sum.judge(j.recipe.Eval.Gates)
-	return w.writeAnswers("answers.jsonl", got, teach)
+	return writeJSONLines(j, "answers.jsonl", lines)
 }
 
 // openStudent opens a student's file with the task that it holds.
@@ -162,8 +167,9 @@ func (w *answerWork) answerAll(ctx context.Context, a *engine.Answerer, texts []
 	return got, cut, err
 }
 
-// withTeacher measures what needs both models: perplexities of the gold answers, and speeds, in turn on the same rows.
-func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string) error {
+// withTeacher measures what needs both models: perplexities of the gold answers, how sure each is of its own, and speeds, in
+// turn on the same rows.
+func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string, lines []answerRecord) error {
 	m, teacher, err := w.openTeacher()
 	if err != nil {
 		return err
@@ -176,6 +182,21 @@ func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *eng
 	}
 	if s.Teacher.Perplexity, err = w.perplexity(ctx, teacher); err != nil {
 		return err
+	}
+	var own, theirs []string
+	for _, l := range lines {
+		own, theirs = append(own, l.Student), append(theirs, l.Teacher)
+	}
+	mine, err := w.sure(ctx, student, texts, own)
+	if err != nil {
+		return err
+	}
+	others, err := w.sure(ctx, teacher, texts, theirs)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		lines[i].StudentP, lines[i].TeacherP = mine[i], others[i]
 	}
 	w.j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	texts = texts[:min(len(texts), answerRows)]
@@ -226,22 +247,32 @@ func (w *answerWork) perplexity(ctx context.Context, a *engine.Answerer) (float6
 
 // answerRecord is one line of eval/answers.jsonl and, without the teacher, of eval/answers.FORMAT.jsonl.
 type answerRecord struct {
-	ID      string `json:"id"`
-	Gold    string `json:"gold"`
-	Student string `json:"student"`
-	Teacher string `json:"teacher,omitempty"`
+	ID       string  `json:"id"`
+	Hash     string  `json:"hash,omitempty"` // data.HashText of the text
+	Gold     string  `json:"gold"`
+	Student  string  `json:"student"`
+	Teacher  string  `json:"teacher,omitempty"`
+	StudentP float64 `json:"student_p,omitempty"` // that it gives its answer, a token (geometric mean)
+	TeacherP float64 `json:"teacher_p,omitempty"`
 }
 
-func (w *answerWork) writeAnswers(name string, got, teach []string) error {
-	var lines []answerRecord
+func (w *answerWork) records(got []string) []answerRecord {
+	lines := make([]answerRecord, len(got))
 	for i, r := range w.j.data.Test {
-		line := answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
-		if teach != nil {
-			line.Teacher = teach[i]
-		}
-		lines = append(lines, line)
+		lines[i] = answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
 	}
-	return writeJSONLines(w.j, name, lines)
+	return lines
+}
+
+// sure is how likely a model holds its own answers, a token.
+func (w *answerWork) sure(ctx context.Context, a *engine.Answerer, texts, answers []string) ([]float64, error) {
+	lp, count, err := a.LogProbs(ctx, texts, answers)
+	for i := range lp {
+		if lp[i] = kernels.Exp(lp[i] / float64(max(1, count[i]))); !finite(lp[i]) {
+			lp[i] = 0
+		}
+	}
+	return lp, err
 }
 
 // measure lets a form of the student answer the test rows.
@@ -273,7 +304,7 @@ func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string
 	if format == "" {
 		return f, nil
 	}
-	return f, w.writeAnswers("answers."+format+".jsonl", got, nil)
+	return f, writeJSONLines(w.j, "answers."+format+".jsonl", w.records(got))
 }
 
 // nearest is the baseline: each text gets the answer of the training row that shares most words with it, counted by how

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -129,7 +130,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
 	for i, r := range j.data.Train {
-		trainTexts[i], trainProbs[i] = r.Text, expAll(calibrated(labels[r.ID], cal))
+		trainTexts[i], trainProbs[i] = r.Text, expAll(target(r, labels, cal))
 	}
 	base := trainBaseline(trainTexts, trainProbs, nl, false, seed).all(texts)
 	pairs := trainBaseline(trainTexts, trainProbs, nl, true, seed).all(texts)
@@ -160,6 +161,15 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
 	sum.judge(j.recipe.Eval.Gates)
+	var disputed []prediction
+	for i, r := range j.data.Train {
+		if p := expAll(calibrated(labels[r.ID], cal)); r.Gold >= 0 && argmax(p) != r.Gold {
+			disputed = append(disputed, prediction{ID: r.ID, Hash: data.HashText(trainTexts[i]), Gold: r.Gold, Teacher: p})
+		}
+	}
+	if err := writeJSONLines(j, disputedName, disputed); err != nil {
+		return err
+	}
 	return j.writePredictions(test, got, teach, base)
 }
 
@@ -211,16 +221,20 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 // prediction is one line of eval/predictions.jsonl, and, without teacher and baseline, of eval/predictions.FORMAT.jsonl.
 type prediction struct {
 	ID       string    `json:"id"`
+	Hash     string    `json:"hash,omitempty"` // data.HashText of the text
 	Gold     int       `json:"gold"`
-	Student  []float64 `json:"student"`
+	Student  []float64 `json:"student,omitempty"`
 	Teacher  []float64 `json:"teacher,omitempty"`
 	Baseline []float64 `json:"baseline,omitempty"`
 }
 
+// disputedName is the file of eval/ with the training rows whose gold label is not what the teacher says.
+const disputedName = "disputed.jsonl"
+
 func (j *Job) writePredictions(rows []Row, student, teacher, base [][]float64) error {
 	var lines []prediction
 	for i, r := range rows {
-		lines = append(lines, prediction{r.ID, r.Gold, student[i], teacher[i], base[i]})
+		lines = append(lines, prediction{r.ID, data.HashText(r.Text), r.Gold, student[i], teacher[i], base[i]})
 	}
 	return writeJSONLines(j, "predictions.jsonl", lines)
 }

@@ -125,7 +125,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.work.key())
+	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.work.key())
 	return j, j.chooseRun()
 }
 

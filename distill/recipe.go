@@ -133,6 +133,8 @@ type DataRecipe struct {
 	MinChars   int            `yaml:"min_chars" json:"min_chars,omitempty"`
 	MaxChars   int            `yaml:"max_chars" json:"max_chars,omitempty"`
 	Mask       []string       `yaml:"mask" json:"mask,omitempty"` // kinds of personal data
+
+	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
 }
 
 // TrainRecipe holds the hyper-parameters of training.

@@ -100,6 +100,23 @@ func latestRun(path string) (string, error) {
 	return filepath.Base(strings.TrimSpace(string(b))), err
 }
 
+// runDir follows runs/latest, which is a link, into which a walk does not go, or a file with the run's name where links
+// cannot be made.
+func runDir(dir string) (string, error) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", err
+	}
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		name, err := latestRun(dir)
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(filepath.Dir(dir), name)
+	}
+	return dir, nil
+}
+
 func readLock(dir string) (lockFile, error) {
 	var l lockFile
 	b, err := os.ReadFile(filepath.Join(dir, "lock.json"))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/models/spell"
 )
@@ -124,7 +125,7 @@ func (w *classifyWork) write(b *Base) error {
 	return nil
 }
 
-// examples attaches the teacher's calibrated answers.
+// examples attaches what each row teaches.
 func (w *classifyWork) examples(read *reading) ([]Example, error) {
 	j := w.j
 	ex := make([]Example, len(j.data.Train))
@@ -133,7 +134,7 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))
 		}
-		lp := calibrated(w.labels[r.ID], w.cal)
+		lp := target(r, w.labels, w.cal)
 		target := make([]float32, len(lp))
 		for k, v := range lp {
 			target[k] = float32(v)
@@ -141,6 +142,22 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
 	}
 	return ex, nil
+}
+
+// certain is the probability of each label that a person's correction rules out.
+const certain = 1e-6
+
+// target is what a training row teaches, as log-probabilities: the teacher's calibrated answer, or what a person said.
+func target(r Row, labels Labels, cal *engine.Calibration) []float64 {
+	lp := calibrated(labels[r.ID], cal)
+	if !r.Corrected {
+		return lp
+	}
+	for i := range lp {
+		lp[i] = kernels.Log(certain)
+	}
+	lp[r.Gold] = kernels.Log(1 - certain*float64(len(lp)-1))
+	return lp
 }
 
 func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {

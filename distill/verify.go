@@ -43,16 +43,9 @@ func (v *Verification) Bad() []FileCheck {
 // their own. A flipped byte anywhere in them is found and its file named. It proves that files are those that the run wrote, not who wrote them: whoever
 // can write all of a folder can write another one that fits itself.
 func Verify(dir string) (*Verification, error) {
-	dir, err := filepath.EvalSymlinks(dir) // runs/latest is a link, into which a walk does not go
+	dir, err := runDir(dir)
 	if err != nil {
 		return nil, err
-	}
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() { // or a file with the name, where links cannot be made
-		name, err := latestRun(dir)
-		if err != nil {
-			return nil, err
-		}
-		dir = filepath.Join(filepath.Dir(dir), name)
 	}
 	names, err := runFiles(dir)
 	if err != nil {
