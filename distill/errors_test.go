@@ -79,7 +79,9 @@ func TestErrors(t *testing.T) {
 			}
 			edit(t, recipe, "duplicates: keep}", "duplicates: keep, corrections: corrections.jsonl}")
 			trained, labelled := false, false
-			o := Options{Threads: 1, Progress: func(e Event) { trained, labelled = trained || e.Loss != 0, labelled || e.Stage == "label" && e.Rate > 0 }}
+			o := Options{Threads: 1, Progress: func(e Event) {
+				trained, labelled = trained || e.Loss != 0, labelled || e.Stage == "label" && e.Rate > 0
+			}}
 			_, second := mustApply(t, recipe, o, Stages{})
 			if trained || labelled || second == first || sha(t, filepath.Join(first, "checkpoints", "step-00000009.gguf")) != sha(t, filepath.Join(second, "checkpoints", "step-00000009.gguf")) {
 				t.Errorf("a corrected test row: trained %v, labelled %v, in %s", trained, labelled, second)

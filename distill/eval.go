@@ -28,6 +28,7 @@ type Summary struct {
 	Tests     []Comparison       `json:"tests"` // student against baseline and teacher
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
+	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
 	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -142,6 +143,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	sum.Cascade = cascade(got, teach, gold)
 	mine := rightRows(got, gold)
 	sum.Tests = []Comparison{
 		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),
@@ -197,6 +199,9 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 		return err
 	}
 	defer close()
+	if err := j.costs(sum.Cascade, student, teacher); err != nil {
+		return err
+	}
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	rate := func(c *engine.Classifier) (float64, error) {
 		start := time.Now()

@@ -121,7 +121,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
-	canonical, err := json.Marshal(r)
+	asked := *r
+	asked.Task.Prompts = nil // no stage reads them
+	canonical, err := json.Marshal(&asked)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ type TaskRecipe struct {
 	System string              `yaml:"system" json:"system,omitempty"`
 	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
 
+	AbstainBelow float64  `yaml:"abstain_below" json:"abstain_below,omitempty"` // probability under which the student had better not answer; 0 = none
+	Prompts      []string `yaml:"prompts" json:"prompts,omitempty"`             // further ones, that plan --probe tries
+
 	Schema    Schema `yaml:"schema" json:"schema,omitempty"`         // of the answers
 	MaxTokens int    `yaml:"max_tokens" json:"max_tokens,omitempty"` // of an answer
 }

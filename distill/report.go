@@ -22,7 +22,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
 	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + answersSource + ladderSource))
+}).Parse(reportSource + answersSource + ladderSource + cascadeSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -38,6 +38,7 @@ type reportData struct {
 	Matrix   template.HTML
 	Bars     template.HTML
 	Rungs    template.HTML
+	Curve    template.HTML
 	Timings  []timing
 	Golds    []string // columns of the table of data
 }
@@ -62,6 +63,9 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	}
 	if sum.Ladder != nil {
 		d.Rungs = rungsChart(sum)
+	}
+	if sum.Cascade != nil {
+		d.Curve = cascadeChart(sum)
 	}
 	for i := 0; i < len(metrics); i += max(1, len(metrics)/20) {
 		d.LossRows = append(d.LossRows, metrics[i])

@@ -15,7 +15,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.match"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.match"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -27,6 +27,9 @@ func init() {
 func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
 	if len(r.Task.Labels) < 2 {
 		errs = append(errs, at(fmt.Sprintf("task.labels has %d labels, want at least 2", len(r.Task.Labels)), "task", "labels"))
+	}
+	if p := r.Task.AbstainBelow; p < 0 || p > 1 {
+		errs = append(errs, at(fmt.Sprintf("task.abstain_below is %v, want a probability from 0 (never) to 1", p), "task", "abstain_below"))
 	}
 	for i, l := range r.Task.Labels {
 		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
@@ -103,12 +106,22 @@ func (w *classifyWork) shape(p *Prune) {
 	}
 }
 
-// write keeps the prompt and the labels; a pooled head needs none.
+// write keeps how the teacher was asked, for texts that the student is not sure of, and the prompt and the labels; a pooled
+// head needs none.
 func (w *classifyWork) write(b *Base) error {
+	t, meta := w.j.recipe.Task, metaList(b.Meta)
+	teacher, err := engine.EncodeTeacherTask(engine.Task{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: w.cal})
+	if err != nil {
+		return err
+	}
+	meta.Set(engine.KeyTeacherTask, teacher)
+	if t.AbstainBelow > 0 {
+		meta.Set(engine.KeyAbstainBelow, t.AbstainBelow)
+	}
+	b.Meta = meta
 	if w.j.recipe.Student.Head == "pooled" {
 		return nil
 	}
-	t, meta := w.j.recipe.Task, metaList(b.Meta)
 	meta.Set(engine.KeyTaskLabels, t.Labels)
 	meta.Set(engine.KeyTaskPrompt, t.Prompt)
 	if t.System != "" {
