@@ -30,6 +30,7 @@ type Plan struct {
 	Seconds  float64     `json:"seconds"` // estimate
 	CPULevel string      `json:"cpu_level"`
 	Threads  int         `json:"threads"`
+	Probe    *Probe      `json:"probe,omitempty"` // where it was asked for
 }
 
 // PlanModel is an input model with its licence verdict.
@@ -227,5 +228,8 @@ func (p *Plan) Text() string {
 	}
 	fmt.Fprintf(&b, "\n  network       %s\n  memory        up to %.1f GB;  disk %.1f GB;  time about %s\n", egress,
 		float64(p.RAMBytes)/1e9, float64(p.Disk)/1e9, (time.Duration(p.Seconds) * time.Second).String())
+	if p.Probe != nil {
+		b.WriteString(p.Probe.Text())
+	}
 	return b.String()
 }

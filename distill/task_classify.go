@@ -31,6 +31,11 @@ func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs [
 	if p := r.Task.AbstainBelow; p < 0 || p > 1 {
 		errs = append(errs, at(fmt.Sprintf("task.abstain_below is %v, want a probability from 0 (never) to 1", p), "task", "abstain_below"))
 	}
+	for i, p := range r.Task.Prompts {
+		if n := strings.Count(p, "{text}"); n != 1 || p == r.Task.Prompt || slices.Contains(r.Task.Prompts[:i], p) {
+			errs = append(errs, at(fmt.Sprintf("task.prompts[%d] holds {text} %d times, want once, or is given twice", i, n), "task", "prompts"))
+		}
+	}
 	for i, l := range r.Task.Labels {
 		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
 			errs = append(errs, at(fmt.Sprintf("label %q in task.labels is empty or given twice", l), "task", "labels"))
