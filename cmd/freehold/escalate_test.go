@@ -18,7 +18,6 @@ func TestEscalate(t *testing.T) {
 	freehold(t, "apply", job).must(t)
 	dir := filepath.Dir(job)
 	model := filepath.Join(dir, "runs", "latest", "model.gguf")
-	texts := map[string]string{}
 	var ids, in []string
 	each := func(path string, v any, do func()) {
 		t.Helper()
@@ -33,15 +32,15 @@ func TestEscalate(t *testing.T) {
 			}
 		}
 	}
-	var row struct{ ID, Text string }
-	each(filepath.Join(dir, "test.jsonl"), &row, func() { texts[row.ID] = row.Text })
+	var row struct{ Text string }
+	each(filepath.Join(dir, "test.jsonl"), &row, func() { in = append(in, row.Text) })
 	var kept []struct{ Student, Teacher []float64 }
 	var p struct {
 		ID               string
 		Student, Teacher []float64
 	}
 	each(filepath.Join(dir, "runs", "latest", "eval", "predictions.jsonl"), &p, func() {
-		ids, in = append(ids, p.ID), append(in, texts[p.ID])
+		ids = append(ids, p.ID)
 		kept = append(kept, struct{ Student, Teacher []float64 }{append([]float64(nil), p.Student...), append([]float64(nil), p.Teacher...)})
 	})
 	sure := func(p []float64) float64 { return max(p[0], p[1]) }
