@@ -9,8 +9,8 @@ import (
 	"github.com/freehold-slm/freehold/kernels"
 )
 
-// Baseline is what a student must beat to be worth having: a linear classifier on TF-IDF of words, trained on the same
-// teacher labels. With pairs, neighbouring words count as terms too: a stronger baseline, reported beside the plain one.
+// Baseline is what a student must beat to be worth having: a linear classifier on TF-IDF of words, trained on what the
+// student learns. With pairs, neighbouring words count as terms too: a stronger baseline, reported beside the plain one.
 type Baseline struct {
 	pairs  bool
 	labels int

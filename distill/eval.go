@@ -131,7 +131,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
 	for i, r := range j.data.Train {
-		trainTexts[i], trainProbs[i] = r.Text, expAll(target(r, labels, cal))
+		trainTexts[i], trainProbs[i] = r.Text, expAll(j.learnt(r, labels, cal))
 	}
 	base := trainBaseline(trainTexts, trainProbs, nl, false, seed).all(texts)
 	pairs := trainBaseline(trainTexts, trainProbs, nl, true, seed).all(texts)

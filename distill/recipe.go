@@ -144,6 +144,7 @@ type DataRecipe struct {
 type TrainRecipe struct {
 	Loss        string      `yaml:"loss" json:"loss"`
 	Temperature float64     `yaml:"temperature" json:"temperature"`
+	Gold        float64     `yaml:"gold" json:"gold,omitempty"` // share of a row's own label in what is learnt, the teacher's is the rest
 	Epochs      float64     `yaml:"epochs" json:"epochs,omitempty"`
 	Steps       int         `yaml:"steps" json:"steps,omitempty"` // instead of epochs
 	Batch       int         `yaml:"batch" json:"batch"`           // rows a step

@@ -68,6 +68,7 @@ func (r *Recipe) check(root ast.Node) error {
 		oneOf(t.Schedule, []string{"constant", "cosine", "linear"}, "train", "schedule"),
 		oneOf(t.Precision, []string{"bf16", "f32"}, "train", "precision"),
 		oneOf(t.Optimizer, Optimizers(), "train", "optimizer"),
+		between(t.Gold, 0, 1, "a share from 0 (the teacher's labels alone) to 1", "train", "gold"),
 		between(t.EMA, 0, 0.999999, "a number from 0 (no average) to below 1", "train", "ema"),
 		oneOf(r.Numeric, []string{"normal", "reference"}, "numeric"),
 		positive(t.Temperature, 1e4, "train", "temperature"),

@@ -15,7 +15,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.match"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.gold", "train.match"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -152,7 +152,7 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))
 		}
-		lp := target(r, w.labels, w.cal)
+		lp := j.learnt(r, w.labels, w.cal)
 		target := make([]float32, len(lp))
 		for k, v := range lp {
 			target[k] = float32(v)
@@ -162,20 +162,35 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 	return ex, nil
 }
 
-// certain is the probability of each label that a person's correction rules out.
-const certain = 1e-6
+// leastGold is the least probability of a label once gold labels count: the logarithm of none is no number to learn.
+const leastGold = 1e-6
 
-// target is what a training row teaches, as log-probabilities: the teacher's calibrated answer, or what a person said.
-func target(r Row, labels Labels, cal *engine.Calibration) []float64 {
+// learnt is what student and baseline learn of a row: log-probabilities over the labels.
+func (j *Job) learnt(r Row, labels Labels, cal *engine.Calibration) []float64 {
 	lp := calibrated(labels[r.ID], cal)
-	if !r.Corrected {
+	if r.Gold < 0 {
 		return lp
 	}
-	for i := range lp {
-		lp[i] = kernels.Log(certain)
+	if r.Corrected { // a person's word is all that counts
+		return withGold(lp, r.Gold, 1)
 	}
-	lp[r.Gold] = kernels.Log(1 - certain*float64(len(lp)-1))
-	return lp
+	return withGold(lp, r.Gold, j.recipe.Train.Gold)
+}
+
+// withGold mixes log-probabilities over the labels with the certainty that the label is gold, whose share is gold's weight.
+func withGold(lp []float64, gold int, share float64) []float64 {
+	if share == 0 {
+		return lp
+	}
+	mixed := make([]float64, len(lp))
+	for k, v := range lp {
+		p := (1 - share) * kernels.Exp(v)
+		if k == gold {
+			p += share
+		}
+		mixed[k] = kernels.Log(max(p, leastGold))
+	}
+	return logSoftmax(mixed)
 }
 
 func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {

@@ -77,7 +77,7 @@ func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[str
 // student is a row of the table: a method, or its students packed afterwards. [seed][row]
 type student struct{ right, agree, divergence [][]float64 }
 
-// judge has the test rows answered by every method at its rate, with every seed; by name, or name:format.
+// judge has the test rows answered by every method at its rate, with its seeds; by name, or name:format.
 func judge(ctx context.Context, chosen map[string]string, answers answering) (map[string]student, error) {
 	all := map[string]student{}
 	for i := range methods {
@@ -87,7 +87,7 @@ func judge(ctx context.Context, chosen map[string]string, answers answering) (ma
 				continue
 			}
 			var s student
-			for _, seed := range seeds {
+			for _, seed := range m.runs(format) {
 				list, err := answers(ctx, run{m, chosen[m.name], seed}, format, true)
 				if err != nil {
 					return nil, err

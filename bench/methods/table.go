@@ -37,7 +37,7 @@ func table(out io.Writer, all map[string]student) error {
 			continue
 		}
 		base := all[c.against]
-		more, worse := less(hit, overSeeds(base.right)), less(kl, overSeeds(base.divergence))
+		more, worse := lessShared(s.right, base.right), lessShared(s.divergence, base.divergence)
 		fmt.Fprintf(out, " %s | %s | %.4f | %s | %.4f |\n", c.against, interval(100, "%+.1f", more), stats.SignFlip(more), interval(1, "%+.5f", worse), stats.SignFlip(worse))
 	}
 	fmt.Fprintln(out)
@@ -47,32 +47,18 @@ func table(out io.Writer, all map[string]student) error {
 			values func(student) [][]float64
 		}{{"KL", func(s student) [][]float64 { return s.divergence }}, {"accuracy", func(s student) [][]float64 { return s.right }}} {
 			plain, packed, aware := of.values(all[c.plain]), of.values(all[c.packed]), of.values(all[c.aware])
-			share := func(seeds ...int) (v, lo, hi float64) {
-				lost := less(overSeeds(pick(packed, seeds)), overSeeds(pick(plain, seeds)))
-				won := less(overSeeds(pick(packed, seeds)), overSeeds(pick(aware, seeds)))
-				return stats.OfRows(len(lost), 1, func(rows []int) float64 { return 100 * stats.MeanOf(won)(rows) / stats.MeanOf(lost)(rows) })
-			}
-			every := make([]int, len(plain))
-			for i := range every {
-				every[i] = i
-			}
-			v, lo, hi := share(every...)
-			fmt.Fprintf(out, "- %s: training for the format wins back %.0f %% (%.0f to %.0f) of the %s that packing loses; by seed", c.aware, v, lo, hi, of.what)
-			for i := range every {
-				v, _, _ := share(i)
-				fmt.Fprintf(out, " %.0f", v)
-			}
-			fmt.Fprintln(out)
+			lost, won := lessShared(packed, plain), lessShared(packed, aware)
+			v, lo, hi := stats.OfRows(len(lost), 1, func(rows []int) float64 { return 100 * stats.MeanOf(won)(rows) / stats.MeanOf(lost)(rows) })
+			fmt.Fprintf(out, "- %s: training for the format wins back %.0f %% (%.0f to %.0f) of the %s that packing loses\n", c.aware, v, lo, hi, of.what)
 		}
 	}
 	return nil
 }
 
-func pick(values [][]float64, which []int) (out [][]float64) {
-	for _, i := range which {
-		out = append(out, values[i])
-	}
-	return out
+// lessShared is a - b, row by row, means over the seeds that both were made with: the first ones.
+func lessShared(a, b [][]float64) []float64 {
+	n := min(len(a), len(b))
+	return less(overSeeds(a[:n]), overSeeds(b[:n]))
 }
 
 // overSeeds is the mean over seeds, a value a row.

@@ -320,6 +320,21 @@ func TestInit(t *testing.T) {
 	if b, _ := os.ReadFile(path); string(b) != string(first) {
 		t.Error("--force did not write the template")
 	}
+	if err := os.WriteFile(filepath.Join(dir, "rows.csv"), []byte("text,label\nup we go,up\ndown it is,down\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	in.run(t, "init", "own", "--data", "rows.csv", "--teacher", tiny(t)).must(t)
+	path = filepath.Join(dir, "own", "freehold.yaml")
+	own, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(own, []byte("layers: 8"), []byte("layers: 1"), 1), 0o666); err != nil { // the tiny model has three
+		t.Fatal(err)
+	}
+	if out := in.run(t, "plan", path); !strings.Contains(out.out+out.err, "rows.csv") {
+		t.Errorf("plan does not name the rows: %s%s", out.out, out.err)
+	}
 }
 
 func TestBench(t *testing.T) {

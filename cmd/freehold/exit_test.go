@@ -136,6 +136,8 @@ func TestErrors(t *testing.T) {
 		{"remove what is not there", []string{"rm", "gemma-3-270m"}, "", 3, []string{"not in the cache"}},
 		{"show a file", []string{"show", model}, "", 2, []string{"freehold inspect"}},
 		{"unknown template", []string{"init", "--template=nosuch"}, "", 2, []string{"nosuch", "sentiment"}},
+		{"init: labels of no data", []string{"init", "--labels=a,b"}, "", 2, []string{"--data FILE"}},
+		{"init: data missing", []string{"init", "--data=nosuch.csv"}, "", 3, []string{"nosuch.csv"}},
 		{"recipe missing", []string{"plan", "nosuch.yaml"}, "", 3, []string{"nosuch.yaml", "freehold init"}},
 		{"recipe typo", []string{"plan", recipe(t, model, "quantize:", "quantise:")}, "", 2, []string{"freehold.yaml:9:1:", `"quantise"`, `did you mean "quantize"`}},
 		{"recipe value", []string{"plan", recipe(t, model, "vocab: full", "vocab: big")}, "", 2, []string{"freehold.yaml:5:", "big"}},
