@@ -95,6 +95,15 @@ func Errors(ctx context.Context, dir string, r *Recipe, kind, corrections string
 		}
 		list.Rows = append(list.Rows, d)
 	}
+	for id, row := range texts { // rows that nobody was asked about can be judged too
+		if _, ok := list.all[id]; !ok {
+			d := Disagreement{ID: id, Hash: data.HashText(row.Text), Gold: row.Answer}
+			if row.Gold >= 0 && !r.answers() {
+				d.Gold = r.Task.Labels[row.Gold]
+			}
+			list.all[id] = d
+		}
+	}
 	slices.SortStableFunc(list.Rows, func(a, b Disagreement) int {
 		switch {
 		case a.Confidence > b.Confidence:
@@ -246,11 +255,14 @@ func (l *ErrorList) Record(path string, r *Recipe, by string, said []Judgement) 
 	for _, s := range said {
 		d, ok := l.all[s.ID]
 		if !ok {
-			return 0, &DataError{File: path, Msg: fmt.Sprintf("row %.40q is not a row that this run asked about", s.ID), Fix: "take an id that `freehold errors` lists"}
+			return 0, &DataError{File: path, Msg: fmt.Sprintf("row %.40q is not in the recipe's data", s.ID), Fix: "take an id that `freehold errors` lists"}
 		}
 		c := data.Correction{ID: d.ID, Hash: d.Hash, Label: s.Label, By: by}
 		if c.Label == "" {
 			c.Label = d.Gold
+		}
+		if c.Label == "" {
+			return 0, &DataError{File: path, Msg: fmt.Sprintf("row %.40q has no gold label to accept", s.ID), Fix: "say which is right with --correct ID=LABEL"}
 		}
 		if !r.answers() && !slices.Contains(r.Task.Labels, c.Label) {
 			return 0, &DataError{File: path, Msg: fmt.Sprintf("%.40q is not a label, want one of: %s", c.Label, strings.Join(r.Task.Labels, ", "))}

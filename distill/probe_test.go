@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,7 +74,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%+v is chosen over %+v", b, q)
 		}
 	}
-	if l := p.Linear; l.Rows != 80 || l.Accuracy < 0.9 || l.Test.Difference != p.Prompts[p.Best].Accuracy-l.Accuracy || l.Test.Rows != 20 {
+	if l := p.Linear; l.Rows != 80 || l.Accuracy < 0.9 || math.Abs(l.Test.Difference-(p.Prompts[p.Best].Accuracy-l.Accuracy)) > 1e-12 || l.Test.Rows != 20 {
 		t.Errorf("linear model of words that tell the label: %+v", l)
 	}
 	if len(p.Label) != 20 {
