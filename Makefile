@@ -1,12 +1,14 @@
 # freehold. `make` alone prints what there is; every target sets up what it needs.
 export CGO_ENABLED = 0
 GO ?= go
-TEACHER ?= qwen2.5-coder-0.5b-instruct
+TEACHER ?= smollm2-135m-instruct
 DEMO = demo/$(TEACHER)
 # Where bench-peers installs, in the folder that Go calls the user's cache.
 PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || echo "$${XDG_CACHE_HOME:-$$HOME/.cache}")/freehold/peers
 # Of each fuzz target: a time, or a number of executions such as 10000000x.
 FUZZTIME ?= 1h
+# Tests of soak.
+SOAK ?= Kill|Checkpoint|Shard|DiskFull|NaN|Interrupt|JobBits
 BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
 # Shape, loss, precision, LoRA rank (0 = all weights learn) and peer of bench-train-peers.
 TRAIN_CASES ?= s25,ce,f32,0,pytorch s25,ce,f32,0,pytorch-compiled s25,ce,bf16,0,pytorch s25,ce,bf16,0,pytorch-compiled s25,mixed_topk,bf16,0,pytorch-compiled \
@@ -20,7 +22,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo methods test test-long test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
+.PHONY: help build demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -30,7 +32,7 @@ help: ## this list
 build: ## bin/freehold, static
 	$(GO) build -trimpath -o bin/freehold ./cmd/freehold
 
-demo: build ## from a teacher to a small classifier, on real data; 12 to 18 minutes on two cores with AMX (TEACHER=smollm2-135m-instruct downloads less)
+demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
 	@[ -e $(DEMO)/freehold.yaml ] || bin/freehold init $(DEMO) --template $(TEMPLATE)
 	bin/freehold plan $(DEMO)/freehold.yaml --runs runs
@@ -51,6 +53,10 @@ test-long: build browser ## with real weights, peers and faults, 30 minutes at m
 	FREEHOLD_LONG=1 $(GO) test -timeout 30m $$($(GO) list ./... | grep -vE '/freehold/(engine|bench|cmd)(/|$$)')
 	FREEHOLD_LONG=1 $(GO) test -p 1 -timeout 30m ./engine/... ./bench/... ./cmd/...
 	.ci/fuzz 5000x
+
+# FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
+soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
+	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)

@@ -138,7 +138,9 @@ var bannedMath = map[string]bool{"Exp": true, "Exp2": true, "Expm1": true, "Log"
 	"Cbrt": true, "Hypot": true, "Gamma": true, "Lgamma": true, "Erf": true, "Erfc": true}
 
 // bannedUses are the exceptions: "file: thing" -> why no logit, weight, sample or hash can come from it.
-var bannedUses = map[string]string{}
+var bannedUses = map[string]string{
+	"distill/lora_svd.go: gonum.org/v1/gonum/mat": "student.lora.init: pissa; the manifest and the run's key name the architecture",
+}
 
 // The same bits everywhere need functions that are the same everywhere (docs/arithmetic.md, "Banned").
 func TestBannedArithmetic(t *testing.T) {

@@ -17,11 +17,16 @@ func (j *Job) trainKey() string {
 	if err != nil {
 		panic(fmt.Sprintf("distill: a recipe that is no JSON: %v", err)) // NewJob has written it once
 	}
-	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.work.key()}
+	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.svd() + j.work.key()}
 	for _, row := range j.data.Train {
 		parts = append(parts, row.ID, row.Text)
 		if row.Corrected || r.answers() || r.Train.Gold > 0 { // other labels of a classifier's rows are not learnt
 			parts = append(parts, fmt.Sprintf("%d %v", row.Gold, row.Corrected), row.Answer)
+		}
+	}
+	if r.keepsBest() { // by the validation rows
+		for _, row := range j.data.Valid {
+			parts = append(parts, "valid", row.ID, row.Text, fmt.Sprintf("%d %v", row.Gold, row.Corrected))
 		}
 	}
 	return hashOf(parts...)

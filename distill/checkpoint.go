@@ -27,9 +27,13 @@ type checkpointManifest struct {
 	Skipped int     `json:"skipped"`
 	InRow   int     `json:"skipped_in_row"` // of them, just before this step
 	Loss    float64 `json:"loss"`
-	SHA256  string  `json:"sha256"`
-	Bytes   int64   `json:"bytes"`
-	Seal    string  `json:"seal"` // hash of the fields above
+
+	BestStep int     `json:"best_step,omitempty"`  // after which the validation loss was least; 0 = it was not looked at
+	Best     float64 `json:"valid_loss,omitempty"` // what it was then
+
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+	Seal   string `json:"seal"` // hash of the fields above
 }
 
 func (m checkpointManifest) seal() (string, error) {

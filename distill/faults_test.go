@@ -3,7 +3,6 @@
 package distill
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,27 +10,26 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 // faultFS is the real file system until its operation number at (from 0): that one fails, a write after half of its
-// bytes. stays: so does everything after it. die: the process kills itself instead.
+// bytes. stays: so does everything after it. die: the process says which it is and kills itself instead.
 type faultFS struct {
 	gguf.OS
 	at     int
 	err    error
 	stays  bool
 	die    bool
+	only   string // operations on files of another prefix are not counted
 	n      int
 	ops    []string
 	synced map[string]bool // by present name: false = written and not synced
@@ -43,6 +41,9 @@ func newFaultFS(at int, err error, stays bool) *faultFS {
 }
 
 func (f *faultFS) op(kind, name string) error {
+	if !strings.HasPrefix(filepath.Base(name), f.only) {
+		return nil
+	}
 	n := f.n
 	f.n++
 	f.ops = append(f.ops, kind+" "+filepath.Base(name))
@@ -50,6 +51,7 @@ func (f *faultFS) op(kind, name string) error {
 		return nil
 	}
 	if f.die {
+		fmt.Fprintln(os.Stderr, f.ops[n])
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
@@ -318,7 +320,7 @@ func TestCheckpointBitFlips(t *testing.T) {
 		undo()
 	}
 	r := rand.New(rand.NewPCG(5, 5))
-	for range 60 {
+	for range soak(60, 5000) {
 		bit := r.IntN(size("step-00000004.gguf"))
 		undo := flip("step-00000004.gguf", bit)
 		if m, found, warned := load(); !found || m.Step != 2 || warned != 1 {
@@ -503,6 +505,25 @@ func TestTrainNaN(t *testing.T) {
 		t.Errorf("a skipped step changed the weights (%v, %v)", err1, err2)
 	}
 
+	for set := range soak(0, 1<<7) { // every choice of bad steps
+		bad, skipped, row, want := map[int]float64{}, 0, 0, 7
+		for step := range 7 {
+			if set>>step&1 == 0 {
+				row = 0
+				continue
+			}
+			bad[step] = []float64{nan, inf, gradient}[step%3]
+			if row++; row == 3 {
+				want = step
+				break
+			}
+			skipped++
+		}
+		if _, last, err := trainBad(t, t.TempDir(), bad, -1); last.Step != want || want == 7 && last.Skipped != skipped || (err == nil) != (want == 7) {
+			t.Errorf("bad steps %07b: %+v, %v; want %d steps", set, last, err, want)
+		}
+	}
+
 	three := map[int]float64{2: nan, 3: nan, 4: nan}
 	if _, _, err := trainBad(t, t.TempDir(), three, -1); err == nil || !strings.Contains(err.Error(), "step 4") || !strings.Contains(err.Error(), "train.lr") {
 		t.Errorf("three bad steps in a row: %v", err)
@@ -582,171 +603,6 @@ func interruptJob(t *testing.T, recipe string, label, eval int) {
 	}
 }
 
-// childJob is the environment variable that makes the test binary run a job instead of tests; see TestKill.
-const childJob = "FREEHOLD_TEST_JOB"
-
-func TestMain(m *testing.M) {
-	if recipe := os.Getenv(childJob); recipe != "" {
-		runChild(recipe)
-	}
-	os.Exit(m.Run())
-}
-
-// runChild labels and trains, and kills itself at the file operation that FREEHOLD_TEST_KILL names.
-func runChild(recipe string) {
-	at, err := strconv.Atoi(os.Getenv("FREEHOLD_TEST_KILL"))
-	if err != nil {
-		at = -1
-	}
-	f := newFaultFS(at, nil, false)
-	f.die = true
-	o := Options{Threads: 2, FS: f, Warn: func(s string) { fmt.Fprintln(os.Stderr, s) }}
-	for _, stage := range []string{"label", "train"} {
-		if _, _, err := apply(context.Background(), recipe, o, Stages{Only: stage}); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}
-	fmt.Println(f.n)
-	os.Exit(0)
-}
-
-// startChild starts a job in a process of its own.
-func startChild(t *testing.T, recipe string, killAt int) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), childJob+"="+recipe, "FREEHOLD_TEST_KILL="+strconv.Itoa(killAt))
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd, &out, &errs
-}
-
-func killed(err error) bool {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return false
-	}
-	st, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && st.Signaled() && st.Signal() == syscall.SIGKILL
-}
-
-// kill -9 at random moments of labelling and training, half of them inside a file operation: resumed until done, the
-// final model has the sha256 of the uninterrupted run. 20 kills; 200 with FREEHOLD_LONG=1.
-func TestKill(t *testing.T) {
-	want := 20
-	if os.Getenv("FREEHOLD_LONG") != "" {
-		want = 200
-	}
-	for _, kind := range TaskTypes() {
-		t.Run(kind, func(t *testing.T) { killJobs(t, tinyJobKind(t, kind), want) })
-	}
-}
-
-// tinyJobKind is a tiny job of a task type.
-func tinyJobKind(t *testing.T, kind string) string {
-	t.Helper()
-	if kind == "classify" {
-		return tinyJob(t)
-	}
-	return tinyAnswerJob(t, kind, 48, 12)
-}
-
-func killJobs(t *testing.T, recipe string, want int) {
-	runs := filepath.Join(filepath.Dir(recipe), "runs")
-	model := filepath.Join(runs, "001", "model.gguf")
-	run := func(killAt int) (ops int) { // uninterrupted
-		t.Helper()
-		cmd, out, errs := startChild(t, recipe, killAt)
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%v: %s", err, errs)
-		}
-		n, err := strconv.Atoi(strings.TrimSpace(out.String()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	start := time.Now()
-	ops := run(-1)
-	whole := time.Since(start)
-	ref := sha(t, model)
-	if err := os.RemoveAll(runs); err != nil {
-		t.Fatal(err)
-	}
-	run(-1)
-	if sha(t, model) != ref {
-		t.Fatal("two uninterrupted runs differ")
-	}
-	if err := os.RemoveAll(runs); err != nil {
-		t.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(51, uint64(time.Now().UnixNano())))
-	kills, inside, jobs := 0, 0, 0
-	for kills < want {
-		killAt := -1
-		if (kills+jobs)%2 == 0 {
-			killAt = r.IntN(ops / 2)
-		}
-		cmd, _, errs := startChild(t, recipe, killAt)
-		if killAt < 0 {
-			timer := time.AfterFunc(time.Duration(r.Int64N(int64(whole))), func() { cmd.Process.Kill() })
-			defer timer.Stop()
-		}
-		switch err := cmd.Wait(); {
-		case killed(err):
-			kills++
-			if killAt >= 0 {
-				inside++
-			}
-		case err != nil:
-			t.Fatalf("after %d kills: %v: %s", kills, err, errs)
-		default:
-			jobs++
-			if got := sha(t, model); got != ref {
-				t.Fatalf("after %d kills the model is %s, want %s", kills, got, ref)
-			}
-			checkMetrics(t, filepath.Join(runs, "001", "metrics.jsonl"), 9)
-			if err := os.RemoveAll(runs); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if _, err := os.Stat(runs); err == nil {
-		run(-1)
-		if got := sha(t, model); got != ref {
-			t.Fatalf("after %d kills the model is %s, want %s", kills, got, ref)
-		}
-	}
-	t.Logf("%d kills, %d inside a file operation (%d of them in a job), %d jobs finished between; a job takes %v", kills, inside, ops, jobs, whole)
-}
-
-// A run that was killed while its folder was being made is begun again in that folder.
-func TestKillAtTheStart(t *testing.T) {
-	recipe := tinyJob(t)
-	runs := filepath.Join(filepath.Dir(recipe), "runs")
-	for k := range 11 {
-		cmd, _, errs := startChild(t, recipe, k)
-		if err := cmd.Wait(); !killed(err) {
-			t.Fatalf("operation %d: %v: %s", k, err, errs)
-		}
-		if files, err := os.ReadDir(runs); err != nil || len(files) == 0 || files[0].Name() != "001" || len(files) > 1 && files[1].Name() != "latest" {
-			t.Errorf("killed at operation %d: the runs are %v (%v)", k, files, err)
-		}
-	}
-	write(t, filepath.Join(runs, "007", "notes.txt"), "not a run of ours")
-	edit(t, recipe, "seed: 3", "seed: 4")
-	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"}); filepath.Base(dir) != "008" {
-		t.Errorf("beside a stranger's folder 007 the next run is %s", dir)
-	}
-}
-
 // The model does not depend on threads or CPU level.
 func TestJobBits(t *testing.T) {
 	recipe := tinyJobOf(t, 16, 4) // few rows, for the portable level's sake
@@ -772,7 +628,8 @@ func TestJobBits(t *testing.T) {
 	}
 }
 
-// A job whose disk is full at any file operation says so, and run again ends with the same model.
+// A job whose disk is full at any file operation says so, and run again ends with the same model; when soaking, one whose
+// disk fails in any way at each file operation.
 func TestJobDiskFull(t *testing.T) {
 	for _, kind := range TaskTypes() {
 		t.Run(kind, func(t *testing.T) { fillDisk(t, tinyJobKind(t, kind)) })
@@ -813,4 +670,23 @@ func fillDisk(t *testing.T, recipe string) {
 		t.Errorf("after %d full disks the model is %s, want %s", full, got, model)
 	}
 	t.Logf("the disk was full %d times", full)
+	for k := range soak(0, count.n) {
+		cause, stays := []error{syscall.EIO, syscall.ENOSPC}[k/2%2], k%2 == 0
+		o := Options{Threads: 2, RunsDir: t.TempDir(), FS: newFaultFS(k, cause, stays), Warn: func(string) {}}
+		_, _, err := apply(context.Background(), recipe, o, Stages{Only: "label"})
+		if err == nil {
+			_, _, err = apply(context.Background(), recipe, o, Stages{Only: "train"})
+		}
+		if err != nil && !errors.Is(err, cause) || err == nil && stays {
+			t.Errorf("operation %d (%s) fails with %v, stays %v: error %v", k, count.ops[k], cause, stays, err)
+		}
+		o.FS = nil
+		mustApply(t, recipe, o, Stages{Only: "label"})
+		if _, dir := mustApply(t, recipe, o, Stages{Only: "train"}); sha(t, filepath.Join(dir, "model.gguf")) != model {
+			t.Errorf("operation %d (%s) failed with %v, stays %v: run again, the model is another", k, count.ops[k], cause, stays)
+		}
+	}
+	if n := soak(0, count.n); n > 0 {
+		t.Logf("and failed at each of %d file operations", n)
+	}
 }

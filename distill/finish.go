@@ -18,7 +18,7 @@ type Manifest struct {
 	Data      map[string]any      `json:"data"`
 	Files     map[string]FileHash `json:"files"`
 	CPULevel  string              `json:"cpu_level"`
-	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, or "bf16 (unit)", that unit's own
+	Precision string              `json:"train_precision"` // "f32", the same bits on every CPU, "bf16 (unit)", that unit's own; an SVD is the architecture's
 	Threads   int                 `json:"threads"`
 	GoVersion string              `json:"go_version"`
 	Platform  string              `json:"platform"`

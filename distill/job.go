@@ -118,6 +118,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.data, err = loadData(ctx, r); err != nil {
 		return nil, err
 	}
+	if r.keepsBest() && len(j.data.Valid) == 0 {
+		return nil, &DataError{File: r.file, Msg: "train.keep is best, and no validation row is left", Fix: "give more of them, or leave train.keep out"}
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -127,7 +130,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.work.key())
+	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
 	return j, j.chooseRun()
 }
 

@@ -525,6 +525,7 @@ func TestJobUselessTeacher(t *testing.T) {
 func TestJobChecksFirst(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"freeze: [token_embd.weight]", "freeze: [blk.9.*]", `freeze pattern "blk.9.*" matches no tensor`},
+		{"freeze: [token_embd.weight]", "freeze: [token_embd.weight], lora: {rank: 4, targets: [output.weight]}", `student.lora: freeze pattern "output.weight" matches no tensor`},
 		{"layers: 1", "layers: 3", "layers"},
 		{"layers: 1", "layers: [0, 7]", "layers"},
 		{"save_every: 2", "save_every: 2, max_tokens: 3", "train.jsonl:1: the row has"},

@@ -250,7 +250,15 @@ func calibrated(lp []float64, cal *engine.Calibration) []float64 {
 	return logSoftmax(out)
 }
 
-// labelled lists the rows that the teacher labels. Validation rows are kept apart, for no stage needs them yet.
+// labelled lists the rows that the teacher labels.
 func (j *Job) labelled() []Row {
-	return append(slices.Clone(j.data.Train), j.data.Test...)
+	return slices.Concat(j.data.Train, j.data.Test, j.validRows())
+}
+
+// validRows are the validation rows, where the recipe needs them: to choose the best weights.
+func (j *Job) validRows() []Row {
+	if !j.recipe.keepsBest() {
+		return nil
+	}
+	return j.data.Valid
 }

@@ -17,6 +17,8 @@ type Adapter struct {
 	M     *Param // [out] sizes of the rows (DoRA, see Decompose); nil = LoRA
 	Rank  int
 	Scale float32 // alpha / Rank
+
+	startA, startB []float32 // what was taken out of the weight, see startFromSVD; nil = nothing
 }
 
 // Adapt freezes every tensor but those of a classification head and gives those that match one of the patterns (see Freeze) an adapter that learns, in the
@@ -25,12 +27,7 @@ func (s *Student) Adapt(patterns []string, rank int, alpha float64, seed uint64)
 	if rank < 1 || !(alpha > 0) {
 		return fmt.Errorf("an adapter has rank %d and alpha %v, want both above 0", rank, alpha)
 	}
-	var names []string // weights of linear layers that one op reads, all rows at once
-	for _, o := range s.Program.Ops {
-		if o.Kind == models.MatMul && o.Rows == 0 && !s.Program.InHead(o.Out) && len(s.byName[o.W].Shape) == 2 {
-			names = append(names, o.W)
-		}
-	}
+	names := adaptable(s.Program)
 	hits, err := matching(names, patterns)
 	if err != nil {
 		return err
@@ -64,6 +61,20 @@ func (s *Student) Adapt(patterns []string, rank int, alpha float64, seed uint64)
 		s.byName[a.A.Name], s.byName[a.B.Name] = a.A, a.B
 	}
 	return nil
+}
+
+// adaptable lists the weights of linear layers that one op reads, all rows at once, in the order of the program.
+func adaptable(p *models.Program) (names []string) {
+	dims := map[string]int{}
+	for _, t := range p.Tensors() {
+		dims[t.Name] = len(t.Shape)
+	}
+	for _, o := range p.Ops {
+		if o.Kind == models.MatMul && o.Rows == 0 && !p.InHead(o.Out) && dims[o.W] == 2 {
+			names = append(names, o.W)
+		}
+	}
+	return names
 }
 
 // Merge adds the adapters to their weights, W += Scale B·A (and gives the rows their sizes, see Decompose), and removes

@@ -19,6 +19,7 @@ type Param struct {
 
 	Moments []Moment  // by Optimizer.Prepare
 	Average []float32 // of W over the steps; nil without Optimizer.EMA
+	Best    []float32 // W when the validation loss was least; nil without Trainer.Valid
 }
 
 // Moment is one value that an optimiser keeps for each weight.
@@ -32,6 +33,9 @@ func (p *Param) state() []Moment {
 	s := append([]Moment{{"w", p.W}}, p.Moments...)
 	if p.Average != nil {
 		s = append(s, Moment{"a", p.Average})
+	}
+	if p.Best != nil {
+		s = append(s, Moment{"b", p.Best})
 	}
 	return s
 }
@@ -113,7 +117,7 @@ func (s *Student) Freeze(patterns ...string) error {
 	frozen, err := matching(names, patterns)
 	for _, name := range frozen {
 		p := s.byName[name]
-		p.G, p.Moments, p.Average = nil, nil, nil
+		p.G, p.Moments, p.Average, p.Best = nil, nil, nil, nil
 	}
 	return err
 }

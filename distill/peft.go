@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/freehold-slm/freehold/kernels"
@@ -61,13 +62,14 @@ func (s *Student) writePEFT(fsys gguf.FS, dir, base string, layers []int) error 
 			return err
 		}
 		in, out, hd := p.Shape[0], p.Shape[1], s.Spec.HeadDim
-		add(module+".lora_A.weight", a.A.W, a.Rank, in)
-		add(module+".lora_B.weight", names.Rows(p.Name, a.B.W, a.Rank, hd), out, a.Rank)
+		down, up, rank := a.besideBase()
+		add(module+".lora_A.weight", down, rank, in)
+		add(module+".lora_B.weight", names.Rows(p.Name, up, rank, hd), out, rank)
 		if a.M != nil {
 			add(module+".lora_magnitude_vector", names.Rows(p.Name, a.M.W, 1, hd), out)
 			c.DoRA = true
 		}
-		c.Rank, c.Alpha = a.Rank, float64(a.Scale)*float64(a.Rank)
+		c.Rank, c.Alpha = rank, float64(a.Scale)*float64(rank)
 		c.Modules = append(c.Modules, module)
 	}
 	text, err := json.MarshalIndent(c, "", "  ")
@@ -78,6 +80,21 @@ func (s *Student) writePEFT(fsys gguf.FS, dir, base string, layers []int) error 
 		return err
 	}
 	return writeFile(fsys, filepath.Join(dir, "adapter_config.json"), append(text, '\n'))
+}
+
+// besideBase are A and B beside the base's own weight. Where the adapter was taken out of it, they hold what it was then as
+// well, with the other sign, and have twice the rank, as PEFT converts such adapters: B·A - B0·A0 = [B, -B0]·[A; A0].
+func (a *Adapter) besideBase() (down, up []float32, rank int) {
+	if a.startA == nil {
+		return a.A.W, a.B.W, a.Rank
+	}
+	for o := range len(a.B.W) / a.Rank {
+		up = append(up, a.B.W[o*a.Rank:(o+1)*a.Rank]...)
+		for _, x := range a.startB[o*a.Rank : (o+1)*a.Rank] {
+			up = append(up, -x)
+		}
+	}
+	return append(slices.Clone(a.A.W), a.startA...), up, 2 * a.Rank
 }
 
 // writeAdapters keeps the adapters beside the model that they are merged into, where transformers has names for it.

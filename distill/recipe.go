@@ -76,6 +76,7 @@ type StudentRecipe struct {
 // LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
 type LoRA struct {
 	Kind    string   `yaml:"kind" json:"kind,omitempty"` // "lora", or "dora": with the sizes of rows apart
+	Init    string   `yaml:"init" json:"init,omitempty"` // "random", or "pissa": from the weight's SVD; "" = random
 	Rank    int      `yaml:"rank" json:"rank,omitempty"` // 0 = none
 	Alpha   float64  `yaml:"alpha" json:"alpha,omitempty"`
 	Targets []string `yaml:"targets" json:"targets,omitempty"` // tensor name patterns; default: every linear layer of every block
@@ -86,13 +87,22 @@ func (l *LoRA) fill() {
 	if l.Rank > 0 && l.Kind == "" {
 		l.Kind = "lora"
 	}
+	if l.Init == "random" { // said or not, the run is the same
+		l.Init = ""
+	}
 	if l.Rank > 0 && l.Alpha == 0 {
 		l.Alpha = float64(2 * l.Rank)
+		if l.Init == "pissa" {
+			l.Alpha = float64(l.Rank)
+		}
 	}
 	if l.Rank > 0 && l.Targets == nil {
 		l.Targets = []string{"blk.*"}
 	}
 }
+
+// keepsBest tells whether validation rows choose the weights.
+func (r *Recipe) keepsBest() bool { return r.Train.Keep == "best" }
 
 // Layers lists kept layers; in YAML also a plain count n, meaning 0..n-1.
 type Layers []int
@@ -163,6 +173,7 @@ type TrainRecipe struct {
 	After       float64     `yaml:"quantize_after" json:"quantize_after,omitempty"` // part of the steps that come before the rounding
 	Seed        uint64      `yaml:"seed" json:"seed"`
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
+	Keep        string      `yaml:"keep" json:"keep,omitempty"`   // "last" weights, or "best" by the loss on validation rows; "" = last
 
 	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
@@ -237,6 +248,9 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		return nil, yamlError(file, err)
 	}
 	r.Student.LoRA.fill()
+	if r.Train.Keep == "last" { // said or not, the run is the same
+		r.Train.Keep = ""
+	}
 	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
 		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
 	}

@@ -102,8 +102,11 @@ func (r *Recipe) check(root ast.Node) error {
 		}
 		errs = append(errs, ty.check(r, at)...)
 	}
-	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" {
+	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
+	}
+	if l := r.Student.LoRA; l.Init != "" {
+		errs = append(errs, oneOf(l.Init, []string{"pissa", "random"}, "student", "lora", "init"))
 	}
 	if s := r.Student; s.Init == "random" && (len(s.Freeze) > 0 || s.LoRA.Rank > 0) {
 		errs = append(errs, at("student.init is random, and student.freeze or student.lora would leave random weights as they are; write freeze: [] and no lora", "student", "init"))
@@ -122,6 +125,15 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	if t.Epochs > 0 && t.Steps > 0 {
 		errs = append(errs, at("train.steps and train.epochs are both given; keep one", "train", "steps"))
+	}
+	if t.Keep != "" {
+		errs = append(errs, oneOf(t.Keep, []string{"best", "last"}, "train", "keep"))
+	}
+	if d := &r.Data; r.keepsBest() && d.Valid == "" && d.Split.Valid == 0 && d.ValidRows == 0 {
+		errs = append(errs, at("train.keep is best, and there are no validation rows to tell; give data.valid, data.split.valid or, of a source, data.valid_rows", "train", "keep"))
+	}
+	if r.keepsBest() && t.EMA > 0 {
+		errs = append(errs, at("train.keep is best and train.ema is given; keep one: each chooses the weights", "train", "keep"))
 	}
 	if t.Match.Attention > 0 && t.Recompute {
 		errs = append(errs, at("train.match.attention and train.recompute are both given; keep one: recomputed layers do not keep what they attend to", "train", "match", "attention"))

@@ -15,7 +15,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.gold", "train.match"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.gold", "train.match", "train.keep"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -152,14 +152,26 @@ func (w *classifyWork) examples(read *reading) ([]Example, error) {
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))
 		}
-		lp := j.learnt(r, w.labels, w.cal)
-		target := make([]float32, len(lp))
-		for k, v := range lp {
-			target[k] = float32(v)
-		}
-		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: target, Label: int32(argmax(lp))}
+		ex[i] = w.example(r, read.small(ids))
 	}
 	return ex, nil
+}
+
+// valid are the validation rows in the tokens of t, the student's.
+func (w *classifyWork) valid(read *reading, t *tokenizer) (ex []Example) {
+	for _, r := range w.j.validRows() {
+		ex = append(ex, w.example(r, read.encode(t, r)))
+	}
+	return ex
+}
+
+func (w *classifyWork) example(r Row, ids []int32) Example {
+	lp := w.j.learnt(r, w.labels, w.cal)
+	target := make([]float32, len(lp))
+	for k, v := range lp {
+		target[k] = float32(v)
+	}
+	return Example{ID: r.ID, Tokens: ids, Target: target, Label: int32(argmax(lp))}
 }
 
 // leastGold is the least probability of a label once gold labels count: the logarithm of none is no number to learn.
@@ -184,7 +196,7 @@ func withGold(lp []float64, gold int, share float64) []float64 {
 	}
 	mixed := make([]float64, len(lp))
 	for k, v := range lp {
-		p := (1 - share) * kernels.Exp(v)
+		p := float64((1 - share) * kernels.Exp(v))
 		if k == gold {
 			p += share
 		}

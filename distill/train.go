@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -112,6 +113,13 @@ func (j *Job) newStudent() (*Base, error) {
 		if l.Kind == "dora" {
 			b.Student.Decompose(j.level)
 		}
+		if l.Init == "pissa" {
+			pool := engine.NewPool(j.opt.Threads)
+			defer pool.Close()
+			if err := b.Student.startFromSVD(j.level, pool.Run, j.recipe.Train.Seed); err != nil {
+				return nil, fmt.Errorf("%s: %w", j.base.path, err)
+			}
+		}
 	}
 	return b, nil
 }
@@ -165,11 +173,16 @@ func (j *Job) checkStudent() error {
 	if _, err := matching(names, j.recipe.Student.Freeze); err != nil {
 		return &RecipeError{File: j.recipe.file, Msg: "student." + err.Error()}
 	}
+	if l := j.recipe.Student.LoRA; l.Rank > 0 {
+		if _, err := matching(adaptable(small.Program()), l.Targets); err != nil {
+			return &RecipeError{File: j.recipe.file, Msg: "student.lora: " + err.Error()}
+		}
+	}
 	for _, part := range []struct {
 		rows  []Row
 		limit int
 		what  string
-	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}} {
+	}{{j.data.Train, j.recipe.Train.MaxTokens, "train.max_tokens; raise it or shorten the row"}, {j.data.Train, spec.Context, "the student's context"}, {j.data.Test, spec.Context, "the student's context"}, {j.validRows(), spec.Context, "the student's context"}} {
 		for _, r := range part.rows {
 			if n := len(read.encode(read.base, r)); n == 0 || part.limit > 0 && n > part.limit {
 				return &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the row has %d tokens, want 1 to %d, %s", n, part.limit, part.what)}
@@ -200,24 +213,32 @@ func (b *Base) tokenizer() (*token.Tokenizer, error) {
 	return token.New(v)
 }
 
-// examples encodes the training rows for the student and attaches what the task teaches.
-func (j *Job) examples(b *Base) (ex []Example, first [][]int32, err error) {
+// examples encodes the training rows for the student and attaches what the task teaches; valid are those that choose the
+// best weights.
+func (j *Job) examples(b *Base) (ex, valid []Example, first [][]int32, err error) {
 	f, err := gguf.Open(j.base.path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer f.Close()
 	read, err := j.newReading(f)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, ids := range read.first {
 		first = append(first, read.small(ids))
 	}
 	if ex, err = j.work.examples(read); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return ex, first, j.sameTokens(b, read, ex)
+	if err := j.sameTokens(b, read, ex); err != nil || !j.recipe.keepsBest() {
+		return ex, nil, first, err
+	}
+	t, err := b.tokenizer() // validation rows may hold tokens that a trimmed vocabulary has not
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return ex, j.work.(*classifyWork).valid(read, t), first, nil
 }
 
 func (j *Job) tooLong(r Row, tokens int) error {
@@ -284,10 +305,22 @@ func (j *Job) unit() string {
 
 // precision says what training computes in here.
 func (j *Job) precision() string {
+	text := "f32"
 	if u := j.unit(); u != "" {
-		return "bf16 (" + u + ")"
+		text = "bf16 (" + u + ")"
 	}
-	return "f32"
+	if a := j.svd(); a != "" {
+		text += ", adapters from an SVD (" + a + ")"
+	}
+	return text
+}
+
+// svd names the architecture where the student starts from gonum's SVD, whose bits are each architecture's own; else "".
+func (j *Job) svd() string {
+	if j.recipe.Student.LoRA.Init == "pissa" {
+		return runtime.GOARCH
+	}
+	return ""
 }
 
 // microTokens bounds a micro-batch; activations take about 0.35 MB a token for the smallest students.
@@ -295,7 +328,7 @@ const microTokens = 2048
 
 // train trains the student and writes model.gguf.
 func (j *Job) train(ctx context.Context, b *Base) error {
-	ex, first, err := j.examples(b)
+	ex, valid, first, err := j.examples(b)
 	if err != nil {
 		return err
 	}
@@ -304,6 +337,7 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 		return err
 	}
 	defer done()
+	t.Valid = valid
 	if t.BF16 && j.unit() == "" {
 		j.warn(fmt.Sprintf("train.precision is bf16, which CPU level %s does not have: training in f32, which is slower", j.level.Name))
 	}
@@ -325,6 +359,9 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	if err := t.Train(ctx); err != nil {
 		return err
 	}
+	if t.BestStep > 0 {
+		j.event(Event{Stage: "train", Msg: fmt.Sprintf("kept the weights after step %d of %d, validation loss %.4g", t.BestStep, t.Steps, t.Best)})
+	}
 	if t.Match != nil {
 		t.Match.Release(b.Student)
 	}
@@ -343,11 +380,17 @@ func (j *Job) restoreFinal(b *Base) error {
 	if j.recipe.Train.EMA > 0 {
 		b.Student.KeepAverage()
 	}
+	if j.recipe.keepsBest() {
+		b.Student.keepBest()
+	}
 	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), j.trainKey(), b.Student, j.warn)
 	if err == nil && (!found || m.Step < j.steps()) {
 		err = &DataError{File: filepath.Join(j.dir, "checkpoints"), Msg: fmt.Sprintf("training is at step %d of %d", m.Step, j.steps()), Fix: "run the train stage first"}
 	}
 	b.Student.UseAverage()
+	if m.BestStep > 0 {
+		b.Student.useBest()
+	}
 	b.Student.Merge(j.level)
 	return err
 }

@@ -40,6 +40,10 @@ type Trainer struct {
 	Dir       string // checkpoints/ and metrics.jsonl; "" = keep nothing
 	SaveEvery int    // steps between checkpoints
 
+	Valid    []Example // a classifier's rows by whose loss the best weights are kept, see validate; nil = the last weights are
+	Best     float64   // after Train: that loss
+	BestStep int       // after Train: steps done when it was least; 0 = it was not looked at
+
 	Match        *Matching  // losses of states and attention beside Loss; nil = none
 	Quantize     *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
 	QuantizeFrom int        // the first step, from 0, in which they do
@@ -82,6 +86,7 @@ type metric struct {
 	LR       float64 `json:"lr"`
 	GradNorm float64 `json:"grad_norm"`
 	Tokens   int     `json:"tokens"`
+	Valid    float64 `json:"valid_loss,omitempty"` // after the step, where it was looked at
 }
 
 // Train runs from the newest checkpoint, or the start, to Steps. When ctx ends it saves and returns ErrInterrupted.
@@ -92,6 +97,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 	}
 	if err := t.Opt.Prepare(t.Student); err != nil {
 		return err
+	}
+	if t.Valid != nil {
+		t.Student.keepBest()
 	}
 	ckpt := filepath.Join(t.Dir, "checkpoints")
 	metrics := filepath.Join(t.Dir, "metrics.jsonl")
@@ -169,8 +177,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 			state.InRow = 0
 		}
 		state.Step, state.Loss = step+1, loss
+		valid := t.validate(g, &state)
 		if log != nil {
-			b, err := json.Marshal(metric{step, loss, lr, norm, tokens})
+			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid})
 			if err == nil {
 				_, err = log.Write(append(b, '\n'))
 			}
@@ -192,6 +201,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 		return err
 	}
 	t.Student.UseAverage()
+	if t.Best, t.BestStep = state.Best, state.BestStep; t.BestStep > 0 {
+		t.Student.useBest()
+	}
 	return nil
 }
 
@@ -208,12 +220,18 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 	if t.head != nil {
 		return t.answerStep(g, rows)
 	}
+	return t.pass(g, t.Data, rows, true)
+}
+
+// pass takes rows of a classifier's data through the student in micro-batches and returns their mean loss and the tokens; if
+// learn, it adds to the gradients, and the losses of Match to the loss.
+func (t *Trainer) pass(g *Graph, data []Example, rows []int, learn bool) (loss float64, tokens int) {
 	var b Batch
 	for i := 0; i < len(rows); {
 		b.Reset()
 		first := i
 		for ; i < len(rows); i++ {
-			ex := &t.Data[rows[i]]
+			ex := &data[rows[i]]
 			if i > first && len(b.Tokens)+len(ex.Tokens) > t.MaxTokens {
 				break
 			}
@@ -228,14 +246,17 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 			classLoss = t.words.Loss
 		}
 		loss += classLoss(t.Loss, func(s int) Target {
-			ex := &t.Data[rows[first+s]]
+			ex := &data[rows[first+s]]
 			return Target{Label: ex.Label, Teacher: ex.Target, Weight: 1 / float32(len(rows))}
-		}, true)
+		}, learn)
+		tokens += len(b.Tokens)
+		if !learn {
+			continue
+		}
 		if t.Match != nil {
 			loss += t.Match.Loss(g, float64(b.Seqs())/float64(len(rows)))
 		}
 		g.Backward()
-		tokens += len(b.Tokens)
 	}
 	return loss, tokens
 }

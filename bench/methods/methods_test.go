@@ -140,9 +140,9 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| demo | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.1100 (0.1100 to 0.1100) | | | | |",
+		"| demo | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.1100 (0.1100 to 0.1100) | | | | | | |",
 		"| demo-random | 75.0 (", " demo | -25.0 (", // a quarter is wrong
-		"| demo, packed as q4_0 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.5000 (0.5000 to 0.5000) | demo | +0.0 (+0.0 to +0.0) | 1.0000 | +0.40000 (+0.40000 to +0.40000) | 0.0001 |",
+		"| demo, packed as q4_0 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.5000 (0.5000 to 0.5000) | demo | +0.0 (+0.0 to +0.0) | 1.0000 | +0.0 (+0.0 to +0.0) | 1.0000 | +0.40000 (+0.40000 to +0.40000) | 0.0001 |",
 		"- demo-q4_0: training for the format wins back 75 % (75 to 75) of the KL that packing loses",
 		"- demo-q4_0-after0.5: training for the format wins back 50 % (50 to 50) of the KL",
 		"- narrow-q2_k-after0.5: training for the format wins back 0 % (0 to 0) of the KL that packing loses",

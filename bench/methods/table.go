@@ -23,8 +23,8 @@ var recovered = []struct{ plain, packed, aware string }{
 // table prints the means over seeds and test rows of every student, how it differs from the one that it is held
 // against, row by row, and the share of the loss by packing that training for the format wins back.
 func table(out io.Writer, all map[string]student) error {
-	fmt.Fprintln(out, "| student | accuracy, % | agrees with the teacher, % | KL from the teacher, nats | held against | accuracy more | p | KL more | p |")
-	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	fmt.Fprintln(out, "| student | accuracy, % | agrees with the teacher, % | KL from the teacher, nats | held against | accuracy more | p | agrees more | p | KL more | p |")
+	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, c := range comparisons {
 		s, ok := all[c.name]
 		if !ok {
@@ -33,12 +33,12 @@ func table(out io.Writer, all map[string]student) error {
 		hit, kl := overSeeds(s.right), overSeeds(s.divergence)
 		fmt.Fprintf(out, "| %s | %s | %s | %s |", c.name, interval(100, "%.1f", hit), interval(100, "%.1f", overSeeds(s.agree)), interval(1, "%.4f", kl))
 		if c.against == "" {
-			fmt.Fprintln(out, " | | | | |")
+			fmt.Fprintln(out, " | | | | | | |")
 			continue
 		}
 		base := all[c.against]
-		more, worse := lessShared(s.right, base.right), lessShared(s.divergence, base.divergence)
-		fmt.Fprintf(out, " %s | %s | %.4f | %s | %.4f |\n", c.against, interval(100, "%+.1f", more), stats.SignFlip(more), interval(1, "%+.5f", worse), stats.SignFlip(worse))
+		more, same, worse := lessShared(s.right, base.right), lessShared(s.agree, base.agree), lessShared(s.divergence, base.divergence)
+		fmt.Fprintf(out, " %s | %s | %.4f | %s | %.4f | %s | %.4f |\n", c.against, interval(100, "%+.1f", more), stats.SignFlip(more), interval(100, "%+.1f", same), stats.SignFlip(same), interval(1, "%+.5f", worse), stats.SignFlip(worse))
 	}
 	fmt.Fprintln(out)
 	for _, c := range recovered {

@@ -9,19 +9,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// A signal stops a job so that the same command goes on where it was: the result is that of a run in one piece.
+// A signal stops a job so that the same command goes on where it was: the result is that of a run in one piece. When
+// soaking (`make soak`), 50 signals each at moments up to the job's end.
 func TestInterruptedJob(t *testing.T) {
 	model := tiny(t)
 	slow := []string{"steps: 6", "steps: 400", "save_every: 2", "save_every: 50"}
 	whole := recipe(t, model, slow...)
 	freehold(t, "apply", whole).must(t)
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
+	lines := func(i int) int { return 10 }
+	if os.Getenv("FREEHOLD_SOAK") != "" {
+		signals, lines = slices.Repeat(signals, 50), func(i int) int { return 350 * i / 100 }
+	}
+	for i, s := range signals {
 		t.Run(s.String(), func(t *testing.T) {
 			job := recipe(t, model, slow...)
 			cmd := call{}.command(t, t.Context(), "apply", job)
@@ -31,7 +38,10 @@ func TestInterruptedJob(t *testing.T) {
 				t.Fatal(err)
 			}
 			metrics := filepath.Join(filepath.Dir(job), "runs", "001", "metrics.jsonl")
-			waitFor(t, func() bool { b, err := os.ReadFile(metrics); return err == nil && bytes.Count(b, []byte("\n")) > 10 })
+			waitFor(t, func() bool {
+				b, err := os.ReadFile(metrics)
+				return err == nil && bytes.Count(b, []byte("\n")) > lines(i)
+			})
 			if err := cmd.Process.Signal(s); err != nil {
 				t.Fatal(err)
 			}
