@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 // Comparison is freehold/bench-compare/1: two results, test by test.

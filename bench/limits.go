@@ -6,7 +6,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/kernels"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 )

@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 // TrainOptions say what training is measured. Memory is that of the process, so measure one workload in each.

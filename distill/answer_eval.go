@@ -2,12 +2,12 @@ package distill
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -72,6 +72,11 @@ func (s *AnswerScores) metric(name string) (float64, bool) {
 	return 0, false
 }
 
+// of is one of the metrics for paired tests.
+func (s *AnswerScores) of(metric string) rowScores {
+	return rowScores{rows: s.Rows, of: s.byRow[metric]}
+}
+
 // eval lets the written student, reopened, answer the test rows, and holds it against gold, teacher and baseline.
 func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	j := w.j
@@ -108,11 +113,20 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 		Baseline: result("", s.Baseline).Scores, Agreement: rate(same), Answers: s,
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	seed, mine := j.recipe.Train.Seed, s.Student.of(w.main)
+	sum.Tests = []Comparison{
+		compare("student", byLikest, w.main, mine, s.Baseline.of(w.main), seed),
+		compare("student", "teacher", w.main, mine, s.Teacher.of(w.main), seed),
+	}
 	sum.Teacher.Bytes = j.teacher.Bytes
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
 	}
-	if err := w.withTeacher(ctx, sum, student, texts); err != nil {
+	lines := w.records(got)
+	for i, r := range test {
+		lines[i].Hash, lines[i].Teacher = data.HashText(r.Text), teach[i]
+	}
+	if err := w.withTeacher(ctx, sum, student, texts, lines); err != nil {
 		return err
 	}
 	sum.Metrics = map[string]float64{"agreement": sum.Agreement, "size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS}
@@ -124,7 +138,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	of := func(s *AnswerScores) float64 { v, _ := s.metric(w.main); return v }
 	sum.Metrics["retention"], sum.Metrics["over_baseline"] = of(&s.Student)/of(&s.Teacher), of(&s.Student)-of(&s.Baseline)
 	sum.judge(j.recipe.Eval.Gates)
-	return w.writeAnswers("answers.jsonl", got, teach)
+	return writeJSONLines(j, "answers.jsonl", lines)
 }
 
 // openStudent opens a student's file with the task that it holds.
@@ -153,8 +167,9 @@ func (w *answerWork) answerAll(ctx context.Context, a *engine.Answerer, texts []
 	return got, cut, err
 }
 
-// withTeacher measures what needs both models: perplexities of the gold answers, and speeds, in turn on the same rows.
-func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string) error {
+// withTeacher measures what needs both models: perplexities of the gold answers, how sure each is of its own, and speeds, in
+// turn on the same rows.
+func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string, lines []answerRecord) error {
 	m, teacher, err := w.openTeacher()
 	if err != nil {
 		return err
@@ -167,6 +182,21 @@ func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *eng
 	}
 	if s.Teacher.Perplexity, err = w.perplexity(ctx, teacher); err != nil {
 		return err
+	}
+	var own, theirs []string
+	for _, l := range lines {
+		own, theirs = append(own, l.Student), append(theirs, l.Teacher)
+	}
+	mine, err := w.sure(ctx, student, texts, own)
+	if err != nil {
+		return err
+	}
+	others, err := w.sure(ctx, teacher, texts, theirs)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		lines[i].StudentP, lines[i].TeacherP = mine[i], others[i]
 	}
 	w.j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	texts = texts[:min(len(texts), answerRows)]
@@ -217,46 +247,64 @@ func (w *answerWork) perplexity(ctx context.Context, a *engine.Answerer) (float6
 
 // answerRecord is one line of eval/answers.jsonl and, without the teacher, of eval/answers.FORMAT.jsonl.
 type answerRecord struct {
-	ID      string `json:"id"`
-	Gold    string `json:"gold"`
-	Student string `json:"student"`
-	Teacher string `json:"teacher,omitempty"`
+	ID       string  `json:"id"`
+	Hash     string  `json:"hash,omitempty"` // data.HashText of the text
+	Gold     string  `json:"gold"`
+	Student  string  `json:"student"`
+	Teacher  string  `json:"teacher,omitempty"`
+	StudentP float64 `json:"student_p,omitempty"` // that it gives its answer, a token (geometric mean)
+	TeacherP float64 `json:"teacher_p,omitempty"`
 }
 
-func (w *answerWork) writeAnswers(name string, got, teach []string) error {
-	var b []byte
+func (w *answerWork) records(got []string) []answerRecord {
+	lines := make([]answerRecord, len(got))
 	for i, r := range w.j.data.Test {
-		line := answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
-		if teach != nil {
-			line.Teacher = teach[i]
-		}
-		text, err := json.Marshal(line)
-		if err != nil {
-			return err
-		}
-		b = append(append(b, text...), '\n')
+		lines[i] = answerRecord{ID: r.ID, Gold: r.Answer, Student: got[i]}
 	}
-	return writeFile(w.j.opt.FS, filepath.Join(w.j.dir, "eval", name), b)
+	return lines
 }
 
-// score lets the file of a format answer the test rows.
-func (w *answerWork) score(ctx context.Context, path, format string) (float64, error) {
-	m, a, err := w.openStudent(path)
+// sure is how likely a model holds its own answers, a token.
+func (w *answerWork) sure(ctx context.Context, a *engine.Answerer, texts, answers []string) ([]float64, error) {
+	lp, count, err := a.LogProbs(ctx, texts, answers)
+	for i := range lp {
+		if lp[i] = kernels.Exp(lp[i] / float64(max(1, count[i]))); !finite(lp[i]) {
+			lp[i] = 0
+		}
+	}
+	return lp, err
+}
+
+// measure lets a form of the student answer the test rows.
+func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string) (*form, error) {
+	a, err := m.NewAnswerer(engine.TextTask{})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer m.Close()
-	texts := make([]string, len(w.j.data.Test))
-	for i, r := range w.j.data.Test {
-		texts[i] = r.Text
+	var texts, gold []string
+	for _, r := range w.j.data.Test {
+		texts, gold = append(texts, r.Text), append(gold, r.Answer)
 	}
 	got, _, err := w.answerAll(ctx, a, texts)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	s := w.scores(got)
-	v, _ := s.metric(w.main)
-	return v, w.writeAnswers("answers."+format+".jsonl", got, nil)
+	scores := w.scores(got)
+	f := &form{scores: scores.of(w.main), unit: "token"}
+	f.read = func(ctx context.Context, from, to int, each logitFn) error {
+		return a.Read(ctx, texts[from:to], gold[from:to], each)
+	}
+	f.from = func(ctx context.Context, full *form) ([]float64, error) {
+		return tokenDivergence(ctx, m, min(len(texts), ladderRows), full, f)
+	}
+	f.ask = func(ctx context.Context) (int, error) {
+		some := texts[:min(len(texts), answerRows)]
+		return len(some), a.Answers(ctx, some, engine.Gen{}, func(int, engine.Answer) error { return nil })
+	}
+	if format == "" {
+		return f, nil
+	}
+	return f, writeJSONLines(w.j, "answers."+format+".jsonl", w.records(got))
 }
 
 // nearest is the baseline: each text gets the answer of the training row that shares most words with it, counted by how

@@ -3,11 +3,10 @@ package distill
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"unicode"
 
-	"github.com/freehold-slm/freehold/kernels"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 // Interval is a mean over rows with its 95 % interval, by bootstrap over the rows.
@@ -27,6 +26,8 @@ type AnswerScores struct {
 	Perplexity float64          `json:"perplexity,omitempty"` // a token of the gold answers, by the model's own tokens
 	Cut        int              `json:"cut"`                  // answers that did not end
 	Rows       int              `json:"rows"`
+
+	byRow map[string]func(rows []int) float64 // metrics as statistics of test rows
 }
 
 // Field counts a field's values: right ones, those that are wrong or too many, and those that are missing.
@@ -66,6 +67,7 @@ func scoreText(got, gold []string, seed uint64) AnswerScores {
 		f1[i], rouge[i] = f1Of(common(a, b), len(a), len(b)), f1Of(longestCommon(a, b), len(a), len(b))
 	}
 	s := AnswerScores{Rows: n, Exact: interval(exact, seed)}
+	s.byRow = map[string]func([]int) float64{"exact": stats.MeanOf(exact), "token_f1": stats.MeanOf(f1)}
 	f, r := interval(f1, seed), interval(rouge, seed)
 	s.TokenF1, s.RougeL = &f, &r
 	return s
@@ -105,13 +107,16 @@ func scoreFields(got, gold []string, valid func(string) bool, seed uint64) Answe
 	}
 	s.Fields[""] = all
 	s.Exact = interval(exact, seed)
-	s.FieldF1 = &Interval{all.F1(), resampled(n, seed, func(pick []int) float64 {
+	pooled := func(pick []int) float64 {
 		sum := Field{}
 		for _, i := range pick {
 			sum = sum.plus(rows[i])
 		}
 		return sum.F1()
-	})}
+	}
+	s.byRow = map[string]func([]int) float64{"exact": stats.MeanOf(exact), "field_f1": pooled}
+	f1 := intervalOf(n, seed, pooled)
+	s.FieldF1 = &f1
 	part := share(ok, n)
 	s.Valid = &part
 	return s
@@ -216,35 +221,12 @@ func f1Of(same, a, b int) float64 {
 }
 
 func interval(rows []float64, seed uint64) Interval {
-	mean := func(pick []int) float64 {
-		sum := 0.0
-		for _, i := range pick {
-			sum += rows[i]
-		}
-		return sum / float64(max(1, len(pick)))
-	}
-	all := make([]int, len(rows))
-	for i := range all {
-		all[i] = i
-	}
-	return Interval{mean(all), resampled(len(rows), seed, mean)}
+	return intervalOf(len(rows), seed, stats.MeanOf(rows))
 }
 
-// resampled is the 95 % percentile interval of a statistic of n rows, by bootstrap.
-func resampled(n int, seed uint64, stat func(pick []int) float64) [2]float64 {
-	if n == 0 {
-		return [2]float64{}
-	}
-	values, pick := make([]float64, resamples), make([]int, n)
-	for b := range values {
-		for i := 0; i < n; i += 4 {
-			r := kernels.Philox(seed, [4]uint32{kernels.PurposeSplit, uint32(b), uint32(i), 0})
-			for k := 0; k < 4 && i+k < n; k++ {
-				pick[i+k] = int(uint64(r[k]) * uint64(n) >> 32)
-			}
-		}
-		values[b] = stat(pick)
-	}
-	sort.Float64s(values)
-	return [2]float64{values[resamples*25/1000], values[resamples*975/1000-1]}
+// intervalOf is a score of n rows with its interval.
+func intervalOf(n int, seed uint64, of func(rows []int) float64) Interval {
+	var v Interval
+	v.Mean, v.CI95[0], v.CI95[1] = stats.OfRows(n, seed, of)
+	return v
 }

@@ -90,12 +90,13 @@ func TestTaskTypes(t *testing.T) {
 					t.Errorf("metric %s was not measured: %v", m, sum.Metrics)
 				}
 			}
+			checkLadder(t, sum)
 			checkSummaryFile(t, filepath.Join(dir, "summary.json"))
 			checkSums(t, dir, "model.gguf", "model.q8_0.gguf", "summary.json", "report.html", "labels/shard-00000.jsonl")
 			if kind == "classify" {
 				checkReport(t, filepath.Join(dir, "report.html"))
 			} else {
-				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "Apache-2.0", "passed", "</html>")
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}
 			checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)
 			if sum.Gate != "passed" || len(sum.Quantized) == 0 || sum.Teacher.RowsPerS <= 0 || sum.Student.RowsPerS <= 0 {

@@ -83,8 +83,8 @@ func (b *Baseline) all(texts []string) [][]float64 {
 
 const baselineEpochs = 20
 
-// fitBaseline is averaged stochastic gradient descent on cross-entropy with the teacher's probabilities.
-func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, pairs bool, seed uint64) *Baseline {
+// newBaseline counts the terms of texts: its vocabulary and how rare each of it is.
+func newBaseline(texts []string, labels int, pairs bool) *Baseline {
 	b := &Baseline{pairs: pairs, labels: labels, index: map[string]int{}, bias: make([]float64, labels)}
 	df := map[string]int{}
 	for _, t := range texts {
@@ -105,6 +105,12 @@ func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, p
 		b.index[w] = i
 		b.idf = append(b.idf, kernels.Log(float64(1+len(texts))/float64(1+df[w]))+1)
 	}
+	return b
+}
+
+// fitBaseline is averaged stochastic gradient descent on cross-entropy with the teacher's probabilities.
+func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, pairs bool, seed uint64) *Baseline {
+	b := newBaseline(texts, labels, pairs)
 	xs := make([][]feature, len(texts))
 	for i, t := range texts {
 		xs[i] = b.features(t)
@@ -113,7 +119,7 @@ func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, p
 	avg := make([][]float64, labels)
 	avgBias := make([]float64, labels)
 	for l := range b.w {
-		b.w[l], avg[l] = make([]float64, len(vocab)), make([]float64, len(vocab))
+		b.w[l], avg[l] = make([]float64, len(b.idf)), make([]float64, len(b.idf))
 	}
 	scale, t := 1.0, 0.0 // the weights are scale*w, so that decay costs nothing per row
 	const rate0 = 4.0

@@ -43,6 +43,11 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 		return nil, &DataError{File: r.path(r.Data.Train + r.Data.Source), Msg: fmt.Sprintf("leaves %d train and %d test rows; %s", len(d.Train), len(d.Test), &d.Report),
 			Fix: "give more rows, or look at data.split, data.duplicates, data.min_chars and data.max_chars"}
 	}
+	if r.Data.Corrections != "" {
+		if err := d.Correct(r.path(r.Data.Corrections), r.tidy(), r.answers()); err != nil {
+			return nil, err
+		}
+	}
 	d.Sum()
 	return d, nil
 }

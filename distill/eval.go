@@ -3,12 +3,12 @@ package distill
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -25,7 +25,10 @@ type Summary struct {
 	Metrics   map[string]float64 `json:"metrics"`        // what gates may name
 	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
+	Tests     []Comparison       `json:"tests"` // student against baseline and teacher
 	Quantized []Quantized        `json:"quantized"`
+	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
+	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
 	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -43,7 +46,7 @@ type ModelResult struct {
 	RowsPerS float64 `json:"rows_per_s"`
 }
 
-// Quantized is one rung of the quantisation ladder.
+// Quantized is a file of the student in a further format.
 type Quantized struct {
 	Format   string  `json:"format"`
 	File     string  `json:"file"`
@@ -117,9 +120,13 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	if err != nil {
 		return err
 	}
-	got, err := j.classify(ctx, student, texts)
+	said, err := j.classify(ctx, student, texts)
 	if err != nil {
 		return err
+	}
+	got := make([][]float64, len(said))
+	for i, lp := range said {
+		got[i] = expAll(lp)
 	}
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
@@ -136,6 +143,13 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	sum.Cascade = cascade(got, teach, gold)
+	mine := rightRows(got, gold)
+	sum.Tests = []Comparison{
+		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),
+		compare("student", byPairs, "accuracy", mine, rightRows(pairs, gold), seed),
+		compare("student", "teacher", "accuracy", mine, rightRows(teach, gold), seed),
+	}
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
 	}
@@ -149,10 +163,19 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
 	sum.judge(j.recipe.Eval.Gates)
+	var disputed []prediction
+	for i, r := range j.data.Train {
+		if p := expAll(calibrated(labels[r.ID], cal)); r.Gold >= 0 && argmax(p) != r.Gold {
+			disputed = append(disputed, prediction{ID: r.ID, Hash: data.HashText(trainTexts[i]), Gold: r.Gold, Teacher: p})
+		}
+	}
+	if err := writeJSONLines(j, disputedName, disputed); err != nil {
+		return err
+	}
 	return j.writePredictions(test, got, teach, base)
 }
 
-// classify gives probabilities of a head, with progress.
+// classify gives a student's log-probabilities over the labels, with progress.
 func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string) ([][]float64, error) {
 	var out [][]float64
 	const batch = 256
@@ -162,7 +185,7 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 			return nil, err
 		}
 		for _, row := range lp {
-			out = append(out, c.Probabilities(row))
+			out = append(out, logSoftmax(row))
 		}
 		j.event(Event{Stage: "eval", Step: len(out), Total: len(texts)})
 	}
@@ -176,6 +199,9 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 		return err
 	}
 	defer close()
+	if err := j.costs(sum.Cascade, student, teacher); err != nil {
+		return err
+	}
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	rate := func(c *engine.Classifier) (float64, error) {
 		start := time.Now()
@@ -200,74 +226,33 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 // prediction is one line of eval/predictions.jsonl, and, without teacher and baseline, of eval/predictions.FORMAT.jsonl.
 type prediction struct {
 	ID       string    `json:"id"`
+	Hash     string    `json:"hash,omitempty"` // data.HashText of the text
 	Gold     int       `json:"gold"`
-	Student  []float64 `json:"student"`
+	Student  []float64 `json:"student,omitempty"`
 	Teacher  []float64 `json:"teacher,omitempty"`
 	Baseline []float64 `json:"baseline,omitempty"`
 }
 
+// disputedName is the file of eval/ with the training rows whose gold label is not what the teacher says.
+const disputedName = "disputed.jsonl"
+
 func (j *Job) writePredictions(rows []Row, student, teacher, base [][]float64) error {
-	var b []byte
+	var lines []prediction
 	for i, r := range rows {
-		line, err := json.Marshal(prediction{r.ID, r.Gold, student[i], teacher[i], base[i]})
+		lines = append(lines, prediction{r.ID, data.HashText(r.Text), r.Gold, student[i], teacher[i], base[i]})
+	}
+	return writeJSONLines(j, "predictions.jsonl", lines)
+}
+
+// writeJSONLines writes a file of eval/, a line a row.
+func writeJSONLines[L any](j *Job, name string, lines []L) error {
+	var b []byte
+	for _, l := range lines {
+		line, err := json.Marshal(l)
 		if err != nil {
 			return err
 		}
 		b = append(append(b, line...), '\n')
 	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions.jsonl"), b)
-}
-
-// quantize writes the student in each format of the recipe and measures its accuracy.
-func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
-	sum.Quantized = nil
-	for i, format := range j.recipe.Quantize {
-		j.event(Event{Stage: "quantize", Step: i, Total: len(j.recipe.Quantize), Msg: format})
-		path := j.modelPath(format)
-		if err := j.export(b, format, path); err != nil {
-			return err
-		}
-		q := Quantized{Format: format, File: filepath.Base(path)}
-		var err error
-		if q.SHA256, q.Bytes, err = hashFile(path); err != nil {
-			return err
-		}
-		if q.Accuracy, err = j.work.score(ctx, path, format); err != nil {
-			return fmt.Errorf("%s: %w", q.File, err)
-		}
-		sum.Quantized = append(sum.Quantized, q)
-	}
-	return nil
-}
-
-// accuracy classifies the test rows by the model of a format, keeps what it says, and returns the share that is right.
-func (j *Job) accuracy(ctx context.Context, path, format string) (float64, error) {
-	m, err := engine.Open(path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
-	if err != nil {
-		return 0, err
-	}
-	defer m.Close()
-	c, err := m.NewClassifier(engine.Task{})
-	if err != nil {
-		return 0, err
-	}
-	texts := make([]string, len(j.data.Test))
-	for i, r := range j.data.Test {
-		texts[i] = r.Text
-	}
-	p, err := j.classify(ctx, c, texts)
-	if err != nil {
-		return 0, err
-	}
-	hits := make([]bool, len(p))
-	var lines []byte
-	for i, r := range j.data.Test {
-		hits[i] = argmax(p[i]) == r.Gold
-		line, err := json.Marshal(prediction{ID: r.ID, Gold: r.Gold, Student: p[i]})
-		if err != nil {
-			return 0, err
-		}
-		lines = append(append(lines, line...), '\n')
-	}
-	return rate(hits), writeFile(j.opt.FS, filepath.Join(j.dir, "eval", "predictions."+format+".jsonl"), lines)
+	return writeFile(j.opt.FS, filepath.Join(j.dir, "eval", name), b)
 }

@@ -134,11 +134,13 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
-	canonical, err := json.Marshal(r)
+	asked := *r
+	asked.Task.Prompts = nil // no stage reads them
+	canonical, err := json.Marshal(&asked)
 	if err != nil {
 		return nil, err
 	}
-	j.key = hashOf("freehold/run/1", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
+	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
 	return j, j.chooseRun()
 }
 

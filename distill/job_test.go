@@ -187,9 +187,10 @@ func TestJob(t *testing.T) {
 			t.Errorf("stage %s took %v s", s, sum.Seconds[s])
 		}
 	}
+	checkLadder(t, sum)
 	checkSummaryFile(t, filepath.Join(dir, "summary.json"))
 	checkSums(t, dir, "model.gguf", "model.f16.gguf", "model.q8_0.gguf", "recipe.yaml", "lock.json", "metrics.jsonl", "summary.json", "report.html",
-		"labels/shard-00000.jsonl", "labels/shard-00002.jsonl", "eval/predictions.jsonl")
+		"labels/shard-00000.jsonl", "labels/shard-00002.jsonl", "eval/predictions.jsonl", "eval/ladder.json", "eval/predictions.unquantized.jsonl")
 	checkReport(t, filepath.Join(dir, "report.html"))
 	checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)
 
@@ -276,6 +277,41 @@ func TestJob(t *testing.T) {
 	}
 }
 
+// checkLadder wants the weights as they were trained, model.gguf and the formats: formats that hold the trained weights as
+// they are say the same, others do not, and every step but the first is tested.
+func checkLadder(t *testing.T, s *Summary) {
+	t.Helper()
+	var names []string
+	for i, r := range s.Ladder {
+		names = append(names, r.Format)
+		if !(r.RowsPerS > 0) || r.Bytes <= 0 || !(r.Score >= 0 && r.Score <= 1) {
+			t.Errorf("rung %+v", r)
+		}
+		if i == 0 {
+			continue
+		}
+		if r.KL == nil || r.Test == nil || r.KL.Of == 0 || r.KL.Mean > r.KL.P999 || r.KL.P999 > r.KL.Max || r.Test.P > 1 || r.Test.P <= 0 {
+			t.Errorf("rung %+v", r)
+			continue
+		}
+		if same := r.KL.Max == 0; same != (r.Format == "f32") {
+			t.Errorf("%s: divergence %+v", r.Format, r.KL)
+		}
+		if r.KL.Max == 0 && (r.Score != s.Ladder[0].Score || r.Test.Won+r.Test.Lost > 0) {
+			t.Errorf("%s says the same and scores %v, not %v", r.Format, r.Score, s.Ladder[0].Score)
+		}
+		if i > 1 && (s.Quantized[i-2].Accuracy != r.Score || s.Quantized[i-2].Bytes != r.Bytes) {
+			t.Errorf("%s: file %+v, rung %+v", r.Format, s.Quantized[i-2], r)
+		}
+	}
+	if got := strings.Join(names, " "); got != "f32 f32 f16 q8_0" {
+		t.Fatalf("the ladder is %s", got)
+	}
+	if f16, q8 := s.Ladder[2], s.Ladder[3]; f16.KL.Mean >= q8.KL.Mean || f16.Bytes <= q8.Bytes || f16.Bytes >= s.Ladder[0].Bytes {
+		t.Errorf("f16 %+v %d bytes, q8_0 %+v %d bytes", f16.KL, f16.Bytes, q8.KL, q8.Bytes)
+	}
+}
+
 // checkSummaryFile holds the file against the fields that other tools read.
 func checkSummaryFile(t *testing.T, path string) {
 	t.Helper()
@@ -326,7 +362,7 @@ func checkSums(t *testing.T, dir string, want ...string) {
 // checkReport wants a page that asks for nothing outside itself and is well-formed.
 func checkReport(t *testing.T, path string) {
 	t.Helper()
-	checkPage(t, path, "tiny", "<svg", "confusion matrix", "training loss", "linear, words", "linear, words and pairs", "passed", "Apache-2.0", "</html>")
+	checkPage(t, path, "tiny", "<svg", "confusion matrix", "training loss", "linear, words", "linear, words and pairs", "quantisation ladder", "99.9 % KL", "McNemar, exact", "passed", "Apache-2.0", "</html>")
 }
 
 // checkPage wants such a page that says what is wanted.

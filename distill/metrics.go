@@ -2,8 +2,8 @@ package distill
 
 import (
 	"math"
-	"sort"
 
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/kernels"
 )
 
@@ -29,8 +29,7 @@ func score(probs [][]float64, gold []int, labels int, seed uint64) Scores {
 		s.Confusion[gold[i]][k]++
 		hits[i] = k == gold[i]
 	}
-	s.Accuracy = rate(hits)
-	s.CI95 = bootstrap(hits, seed)
+	s.Accuracy, s.CI95[0], s.CI95[1] = stats.OfRows(len(hits), seed, shareOf(hits))
 	s.ECE = calibrationError(probs, hits)
 	for l := range labels {
 		tp, pred, have := float64(s.Confusion[l][l]), 0.0, 0.0
@@ -65,30 +64,17 @@ func rate(hits []bool) float64 {
 	return float64(n) / float64(max(1, len(hits)))
 }
 
-// resamples is how many bootstrap samples an interval uses.
-const resamples = 2000
-
-// bootstrap is the 95 % percentile interval of the share of hits.
-func bootstrap(hits []bool, seed uint64) [2]float64 {
-	n := len(hits)
-	if n == 0 {
-		return [2]float64{}
-	}
-	rates := make([]float64, resamples)
-	for b := range rates {
-		count := 0
-		for i := 0; i < n; i += 4 {
-			r := kernels.Philox(seed, [4]uint32{kernels.PurposeSplit, uint32(b), uint32(i), 0})
-			for k := 0; k < 4 && i+k < n; k++ {
-				if hits[int(uint64(r[k])*uint64(n)>>32)] {
-					count++
-				}
+// shareOf is the share of hits, as a statistic of rows.
+func shareOf(hits []bool) func(rows []int) float64 {
+	return func(rows []int) float64 {
+		n := 0
+		for _, r := range rows {
+			if hits[r] {
+				n++
 			}
 		}
-		rates[b] = float64(count) / float64(n)
+		return float64(n) / float64(max(1, len(rows)))
 	}
-	sort.Float64s(rates)
-	return [2]float64{rates[resamples*25/1000], rates[resamples*975/1000-1]}
 }
 
 // calibrationError is the expected calibration error of the predicted label's probability over 15 equal bins

@@ -32,6 +32,7 @@ type Plan struct {
 	Seconds  float64     `json:"seconds"` // estimate
 	CPULevel string      `json:"cpu_level"`
 	Threads  int         `json:"threads"`
+	Probe    *Probe      `json:"probe,omitempty"` // where it was asked for
 }
 
 // PlanModel is an input model with its licence verdict.
@@ -120,11 +121,15 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return "to do"
 	}
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(j.dir, name)); return err == nil }
+	rungs := 0
+	if n := len(j.recipe.Quantize); n > 0 {
+		rungs = n + 2 // the weights as they were trained and model.gguf are measured too
+	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
 		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
-		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(len(j.recipe.Quantize)) * evalTime / 2},
+		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
 	for _, s := range p.Stages {
@@ -233,5 +238,8 @@ func (p *Plan) Text() string {
 	}
 	fmt.Fprintf(&b, "\n  network       %s\n  memory        up to %.1f GB;  disk %.1f GB;  time about %s\n", egress,
 		float64(p.RAMBytes)/1e9, float64(p.Disk)/1e9, (time.Duration(p.Seconds) * time.Second).String())
+	if p.Probe != nil {
+		b.WriteString(p.Probe.Text())
+	}
 	return b.String()
 }

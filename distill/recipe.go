@@ -42,6 +42,9 @@ type TaskRecipe struct {
 	System string              `yaml:"system" json:"system,omitempty"`
 	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
 
+	AbstainBelow float64  `yaml:"abstain_below" json:"abstain_below,omitempty"` // probability under which the student had better not answer; 0 = none
+	Prompts      []string `yaml:"prompts" json:"prompts,omitempty"`             // further ones, that plan --probe tries
+
 	Schema    Schema `yaml:"schema" json:"schema,omitempty"`         // of the answers
 	MaxTokens int    `yaml:"max_tokens" json:"max_tokens,omitempty"` // of an answer
 }
@@ -147,6 +150,8 @@ type DataRecipe struct {
 	MinChars   int            `yaml:"min_chars" json:"min_chars,omitempty"`
 	MaxChars   int            `yaml:"max_chars" json:"max_chars,omitempty"`
 	Mask       []string       `yaml:"mask" json:"mask,omitempty"` // kinds of personal data
+
+	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
 }
 
 // TrainRecipe holds the hyper-parameters of training.

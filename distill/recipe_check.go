@@ -216,6 +216,14 @@ func (r *Recipe) path(p string) string {
 	return filepath.Join(r.dir, p)
 }
 
+// CorrectionsFile is where corrections of the recipe's rows are, or would be.
+func (r *Recipe) CorrectionsFile() string {
+	if r.Data.Corrections == "" {
+		return r.path("corrections.jsonl")
+	}
+	return r.path(r.Data.Corrections)
+}
+
 // errText is an error without the path that it repeats.
 func errText(err error) string {
 	var p *fs.PathError

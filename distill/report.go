@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"github.com/freehold-slm/freehold/distill/data"
@@ -23,7 +22,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
 	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + answersSource))
+}).Parse(reportSource + answersSource + ladderSource + cascadeSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -37,7 +36,9 @@ type reportData struct {
 	Loss     template.HTML
 	LossRows []metric
 	Matrix   template.HTML
-	Ladder   template.HTML
+	Bars     template.HTML
+	Rungs    template.HTML
+	Curve    template.HTML
 	Timings  []timing
 	Golds    []string // columns of the table of data
 }
@@ -56,9 +57,15 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.data, Source: j.datasetName(), Key: j.key,
 		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels}
 	if sum.Answers != nil {
-		d.Ladder = answerLadder(sum)
+		d.Bars = answerBars(sum)
 	} else {
-		d.Matrix, d.Ladder = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), ladderChart(sum)
+		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
+	}
+	if sum.Ladder != nil {
+		d.Rungs = rungsChart(sum)
+	}
+	if sum.Cascade != nil {
+		d.Curve = cascadeChart(sum)
 	}
 	for i := 0; i < len(metrics); i += max(1, len(metrics)/20) {
 		d.LossRows = append(d.LossRows, metrics[i])
@@ -150,10 +157,10 @@ func confusionChart(c [][]int, labels []string) template.HTML {
 	return template.HTML(b.String())
 }
 
-// ladderChart draws accuracy bars of teacher, student, its quantised forms and the baseline.
-func ladderChart(s *Summary) template.HTML {
-	return barChart("accuracy of each model", s.withFormats(bar{"teacher", s.Teacher.Accuracy}, bar{"student", s.Student.Accuracy}),
-		[]bar{{"linear, words", s.Baseline.Accuracy}, {"linear, word pairs", s.Pairs.Accuracy}})
+// accuracyBars draws the accuracy of teacher, student and baseline.
+func accuracyBars(s *Summary) template.HTML {
+	return barChart("accuracy of each model", bar{"teacher", s.Teacher.Accuracy}, bar{"student", s.Student.Accuracy},
+		bar{byWords, s.Baseline.Accuracy}, bar{byPairs, s.Pairs.Accuracy})
 }
 
 // bar is one of a chart's, from 0 to 1.
@@ -162,18 +169,7 @@ type bar struct {
 	of1  float64
 }
 
-// withFormats appends the quantised files, the largest first.
-func (s *Summary) withFormats(bars ...bar) []bar {
-	q := append([]Quantized(nil), s.Quantized...)
-	sort.SliceStable(q, func(i, k int) bool { return q[i].Bytes > q[k].Bytes })
-	for _, v := range q {
-		bars = append(bars, bar{"student " + v.Format, v.Accuracy})
-	}
-	return bars
-}
-
-func barChart(label string, bars, more []bar) template.HTML {
-	bars = append(bars, more...)
+func barChart(label string, bars ...bar) template.HTML {
 	const w, row, left = 640.0, 30.0, 150.0
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, w, row*float64(len(bars)), template.HTMLEscapeString(label))

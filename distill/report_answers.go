@@ -88,8 +88,8 @@ func (s *Summary) FieldRows() (rows []FieldRow) {
 	return rows
 }
 
-// answerLadder draws the main metric of teacher, student, its quantised forms and the baseline.
-func answerLadder(s *Summary) template.HTML {
+// answerBars draws the main metric of teacher, student and baseline.
+func answerBars(s *Summary) template.HTML {
 	of := func(a *AnswerScores) float64 { v, _ := a.metric(s.Answers.Main); return v }
-	return barChart(s.Answers.Main+" of each model", s.withFormats(bar{"teacher", of(&s.Answers.Teacher)}, bar{"student", of(&s.Answers.Student)}), []bar{{"likest row", of(&s.Answers.Baseline)}})
+	return barChart(s.Answers.Main+" of each model", bar{"teacher", of(&s.Answers.Teacher)}, bar{"student", of(&s.Answers.Student)}, bar{byLikest, of(&s.Answers.Baseline)})
 }

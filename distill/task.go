@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -66,8 +67,9 @@ type work interface {
 	examples(r *reading) ([]Example, error)
 	// eval measures the written student and fills sum.
 	eval(ctx context.Context, sum *Summary) error
-	// score measures the student's file of a format by the task's first metric.
-	score(ctx context.Context, path, format string) (float64, error)
+	// measure lets a form of the student answer the test rows, and keeps in eval/ what it says under
+	// the format's name; "" = eval has kept it.
+	measure(ctx context.Context, m *engine.Model, format string) (*form, error)
 	// key is what the answers rest on that the recipe names and does not hold.
 	key() string
 }

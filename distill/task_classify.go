@@ -15,7 +15,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "teacher.calibration", "student.head", "train.gold", "train.match", "train.keep"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.gold", "train.match", "train.keep"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -27,6 +27,14 @@ func init() {
 func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
 	if len(r.Task.Labels) < 2 {
 		errs = append(errs, at(fmt.Sprintf("task.labels has %d labels, want at least 2", len(r.Task.Labels)), "task", "labels"))
+	}
+	if p := r.Task.AbstainBelow; p < 0 || p > 1 {
+		errs = append(errs, at(fmt.Sprintf("task.abstain_below is %v, want a probability from 0 (never) to 1", p), "task", "abstain_below"))
+	}
+	for i, p := range r.Task.Prompts {
+		if n := strings.Count(p, "{text}"); n != 1 || p == r.Task.Prompt || slices.Contains(r.Task.Prompts[:i], p) {
+			errs = append(errs, at(fmt.Sprintf("task.prompts[%d] holds {text} %d times, want once, or is given twice", i, n), "task", "prompts"))
+		}
 	}
 	for i, l := range r.Task.Labels {
 		if strings.TrimSpace(l) == "" || slices.Contains(r.Task.Labels[:i], l) {
@@ -103,12 +111,22 @@ func (w *classifyWork) shape(p *Prune) {
 	}
 }
 
-// write keeps the prompt and the labels; a pooled head needs none.
+// write keeps how the teacher was asked, for texts that the student is not sure of, and the prompt and the labels; a pooled
+// head needs none.
 func (w *classifyWork) write(b *Base) error {
+	t, meta := w.j.recipe.Task, metaList(b.Meta)
+	teacher, err := engine.EncodeTeacherTask(engine.Task{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: w.cal})
+	if err != nil {
+		return err
+	}
+	meta.Set(engine.KeyTeacherTask, teacher)
+	if t.AbstainBelow > 0 {
+		meta.Set(engine.KeyAbstainBelow, t.AbstainBelow)
+	}
+	b.Meta = meta
 	if w.j.recipe.Student.Head == "pooled" {
 		return nil
 	}
-	t, meta := w.j.recipe.Task, metaList(b.Meta)
 	meta.Set(engine.KeyTaskLabels, t.Labels)
 	meta.Set(engine.KeyTaskPrompt, t.Prompt)
 	if t.System != "" {
@@ -125,7 +143,7 @@ func (w *classifyWork) write(b *Base) error {
 	return nil
 }
 
-// examples attaches the teacher's calibrated answers.
+// examples attaches what each row teaches.
 func (w *classifyWork) examples(read *reading) ([]Example, error) {
 	j := w.j
 	ex := make([]Example, len(j.data.Train))
@@ -165,6 +183,9 @@ func (j *Job) learnt(r Row, labels Labels, cal *engine.Calibration) []float64 {
 	if r.Gold < 0 {
 		return lp
 	}
+	if r.Corrected { // a person's word is all that counts
+		return withGold(lp, r.Gold, 1)
+	}
 	return withGold(lp, r.Gold, j.recipe.Train.Gold)
 }
 
@@ -188,6 +209,41 @@ func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {
 	return w.j.eval(ctx, sum, w.labels, w.cal)
 }
 
-func (w *classifyWork) score(ctx context.Context, path, format string) (float64, error) {
-	return w.j.accuracy(ctx, path, format)
+// measure classifies the test rows by a form of the student.
+func (w *classifyWork) measure(ctx context.Context, m *engine.Model, format string) (*form, error) {
+	j := w.j
+	c, err := m.NewClassifier(engine.Task{})
+	if err != nil {
+		return nil, err
+	}
+	texts, gold := make([]string, len(j.data.Test)), make([]int, len(j.data.Test))
+	for i, r := range j.data.Test {
+		texts[i], gold[i] = r.Text, r.Gold
+	}
+	f := &form{unit: "row"}
+	if f.lp, err = j.classify(ctx, c, texts); err != nil {
+		return nil, err
+	}
+	var lines []prediction
+	probs := make([][]float64, len(f.lp))
+	for i, r := range j.data.Test {
+		probs[i] = expAll(f.lp[i])
+		lines = append(lines, prediction{ID: r.ID, Gold: r.Gold, Student: probs[i]})
+	}
+	f.scores = rightRows(probs, gold)
+	f.from = func(_ context.Context, full *form) (kl []float64, err error) {
+		for i, lp := range f.lp {
+			kl = append(kl, divergence(full.lp[i], lp))
+		}
+		return kl, nil
+	}
+	f.ask = func(ctx context.Context) (int, error) {
+		some := texts[:min(len(texts), speedRows)]
+		_, err := c.LogProbs(ctx, some)
+		return len(some), err
+	}
+	if format == "" {
+		return f, nil
+	}
+	return f, writeJSONLines(j, "predictions."+format+".jsonl", lines)
 }

@@ -290,7 +290,7 @@ func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(),
 	t := &Trainer{Student: b.Student, Loss: loss, Words: first, Data: ex, Steps: j.steps(), BatchRows: r.Batch, MaxTokens: microTokens, Seed: r.Seed,
 		Opt: Optimizer{Kind: r.Optimizer, EMA: r.EMA, LR: r.LR, Beta1: 0.9, Beta2: rules[r.Optimizer].beta2, Eps: 1e-8, WeightDecay: r.WeightDecay, Clip: r.Clip,
 			Schedule: Schedule{Kind: r.Schedule, Warmup: r.Warmup, Steps: j.steps()}},
-		Run: j.key, Dir: j.dir, SaveEvery: r.SaveEvery, Quantize: mix, QuantizeFrom: int(math.Ceil(r.After * float64(j.steps()))), BF16: r.Precision == "bf16", Recompute: r.Recompute, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
+		Run: j.trainKey(), Dir: j.dir, SaveEvery: r.SaveEvery, Quantize: mix, QuantizeFrom: int(math.Ceil(r.After * float64(j.steps()))), BF16: r.Precision == "bf16", Recompute: r.Recompute, Level: j.level, Workers: j.opt.Threads, Par: pool.Run, FS: j.opt.FS, Warn: j.warn}
 	return t, pool.Close, nil
 }
 
@@ -353,6 +353,9 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	if t.Match, err = j.newMatching(b); err != nil {
 		return err
 	}
+	if err := j.adopt(); err != nil {
+		return err
+	}
 	if err := t.Train(ctx); err != nil {
 		return err
 	}
@@ -380,7 +383,7 @@ func (j *Job) restoreFinal(b *Base) error {
 	if j.recipe.keepsBest() {
 		b.Student.keepBest()
 	}
-	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), j.key, b.Student, j.warn)
+	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), j.trainKey(), b.Student, j.warn)
 	if err == nil && (!found || m.Step < j.steps()) {
 		err = &DataError{File: filepath.Join(j.dir, "checkpoints"), Msg: fmt.Sprintf("training is at step %d of %d", m.Step, j.steps()), Fix: "run the train stage first"}
 	}

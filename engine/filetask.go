@@ -15,6 +15,51 @@ const (
 	KeyTaskWords  = "freehold.task.words" // JSON object: label -> spellings
 )
 
+// Metadata keys under which a student keeps what an escalation needs.
+const (
+	KeyTeacherTask  = "freehold.teacher.task"       // JSON object: how the teacher was asked
+	KeyAbstainBelow = "freehold.task.abstain_below" // probability under which the student had better not answer
+)
+
+// teacherTask is the value of KeyTeacherTask.
+type teacherTask struct {
+	Prompt      string              `json:"prompt"`
+	System      string              `json:"system,omitempty"`
+	Words       map[string][]string `json:"words,omitempty"`
+	Calibration *Calibration        `json:"calibration,omitempty"`
+}
+
+// EncodeTeacherTask writes how a teacher is asked, for KeyTeacherTask.
+func EncodeTeacherTask(t Task) (string, error) {
+	b, err := json.Marshal(teacherTask{t.Prompt, t.System, t.Words, t.Calibration})
+	return string(b), err
+}
+
+// TeacherTask is how the model's teacher was asked, with the model's labels. Where its file does not say (found = false),
+// it holds the labels alone.
+func (c *Classifier) TeacherTask() (t Task, found bool, err error) {
+	t.Labels = c.task.Labels
+	text, err := c.m.file.StringOr(KeyTeacherTask, "")
+	if err != nil || text == "" {
+		return t, false, err
+	}
+	var from teacherTask
+	if err := json.Unmarshal([]byte(text), &from); err != nil {
+		return t, false, fmt.Errorf("%s: key %s: %v", c.m.file.Name, KeyTeacherTask, err)
+	}
+	t.Prompt, t.System, t.Words, t.Calibration = from.Prompt, from.System, from.Words, from.Calibration
+	return t, true, nil
+}
+
+// AbstainBelow is the probability under which the model had better not answer, as its file has it; 0 = it does not say.
+func (c *Classifier) AbstainBelow() (float64, error) {
+	p, err := c.m.file.FloatOr(KeyAbstainBelow, 0)
+	if err == nil && !(p >= 0 && p <= 1) {
+		err = fmt.Errorf("%s: key %s is %v, want 0 to 1", c.m.file.Name, KeyAbstainBelow, p)
+	}
+	return p, err
+}
+
 // fromFile fills a task that names no labels from the model's own metadata, when it holds a task.
 func (t *Task) fromFile(m *Model) error {
 	if t.Labels != nil || !m.file.Has(KeyTaskLabels) {

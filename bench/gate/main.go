@@ -22,7 +22,7 @@ import (
 
 	"github.com/freehold-slm/freehold/bench"
 	"github.com/freehold-slm/freehold/bench/gate/pairs"
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 func main() {

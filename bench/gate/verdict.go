@@ -2,10 +2,9 @@ package main
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 // Slower than this share is a regression.
@@ -59,7 +58,7 @@ func judge(all []layout) (ratio, lo, hi float64, v verdict) {
 		return ratio, math.Inf(-1), math.Inf(1), inconclusive
 	}
 	drawn := make([]float64, pairs)
-	lo, hi = stats.Interval(confidence, func(r *rand.Rand) float64 {
+	lo, hi = stats.Interval(1, confidence, func(r *stats.Rand) float64 {
 		for i := range medians {
 			l := all[r.IntN(len(all))]
 			stats.Draw(r, drawn[:len(l)], l)

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 )
 
 // comparisons are the rows of the table: what stands in it beside which.
@@ -49,7 +48,7 @@ func table(out io.Writer, all map[string]student) error {
 		}{{"KL", func(s student) [][]float64 { return s.divergence }}, {"accuracy", func(s student) [][]float64 { return s.right }}} {
 			plain, packed, aware := of.values(all[c.plain]), of.values(all[c.packed]), of.values(all[c.aware])
 			lost, won := lessShared(packed, plain), lessShared(packed, aware)
-			v, lo, hi := bootstrap(len(lost), func(rows []int) float64 { return 100 * meanOf(won, rows) / meanOf(lost, rows) })
+			v, lo, hi := stats.OfRows(len(lost), 1, func(rows []int) float64 { return 100 * stats.MeanOf(won)(rows) / stats.MeanOf(lost)(rows) })
 			fmt.Fprintf(out, "- %s: training for the format wins back %.0f %% (%.0f to %.0f) of the %s that packing loses\n", c.aware, v, lo, hi, of.what)
 		}
 	}
@@ -93,32 +92,8 @@ func mean(x []float64) float64 {
 	return sum / float64(len(x))
 }
 
-func meanOf(x []float64, rows []int) float64 {
-	sum := 0.0
-	for _, r := range rows {
-		sum += x[r]
-	}
-	return sum / float64(len(rows))
-}
-
 // interval writes a mean and its 95 % bootstrap interval.
 func interval(scale float64, format string, x []float64) string {
-	v, lo, hi := bootstrap(len(x), func(rows []int) float64 { return scale * meanOf(x, rows) })
+	v, lo, hi := stats.OfRows(len(x), 1, func(rows []int) float64 { return scale * stats.MeanOf(x)(rows) })
 	return fmt.Sprintf(format+" ("+format+" to "+format+")", v, lo, hi)
-}
-
-// bootstrap is the value of a statistic on all rows and its 95 % interval, rows drawn anew.
-func bootstrap(n int, of func(rows []int) float64) (v, lo, hi float64) {
-	rows := make([]int, n)
-	for i := range rows {
-		rows[i] = i
-	}
-	v = of(rows)
-	lo, hi = stats.Interval(0.95, func(r *rand.Rand) float64 {
-		for i := range rows {
-			rows[i] = r.IntN(n)
-		}
-		return of(rows)
-	})
-	return v, lo, hi
 }

@@ -12,13 +12,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 
-	"github.com/freehold-slm/freehold/bench/internal/stats"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -172,7 +171,7 @@ func compare(model string, pairs int) error {
 			ratios = append(ratios, ns[0]/ns[1])
 		}
 		drawn := make([]float64, len(ratios))
-		lo, hi := stats.Interval(0.95, func(r *rand.Rand) float64 {
+		lo, hi := stats.Interval(1, 0.95, func(r *stats.Rand) float64 {
 			stats.Draw(r, drawn, ratios)
 			return stats.Median(drawn)
 		})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -11,11 +12,13 @@ type classifyCmd struct {
 	Model string `arg:"" complete:"model" help:"GGUF file or catalogue name."`
 	textFlags
 	modelFlags
-	Labels    []string `short:"l" help:"Labels, comma-separated; default: those of the model's classification head." placeholder:"A,B"`
-	Prompt    string   `help:"Prompt with {text} in it; default: a plain question that lists the labels."`
-	System    string   `help:"System turn before the prompt."`
-	Raw       bool     `help:"Feed the prompt as plain text, without the chat template."`
-	Calibrate string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
+	Labels       []string `short:"l" help:"Labels, comma-separated; default: those of the model's classification head." placeholder:"A,B"`
+	Prompt       string   `help:"Prompt with {text} in it; default: a plain question that lists the labels."`
+	System       string   `help:"System turn before the prompt."`
+	Raw          bool     `help:"Feed the prompt as plain text, without the chat template."`
+	AbstainBelow float64  `help:"Do not answer where the best label is less probable than this; with --escalate default: what the model's file says." placeholder:"P"`
+	Escalate     string   `complete:"model" help:"Ask this model, the teacher, about texts below the line to abstain at. A student's file knows how its teacher was asked." placeholder:"MODEL"`
+	Calibrate    string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
 }
 
 // classification is freehold/classify/1.
@@ -31,6 +34,15 @@ type classifyRow struct {
 	Label         string             `json:"label"`
 	P             float64            `json:"p"`
 	Probabilities map[string]float64 `json:"probabilities"`
+	Abstained     bool               `json:"abstained,omitempty"`   // the label is less probable than --abstain-below
+	AnsweredBy    string             `json:"answered_by,omitempty"` // with --escalate: "student" or "teacher"
+	Student       *firstAnswer       `json:"student,omitempty"`     // what it said, where the teacher answered
+}
+
+// firstAnswer is what a student said before its teacher was asked.
+type firstAnswer struct {
+	Label string  `json:"label"`
+	P     float64 `json:"p"`
 }
 
 // classifyTogether is how many lines of standard input are classified in one go.
@@ -49,17 +61,25 @@ func (c *classifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	up, err := c.escalation(a, k)
+	if err != nil {
+		return err
+	}
+	defer up.close()
 	doc := classification{Schema: "freehold/classify/1", Model: c.Model, Labels: k.Labels(), Rows: []classifyRow{}}
 	put := func(texts []string, first int) error {
 		all, err := k.Batch(a.ctx, texts)
 		if err != nil {
-			return c.explain(err, m, first)
+			return c.explain(err, c.Model, m, first)
 		}
+		rows := make([]classifyRow, len(all))
 		for i, choices := range all {
-			row := classifyRow{texts[i], choices[0].Label, choices[0].P, map[string]float64{}}
-			for _, ch := range choices {
-				row.Probabilities[ch.Label] = ch.P
-			}
+			rows[i] = rowOf(texts[i], choices)
+		}
+		if err := up.answer(a, rows); err != nil {
+			return c.explain(err, c.Escalate, up.model, first)
+		}
+		for _, row := range rows {
 			switch {
 			case a.json:
 				doc.Rows = append(doc.Rows, row)
@@ -68,20 +88,44 @@ func (c *classifyCmd) Run(a *app) error {
 					return err
 				}
 			default:
-				a.write("%s\t%.4f\t%s\n", row.Label, row.P, row.Text)
+				a.write("%s\n", row.line())
 			}
 		}
 		return a.out.Flush()
 	}
-	if err := c.each(classifyTogether, put); err != nil || !a.json {
+	if err := c.each(classifyTogether, put); err != nil {
 		return err
+	}
+	up.tell(a)
+	if !a.json {
+		return nil
 	}
 	return a.emit(doc)
 }
 
+func rowOf(text string, choices []engine.Choice) classifyRow {
+	row := classifyRow{Text: text, Label: choices[0].Label, P: choices[0].P, Probabilities: map[string]float64{}}
+	for _, ch := range choices {
+		row.Probabilities[ch.Label] = ch.P
+	}
+	return row
+}
+
+// line is a row for people and for cut: label, probability, who answered where a teacher may be asked, text.
+func (r *classifyRow) line() string {
+	label := r.Label
+	if r.Abstained {
+		label = "(abstains)"
+	}
+	if r.AnsweredBy != "" {
+		return fmt.Sprintf("%s\t%.4f\t%s\t%s", label, r.P, r.AnsweredBy, r.Text)
+	}
+	return fmt.Sprintf("%s\t%.4f\t%s", label, r.P, r.Text)
+}
+
 // classifier prepares the task, calibration included.
 func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) {
-	if len(m.Spec.Labels) == 0 && len(c.Labels) == 0 {
+	if len(m.Spec.Labels) == 0 && len(c.Labels) == 0 && !m.file.Has(engine.KeyTaskLabels) {
 		return nil, usagef("%s has no classification head; give the labels with --labels a,b", c.Model)
 	}
 	if _, err := m.LoadTokenizer(); err != nil {
@@ -108,7 +152,7 @@ func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) 
 		part, err := k.LogProbs(a.ctx, texts)
 		rows = append(rows, part...)
 		a.progress.show("calibrating  "+count(len(rows))+" texts", false)
-		return c.explain(err, m, first)
+		return c.explain(err, c.Model, m, first)
 	})
 	if err != nil {
 		return nil, err
@@ -120,10 +164,10 @@ func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) 
 }
 
 // explain adds to a text that is too long what to do about it.
-func (c *classifyCmd) explain(err error, m *opened, first int) error {
+func (c *classifyCmd) explain(err error, name string, m *opened, first int) error {
 	var long *engine.ContextError
 	if errors.As(err, &long) {
-		return usagef("a text near line %d needs %d tokens with its prompt, and the context of %s holds %d; shorten it", first, long.Tokens, c.Model, m.Context())
+		return usagef("a text near line %d needs %d tokens with its prompt, and the context of %s holds %d; shorten it", first, long.Tokens, name, m.Context())
 	}
 	return err
 }

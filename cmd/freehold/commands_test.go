@@ -87,6 +87,7 @@ func TestJSON(t *testing.T) {
 		"train":      {[]string{job}, "freehold/stage/1", "run"},
 		"eval":       {[]string{job}, "freehold/summary/1", "student"},
 		"apply":      {[]string{job}, "freehold/summary/1", "gate"},
+		"errors":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--kind=teacher-gold", "-n", "1"}, "freehold/errors/1", "rows"},
 		"verify":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest")}, "freehold/verify/1", "files"},
 		"ls":         {nil, "freehold/ls/1", "items"},
 		"show":       {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},

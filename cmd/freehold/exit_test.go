@@ -149,6 +149,9 @@ func TestErrors(t *testing.T) {
 		{"empty data", []string{"plan", emptyRows}, "", 3, []string{"train.jsonl"}},
 		{"corrupt data", []string{"plan", badRows}, "", 3, []string{"train.jsonl:1"}},
 		{"stages", []string{"apply", "--only=labl", emptyRows}, "", 2, []string{"labl", "label, train, eval"}},
+		{"errors of no kind", []string{"errors", "--kind=student"}, "", 2, []string{"student-gold, student-teacher, teacher-gold"}},
+		{"a correction of nothing", []string{"errors", "--correct=row"}, "", 2, []string{"ID=LABEL"}},
+		{"judged twice", []string{"errors", "--correct=a=b", "--accept=a"}, "", 2, []string{"judged twice"}},
 		{"both stages", []string{"apply", "--only=label", "--from=eval", emptyRows}, "", 2, []string{"keep one"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,13 +1,23 @@
 package main
 
-type planCmd struct{ recipeFlags }
+type planCmd struct {
+	recipeFlags
+	Probe int `help:"Ask the teacher about this many validation rows: which prompt is best, is a linear model enough, which rows to label by hand." placeholder:"N"`
+}
 
 func (c *planCmd) Run(a *app) error {
+	if c.Probe < 0 {
+		return usagef("--probe is %d, want 0 (none) or more rows", c.Probe)
+	}
 	j, err := c.job(a, c.Recipe)
 	if err != nil {
 		return err
 	}
 	p, err := j.Plan(a.ctx)
+	if err == nil && c.Probe > 0 {
+		p.Probe, err = j.Probe(a.ctx, c.Probe)
+		a.progress.clear()
+	}
 	if err != nil {
 		return err
 	}

@@ -128,9 +128,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	model := func(role string, m distill.ModelResult) []string {
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
-	measure := "ACCURACY"
 	if s.Answers != nil {
-		measure = strings.ToUpper(s.Answers.Main)
 		columns, rows := s.AnswerTable()
 		table := [][]string{append([]string{""}, columns...)}
 		for i := range table[0] {
@@ -157,18 +155,48 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		}
 		a.columns(rows)
 	}
-	if len(s.Quantized) > 0 {
-		a.write("\n")
-		rows := [][]string{{"FORMAT", "SIZE", measure, "FILE"}}
-		for _, q := range s.Quantized {
-			rows = append(rows, []string{q.Format, size(q.Bytes), fmt.Sprintf("%.1f %%", 100*q.Accuracy), q.File})
-		}
-		a.columns(rows)
-	}
+	a.tests(s.Tests)
+	a.ladder(s)
 	if times := stageSeconds(s); times != "" {
 		a.write("\ntime: %s\n", times)
 	}
 	a.write("\ngate %s; everything is in %s (open report.html)\n", s.Gate, dir)
+}
+
+// tests prints what paired tests say; nothing else calls a model better.
+func (a *app) tests(tests []distill.Comparison) {
+	if len(tests) == 0 {
+		return
+	}
+	a.write("\n")
+	rows := [][]string{{"PAIRED TEST", "DIFFERENCE (95 %)", "P", ""}}
+	for _, t := range tests {
+		rows = append(rows, []string{t.Says(), t.Points(), t.PValue(), t.Test})
+	}
+	a.columns(rows)
+}
+
+// ladder prints the forms of a student.
+func (a *app) ladder(s *distill.Summary) {
+	if len(s.Ladder) == 0 {
+		return
+	}
+	a.write("\n")
+	rows := [][]string{{"FORMAT", "SIZE", strings.ToUpper(s.ScoreName()), "MEAN KL", "99.9 % KL", "ROWS/S", "AGAINST F32", "P", "FILE"}}
+	for _, r := range s.Ladder {
+		row := []string{r.Format, size(r.Bytes), fmt.Sprintf("%.1f %%", 100*r.Score), "", "", fmt.Sprintf("%.1f", r.RowsPerS), "", "", r.File}
+		if r.KL != nil {
+			row[3], row[4] = fmt.Sprintf("%.2g", r.KL.Mean), fmt.Sprintf("%.2g", r.KL.P999)
+		}
+		if r.Test != nil {
+			row[6], row[7] = r.Test.Points(), r.Test.PValue()
+		}
+		if r.File == "" {
+			row[8] = "the weights as they were trained, not kept"
+		}
+		rows = append(rows, row)
+	}
+	a.columns(rows)
 }
 
 // stageSeconds lists how long each stage took, in their order.

@@ -19,6 +19,8 @@ type Row struct {
 
 	Answer string // gold answer of a task that is answered with text; Gold is then 0
 
+	Corrected bool // by a corrections file: Gold is what a person said
+
 	File string // where it was read
 	Line int    // 0 = the file as a whole
 }
@@ -65,6 +67,9 @@ func (s *Set) Sum() {
 			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
 			if row.Answer != "" {
 				fmt.Fprintf(h, "answer %q\n", row.Answer)
+			}
+			if row.Corrected {
+				fmt.Fprintln(h, "corrected")
 			}
 		}
 	}

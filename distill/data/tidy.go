@@ -25,6 +25,8 @@ type Report struct {
 	Out    []OutReport    `json:"left_out"`
 	Masked map[string]int `json:"masked"` // places, by kind
 	Unsure int            `json:"unsure"` // texts left out as repetitions whose label was another than the kept one's
+
+	Corrected int `json:"corrected,omitempty"` // rows of the corrections file
 }
 
 // SplitReport is what one split holds.
@@ -71,6 +73,9 @@ func (r *Report) String() string {
 	}
 	if r.Unsure > 0 {
 		all = append(all, fmt.Sprintf("%d texts stand there twice with different labels", r.Unsure))
+	}
+	if r.Corrected > 0 {
+		all = append(all, fmt.Sprintf("%d rows corrected by hand", r.Corrected))
 	}
 	return strings.Join(all, "; ")
 }

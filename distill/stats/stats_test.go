@@ -20,12 +20,12 @@ func TestMedian(t *testing.T) {
 // A statistic that is uniform in [0, 1) has its tails where they must be, and the same ones every time.
 func TestInterval(t *testing.T) {
 	for _, confidence := range []float64{0.95, 0.99, 0.5} {
-		uniform := func(r *rand.Rand) float64 { return r.Float64() }
-		lo, hi := Interval(confidence, uniform)
+		uniform := func(r *Rand) float64 { return float64(r.IntN(1<<30)) / (1 << 30) }
+		lo, hi := Interval(3, confidence, uniform)
 		if tail := (1 - confidence) / 2; math.Abs(lo-tail) > 0.02 || math.Abs(1-hi-tail) > 0.02 {
 			t.Errorf("%v: [%v, %v]", confidence, lo, hi)
 		}
-		if a, b := Interval(confidence, uniform); a != lo || b != hi {
+		if a, b := Interval(3, confidence, uniform); a != lo || b != hi {
 			t.Errorf("%v: [%v, %v], then [%v, %v]", confidence, lo, hi, a, b)
 		}
 	}
@@ -35,7 +35,7 @@ func TestInterval(t *testing.T) {
 // common to both.
 func TestRatioOfMedians(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	const runs = 100
+	const runs = 50
 	hits, narrower := 0, 0
 	for range runs {
 		a, b := make([]float64, 25), make([]float64, 25)
@@ -55,7 +55,7 @@ func TestRatioOfMedians(t *testing.T) {
 			narrower++
 		}
 	}
-	if hits < 88 || narrower < 95 {
+	if hits < 42 || narrower < 47 {
 		t.Errorf("of %d intervals %d hold the true ratio, %d are narrower for knowing the pairs", runs, hits, narrower)
 	}
 	if ratio, lo, hi := RatioOfMediansApart([]float64{6, 6}, []float64{2, 2, 2}); ratio != 3 || lo != 3 || hi != 3 {
@@ -67,35 +67,4 @@ func TestRatioOfMedians(t *testing.T) {
 		}
 	}()
 	RatioOfMedians([]float64{1, 2}, []float64{1})
-}
-
-// Where the true mean is 0, p is below 0.05 in about one of twenty; a difference that is always there has the lowest p,
-// and zeros change nothing.
-func TestSignFlip(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	const runs = 200
-	low := 0
-	for range runs {
-		diff := make([]float64, 30)
-		for i := range diff {
-			diff[i] = r.NormFloat64()
-		}
-		if SignFlip(diff) < 0.05 {
-			low++
-		}
-	}
-	if low < 2 || low > 22 { // 10 expected, 3 apart
-		t.Errorf("p is below 0.05 in %d of %d", low, runs)
-	}
-	always := slices.Repeat([]float64{1}, 40)
-	if p := SignFlip(always); p != 1.0/10001 {
-		t.Errorf("p of a difference that is always there: %v", p)
-	}
-	// Of three equal differences two of the eight choices of signs are as far from 0.
-	if p, q := SignFlip([]float64{2, 2, 2}), SignFlip([]float64{0, 2, 0, 2, 2, 0}); math.Abs(p-0.25) > 0.02 || p != q {
-		t.Errorf("p %v, with zeros %v, want 0.25", p, q)
-	}
-	if p := SignFlip(make([]float64, 5)); p != 1 {
-		t.Errorf("no difference at all: p %v", p)
-	}
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Below the line the teacher answers, asked as the run asked it: its answers are those that the run kept. Above it the
+// student's stand. Without a teacher the model abstains.
+func TestEscalate(t *testing.T) {
+	teacher := tiny(t)
+	job := recipe(t, teacher)
+	freehold(t, "apply", job).must(t)
+	dir := filepath.Dir(job)
+	model := filepath.Join(dir, "runs", "latest", "model.gguf")
+	var ids, in []string
+	each := func(path string, v any, do func()) {
+		t.Helper()
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for s := bufio.NewScanner(f); s.Scan(); do() {
+			if err := json.Unmarshal(s.Bytes(), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var row struct{ Text string }
+	each(filepath.Join(dir, "test.jsonl"), &row, func() { in = append(in, row.Text) })
+	var kept []struct{ Student, Teacher []float64 }
+	var p struct {
+		ID               string
+		Student, Teacher []float64
+	}
+	each(filepath.Join(dir, "runs", "latest", "eval", "predictions.jsonl"), &p, func() {
+		ids = append(ids, p.ID)
+		kept = append(kept, struct{ Student, Teacher []float64 }{append([]float64(nil), p.Student...), append([]float64(nil), p.Teacher...)})
+	})
+	sure := func(p []float64) float64 { return max(p[0], p[1]) }
+	least, most := 1.0, 0.0
+	for _, k := range kept {
+		least, most = min(least, sure(k.Student)), max(most, sure(k.Student))
+	}
+	line := (least + most) / 2
+	args := []string{"--json", "classify", model, "--escalate", teacher, "--abstain-below", strconv.FormatFloat(line, 'g', -1, 64)}
+	r := call{stdin: strings.Join(in, "\n")}.run(t, args...).must(t)
+	var doc struct {
+		Labels []string
+		Rows   []struct {
+			P             float64
+			Probabilities map[string]float64
+			AnsweredBy    string `json:"answered_by"`
+			Student       *struct{ P float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(r.out), &doc); err != nil || len(doc.Rows) != len(ids) {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	count := map[string]int{}
+	for i, got := range doc.Rows {
+		want, by := kept[i].Student, "student"
+		if sure(kept[i].Student) < line {
+			want, by = kept[i].Teacher, "teacher"
+		}
+		count[by]++
+		if got.AnsweredBy != by || got.P != sure(want) || got.Probabilities[doc.Labels[0]] != want[0] || (got.Student != nil) != (by == "teacher") || by == "teacher" && got.Student.P != sure(kept[i].Student) {
+			t.Errorf("%s: %+v, want %v by the %s", ids[i], got, want, by)
+		}
+	}
+	if count["student"] == 0 || count["teacher"] == 0 || !strings.Contains(r.err, "the teacher answered") {
+		t.Errorf("answers: %v; %s", count, r.err)
+	}
+	if r := freehold(t, "classify", model, in[0], "--abstain-below", "1").must(t); !strings.HasPrefix(r.out, "(abstains)\t") {
+		t.Errorf("an unsure model without a teacher: %s", r.out)
+	}
+	for _, c := range []struct {
+		args []string
+		says string
+	}{{[]string{"--escalate", teacher}, "--abstain-below"}, {[]string{"--abstain-below", "2"}, "0 to 1"}} {
+		if r := freehold(t, append([]string{"classify", model, "x"}, c.args...)...); r.code != exitUsage || !strings.Contains(r.err, c.says) {
+			t.Errorf("%v: code %d, %s", c.args, r.code, r.err)
+		}
+	}
+}
