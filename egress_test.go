@@ -33,8 +33,11 @@ var outgoing = map[string]*regexp.Regexp{
 
 // egressUses are the exceptions: "file: name" -> why it is no way out.
 var egressUses = map[string]string{
-	"kernels/level_amx_linux_amd64.go: golang.org/x/sys/unix.RawSyscall": "arch_prctl, which asks for AMX",
-	"engine/server/listen.go: net.DialUnix":                              "systemd's socket in the file system, which is told that the server is ready",
+	"kernels/level_amx_linux_amd64.go: golang.org/x/sys/unix.RawSyscall":   "arch_prctl, which asks for AMX",
+	"engine/server/lock/landlock_linux.go: golang.org/x/sys/unix.Syscall":  "landlock and prctl, which take rights away",
+	"engine/server/lock/landlock_linux.go: golang.org/x/sys/unix.Syscall6": "landlock_add_rule",
+	"engine/server/lock/seccomp_linux.go: golang.org/x/sys/unix.Syscall":   "seccomp, which takes rights away",
+	"engine/server/listen.go: net.DialUnix":                                "systemd's socket in the file system, which is told that the server is ready",
 }
 
 // One package can open an outgoing connection, models/egress; no other names anything that could, and no module that the program is made of imports the network.

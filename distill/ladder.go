@@ -80,11 +80,14 @@ func (j *Job) quantize(ctx context.Context, b *Base, sum *Summary) error {
 	for i := range sum.Quantized {
 		sum.Quantized[i].Accuracy = sum.Ladder[i+2].Score
 	}
-	return writeJSON(j.opt.FS, filepath.Join(j.dir, "eval", "ladder.json"), struct {
-		Schema string `json:"schema"`
-		Metric string `json:"metric"`
-		Ladder []Rung `json:"ladder"`
-	}{"freehold/ladder/1", sum.metric(), sum.Ladder})
+	return writeJSON(j.opt.FS, filepath.Join(j.dir, "eval", "ladder.json"), ladderFile{"freehold/ladder/1", sum.metric(), sum.Ladder})
+}
+
+// ladderFile is eval/ladder.json.
+type ladderFile struct {
+	Schema string `json:"schema"`
+	Metric string `json:"metric"`
+	Ladder []Rung `json:"ladder"`
 }
 
 // metric is the name of the metric that a rung's score is.

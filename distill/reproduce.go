@@ -46,11 +46,12 @@ var clocked = map[string]struct {
 	why  string
 	rest func([]byte) (any, error)
 }{
-	"summary.json": {"without seconds, rows_per_s, speed_ratio, cpu_level and threads", timeless},
-	lineage.Name:   {"entry by entry, without who ran it and the hashes over that", bodies},
-	"report.html":  {"draws the other files and says how long the stages took", nil},
-	manifestName:   {"holds the hashes of files with clock times, and the machine", nil},
-	sumsName:       {"holds the hashes of files with clock times", nil},
+	"summary.json":     {"without seconds, rows_per_s, speed_ratio, cpu_level and threads", timeless},
+	"eval/ladder.json": {"without rows_per_s", timelessLadder},
+	lineage.Name:       {"entry by entry, without who ran it and the hashes over that", bodies},
+	"report.html":      {"draws the other files and says how long the stages took", nil},
+	manifestName:       {"holds the hashes of files with clock times, and the machine", nil},
+	sumsName:           {"holds the hashes of files with clock times", nil},
 }
 
 // timeless is a summary without what was measured by the clock.
@@ -59,10 +60,26 @@ func timeless(b []byte) (any, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, err
 	}
+	for i := range s.Ladder {
+		s.Ladder[i].RowsPerS = 0
+	}
 	s.Seconds, s.CPULevel, s.Threads, s.Gate, s.Student.RowsPerS, s.Teacher.RowsPerS = nil, "", 0, "", 0, 0
 	delete(s.Metrics, "speed_ratio")
 	s.Gates = slices.DeleteFunc(s.Gates, func(v Verdict) bool { return v.Metric == "speed_ratio" })
 	again, err := json.Marshal(s)
+	return string(again), err
+}
+
+// timelessLadder is a ladder without its speeds.
+func timelessLadder(b []byte) (any, error) {
+	var f ladderFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, err
+	}
+	for i := range f.Ladder {
+		f.Ladder[i].RowsPerS = 0
+	}
+	again, err := json.Marshal(f)
 	return string(again), err
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/freehold-slm/freehold/models/sign"
 )
 
 // commands lists the table as kong reads it.
@@ -76,6 +78,10 @@ func TestJSON(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(cache, "models", "gemma-3-270m.gguf"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	key := filepath.Join(dir, "key.pem")
+	if err := sign.NewKey(key); err != nil {
+		t.Fatal(err)
+	}
 	cases := map[string]struct {
 		args   []string
 		schema string
@@ -89,6 +95,7 @@ func TestJSON(t *testing.T) {
 		"apply":      {[]string{job}, "freehold/summary/1", "gate"},
 		"errors":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--kind=teacher-gold", "-n", "1"}, "freehold/errors/1", "rows"},
 		"verify":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest")}, "freehold/verify/1", "files"},
+		"sign":       {[]string{model, "--key", key, "--signature", filepath.Join(dir, "model.sig")}, "freehold/sign/1", "signature"},
 		"ls":         {nil, "freehold/ls/1", "items"},
 		"show":       {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},
 		"rm":         {[]string{"gemma-3-270m"}, "freehold/rm/1", "bytes"},
