@@ -14,7 +14,9 @@ type Scores struct {
 	MacroF1   float64    `json:"macro_f1"`
 	ECE       float64    `json:"ece"`       // expected calibration error, 15 equal bins
 	Confusion [][]int    `json:"confusion"` // [gold][predicted]
-	Rows      int        `json:"rows"`
+
+	Calibration []CalibrationBin `json:"calibration"` // what ECE is the sum of; bins without rows are left out
+	Rows        int              `json:"rows"`
 }
 
 // score compares probabilities [rows][labels] with gold.
@@ -30,7 +32,7 @@ func score(probs [][]float64, gold []int, labels int, seed uint64) Scores {
 		hits[i] = k == gold[i]
 	}
 	s.Accuracy, s.CI95[0], s.CI95[1] = stats.OfRows(len(hits), seed, shareOf(hits))
-	s.ECE = calibrationError(probs, hits)
+	s.ECE, s.Calibration = calibration(probs, hits)
 	for l := range labels {
 		tp, pred, have := float64(s.Confusion[l][l]), 0.0, 0.0
 		for o := range labels {
@@ -77,28 +79,40 @@ func shareOf(hits []bool) func(rows []int) float64 {
 	}
 }
 
-// calibrationError is the expected calibration error of the predicted label's probability over 15 equal bins
-// (Guo et al., arXiv:1706.04599).
-func calibrationError(probs [][]float64, hits []bool) float64 {
-	const bins = 15
-	var n [bins]int
-	var conf, acc [bins]float64
+// CalibrationBin are the rows whose predicted label has a probability from From to below To.
+type CalibrationBin struct {
+	From       float64 `json:"from"`
+	To         float64 `json:"to"`
+	Rows       int     `json:"rows"`
+	Confidence float64 `json:"confidence"` // mean probability of the predicted label
+	Accuracy   float64 `json:"accuracy"`
+}
+
+// calibration is the expected calibration error of the predicted label's probability over 15 equal bins
+// (Guo et al., arXiv:1706.04599), and the bins that have rows.
+func calibration(probs [][]float64, hits []bool) (ece float64, bins []CalibrationBin) {
+	const parts = 15
+	var all [parts]CalibrationBin
 	for i, p := range probs {
 		top := p[argmax(p)]
-		b := min(bins-1, int(top*bins))
-		n[b]++
-		conf[b] += top
+		b := &all[min(parts-1, int(top*parts))]
+		b.Rows++
+		b.Confidence += top
 		if hits[i] {
-			acc[b]++
+			b.Accuracy++
 		}
 	}
-	e := 0.0
-	for b := range n {
-		if n[b] > 0 {
-			e += math.Abs(acc[b]-conf[b]) / float64(len(probs))
+	for i, b := range all {
+		if b.Rows == 0 {
+			continue
 		}
+		ece += math.Abs(b.Accuracy-b.Confidence) / float64(len(probs))
+		b.From, b.To = float64(i)/parts, float64(i+1)/parts
+		b.Confidence /= float64(b.Rows)
+		b.Accuracy /= float64(b.Rows)
+		bins = append(bins, b)
 	}
-	return e
+	return ece, bins
 }
 
 // agreement is the share of rows on which two classifiers choose the same label.

@@ -22,7 +22,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
 	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + answersSource + ladderSource + cascadeSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -36,11 +36,13 @@ type reportData struct {
 	Loss     template.HTML
 	LossRows []metric
 	Matrix   template.HTML
-	Bars     template.HTML
-	Rungs    template.HTML
-	Curve    template.HTML
-	Timings  []timing
-	Golds    []string // columns of the table of data
+
+	Reliability template.HTML
+	Bars        template.HTML
+	Rungs       template.HTML
+	Curve       template.HTML
+	Timings     []timing
+	Golds       []string // columns of the table of data
 }
 
 type timing struct {
@@ -60,6 +62,7 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		d.Bars = answerBars(sum)
 	} else {
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
+		d.Reliability = reliabilityChart(sum.Student.Calibration)
 	}
 	if sum.Ladder != nil {
 		d.Rungs = rungsChart(sum)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,6 +56,9 @@ func (c *errorsCmd) Run(a *app) error {
 	}
 	if c.Recipe == "" {
 		c.Recipe = filepath.Join(c.Run_, "..", "..", "freehold.yaml")
+		if _, err := os.Stat(c.Recipe); errors.Is(err, fs.ErrNotExist) {
+			return usagef("the recipe of %s is not at %s; name it with --recipe", c.Run_, c.Recipe)
+		}
 	}
 	r, err := distill.LoadRecipe(c.Recipe)
 	if err != nil {
