@@ -24,6 +24,9 @@ type runFacts struct {
 	ratio    string   // of flops to the base model's
 }
 
+// levelField is the one field of the papers that another machine fills in otherwise.
+const levelField = "CPU level and precision"
+
 // writePapers writes the papers of the run: NOTICE, the bill of materials, the model card and the drafts.
 func (j *Job) writePapers(sum *Summary) error {
 	f := &runFacts{j: j, sum: sum, l: j.licences()}
@@ -202,7 +205,7 @@ func (f *runFacts) technical() *papers.Paper {
 	p.Add("How it is integrated", "", papers.Unknown, "who deploys it")
 	f.data(p)
 	f.effort(p)
-	p.Add("CPU level and precision", f.j.level.Name+", "+f.j.precision(), papers.Verified, "manifest.json")
+	p.Add(levelField, f.j.level.Name+", "+f.j.precision(), papers.Verified, "manifest.json")
 	f.quality(p)
 	p.Section("Risks")
 	for _, name := range []string{"Risk management", "Human oversight", "Monitoring after release", "Cybersecurity"} {
