@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,8 +173,6 @@ func scramble(s *Student, seed uint64) {
 		}
 	}
 }
-
-const testRun = "0123456789abcdef"
 
 // Whatever operation of a save fails, the old or the new checkpoint loads afterwards, whole; and a save that says it
 // succeeded is the one that loads. Also after a power cut that loses all that was not synced.
@@ -388,24 +385,6 @@ func TestShardBitFlips(t *testing.T) {
 	if _, err := readShard(path, "key", rows[:1]); err == nil {
 		t.Error("a shard with too many rows is accepted")
 	}
-}
-
-// tinyTrainer trains tinyBase on random rows.
-func tinyTrainer(t testing.TB, dir string, fsys gguf.FS) *Trainer {
-	t.Helper()
-	s := tinyBase(t).Student
-	loss, err := NewLoss("forward_kl", LossParams{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(41, 42))
-	tr := &Trainer{Student: s, Loss: loss, Steps: 7, BatchRows: 4, MaxTokens: 20, Seed: 5, Run: testRun, Dir: dir, SaveEvery: 2,
-		Opt:   Optimizer{LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Clip: 1, Schedule: Schedule{Kind: "linear", Steps: 7}},
-		Level: best(t), Workers: 1, Par: goParallel(1), FS: fsys, Warn: func(string) {}}
-	for i := range 10 {
-		tr.Data = append(tr.Data, Example{ID: strconv.Itoa(i), Tokens: randomTokens(r, 3+r.IntN(9), s.Spec.Vocab), Target: normal(r, 2, 2)})
-	}
-	return tr
 }
 
 // A disk that fills up at any moment of training is a clean error that wraps ENOSPC; run again with room, training
