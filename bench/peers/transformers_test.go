@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,12 +126,13 @@ func folderedModel(t *testing.T, name, dir string) string {
 	if exists(path) {
 		return path
 	}
-	m := tiny.ByName(name)
-	if m == nil {
+	all := slices.Concat(tiny.Models, tiny.Encoders)
+	at := slices.IndexFunc(all, func(m tiny.Model) bool { return m.Name == name })
+	if at < 0 {
 		missing(t, "%s", path)
 	}
-	plain := *m
-	plain.Tensors = strings.TrimSuffix(strings.ReplaceAll(m.Tensors, "rope_freqs.weight R", ""), ", ")
+	plain := all[at]
+	plain.Tensors = strings.TrimSuffix(strings.ReplaceAll(plain.Tensors, "rope_freqs.weight R", ""), ", ")
 	path = filepath.Join(dir, "model.gguf")
 	if err := plain.Writer().WriteTo(path); err != nil {
 		t.Fatal(err)
