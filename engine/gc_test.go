@@ -102,13 +102,10 @@ func TestRealPauses(t *testing.T) {
 			tokens++
 		}
 	}
-	n, p99, control := uint64(0), time.Hour, time.Duration(0)
-	for try := 0; try < 2 && p99 >= time.Millisecond; try++ { // a neighbour on the host makes stops longer, never shorter
-		_, before := collect(spin)
-		n, p99 = collect(decode)
-		_, after := collect(spin)
-		control = max(before, after)
-	}
+	_, before := collect(spin)
+	n, p99 := collect(decode)
+	_, after := collect(spin) // a neighbour on the host may have come meanwhile
+	control := max(before, after)
 	t.Logf("%d stops while decoding %d tokens: p99 %v (want under 1 ms); control run %v", n, tokens, p99, control)
 	switch {
 	case p99 < time.Millisecond:
@@ -178,27 +175,24 @@ func TestRealStarvation(t *testing.T) {
 		all.Wait()
 	})
 	tokens := 0
-	n, p99 := 0, time.Hour
-	for try := 0; try < 3 && p99 >= 5*time.Millisecond; try++ { // a neighbour on the host makes goroutines late, never early
-		n, p99 = waits(func(stop <-chan struct{}) {
-			s := m.NewSession()
-			defer s.Close()
-			text := someTokens(m, 200) // prefill first
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, err := s.Eval(context.Background(), text); err != nil {
-					t.Error(err)
-					return
-				}
-				text = append(text, int32(len(text)%1000))
-				tokens++
+	n, p99 := waits(func(stop <-chan struct{}) {
+		s := m.NewSession()
+		defer s.Close()
+		text := someTokens(m, 200) // prefill first
+		for {
+			select {
+			case <-stop:
+				return
+			default:
 			}
-		})
-	}
+			if _, err := s.Eval(context.Background(), text); err != nil {
+				t.Error(err)
+				return
+			}
+			text = append(text, int32(len(text)%1000))
+			tokens++
+		}
+	})
 	t.Logf("%d sleeps while evaluating %d times: p99 %v late (want under 5 ms); control run %v", n, tokens, p99, control)
 	switch {
 	case p99 < 5*time.Millisecond:

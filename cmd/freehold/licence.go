@@ -105,7 +105,7 @@ func (c *licenceCmd) print(a *app, d licences) error {
 			a.write("  duty     %s\n", s)
 		}
 		if n := r.Verdict.Unverified; len(n) > 0 {
-			a.write("  1 fact is unverified: the text of %s was not at hand\n", strings.Join(n, ", "))
+			a.write("  unverified: the text of %s was not at hand\n", strings.Join(n, ", "))
 		}
 		if r.Verdict.State == licence.Refused && !r.Passes {
 			id := r.Licence

@@ -76,15 +76,6 @@ func (c *serveCmd) Run(a *app) error {
 	if c.Drain < 0 {
 		return usagef("--drain is %v, want 0 or more", c.Drain)
 	}
-	for _, given := range c.Model {
-		_, file, named := strings.Cut(given, "=")
-		if !named {
-			file = given
-		}
-		if err := c.obeyFile(a, "serve", file); err != nil {
-			return err
-		}
-	}
 	ms, names, files, err := c.models(a)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ func (c *serveCmd) models(a *app) (_ *server.Models, names, files []string, err 
 		if !ok {
 			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
 		}
+		if err := c.obeyFile(a, "serve", file); err != nil {
+			return nil, nil, nil, err
+		}
 		path, _, err := models.Resolve(file) // now: where others keep their models is not read later
 		if err != nil {
 			return nil, nil, nil, asInput(err)
