@@ -157,8 +157,10 @@ func (t *attendTask) run(worker, chunk int) {
 	if !t.split {
 		g := &t.groups[chunk]
 		nq := t.load(a, g)
+		a.page.Next = t.memory(g, 1)
 		t.page(a, g, 0, nq, a.out, a.max, a.sum)
 		for p := 1; p < g.pages; p++ {
+			a.page.Next = t.memory(g, p+1)
 			t.page(a, g, p, nq, a.pout, a.pmax, a.psum)
 			t.merge(a, nq, a.pout, a.pmax, a.psum)
 		}
@@ -173,6 +175,11 @@ func (t *attendTask) run(worker, chunk int) {
 		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
 	}
 	out, max, sum := at(chunk)
+	a.page.Next = nil
+	if chunk+1 < len(t.owner) {
+		next := &t.groups[t.owner[chunk+1]]
+		a.page.Next = t.memory(next, (chunk+1-next.first)/heads)
+	}
 	t.page(a, g, (chunk-g.first)/heads, nq, out, max, sum)
 	if g.left.Add(-1) > 0 {
 		return
@@ -206,6 +213,14 @@ func (t *attendTask) load(a *attendScratch, g *attGroup) int {
 	return g.n * shared
 }
 
+// memory is where the group's head lies in a page, counted from its first; nil where it has no such page, or keeps it in f32.
+func (t *attendTask) memory(g *attGroup, page int) []uint16 {
+	if page >= g.pages {
+		return nil
+	}
+	return g.session.pages[g.page+page].words(t.r.m.offset(t.s.layer, g.kv), t.r.m.headSize())
+}
+
 // page computes the group's partial result over one page of keys, counted from the group's first.
 func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max, sum []float32) {
 	m := t.r.m
@@ -223,10 +238,9 @@ func (t *attendTask) page(a *attendScratch, g *attGroup, page, nq int, out, max,
 			}
 		}
 	}
-	p := g.session.pages[g.page+page]
 	at, bs := m.offset(t.s.layer, g.kv), m.blockSize()
 	w := &a.page
-	switch {
+	switch p := g.session.pages[g.page+page]; {
 	case p.f32 != nil:
 		w.K32, w.V32 = p.f32[at:at+bs], p.f32[at+bs:at+2*bs]
 	case p.q8 != nil:

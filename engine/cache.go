@@ -19,6 +19,17 @@ type page struct {
 	f32     []float32
 }
 
+// words is size elements of a page of 16-bit words, from at on; nil of one in f32.
+func (p *page) words(at, size int) []uint16 {
+	switch {
+	case p.f16 != nil:
+		return p.f16[at : at+size]
+	case p.q8 != nil:
+		return p.q8[at : at+size]
+	}
+	return nil
+}
+
 func (p *page) bytes() int { return 2*len(p.f16) + 2*len(p.q8) + 4*len(p.f32) }
 
 // pageStore keeps pages that no session holds any more for the next that needs one.

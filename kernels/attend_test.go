@@ -360,6 +360,9 @@ func BenchmarkAttendDecode(b *testing.B) {
 				at := 0
 				for b.Loop() {
 					x := cache[at : at+size]
+					if a.Next = cache[:size]; at+size < len(cache) {
+						a.Next = cache[at+size : at+2*size]
+					}
 					if s.kv == kv8 {
 						a.KD, a.VD, a.K8, a.V8 = Q8Head(x, s.hd)
 					} else {

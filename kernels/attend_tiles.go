@@ -2,7 +2,10 @@
 
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // attend is Level.AttendPage. Scores and weighted sums are the level's tiles: a tile of queries shares each load (and
 // conversion) of K and V. softmaxRow turns one query's dots into probabilities.
@@ -94,18 +97,17 @@ func (t *floatTiles) dots(a *AttnPage, i, rows, j, n int) {
 	}
 }
 
-// dots writes the dots of queries i to i+rows with cols keys from j, and asks for the keys that follow.
+// dots writes the dots of queries i to i+rows with cols keys from j.
 func (t *fewTiles) dots(a *AttnPage, i, rows, j int) {
 	hd := a.HeadDim
 	q, p := a.Q[i*hd:(i+rows)*hd], &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
 	if a.K16 != nil {
-		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+t.cols)*hd][0], 16, hd*16, rows, hd, false, 2*t.cols*hd, 2*t.cols)
+		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+t.cols)*hd][0], 16, hd*16, rows, hd, false, t.ask(a, i, j/t.cols*hd, hd))
 		return
 	}
 	k := a.K8[j*hd : (j+t.cols)*hd]
 	for d := 0; d < hd; d += 32 {
-		next := t.cols*hd + d*t.cols - d*16
-		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, next, t.cols)
+		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, t.ask(a, i, j/t.cols*hd+d, 32))
 	}
 }
 
@@ -121,7 +123,7 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 	out, p := a.Out[i*hd:(i+rows)*hd], a.P[i*PageKeys+lo:(i+rows)*PageKeys]
 	for d := 0; d < hd; {
 		if few != nil && hd-d >= few.cols {
-			few.weigh(a, out, p, d, rows, lo, hi)
+			few.weigh(a, out, p, i, d, rows, lo, hi)
 			d += few.cols
 			continue
 		}
@@ -139,16 +141,39 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 	}
 }
 
-// weigh continues columns d to d+cols of rows of out with keys lo to hi, and asks for the values that follow.
-func (t *fewTiles) weigh(a *AttnPage, out, p []float32, d, rows, lo, hi int) {
-	const ahead = 4096 // values
+// weigh continues columns d to d+cols of rows of out with keys lo to hi.
+func (t *fewTiles) weigh(a *AttnPage, out, p []float32, i, d, rows, lo, hi int) {
 	hd := a.HeadDim
+	o := t.ask(a, i, PageKeys*(hd+d)/t.cols+lo, hi-lo)
 	if a.V16 != nil {
-		t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, 16, rows, hi-lo, true, 2*ahead, 2*hd)
+		t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, 16, rows, hi-lo, true, o)
 		return
 	}
 	s := &a.D[a.scales()+d/32*PageKeys+lo]
-	t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, 16, s, rows, hi-lo, true, ahead, hd)
+	t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, 16, s, rows, hi-lo, true, o)
+}
+
+// aheadRuns is how many runs the memory of the next head is cut into, which are asked for by turns: a core's prefetchers follow a run
+// within its page of 4 KB and no further.
+const aheadRuns = 8
+
+// asked is what a tile asks for: at each step the lines at at, which goes on by run, and after each round of runs by back too.
+type asked struct {
+	at        uintptr
+	run, back int
+}
+
+// ask is asked for steps steps of a tile, before which the tiles of this head make step others. Together those of the first queries ask for a.Next.
+func (t *fewTiles) ask(a *AttnPage, query, step, steps int) asked {
+	if len(a.Next) == 0 || query > 0 {
+		return asked{at: uintptr(unsafe.Pointer(&a.Q[0]))}
+	}
+	each, run := t.cols, 2*len(a.Next)/aheadRuns
+	if a.K16 != nil {
+		each = 2 * t.cols
+	}
+	skipped := -steps & (aheadRuns - 1) // the assembly ends its last round with the last run
+	return asked{uintptr(unsafe.Pointer(&a.Next[0])) + uintptr(step/aheadRuns*each+skipped*run), run, each - aheadRuns*run}
 }
 
 // attendMergeBy makes Level.AttendMerge of a function over whole multiples of lanes (a power of two) that gives the

@@ -17,6 +17,7 @@ type AttnPage struct {
 	K16, V16 []uint16  // the same in IEEE half precision
 	K8, V8   []int8    // the same as codes of q8_0: the value is code times scale, exact in f32
 	KD, VD   []uint16  // [HeadDim/32, PageKeys] scales of K8 and V8 in IEEE half precision, of 32 values of one key each
+	Next     []uint16  // memory of the head that is read after this one, K, V and scales as they lie there: a hint; nil = not known
 	NQ       int
 	Q        []float32 // [NQ, HeadDim]
 	Lo, Hi   []int32   // [NQ] query i sees keys Lo[i] <= j < Hi[i] of this page; none when Lo[i] >= Hi[i]

@@ -32,14 +32,14 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 		gemmTileQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, nil, acc, s)
 	},
 	few: &fewTiles{rows: 3, cols: 32, queries: 3, values: 512, // two passes over B gain nothing
-		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int) {
-			gemmFewHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, ahead, step)
+		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
+			gemmFewHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},
-		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
-			gemmFewQ8K256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
+			gemmFewQ8K256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
 		},
-		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
-			gemmFewQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
+			gemmFewQ8V256(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
 		},
 	},
 }
@@ -80,17 +80,17 @@ func gemmTileQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb,
 // columns and, b1 after them, 16 more.
 //
 //go:noescape
-func gemmFewHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, ahead, step int)
+func gemmFewHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int)
 
 // gemmFewQ8K256 is gemmFewHalf256 for B in q8_0 with a scale for each column.
 //
 //go:noescape
-func gemmFewQ8K256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+func gemmFewQ8K256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
 
 // gemmFewQ8V256 is gemmFewHalf256 for B in q8_0 with a scale for each row.
 //
 //go:noescape
-func gemmFewQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+func gemmFewQ8V256(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
 
 // softmaxRow256: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.

@@ -24,14 +24,14 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 		gemmTileQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
 	},
 	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, // 7 of 64 are faster, 6 of 128 are not
-		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int) {
-			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, ahead, step)
+		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
+			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},
-		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
-			gemmFewQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
+			gemmFewQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
 		},
-		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int) {
-			gemmFewQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, ahead, step, s)
+		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
+			gemmFewQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
 		},
 	},
 	wide: func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool) {
@@ -97,18 +97,18 @@ func gemmTileQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb,
 // gemmFewHalf512 is the tile of fewTiles for B in half precision: m in 1..4, k > 0, strides in bytes.
 //
 //go:noescape
-func gemmFewHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, ahead, step int)
+func gemmFewHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int)
 
 // gemmFewQ8K512 is gemmFewHalf512 for B in q8_0 with a scale for each column.
 //
 //go:noescape
-func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
 
 // gemmFewQ8V512 is gemmFewHalf512 for B in q8_0 with a scale for each row: s[p] for columns 0 to 31, s[PageKeys+p] for
 // 32 to 63.
 //
 //go:noescape
-func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
+func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
 
 // softmaxRow512: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.

@@ -5,7 +5,7 @@
 // Registers: Y(4i) to Y(4i+3) = row i of C; Y13 to Y15 = A(i,p) in all lanes.
 //   AX = &A(0,p); R8 = a row of A; SI = A's step in p
 //   CX = B's row p, R11 = the distance of its second half; DX = B's step in p; HALF = bytes of 8 values of B
-//   R10 = the next line to ask for; R12 = steps of p left; R13 = rows; DI, R15 = row of C and its stride
+//   R10, R12, R13, R15, DI = as there
 
 #define A0 VBROADCASTSS (AX), Y13
 #define A1 VBROADCASTSS (AX)(R8*1), Y14
@@ -18,9 +18,14 @@
 #define NEXT \
 	ADDQ SI, AX; \
 	ADDQ DX, CX; \
-	ADDQ step+96(FP), R10; \
+	ADDQ R13, R10; \
 	STEP \
-	DECQ R12
+	DECQ R12; \
+	TESTQ $7, R12
+
+#define NEXTROUND \
+	ADDQ  R15, R10; \
+	TESTQ R12, R12
 
 #define LOADROW(i, c0, c1, c2, c3) \
 	CMPQ    R13, $i; \
@@ -50,8 +55,7 @@
 	MOVQ b1+56(FP), R11
 	MOVQ m+64(FP), R13
 	MOVQ k+72(FP), R12
-	MOVQ ahead+88(FP), R10
-	ADDQ CX, R10
+	MOVQ at+88(FP), R10
 #ifdef SETUP
 	SETUP
 #endif
@@ -76,12 +80,15 @@
 
 	// invariant of the three loops: row i holds its chain over the first k-R12 values of p; R12 > 0
 loaded:
-	CMPQ R13, $2
+	MOVQ R13, DI
+	MOVQ run+96(FP), R13
+	MOVQ back+104(FP), R15
+	CMPQ DI, $2
 	JLT  one
 	JEQ  two
 
 three:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	A0
 	A1
 	A2
@@ -95,10 +102,12 @@ three:
 	FMA3(Y3, Y7, Y11)
 	NEXT
 	JNE three
+	NEXTROUND
+	JNE three
 	JMP done
 
 two:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	A0
 	A1
 	LOADB((CX), 0)
@@ -111,10 +120,12 @@ two:
 	FMA2(Y3, Y7)
 	NEXT
 	JNE two
+	NEXTROUND
+	JNE two
 	JMP done
 
 one:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	A0
 	LOADB((CX), 0)
 	FMA1(Y0)
@@ -126,9 +137,13 @@ one:
 	FMA1(Y3)
 	NEXT
 	JNE one
+	NEXTROUND
+	JNE one
 
 done:
+	MOVQ m+64(FP), R13
 	MOVQ c+0(FP), DI
+	MOVQ ldc+8(FP), R15
 	STOREROW(0, Y0, Y1, Y2, Y3)
 	STOREROW(1, Y4, Y5, Y6, Y7)
 	STOREROW(2, Y8, Y9, Y10, Y11)

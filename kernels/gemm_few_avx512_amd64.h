@@ -6,7 +6,8 @@
 // Registers: Z(4i) to Z(4i+3) = row i of C; Z24 = A(i,p) in all lanes.
 //   AX = &A(0,p); R8, R9 = 1, 3 rows of A; SI = A's step in p
 //   CX = B's row p, R11, BX = the distances of its second and fourth vector; DX = B's step in p
-//   R10 = the next line to ask for; R12 = steps of p left; R13 = rows; DI, R15 = row of C and its stride
+//   R10 = the next line to ask for, R13 further at each step, R15 further after each eighth; R12 = steps of p left
+// Before the loop and after it R13 = rows; DI, R15 = row of C and its stride.
 
 #define FMAROW(addr, c0, c1, c2, c3) \
 	VBROADCASTSS addr, Z24; \
@@ -23,8 +24,13 @@
 #define NEXT \
 	ADDQ SI, AX; \
 	ADDQ DX, CX; \
-	ADDQ step+96(FP), R10; \
-	DECQ R12
+	ADDQ R13, R10; \
+	DECQ R12; \
+	TESTQ $7, R12
+
+#define NEXTROUND \
+	ADDQ  R15, R10; \
+	TESTQ R12, R12
 
 #define LOADROW(i, c0, c1, c2, c3) \
 	CMPQ    R13, $i; \
@@ -54,8 +60,7 @@
 	MOVQ b1+56(FP), R11
 	MOVQ m+64(FP), R13
 	MOVQ k+72(FP), R12
-	MOVQ ahead+88(FP), R10
-	ADDQ CX, R10
+	MOVQ at+88(FP), R10
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R11)(R11*2), BX
 #ifdef SETUP
@@ -87,10 +92,13 @@
 
 	// invariant of all four loops: row i holds its chain over the first k-R12 values of p; R12 > 0
 loaded:
-	CMPQ R13, $2
+	MOVQ R13, DI
+	MOVQ run+96(FP), R13
+	MOVQ back+104(FP), R15
+	CMPQ DI, $2
 	JLT  one
 	JEQ  two
-	CMPQ R13, $4
+	CMPQ DI, $4
 	JLT  three
 
 four:
@@ -101,6 +109,8 @@ four:
 	FMAROW3
 	NEXT
 	JNE four
+	NEXTROUND
+	JNE four
 	JMP done
 
 three:
@@ -110,6 +120,8 @@ three:
 	FMAROW2
 	NEXT
 	JNE three
+	NEXTROUND
+	JNE three
 	JMP done
 
 two:
@@ -118,6 +130,8 @@ two:
 	FMAROW1
 	NEXT
 	JNE two
+	NEXTROUND
+	JNE two
 	JMP done
 
 one:
@@ -125,9 +139,13 @@ one:
 	FMAROW0
 	NEXT
 	JNE one
+	NEXTROUND
+	JNE one
 
 done:
+	MOVQ m+64(FP), R13
 	MOVQ c+0(FP), DI
+	MOVQ ldc+8(FP), R15
 	STOREROW(0, Z0, Z1, Z2, Z3)
 	STOREROW(1, Z4, Z5, Z6, Z7)
 	STOREROW(2, Z8, Z9, Z10, Z11)

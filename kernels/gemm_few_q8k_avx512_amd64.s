@@ -2,10 +2,10 @@
 
 #include "textflag.h"
 
-#define SETUP MOVQ s+104(FP), R14
+#define SETUP MOVQ s+112(FP), R14
 
 #define LOADB \
-	PREFETCHT0 (R10);              \
+	PREFETCHT1 (R10);              \
 	VPMOVSXBD  (CX), Z20;          \
 	VPMOVSXBD  (CX)(R11*1), Z21;   \
 	VPMOVSXBD  (CX)(R11*2), Z22;   \
@@ -19,6 +19,6 @@
 	VMULPS     128(R14), Z22, Z22;  \
 	VMULPS     192(R14), Z23, Z23
 
-// func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, ahead, step int, s *float32)
-TEXT ·gemmFewQ8K512(SB), 0, $136-112
+// func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
+TEXT ·gemmFewQ8K512(SB), 0, $136-120
 #include "gemm_few_avx512_amd64.h"

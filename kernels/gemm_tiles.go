@@ -26,13 +26,13 @@ type floatTiles struct {
 const wideRows, wideCols = 9, 48
 
 // fewTiles are tiles of at most rows rows and just cols columns for the attention of few queries, k > 0. Row p of B is
-// cols/16 vectors of 16, b1 elements apart. The lines from ahead bytes after b are asked for, step bytes more for each p.
+// cols/16 vectors of 16, b1 elements apart. Each p asks for as many bytes ahead as it reads of B.
 type fewTiles struct {
 	rows, cols int
 	queries    int // up to so many queries, and so many values of theirs together, these tiles are faster
 	values     int
-	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, ahead, step int)
-	q8k, q8v   func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, ahead, step int)
+	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked)
+	q8k, q8v   func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked)
 }
 
 // gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix
