@@ -24,6 +24,9 @@ const maxMats = 8
 // to a tile by way of codes (measured: the ways meet at 3 to 4; with an Unpack kernel at 2, bench/LOG.md 2026-11-22).
 const gemvTokens = 3
 
+// runTokens is the same for kernels that read 16 runs of rows at once (measured: two tokens 1.05 to 1.4 times as fast as by tiles, three 0.95 to 1.15).
+const runTokens = 2
+
 // chunkTokens is up to how many tokens a chunk is a run of the file that is longer than a tile: what is prefetched at
 // the end of a tile is then used by the same worker.
 const chunkTokens = 64
@@ -79,7 +82,7 @@ func (w *matrix) byGemv(n int) bool {
 	if w.ints == nil {
 		return w.dot != nil && n <= gemvTokens
 	}
-	return w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil)
+	return w.gemv != nil && (n == 1 || n <= gemvTokens && w.unpack == nil || n <= runTokens && w.runs)
 }
 
 // tileRows is the rows that the product takes at a time for more tokens than byGemv.
@@ -187,7 +190,7 @@ func (t *matTask) product(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 }
 
 // gemvRows multiplies rows with each token in turn, 16 rows at a time where there are several tokens, so that the
-// later ones find the rows in L1.
+// later ones find the rows in L1; in runs all rows of the chunk, which the second token finds in L2.
 func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row0, row1, ta, tb int) {
 	if tb-ta == 1 {
 		ws.s.Next = ws.next
@@ -195,8 +198,12 @@ func (t *matTask) gemvRows(w *matrix, ws *workerScratch, dst []float32, ldd, row
 		return
 	}
 	ws.s.Next = kernels.Next{}
-	for r := row0; r < row1; r += 16 {
-		e := min(row1, r+16)
+	each := 16
+	if w.runs {
+		each = row1 - row0
+	}
+	for r := row0; r < row1; r += each {
+		e := min(row1, r+each)
 		for i := ta; i < tb; i++ {
 			t.gemv(w, ws, dst[(i-ta)*ldd+r-row0:][:e-r], r, e, i)
 		}
