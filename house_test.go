@@ -274,6 +274,23 @@ func TestEngineDependencies(t *testing.T) {
 	}
 }
 
+// What make test-long runs, .ci/long finds by reading: tests that ask for the long set themselves, by a helper, or by a helper's helper.
+func TestLongSet(t *testing.T) {
+	out, err := exec.Command("go", "run", "./.ci/long", "engine", "bench/peers", "cmd/freehold").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	expr, err := regexp.Compile(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"TestRealPauses": true, "TestLlamaLoRA": true, "TestSystemCalls": true, "TestPool": false, "TestFixturesModels": false} {
+		if expr.MatchString(name) != want {
+			t.Errorf("%s in the long set: %v, want %v", name, !want, want)
+		}
+	}
+}
+
 // What a small service that embeds the engine grows by, in bytes.
 func TestEngineSize(t *testing.T) {
 	if os.Getenv("FREEHOLD_LONG") != "1" {
