@@ -27,6 +27,7 @@ const (
 	exitVerify       = 6   // a checksum differs
 	exitResources    = 7   // disk full, too little memory
 	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
+	exitToDo         = 9   // plan --exit-code: apply would do something
 	exitInterrupted  = 75  // stopped by a signal, resumable
 	exitKilled       = 130 // stopped by a signal, nothing to resume
 )
