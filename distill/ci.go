@@ -86,6 +86,21 @@ func gitRoot(folder string) (string, error) {
 	}
 }
 
+// InRepository is a file's path as seen from the root of its git repository, as code hosts name it; the path itself, where there is none.
+func InRepository(file string) string {
+	root, err := gitRoot(filepath.Dir(file))
+	if err != nil {
+		return file
+	}
+	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
+		return file
+	}
+	if rel, err := relative(root, file); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	return file
+}
+
 // Wanted is a model or data set of the catalogue that a recipe names, and the licence that it declares or accepts.
 type Wanted struct{ Name, Licence, Reason string }
 

@@ -127,13 +127,26 @@ func TestCI(t *testing.T) {
 			}
 			findings := func() int {
 				t.Helper()
-				var d struct{ Runs []struct{ Results []any } }
+				var d struct {
+					Runs []struct {
+						Results []struct {
+							Locations []struct {
+								PhysicalLocation struct{ ArtifactLocation struct{ URI string } }
+							}
+						}
+					}
+				}
 				b, err := os.ReadFile(filepath.Join(job, "policy.sarif"))
 				if err == nil {
 					err = json.Unmarshal(b, &d)
 				}
 				if err != nil || len(d.Runs) != 1 {
 					t.Fatalf("%v: %s", err, b)
+				}
+				for _, r := range d.Runs[0].Results {
+					if at := r.Locations[0].PhysicalLocation.ArtifactLocation.URI; at != "jobs/tiny/freehold.yaml" { // from the root of the repository
+						t.Errorf("a finding is about %q", at)
+					}
 				}
 				return len(d.Runs[0].Results)
 			}

@@ -322,7 +322,7 @@ func (c *policyCmd) sarif(a *app, items []policyRow) error {
 			id := "policy/" + p.Name + "/" + r.ID
 			rules = append(rules, sarif.Rule{ID: id, About: r.Message})
 			if len(r.Broken) > 0 {
-				found = append(found, sarif.Finding{Rule: id, Level: map[string]string{"warn": "warning", "enforce": "error"}[r.Mode], File: c.Recipe, Line: 1, Text: strings.Join(append([]string{fmt.Sprintf("%s: %s", r.Message, r.outcome())}, r.because()...), "\n")})
+				found = append(found, sarif.Finding{Rule: id, Level: map[string]string{"warn": "warning", "enforce": "error"}[r.Mode], File: distill.InRepository(c.Recipe), Line: 1, Text: strings.Join(append([]string{fmt.Sprintf("%s: %s", r.Message, r.outcome())}, r.because()...), "\n")})
 			}
 		}
 	}
