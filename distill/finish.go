@@ -91,7 +91,7 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeFile(j.opt.FS, filepath.Join(j.dir, manifestName), b); err != nil {
 		return err
 	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, sumsName), []byte(sumsOf(files, b)))
+	return writeFile(j.opt.FS, filepath.Join(j.dir, sumsName), []byte(sumsOf(files, manifestName, b)))
 }
 
 // finished is whole, and remembers that there was nothing to do.

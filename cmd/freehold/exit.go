@@ -90,7 +90,7 @@ func (a *app) exitCode(err error) int {
 		return exitKilled
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err), is[*resourceError](err):
 		return exitResources
-	case is[*models.ChecksumError](err):
+	case is[*models.ChecksumError](err), is[*distill.ChangedError](err):
 		return exitVerify
 	case is[*models.LicenceError](err), is[*licence.Error](err), is[*policy.Error](err), is[*distill.PolicyChangedError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
 		return exitPolicy
