@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -212,6 +213,9 @@ func (j *Job) outputDrift(d *Drift, dir string) error {
 	return nil
 }
 
+// fullHash is a sha256, of which people are shown the beginning.
+var fullHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
+
 // text is what the plan says of it.
 func (d *Drift) text(toDo bool) string {
 	if d == nil || d.Run == "" {
@@ -221,8 +225,9 @@ func (d *Drift) text(toDo bool) string {
 	if len(d.Changes) > 0 {
 		fmt.Fprintf(&b, "\n  differs from %s:\n", d.Run)
 	}
+	short := func(s string) string { return fullHash.ReplaceAllString(s, "$1") }
 	for _, c := range d.Changes {
-		fmt.Fprintf(&b, "  %-9s %-30s %s -> %s\n", c.Kind, c.Field, c.Was, c.Is)
+		fmt.Fprintf(&b, "  %-9s %-30s %s -> %s\n", c.Kind, c.Field, short(c.Was), short(c.Is))
 	}
 	if !toDo {
 		fmt.Fprintf(&b, "\n  nothing to do: %s is this recipe's run, and its files are whole\n", d.Run)
