@@ -39,10 +39,13 @@ const absent = "(none)"
 // drift compares the job with its own run, where that was begun, else with the newest one.
 func (j *Job) drift() (*Drift, error) {
 	d := &Drift{Changes: []Change{}}
-	latest, _ := latestRun(filepath.Join(j.opt.RunsDir, "latest")) // "" or "." = none
+	latest, err := latestRun(filepath.Join(j.opt.RunsDir, "latest"))
+	if err != nil {
+		latest = ""
+	}
 	dir := j.dir
 	lock, err := readLock(dir)
-	if errors.Is(err, fs.ErrNotExist) && latest != "" && latest != "." {
+	if errors.Is(err, fs.ErrNotExist) && latest != "" {
 		dir = filepath.Join(j.opt.RunsDir, latest)
 		lock, err = readLock(dir)
 	}
@@ -54,12 +57,12 @@ func (j *Job) drift() (*Drift, error) {
 		d.add("lock", "lock.json", "unreadable: "+errText(err), j.key)
 		return d, nil
 	}
-	if name := filepath.Base(j.dir); dir == j.dir && latest != name && latest != "" {
-		d.add("lock", "runs/latest", latest, name)
+	if dir == j.dir {
+		d.add("lock", "runs/latest", latest, filepath.Base(j.dir))
 	}
 	was, is, err := j.recipes(dir)
-	if err != nil {
-		return nil, err
+	if err != nil { // of another release, or damaged
+		d.add("recipe", "recipe.yaml", "unreadable: "+errText(err), j.recipe.file)
 	}
 	for _, key := range slices.Compact(slices.Sorted(func(yield func(string) bool) { maps.Keys(was)(yield); maps.Keys(is)(yield) })) {
 		d.add("recipe", key, was[key], is[key])

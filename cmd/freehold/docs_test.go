@@ -26,7 +26,7 @@ var pages = map[string]struct {
 	"docs/howto/verify-a-run.md":          {"run", []string{" 0 are not", "files are the same", "made      weights model.gguf", "signed"}},
 	"docs/howto/licences-and-policies.md": {"run", []string{"licence MIT", "ok      company-eu", "holds if"}},
 	"docs/howto/air-gapped.md":            {"run", []string{" 0 are not", "nothing to do", "files are the same"}},
-	"docs/howto/ci-gate.md":               {"run", []string{"upload-sarif", "nothing to do", "train.batch", "4 -> 6"}},
+	"docs/howto/ci-gate.md":               {"run", []string{"upload-sarif", "nothing to do", "train.seed", "7 -> 8"}},
 }
 
 // block is a block of a page that is typed into a shell.
@@ -220,7 +220,7 @@ func copyTickets(t *testing.T, dir string) {
 // triage is the folder of a tiny recipe that has run.
 func triage(t *testing.T) string {
 	t.Helper()
-	job := recipe(t, tiny(t), "name: tiny", "name: triage", "quantize: [f16, q4_0]", "quantize: [q4_0]")
+	job := recipe(t, tiny(t), "name: tiny", "name: triage", "quantize: [f16, q4_0]", "quantize: [q4_0]", "warmup: 1", "warmup: 1, seed: 7")
 	freehold(t, "apply", job).must(t)
 	return filepath.Dir(job)
 }
