@@ -106,6 +106,10 @@ func Verify(dir string) (*Verification, error) {
 // files holds files against their hashes; broken says what else is wrong with one, nil = nothing.
 func (v *Verification) files(dir string, want map[string]FileHash, broken func(name string) error) error {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			v.add(name, "changed", "is not within the folder")
+			continue
+		}
 		got, err := hashed(filepath.Join(dir, filepath.FromSlash(name)))
 		fault := error(nil)
 		if broken != nil && err == nil {
