@@ -110,6 +110,7 @@ test-arm64: qemu ## arm64 with all levels, then with SMMLA and with SDOT too mis
 		FREEHOLD_WANT_CPU=neon $(GO) test -count=1 -timeout 60m -exec "qemu-aarch64 -cpu cortex-a53" . -run Level; \
 		$(GO) test -count=1 -timeout 60m -exec "qemu-aarch64 -cpu cortex-a53" ./kernels -skip 'FMA32|Exp32|Float64|Exhaustive'; \
 		for l in neon dotprod i8mm; do FREEHOLD_CPU=$$l $(GO) test -count=1 -exec "qemu-aarch64 -cpu max" . -run Level; done; \
+		env -u GOARCH FREEHOLD_ARM64=1 $(GO) test -count=1 -timeout 20m . ./cmd/freehold -run 'TestReproduceElsewhere|TestNothingFused'; \
 	else echo "NOT TESTED: arm64; qemu-aarch64 is missing (package qemu-user)"; fi
 
 test-haswell: qemu ## the level avx2 on a CPU that has no more (qemu-x86_64)

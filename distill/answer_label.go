@@ -40,7 +40,7 @@ func (p *packedTotals) add(s *TopShard, bytes int) {
 		n += len(r.Rest)
 	}
 	if n > 0 {
-		p.KL = (p.KL*float64(p.Tokens) + s.Error.KL*float64(n)) / float64(p.Tokens+n)
+		p.KL = (float64(p.KL*float64(p.Tokens)) + float64(s.Error.KL*float64(n))) / float64(p.Tokens+n)
 	}
 	p.P = max(p.P, s.Error.P)
 	p.Tokens += n

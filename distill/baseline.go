@@ -125,7 +125,7 @@ func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, p
 	const rate0 = 4.0
 	for e := range baselineEpochs {
 		for _, i := range shuffled(seed, e, len(texts)) {
-			eta := rate0 / (1 + rate0*decay*t)
+			eta := rate0 / (1 + float64(rate0*decay*t)) // a product is rounded before it is added: arm64 would fuse the two
 			p := b.predict(xs[i], scale)
 			scale *= 1 - float64(eta*decay)
 			for l := range b.w {

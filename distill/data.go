@@ -97,12 +97,7 @@ func fromSource(ctx context.Context, r *Recipe, d *data.Set) error {
 	if err != nil {
 		return err
 	}
-	path, err := models.PullData(ctx, e, models.PullOptions{Offline: true, AcceptLicence: r.Data.Licence})
-	var offline *models.OfflineError
-	if errors.As(err, &offline) {
-		path, _ = e.Path()
-		return &models.NotPulledError{Kind: "data set", Name: e.Name, Path: path}
-	}
+	path, err := r.sourceFile(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -130,6 +125,26 @@ func fromSource(ctx context.Context, r *Recipe, d *data.Set) error {
 	cut := func(n int) []Row { part := rows[:n]; rows = rows[n:]; return part }
 	d.Test, d.Valid, d.Train = cut(r.Data.TestRows), cut(r.Data.ValidRows), cut(r.Data.TrainRows)
 	return nil
+}
+
+// sourceFile finds a data set of the catalogue: in the bundle or in the cache, which checks it.
+func (r *Recipe) sourceFile(ctx context.Context, e models.DataEntry) (string, error) {
+	if path, ok := r.bundle[e.Name]; ok {
+		if err := e.Licence.Check(e.Name, r.Data.Licence); err != nil {
+			return "", err
+		}
+		if got, err := hashed(path); err != nil || got.SHA256 != e.SHA256 {
+			return "", &DataError{File: path, Msg: fmt.Sprintf("has sha256 %.12s, want %.12s", got.SHA256, e.SHA256), Fix: "unpack the bundle again"}
+		}
+		return path, nil
+	}
+	path, err := models.PullData(ctx, e, models.PullOptions{Offline: true, AcceptLicence: r.Data.Licence})
+	var offline *models.OfflineError
+	if errors.As(err, &offline) {
+		path, _ = e.Path()
+		return "", &models.NotPulledError{Kind: "data set", Name: e.Name, Path: path}
+	}
+	return path, err
 }
 
 // dataSource is how a data set of the catalogue is read.

@@ -91,11 +91,18 @@ func (j *Job) finish(sum *Summary) error {
 	if err := writeFile(j.opt.FS, filepath.Join(j.dir, manifestName), b); err != nil {
 		return err
 	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, sumsName), []byte(sumsOf(files, b)))
+	return writeFile(j.opt.FS, filepath.Join(j.dir, sumsName), []byte(sumsOf(files, manifestName, b)))
 }
 
-// finished gives the summary of a run whose stages have all been through and whose files are as its manifest says.
+// finished is whole, and remembers that there was nothing to do.
 func (j *Job) finished() *Summary {
+	sum := j.whole()
+	j.idle = sum != nil
+	return sum
+}
+
+// whole gives the summary of a run whose stages have all been through and whose files are as its manifest says.
+func (j *Job) whole() *Summary {
 	var m Manifest
 	b, err := os.ReadFile(filepath.Join(j.dir, manifestName))
 	if err != nil || json.Unmarshal(b, &m) != nil || m.Run != j.key {
@@ -114,7 +121,6 @@ func (j *Job) finished() *Summary {
 	if err != nil {
 		return nil
 	}
-	j.idle = true
 	return sum
 }
 

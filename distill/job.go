@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -92,7 +91,10 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		o.RunsDir = r.path("runs")
 	}
 	j := &Job{recipe: r, opt: o, timing: map[string]float64{}}
-	var err error
+	err := r.openBundle()
+	if err != nil {
+		return nil, err
+	}
 	if o.Level != "" {
 		j.level, err = kernels.ByName(o.Level)
 	} else {
@@ -161,12 +163,7 @@ func (j *Job) warn(s string) {
 
 // openSource finds a model file, checks its licence and hashes it.
 func openSource(r *Recipe, name, accept, reason string) (source, error) {
-	path, entry, err := models.Resolve(name)
-	if entry == nil && errors.Is(err, fs.ErrNotExist) { // a path may be relative to the recipe
-		if _, statErr := os.Stat(r.path(name)); statErr == nil {
-			path, err = r.path(name), nil
-		}
-	}
+	path, entry, err := r.model(name)
 	s := source{Name: name, path: path, Accepted: accept, Reason: reason}
 	if entry != nil {
 		s.Licence = entry.Licence

@@ -75,7 +75,7 @@ func (m *AttentionMatch) Match(g, teacher *Graph, teacherLayer int, grad bool) f
 		for h := range wanted {
 			for r := range n {
 				at, first := (h*n+r)*n, firstKey(r, o.Window)
-				total += float64(weight) * m.Loss.Row(g.level, m.z[at+first:at+r+1], m.t[at+first:at+r+1], -1, weight, m.tmp)
+				total += float64(float64(weight) * m.Loss.Row(g.level, m.z[at+first:at+r+1], m.t[at+first:at+r+1], -1, weight, m.tmp))
 				clear(m.z[at : at+first])
 				clear(m.z[at+r+1 : at+n])
 			}

@@ -58,7 +58,7 @@ func (m *StateMatch) Match(g *Graph, teacher []float32, grad bool) float64 {
 	g.matmul(m.z, out, x, in, m.P.W, nil, rows)
 	weight, total := float32(m.Weight/float64(rows)), 0.0
 	for r := range rows {
-		total += float64(weight) * m.Loss.Row(g.level, m.z[r*out:(r+1)*out], teacher[r*out:(r+1)*out], -1, weight, m.tmp)
+		total += float64(float64(weight) * m.Loss.Row(g.level, m.z[r*out:(r+1)*out], teacher[r*out:(r+1)*out], -1, weight, m.tmp))
 	}
 	if grad {
 		g.matmulBackW(m.P.G, in, m.z, out, x, rows)

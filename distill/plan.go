@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type Plan struct {
 	Seconds  float64     `json:"seconds"` // estimate
 	CPULevel string      `json:"cpu_level"`
 	Threads  int         `json:"threads"`
+	ToDo     bool        `json:"to_do"`           // apply would do something
+	Drift    *Drift      `json:"drift"`           // from the run that there is
 	Probe    *Probe      `json:"probe,omitempty"` // where it was asked for
 }
 
@@ -137,6 +140,10 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
 	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
+	if p.Drift, err = j.drift(); err != nil {
+		return nil, err
+	}
+	p.ToDo = j.whole() == nil || slices.ContainsFunc(p.Drift.Changes, Change.Counts)
 	return p, nil
 }
 
@@ -238,6 +245,7 @@ func (p *Plan) Text() string {
 	}
 	fmt.Fprintf(&b, "\n  network       %s\n  memory        up to %.1f GB;  disk %.1f GB;  time about %s\n", egress,
 		float64(p.RAMBytes)/1e9, float64(p.Disk)/1e9, (time.Duration(p.Seconds) * time.Second).String())
+	b.WriteString(p.Drift.text(p.ToDo))
 	if p.Probe != nil {
 		b.WriteString(p.Probe.Text())
 	}

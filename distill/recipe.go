@@ -30,8 +30,9 @@ type Recipe struct {
 	Policy   string        `yaml:"policy" json:"policy,omitempty"` // file of rules, or the name of a bundle
 	Numeric  string        `yaml:"numeric" json:"numeric"`
 
-	file string // where it was read, for messages
-	dir  string // relative paths start here
+	file   string            // where it was read, for messages
+	dir    string            // relative paths start here
+	bundle map[string]string // where in a bundle that was unpacked is what the recipe names; nil = it stands in none
 }
 
 // TaskRecipe is what the student is for.

@@ -208,8 +208,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }
 
-// path makes a recipe's path relative to the recipe's folder.
+// path makes a recipe's path relative to the recipe's folder, or finds it in the bundle.
 func (r *Recipe) path(p string) string {
+	if to, ok := r.bundle[p]; ok {
+		return to
+	}
 	if p == "" || filepath.IsAbs(p) {
 		return p
 	}

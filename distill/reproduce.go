@@ -164,8 +164,8 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 	return r, r.compare(dir, j.dir, first)
 }
 
-// jobOfRun is a run folder's recipe as a job.
-func jobOfRun(ctx context.Context, dir, inputs string, o Options) (*Job, error) {
+// recipeOfRun is a run folder's recipe, whose paths begin at the folder inputs, or at the one that holds runs/.
+func recipeOfRun(dir, inputs string) (*Recipe, error) {
 	file := filepath.Join(dir, "recipe.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -177,6 +177,15 @@ func jobOfRun(ctx context.Context, dir, inputs string, o Options) (*Job, error) 
 	}
 	if recipe.dir = inputs; inputs == "" {
 		recipe.dir = filepath.Dir(filepath.Dir(dir))
+	}
+	return recipe, recipe.openBundle()
+}
+
+// jobOfRun is a run folder's recipe as a job.
+func jobOfRun(ctx context.Context, dir, inputs string, o Options) (*Job, error) {
+	recipe, err := recipeOfRun(dir, inputs)
+	if err != nil {
+		return nil, err
 	}
 	j, err := NewJob(ctx, recipe, o)
 	if errors.Is(err, fs.ErrNotExist) && inputs == "" {

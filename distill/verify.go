@@ -67,7 +67,7 @@ func Verify(dir string) (*Verification, error) {
 	case whole:
 		v.add(manifestName, "ok", "")
 		v.Run = m.Run
-		if string(sums) == sumsOf(m.Files, b) {
+		if string(sums) == sumsOf(m.Files, manifestName, b) {
 			v.add(sumsName, "ok", "")
 		} else {
 			v.add(sumsName, "changed", "does not list what the manifest does")
@@ -86,25 +86,14 @@ func Verify(dir string) (*Verification, error) {
 		m.Files = readSums(string(sums))
 		delete(m.Files, manifestName)
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
-		want := m.Files[name]
-		got, err := hashed(filepath.Join(dir, filepath.FromSlash(name)))
-		broken := error(nil)
-		if name == lineage.Name && err == nil && v.Run != "" {
-			broken = checkChain(filepath.Join(dir, name), &m)
+	broken := func(name string) error {
+		if name != lineage.Name || v.Run == "" {
+			return nil
 		}
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			v.add(name, "missing", "")
-		case err != nil:
-			return nil, err
-		case broken != nil:
-			v.add(name, "changed", broken.Error())
-		case got.SHA256 != want.SHA256:
-			v.add(name, "changed", fmt.Sprintf("sha256 is %s, want %s", got.SHA256, want.SHA256))
-		default:
-			v.add(name, "ok", "")
-		}
+		return checkChain(filepath.Join(dir, name), &m)
+	}
+	if err := v.files(dir, m.Files, broken); err != nil {
+		return nil, err
 	}
 	for _, name := range names {
 		if _, known := m.Files[name]; !known {
@@ -112,6 +101,34 @@ func Verify(dir string) (*Verification, error) {
 		}
 	}
 	return v, v.checkpoints(filepath.Join(dir, "checkpoints"))
+}
+
+// files holds files against their hashes; broken says what else is wrong with one, nil = nothing.
+func (v *Verification) files(dir string, want map[string]FileHash, broken func(name string) error) error {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			v.add(name, "changed", "is not within the folder")
+			continue
+		}
+		got, err := hashed(filepath.Join(dir, filepath.FromSlash(name)))
+		fault := error(nil)
+		if broken != nil && err == nil {
+			fault = broken(name)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			v.add(name, "missing", "")
+		case err != nil:
+			return err
+		case fault != nil:
+			v.add(name, "changed", fault.Error())
+		case got.SHA256 != want[name].SHA256:
+			v.add(name, "changed", fmt.Sprintf("sha256 is %s, want %s", got.SHA256, want[name].SHA256))
+		default:
+			v.add(name, "ok", "")
+		}
+	}
+	return nil
 }
 
 // RunFolder follows runs/latest to a run's folder: a link, into which a walk does not go, or a file with the folder's name, where links
@@ -258,14 +275,14 @@ func sealed(manifest []byte) bool {
 	return bytes.Equal(seal(again), manifest)
 }
 
-// sumsOf writes SHA256SUMS, as sha256sum -c reads it.
-func sumsOf(files map[string]FileHash, manifest []byte) string {
+// sumsOf writes SHA256SUMS, as sha256sum -c reads it: the files, and the manifest that lists them, which has a name of its own.
+func sumsOf(files map[string]FileHash, name string, manifest []byte) string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		b.WriteString(sumLine(name, files[name].SHA256))
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		b.WriteString(sumLine(f, files[f].SHA256))
 	}
 	sum := sha256.Sum256(manifest)
-	b.WriteString(sumLine(manifestName, hex.EncodeToString(sum[:])))
+	b.WriteString(sumLine(name, hex.EncodeToString(sum[:])))
 	return b.String()
 }
 

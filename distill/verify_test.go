@@ -168,7 +168,7 @@ func TestVerifyLineage(t *testing.T) {
 		}
 		b = seal(append(b, '\n'))
 		write(t, manifest, string(b))
-		write(t, filepath.Join(dir, sumsName), sumsOf(m.Files, b))
+		write(t, filepath.Join(dir, sumsName), sumsOf(m.Files, manifestName, b))
 	}
 	named := func(name, want string) {
 		t.Helper()

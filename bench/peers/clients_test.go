@@ -117,6 +117,26 @@ func TestClientLangchain(t *testing.T) {
 	drive(t, "langchain-openai", langchainVersion, langchainScript)
 }
 
+// installedNode installs a package of npm into a folder of the user's cache, once, and returns the folder.
+func installedNode(t *testing.T, name, version string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		missing(t, "no cache folder for %s: %v", name, err)
+	}
+	dir := filepath.Join(cache, "freehold", "peers", strings.ReplaceAll(strings.TrimPrefix(name, "@"), "/", "-")+"-node-"+version)
+	if exists(dir) {
+		return dir
+	}
+	if out, err := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", dir+".new", name+"@"+version).CombinedOutput(); err != nil {
+		missing(t, "npm install %s@%s: %v\n%s", name, version, err, out)
+	}
+	if err := os.Rename(dir+".new", dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // OpenAI's client for Node: models, chats, streams, tools, schemas, embeddings, responses, errors, cancelling.
 func TestClientNode(t *testing.T) {
 	long(t)
@@ -124,19 +144,7 @@ func TestClientNode(t *testing.T) {
 	if err != nil {
 		missing(t, "node: %v", err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		missing(t, "no cache folder for openai: %v", err)
-	}
-	dir := filepath.Join(cache, "freehold", "peers", "openai-node-"+nodeVersion)
-	if !exists(dir) {
-		if out, err := exec.Command("npm", "install", "--no-audit", "--no-fund", "--prefix", dir+".new", "openai@"+nodeVersion).CombinedOutput(); err != nil {
-			missing(t, "npm install openai@%s: %v\n%s", nodeVersion, err, out)
-		}
-		if err := os.Rename(dir+".new", dir); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := installedNode(t, "openai", nodeVersion)
 	script := filepath.Join(t.TempDir(), "client.mjs")
 	if err := os.WriteFile(script, nodeScript, 0o666); err != nil {
 		t.Fatal(err)

@@ -95,6 +95,7 @@ func TestJSON(t *testing.T) {
 		"apply":      {[]string{job}, "freehold/summary/1", "gate"},
 		"errors":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--kind=teacher-gold", "-n", "1"}, "freehold/errors/1", "rows"},
 		"verify":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest")}, "freehold/verify/1", "files"},
+		"export":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--bundle", filepath.Join(dir, "b.tar")}, "freehold/export/1", "sha256"},
 		"sign":       {[]string{model, "--key", key, "--signature", filepath.Join(dir, "model.sig")}, "freehold/sign/1", "signature"},
 		"ls":         {nil, "freehold/ls/1", "items"},
 		"show":       {[]string{"gemma-3-270m"}, "freehold/show/1", "sha256"},

@@ -27,6 +27,7 @@ const (
 	exitVerify       = 6   // a checksum differs
 	exitResources    = 7   // disk full, too little memory
 	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
+	exitToDo         = 9   // plan --exit-code: apply would do something
 	exitInterrupted  = 75  // stopped by a signal, resumable
 	exitKilled       = 130 // stopped by a signal, nothing to resume
 )
@@ -89,7 +90,7 @@ func (a *app) exitCode(err error) int {
 		return exitKilled
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err), is[*resourceError](err):
 		return exitResources
-	case is[*models.ChecksumError](err):
+	case is[*models.ChecksumError](err), is[*distill.ChangedError](err):
 		return exitVerify
 	case is[*models.LicenceError](err), is[*licence.Error](err), is[*policy.Error](err), is[*distill.PolicyChangedError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
 		return exitPolicy

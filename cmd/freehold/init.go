@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,8 @@ type initCmd struct {
 	LabelColumn string   `placeholder:"NAME" help:"With --data: what it calls the label, if not label."`
 	Teacher     string   `default:"smollm2-135m-instruct" help:"With --data: the model that labels and is cut down."`
 
-	Force bool `help:"Overwrite files that are there."`
+	CI    string `name:"ci" placeholder:"SYSTEM" help:"Write a CI job for the recipe, too: github or gitlab. A recipe that is there stays as it is."`
+	Force bool   `help:"Overwrite files that are there."`
 }
 
 // started is freehold/init/1.
@@ -35,22 +37,16 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	d := started{Schema: "freehold/init/1", Template: c.Template}
-	if c.Data != "" {
+	d := started{Schema: "freehold/init/1", Template: c.Template, Files: slices.Sorted(maps.Keys(files))}
+	if c.Data != "" || c.keeps() {
 		d.Template = ""
 	}
-	for name := range files {
-		d.Files = append(d.Files, filepath.Join(c.Folder, filepath.FromSlash(name)))
-	}
-	slices.Sort(d.Files)
-	for name, content := range files { // nothing is written when anything is in the way
-		path := filepath.Join(c.Folder, filepath.FromSlash(name))
+	for path, content := range files { // nothing is written when anything is in the way
 		if have, err := os.ReadFile(path); err == nil && !bytes.Equal(have, content) && !c.Force {
 			return usagef("%s is there already and differs; --force overwrites it", path)
 		}
 	}
-	for name, content := range files {
-		path := filepath.Join(c.Folder, filepath.FromSlash(name))
+	for path, content := range files {
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
@@ -68,8 +64,51 @@ func (c *initCmd) Run(a *app) error {
 	return nil
 }
 
-// files are what init writes, by relative path.
+// recipePath is where the recipe stands, or will.
+func (c *initCmd) recipePath() string { return filepath.Join(c.Folder, "freehold.yaml") }
+
+// keeps tells whether a recipe is there that only a CI job is written for.
+func (c *initCmd) keeps() bool {
+	found, err := hasFile(c.recipePath())
+	return c.CI != "" && c.Data == "" && err == nil && found
+}
+
+// files are what init writes, by path.
 func (c *initCmd) files() (map[string][]byte, error) {
+	all := map[string][]byte{}
+	if !c.keeps() {
+		made, err := c.recipe()
+		if err != nil {
+			return nil, err
+		}
+		for name, content := range made {
+			all[filepath.Join(c.Folder, filepath.FromSlash(name))] = content
+		}
+	}
+	if c.CI == "" {
+		return all, nil
+	}
+	if !slices.Contains(distill.CIs(), c.CI) {
+		return nil, usagef("--ci is %q, want one of: %s", c.CI, strings.Join(distill.CIs(), ", "))
+	}
+	text := all[c.recipePath()]
+	if text == nil {
+		var err error
+		if text, err = os.ReadFile(c.recipePath()); err != nil {
+			return nil, err
+		}
+	}
+	r, err := distill.ParseRecipe(c.recipePath(), text)
+	if err != nil {
+		return nil, err
+	}
+	file, text, err := distill.Workflow(c.CI, r)
+	all[file] = text
+	return all, err
+}
+
+// recipe is the recipe with its files, by name.
+func (c *initCmd) recipe() (map[string][]byte, error) {
 	if c.Data != "" {
 		b, err := distill.OwnRecipe(distill.OwnData{Folder: c.Folder, Data: c.Data, Columns: distill.Columns{Text: c.TextColumn, Label: c.LabelColumn}, Labels: c.Labels, Teacher: c.Teacher})
 		return map[string][]byte{"freehold.yaml": b}, err

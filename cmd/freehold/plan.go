@@ -2,7 +2,8 @@ package main
 
 type planCmd struct {
 	recipeFlags
-	Probe int `help:"Ask the teacher about this many validation rows: which prompt is best, is a linear model enough, which rows to label by hand." placeholder:"N"`
+	Exit  bool `name:"exit-code" help:"Leave with exit code 9 where apply would do something, 0 where there is nothing to do."`
+	Probe int  `help:"Ask the teacher about this many validation rows: which prompt is best, is a linear model enough, which rows to label by hand." placeholder:"N"`
 }
 
 func (c *planCmd) Run(a *app) error {
@@ -22,8 +23,12 @@ func (c *planCmd) Run(a *app) error {
 		return err
 	}
 	if a.json {
-		return a.emit(p)
+		err = a.emit(p)
+	} else {
+		a.write("%s", p.Text())
 	}
-	a.write("%s", p.Text())
-	return nil
+	if err == nil && c.Exit && p.ToDo {
+		err = quietError(exitToDo)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,10 +80,10 @@ func fileInput(name string) (licence.Input, error) {
 }
 
 type policyCmd struct {
-	Action string   `arg:"" enum:"test,explain,ls,cat" help:"test: run a policy's tests; explain: its rules, or what they say to a recipe; ls, cat: the policies of the program."`
-	Policy []string `arg:"" optional:"" help:"Files, or policies of the program; default for explain: the recipe's."`
-	Recipe string   `help:"Judge this recipe's job by the rules." placeholder:"FILE"`
-	Sarif  bool     `help:"Print the findings of explain --recipe as SARIF 2.1.0."`
+	Action string   `arg:"" enum:"check,test,explain,ls,cat" help:"check: judge a recipe; test: run a policy's tests; explain: its rules, or what they say to a recipe and why; ls, cat: the policies of the program."`
+	Policy []string `arg:"" optional:"" help:"Files, or policies of the program; default for check and explain: the recipe's."`
+	Recipe string   `help:"Judge this recipe's job by the rules; check takes freehold.yaml where none is given." placeholder:"FILE"`
+	Sarif  bool     `help:"Print the findings of check, or explain --recipe, as SARIF 2.1.0."`
 	jobFlags
 }
 
@@ -111,6 +112,9 @@ type policyRule struct {
 	Message string   `json:"message"`
 	Broken  []string `json:"broken,omitempty"` // actions of the recipe that it does not hold for
 	Error   string   `json:"error,omitempty"`
+	Fix     string   `json:"fix,omitempty"`
+
+	*policy.Explanation // where it is broken
 }
 
 func (*policyCmd) Help() string {
@@ -120,6 +124,9 @@ func (*policyCmd) Help() string {
 
 func (c *policyCmd) Run(a *app) error {
 	names := c.Policy
+	if c.Action == "check" && c.Recipe == "" {
+		c.Recipe = "freehold.yaml"
+	}
 	var doc func(action string) policy.Document
 	switch {
 	case c.Action == "ls":
@@ -142,7 +149,7 @@ func (c *policyCmd) Run(a *app) error {
 		}
 		if doc = j.Document; len(names) == 0 {
 			if j.PolicyFile() == "" {
-				return usagef("%s names no policy; give one", c.Recipe)
+				return usagef("%s names no policy; give one here, or in the recipe with the key policy (%s)", c.Recipe, strings.Join(policy.Bundles(), ", "))
 			}
 			names = []string{j.PolicyFile()}
 		}
@@ -150,8 +157,9 @@ func (c *policyCmd) Run(a *app) error {
 	if len(names) == 0 {
 		return usagef("no policy is given; those of the program are %s", strings.Join(policy.Bundles(), ", "))
 	}
-	if c.Sarif && (c.Action != "explain" || c.Recipe == "" || a.json) {
-		return usagef("--sarif goes with explain --recipe FILE, without --json")
+	judged := c.Recipe != "" && (c.Action == "check" || c.Action == "explain")
+	if c.Sarif && (!judged || a.json) {
+		return usagef("--sarif goes with check, or explain --recipe FILE, without --json")
 	}
 	d := policies{Schema: "freehold/policy/1", Items: []policyRow{}}
 	code := exitOK
@@ -180,7 +188,7 @@ func (c *policyCmd) row(name string, doc func(string) policy.Document) (row poli
 	}
 	row = policyRow{Name: p.Name, About: p.About, File: name, Mode: p.Mode, SHA256: p.SHA256}
 	for _, r := range p.Rules {
-		row.Rules = append(row.Rules, policyRule{ID: r.ID, Mode: r.Mode, When: append([]string{}, r.When...), Check: r.Check, Message: r.Message})
+		row.Rules = append(row.Rules, policyRule{ID: r.ID, Mode: r.Mode, When: append([]string{}, r.When...), Check: r.Check, Message: r.Message, Fix: r.Fix})
 	}
 	if c.Action == "test" {
 		if row.Tests, row.Untested, err = p.RunTests(); err != nil {
@@ -190,7 +198,7 @@ func (c *policyCmd) row(name string, doc func(string) policy.Document) (row poli
 			code = exitGate
 		}
 	}
-	if c.Action != "explain" || doc == nil {
+	if c.Action != "explain" && c.Action != "check" || doc == nil {
 		return row, code, nil
 	}
 	for _, action := range distill.PolicyActions() {
@@ -201,6 +209,11 @@ func (c *policyCmd) row(name string, doc func(string) policy.Document) (row poli
 		for _, f := range found {
 			r := &row.Rules[slices.IndexFunc(row.Rules, func(r policyRule) bool { return r.ID == f.Rule })]
 			r.Broken, r.Error = append(r.Broken, action), f.Error
+			if r.Explanation == nil {
+				if r.Explanation, err = p.Explain(f.Rule, doc(action)); err != nil {
+					return row, 0, err
+				}
+			}
 			if f.Mode == "enforce" {
 				code = exitPolicy
 			}
@@ -231,6 +244,16 @@ func (c *policyCmd) print(a *app, d policies) error {
 			if len(p.Untested) > 0 {
 				a.warn("%s: no test sees these rules fail: %s", p.Name, strings.Join(p.Untested, ", "))
 			}
+		case "check":
+			broken := 0
+			for _, r := range p.Rules {
+				if len(r.Broken) > 0 {
+					broken++
+					a.write("%-8s %s/%s: %s: %s\n", r.Mode, p.Name, r.ID, r.Message, r.outcome())
+					r.why(a)
+				}
+			}
+			a.note("%s: %d of %d rules hold for %s", p.Name, len(p.Rules)-broken, len(p.Rules), c.Recipe)
 		case "explain":
 			if i > 0 {
 				a.write("\n")
@@ -244,6 +267,7 @@ func (c *policyCmd) print(a *app, d policies) error {
 				a.write("  %s (%s; %s): %s, unless %s\n", r.ID, r.Mode, when, r.Message, r.Check)
 				if c.Recipe != "" {
 					a.write("      %s\n", r.outcome())
+					r.why(a)
 				}
 			}
 		}
@@ -262,6 +286,34 @@ func (r policyRule) outcome() string {
 	return s
 }
 
+// because is why a rule is broken and what would mend it, a line each: which inputs, which facts, which changes.
+func (r policyRule) because() (lines []string) {
+	e := r.Explanation
+	if e == nil {
+		return nil
+	}
+	for _, in := range e.Inputs {
+		lines = append(lines, "input     "+in)
+	}
+	for _, f := range e.Facts {
+		b, _ := json.Marshal(f.Value) // of JSON's kinds
+		lines = append(lines, fmt.Sprintf("fact      %s = %s", f.Path, b))
+	}
+	for _, m := range e.Remedies {
+		lines = append(lines, "holds if  "+m)
+	}
+	if r.Fix != "" {
+		lines = append(lines, "fix       "+r.Fix)
+	}
+	return lines
+}
+
+func (r policyRule) why(a *app) {
+	for _, l := range r.because() {
+		a.write("        %s\n", l)
+	}
+}
+
 func (c *policyCmd) sarif(a *app, items []policyRow) error {
 	var rules []sarif.Rule
 	var found []sarif.Finding
@@ -270,7 +322,7 @@ func (c *policyCmd) sarif(a *app, items []policyRow) error {
 			id := "policy/" + p.Name + "/" + r.ID
 			rules = append(rules, sarif.Rule{ID: id, About: r.Message})
 			if len(r.Broken) > 0 {
-				found = append(found, sarif.Finding{Rule: id, Level: map[string]string{"warn": "warning", "enforce": "error"}[r.Mode], File: c.Recipe, Line: 1, Text: fmt.Sprintf("%s: %s", r.Message, r.outcome())})
+				found = append(found, sarif.Finding{Rule: id, Level: map[string]string{"warn": "warning", "enforce": "error"}[r.Mode], File: distill.InRepository(c.Recipe), Line: 1, Text: strings.Join(append([]string{fmt.Sprintf("%s: %s", r.Message, r.outcome())}, r.because()...), "\n")})
 			}
 		}
 	}

@@ -5,12 +5,14 @@ import (
 	"os"
 	"slices"
 
+	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/models"
 )
 
 type pullCmd struct {
 	Name          []string `arg:"" optional:"" complete:"catalogue" help:"Names of the catalogue (see ls)."`
 	All           bool     `help:"All models and data sets of the catalogue."`
+	Recipe        string   `help:"What this recipe names of the catalogue, under the licences that it declares." placeholder:"FILE"`
 	AcceptLicence []string `aliases:"accept-license" sep:"," help:"Licence id that you declare or accept where the gate asks for it." placeholder:"ID"`
 	Reason        string   `help:"Why you may, with --accept-licence; goes into the record beside the file." placeholder:"TEXT"`
 	policyFlag
@@ -71,6 +73,8 @@ type artefact struct {
 	path  func() (string, error)
 	entry models.Entry
 	data  models.DataEntry
+
+	accept, reason string // what a recipe declares
 }
 
 // catalogue lists models, then data sets.
@@ -106,8 +110,10 @@ func suggests(err error) bool {
 
 func (c *pullCmd) items() ([]artefact, error) {
 	switch {
-	case c.All && len(c.Name) > 0:
-		return nil, usagef("--all and names are both given; keep one")
+	case c.Recipe != "" && (c.All || len(c.Name) > 0), c.All && len(c.Name) > 0:
+		return nil, usagef("names, --all and --recipe are ways to say the same; keep one")
+	case c.Recipe != "":
+		return ofRecipe(c.Recipe)
 	case c.All:
 		return catalogue(), nil
 	case len(c.Name) == 0:
@@ -124,15 +130,32 @@ func (c *pullCmd) items() ([]artefact, error) {
 	return items, nil
 }
 
+// ofRecipe is what a recipe names of the catalogue.
+func ofRecipe(file string) (items []artefact, err error) {
+	r, err := distill.LoadRecipe(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range r.Wanted() {
+		it, err := findArtefact(w.Name)
+		if err != nil {
+			return nil, err
+		}
+		it.accept, it.reason = w.Licence, w.Reason
+		items = append(items, it)
+	}
+	return items, nil
+}
+
 func (c *pullCmd) pull(a *app, it artefact) (string, error) {
-	o := models.PullOptions{Offline: a.offline}
+	o := models.PullOptions{Offline: a.offline, AcceptLicence: it.accept, Reason: it.reason}
 	if len(c.AcceptLicence) > 0 {
 		o.AcceptLicence, o.Reason = c.AcceptLicence[0], c.Reason
 		if slices.Contains(c.AcceptLicence, it.Licence.ID) {
 			o.AcceptLicence = it.Licence.ID
 		}
 	}
-	if err := c.obey(a, "pull", it.Licence.Input(map[bool]string{true: "data", false: "model"}[it.kind == "data"], it.Name, o.AcceptLicence, c.Reason)); err != nil {
+	if err := c.obey(a, "pull", it.Licence.Input(map[bool]string{true: "data", false: "model"}[it.kind == "data"], it.Name, o.AcceptLicence, o.Reason)); err != nil {
 		return "", err
 	}
 	if c.Verbose {

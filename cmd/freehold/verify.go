@@ -9,7 +9,7 @@ import (
 )
 
 type verifyCmd struct {
-	Run_      string `arg:"" name:"run" optional:"" default:"runs/latest" help:"Run folder; with --signature also a model folder or file."`
+	Run_      string `arg:"" name:"run" optional:"" default:"runs/latest" help:"Run folder, or the folder of a bundle; with --signature also a model folder or file."`
 	Reproduce bool   `help:"Run the recipe again in a temporary folder, too, and compare every file of both."`
 	Inputs    string `help:"With --reproduce: folder at which the recipe's relative paths begin; default: the one that holds runs." placeholder:"DIR" type:"path"`
 	trustFlags
@@ -43,7 +43,12 @@ func (c *verifyCmd) Run(a *app) error {
 	if d.Signature, err = c.check(c.Run_); err != nil {
 		return err
 	}
-	if d.Signature == nil || c.Reproduce || isRun(c.Run_) {
+	run := c.Run_
+	if distill.IsBundle(c.Run_) {
+		if d.Verification, run, err = distill.VerifyBundle(c.Run_); err != nil {
+			return err
+		}
+	} else if d.Signature == nil || c.Reproduce || isRun(c.Run_) {
 		if d.Verification, err = distill.Verify(c.Run_); err != nil {
 			return err
 		}
@@ -52,7 +57,7 @@ func (c *verifyCmd) Run(a *app) error {
 	d.Ok = len(bad) == 0 && d.Signature.ok()
 	if c.Reproduce && d.Ok {
 		follow := stageTimes{a: a}
-		d.Reproduced, err = distill.Reproduce(a.ctx, c.Run_, c.Inputs, distill.Options{Threads: c.Threads, Level: level.Name,
+		d.Reproduced, err = distill.Reproduce(a.ctx, run, c.Inputs, distill.Options{Threads: c.Threads, Level: level.Name,
 			Progress: follow.event, Warn: func(s string) { a.warn("%s", s) }})
 		a.progress.clear()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 type env struct {
 	vars  map[string]any
 	steps int
+	trace *trace // nil = nobody asks what is read
 }
 
 var errSteps = errors.New("the expression takes too long")
@@ -75,6 +76,7 @@ func variable(name string) expr {
 		if !ok {
 			return nil, fmt.Errorf("%s has no value", name)
 		}
+		e.readVariable(name, v)
 		return v, nil
 	}
 }

@@ -19,7 +19,10 @@ func hasField(x expr, name string) expr {
 			return nil, err
 		}
 		m, _ := v.(map[string]any) // what is no map has no fields
-		_, ok := m[name]
+		value, ok := m[name]
+		if ok {
+			e.readItem(v, name, value)
+		}
 		return ok, nil
 	}
 }
@@ -38,6 +41,7 @@ func index(x, i expr) expr {
 		case map[string]any:
 			key, ok := at.(string)
 			if value, found := in[key]; ok && found {
+				e.readItem(v, key, value)
 				return value, nil
 			}
 			return nil, fmt.Errorf("there is no %v", at)
@@ -47,6 +51,7 @@ func index(x, i expr) expr {
 				n, ok = int64(f), true
 			}
 			if ok && n >= 0 && n < int64(len(in)) {
+				e.readItem(v, int(n), in[n])
 				return in[n], nil
 			}
 			return nil, fmt.Errorf("the list has no item %v", at)
@@ -193,7 +198,7 @@ func macro(what string, x expr, name string, body expr) expr {
 		if !ok {
 			return nil, noOverload(what, over)
 		}
-		inner := &env{vars: map[string]any{}, steps: e.steps}
+		inner := &env{vars: map[string]any{}, steps: e.steps, trace: e.trace}
 		for k, v := range e.vars {
 			inner.vars[k] = v
 		}

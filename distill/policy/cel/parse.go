@@ -30,8 +30,9 @@ const (
 
 // Program is an expression that was read.
 type Program struct {
-	Source string
-	root   expr
+	Source   string
+	root     expr
+	literals []any
 }
 
 // expr gives a value: nil, bool, int64, float64, string, []any or map[string]any.
@@ -54,7 +55,16 @@ func Compile(src string, variables ...string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Program{src, root}, nil
+	all := &Program{Source: src, root: root}
+	for _, t := range tokens {
+		switch t.kind {
+		case text:
+			all.literals = append(all.literals, t.text)
+		case number:
+			all.literals = append(all.literals, t.value)
+		}
+	}
+	return all, nil
 }
 
 type parser struct {
