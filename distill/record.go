@@ -220,11 +220,7 @@ func (j *Job) writeRows() error {
 		rows []Row
 	}{{"train", j.data.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
 		for _, r := range part.rows {
-			file, err := filepath.Rel(j.recipe.path("."), r.File)
-			if err != nil || !filepath.IsLocal(file) {
-				file = filepath.Base(r.File)
-			}
-			if err := enc.Encode(rowOrigin{r.ID, part.name, filepath.ToSlash(file), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
+			if err := enc.Encode(rowOrigin{r.ID, part.name, j.recipe.originOf(r), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
 				return err
 			}
 		}

@@ -280,6 +280,15 @@ func visit(t *testing.T, url string, b *browser) {
 		t.Errorf("with the line at 1 it says %q", s)
 	}
 
+	b.do(t, chromedp.Click(chromedp.CSS("#classify [name=explain]")), chromedp.Click(chromedp.CSS("#classify .primary")))
+	b.until(t, `document.querySelectorAll("#classes .word.s3").length >= 2`)
+	if words := eval[string](t, b, `[...document.querySelectorAll("#classes .result:first-child .word")].map((w) => w.textContent).join("|")`); words != "A|warm|and|funny|film|." {
+		t.Errorf("the words that are marked are %q", words)
+	}
+	if s := b.text(t, "#classes .stats"); !strings.Contains(s, "7 forward passes") {
+		t.Errorf("the reasons are %q", s)
+	}
+
 	b.tab(t, "extract")
 	b.do(t, chromedp.SendKeys(chromedp.CSS("#extract-text"), "Max Muster lives in Bern."), chromedp.Click(chromedp.CSS("#extract .primary")))
 	b.until(t, `document.querySelectorAll("#extracted tr").length === 2`)
