@@ -26,6 +26,9 @@ type Summary struct {
 	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
 	Tests     []Comparison       `json:"tests"` // student against baseline and teacher
+
+	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
+
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
@@ -41,7 +44,7 @@ type Summary struct {
 type ModelResult struct {
 	Name string `json:"name"`
 	Scores
-	Raw      *Scores `json:"raw,omitempty"` // teacher before calibration
+	Raw      *Scores `json:"raw,omitempty"` // before calibration
 	Bytes    int64   `json:"bytes"`
 	RowsPerS float64 `json:"rows_per_s"`
 }
@@ -124,9 +127,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	if err != nil {
 		return err
 	}
-	got := make([][]float64, len(said))
+	got, plain := make([][]float64, len(said)), make([][]float64, len(said)) // calibrated, and as it was trained
 	for i, lp := range said {
-		got[i] = expAll(lp)
+		got[i], plain[i] = student.Probabilities(lp), expAll(logSoftmax(lp))
 	}
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
@@ -143,6 +146,11 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if cal := student.Calibration(); cal != nil {
+		before := score(plain, gold, nl, seed)
+		sum.Student.Raw = &before
+		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
+	}
 	sum.Cascade = cascade(got, teach, gold)
 	mine := rightRows(got, gold)
 	sum.Tests = []Comparison{
@@ -175,7 +183,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	return j.writePredictions(test, got, teach, base)
 }
 
-// classify gives a student's log-probabilities over the labels, with progress.
+// classify gives a student's log-probabilities of the labels, not yet calibrated, with progress.
 func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string) ([][]float64, error) {
 	var out [][]float64
 	const batch = 256
@@ -184,9 +192,7 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range lp {
-			out = append(out, logSoftmax(row))
-		}
+		out = append(out, lp...)
 		j.event(Event{Stage: "eval", Step: len(out), Total: len(texts)})
 	}
 	return out, nil

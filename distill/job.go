@@ -131,6 +131,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if r.keepsBest() && len(j.data.Valid) == 0 {
 		return nil, &DataError{File: r.file, Msg: "train.keep is best, and no validation row is left", Fix: "give more of them, or leave train.keep out"}
 	}
+	if err := j.checkCalibration(); err != nil {
+		return nil, err
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -141,6 +144,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
+	if j.calibrates() { // runs of before there was a temperature have none
+		j.key = hashOf(j.key, calibrationSchema)
+	}
 	return j, j.chooseRun()
 }
 

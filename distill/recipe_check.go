@@ -100,6 +100,9 @@ func (r *Recipe) check(root ast.Node) error {
 		if slices.Contains(ty.keys, "student.head") {
 			errs = append(errs, oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"), oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"))
 		}
+		if c := r.Student.Calibration; c != "" && r.Task.Type == "classify" {
+			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
+		}
 		errs = append(errs, ty.check(r, at)...)
 	}
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {

@@ -62,7 +62,11 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		d.Bars = answerBars(sum)
 	} else {
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
-		d.Reliability = reliabilityChart(sum.Student.Calibration)
+		var before []CalibrationBin
+		if sum.Student.Raw != nil {
+			before = sum.Student.Raw.Calibration
+		}
+		d.Reliability = reliabilityChart(sum.Student.Calibration, before)
 	}
 	if sum.Ladder != nil {
 		d.Rungs = rungsChart(sum)

@@ -156,6 +156,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns(rows)
 	}
 	a.tests(s.Tests)
+	if s.Calibration != nil {
+		a.write("\ncalibrated: %s\n", s.Calibration.Says())
+	}
 	a.ladder(s)
 	if times := stageSeconds(s); times != "" {
 		a.write("\ntime: %s\n", times)
