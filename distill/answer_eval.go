@@ -77,6 +77,15 @@ func (s *AnswerScores) of(metric string) rowScores {
 	return rowScores{rows: s.Rows, of: s.byRow[metric]}
 }
 
+// exactRows tells which rows have the gold answer.
+func (s *AnswerScores) exactRows() []bool {
+	right := make([]bool, s.Rows)
+	for i := range right {
+		right[i] = s.byRow["exact"]([]int{i}) == 1
+	}
+	return right
+}
+
 // eval lets the written student, reopened, answer the test rows, and holds it against gold, teacher and baseline.
 func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	j := w.j
@@ -118,6 +127,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 		compare("student", byLikest, w.main, mine, s.Baseline.of(w.main), seed),
 		compare("student", "teacher", w.main, mine, s.Teacher.of(w.main), seed),
 	}
+	sum.Slices = j.slices(s.Student.exactRows(), s.Teacher.exactRows())
 	sum.Teacher.Bytes = j.teacher.Bytes
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err

@@ -29,6 +29,7 @@ type Summary struct {
 
 	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
 
+	Slices    []Slice            `json:"slices"` // of the test rows
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
@@ -153,6 +154,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	}
 	sum.Cascade = cascade(got, teach, gold)
 	mine := rightRows(got, gold)
+	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{
 		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),
 		compare("student", byPairs, "accuracy", mine, rightRows(pairs, gold), seed),

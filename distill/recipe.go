@@ -187,7 +187,8 @@ type TrainRecipe struct {
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
 type EvalRecipe struct {
-	Gates map[string]string `yaml:"gates" json:"gates"`
+	Gates  map[string]string `yaml:"gates" json:"gates"`
+	Slices []string          `yaml:"slices" json:"slices,omitempty"` // columns of the data that metrics are also given by
 }
 
 // RecipeError is a mistake in a recipe, with its place.

@@ -175,6 +175,7 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	d := &r.Data
 	errs = append(errs,
+		checkSliceNames(r, at),
 		oneOf(d.Duplicates, []string{"exact", "keep", "near"}, "data", "duplicates"),
 		between(d.Near, 0.5, 1, "a similarity from 0.5 to 1", "data", "near"),
 		between(float64(d.MinChars), 0, 1e9, "a number of characters from 0 (no bound)", "data", "min_chars"),

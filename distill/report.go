@@ -22,7 +22,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
 	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource))
 
 // reportData is what the page shows.
 type reportData struct {

@@ -159,6 +159,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	if s.Calibration != nil {
 		a.write("\ncalibrated: %s\n", s.Calibration.Says())
 	}
+	for _, w := range s.Worse() {
+		a.write("\nworse on %s %s: %.1f %% of %d rows right, of the others %.1f %% (p %s, corrected for %d parts)\n", w.Column, w.Value, 100*w.Accuracy, w.Rows, 100*w.Rest, w.PValue(), len(s.Slices))
+	}
 	a.ladder(s)
 	if times := stageSeconds(s); times != "" {
 		a.write("\ntime: %s\n", times)
