@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"sort"
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -38,6 +38,9 @@ type Summary struct {
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
 	CPULevel  string             `json:"cpu_level"`
 	Threads   int                `json:"threads"`
+
+	Energy *EnergyUsed `json:"energy"`
+	Cost   *CostTable  `json:"cost,omitempty"`
 }
 
 // ModelResult is a classifier in numbers. RowsPerS is measured in our engine with batching and prefix reuse, both
@@ -48,6 +51,9 @@ type ModelResult struct {
 	Raw      *Scores `json:"raw,omitempty"` // before calibration
 	Bytes    int64   `json:"bytes"`
 	RowsPerS float64 `json:"rows_per_s"`
+
+	JoulesPerRow *float64 `json:"joules_per_row"`           // of the machine while RowsPerS was measured; null = unknown, and summary's energy says why
+	TokensPerRow float64  `json:"tokens_per_row,omitempty"` // of a classifier's prompts, mean of the test rows
 }
 
 // Quantized is a file of the student in a further format.
@@ -207,27 +213,41 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 		return err
 	}
 	defer close()
-	if err := j.costs(sum.Cascade, student, teacher); err != nil {
+	if err := j.costs(sum, student, teacher); err != nil {
 		return err
 	}
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
-	rate := func(c *engine.Classifier) (float64, error) {
-		start := time.Now()
-		_, err := c.LogProbs(ctx, texts)
-		return float64(len(texts)) / time.Since(start).Seconds(), err
+	ask := func(c *engine.Classifier) func() error {
+		return func() error { _, err := c.LogProbs(ctx, texts); return err }
 	}
-	var s, t [speedRounds]float64
-	for i := range speedRounds {
-		if s[i], err = rate(student); err != nil {
-			return err
-		}
-		if t[i], err = rate(teacher); err != nil {
-			return err
+	return j.inTurn(sum, len(texts), ask(student), ask(teacher))
+}
+
+// inTurn times student and teacher on the same rows in turn, and keeps the median speeds, and what a row used.
+func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) error {
+	models := []*ModelResult{&sum.Student, &sum.Teacher}
+	var rates [2][]float64
+	var joules [2]float64
+	for range speedRounds {
+		for i, ask := range []func() error{student, teacher} {
+			start := time.Now()
+			used, err := j.meter.Of(ask)
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], float64(rows)/time.Since(start).Seconds())
+			if used != nil {
+				joules[i] += *used
+			}
 		}
 	}
-	sort.Float64s(s[:])
-	sort.Float64s(t[:])
-	sum.Student.RowsPerS, sum.Teacher.RowsPerS = s[speedRounds/2], t[speedRounds/2]
+	for i, m := range models {
+		m.RowsPerS = stats.Median(rates[i])
+		if _, err := j.meter.Joules(); err == nil && joules[i] > 0 {
+			each := joules[i] / float64(speedRounds*rows)
+			m.JoulesPerRow = &each
+		}
+	}
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/energy"
 	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -31,7 +32,9 @@ type Options struct {
 	Level    string // CPU level; "" = the best (or FREEHOLD_CPU)
 	Progress func(Event)
 	Warn     func(string)
-	FS       gguf.FS // nil = the real file system
+	FS       gguf.FS                       // nil = the real file system
+	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
+	Prices   energy.Prices
 }
 
 // Event is progress of a stage.
@@ -64,6 +67,8 @@ type Job struct {
 	work    work
 	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
+	meter   *energy.Meter      // nil = none; while stages run
+	used    *EnergyUsed
 }
 
 // source is a model file of the recipe.
@@ -291,10 +296,15 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	defer unlock()
 	if st == (Stages{}) {
-		if sum := j.finished(); sum != nil {
+		sum := j.finished()
+		if sum != nil && !j.repriced(sum) {
 			return sum, sum.failed()
 		}
+		if sum != nil {
+			j.idle, st.From = false, "report"
+		}
 	}
+	defer j.startMeter()()
 	if err := j.writeRows(); err != nil {
 		return nil, err
 	}
@@ -303,7 +313,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
-		err := fn()
+		err := j.metered(name, fn)
 		j.timing[name] += time.Since(start).Seconds()
 		if err == nil && run(name) {
 			err = j.record(name)

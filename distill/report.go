@@ -18,11 +18,12 @@ import (
 var reportSource string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"pct":  func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
-	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
-	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
-	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource))
+	"pct":    func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"num":    func(x float64) string { return fmt.Sprintf("%.4g", x) },
+	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
+	"amount": amount,
+	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource))
 
 // reportData is what the page shows.
 type reportData struct {
