@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -302,6 +303,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		}
 		if sum != nil {
 			j.idle, st.From = false, "report"
+			maps.Copy(j.timing, sum.Seconds)
 		}
 	}
 	defer j.startMeter()()

@@ -18,8 +18,8 @@ type Slice struct {
 	Column   string     `json:"column"` // of the data, or "length"
 	Value    string     `json:"value"`
 	Rows     int        `json:"rows"`
-	Accuracy float64    `json:"accuracy"` // share of right answers
-	CI95     [2]float64 `json:"accuracy_ci95"`
+	Accuracy float64    `json:"accuracy"`      // share of right answers
+	CI95     [2]float64 `json:"accuracy_ci95"` // Wilson's, which is wide where rows are few and all right
 	Rest     float64    `json:"accuracy_rest"` // of all other test rows
 	Teacher  float64    `json:"accuracy_teacher"`
 	P        float64    `json:"p"`       // of Fisher's exact test of the slice against the rest
@@ -55,7 +55,7 @@ func (j *Job) slices(student, teacher []bool) []Slice {
 		}
 		order, in := cutSlices(values, c == 0)
 		for _, value := range order {
-			all = append(all, oneSlice(name, value, in[value], student, teacher, j.recipe.Train.Seed))
+			all = append(all, oneSlice(name, value, in[value], student, teacher))
 		}
 	}
 	p := make([]float64, len(all))
@@ -149,12 +149,11 @@ func quarters(x []float64) (order []string, in map[string][]int) {
 	return order, in
 }
 
-func oneSlice(column, value string, rows []int, student, teacher []bool, seed uint64) Slice {
-	mine, inside := make([]bool, 0, len(rows)), make(map[int]bool, len(rows))
+func oneSlice(column, value string, rows []int, student, teacher []bool) Slice {
+	inside := make(map[int]bool, len(rows))
 	hits, taught := 0, 0
 	for _, i := range rows {
 		inside[i] = true
-		mine = append(mine, student[i])
 		if student[i] {
 			hits++
 		}
@@ -169,9 +168,9 @@ func oneSlice(column, value string, rows []int, student, teacher []bool, seed ui
 		}
 	}
 	left := len(student) - len(rows)
-	s := Slice{Column: column, Value: value, Rows: len(rows), Rest: float64(others) / float64(max(1, left)), Teacher: float64(taught) / float64(max(1, len(rows))),
+	s := Slice{Column: column, Value: value, Rows: len(rows), Accuracy: float64(hits) / float64(max(1, len(rows))), Rest: float64(others) / float64(max(1, left)), Teacher: float64(taught) / float64(max(1, len(rows))),
 		P: stats.Fisher(hits, len(rows), others, left)}
-	s.Accuracy, s.CI95[0], s.CI95[1] = stats.OfRows(len(mine), seed, shareOf(mine))
+	s.CI95[0], s.CI95[1] = stats.Wilson(hits, len(rows))
 	return s
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -174,59 +175,37 @@ func TestTextPieces(t *testing.T) {
 	}
 }
 
-// A real model that praise and blame were put to: the one decisive word of a text is the first that is named. FREEHOLD_STUDENT names a student of
-// the demo task, which is asked the same.
+// A real model that praise and blame were put to: the one decisive word of a text is the first that is named.
 func TestRealExplain(t *testing.T) {
 	if os.Getenv("FREEHOLD_LONG") != "1" {
 		t.Skip("long test: set FREEHOLD_LONG=1")
 	}
 	ctx := context.Background()
-	teacher := openReal(t, "smollm2-135m-instruct")
+	m := openReal(t, "smollm2-135m-instruct")
 	task := Task{Labels: []string{"negative", "positive"}, Prompt: "Is the sentiment of this movie review snippet positive or negative? Answer with one word.\n\nReview: {text}"}
 	texts := map[string]string{"this film is wonderful and i saw it on a monday": "wonderful", "we went to see it with my brother and it was terrible": "terrible",
 		"the film has two hours and a brilliant cast of ten people": "brilliant", "the second half of this film is boring": "boring"}
-	ask := func(name string, m *Model, task Task) {
-		if task.Labels != nil { // as a run does it: without its habit of saying one label
-			c, err := m.NewClassifier(task)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var all []string
-			for text := range texts {
-				all = append(all, text)
-			}
-			rows, err := c.LogProbs(ctx, all)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if task.Calibration, err = Calibrate("median", rows); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c, err := m.NewClassifier(task)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for text, word := range texts {
-			e, err := c.Explain(ctx, text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if first := e.Strongest()[0]; first.Text != word || first.Change <= 0 {
-				t.Errorf("%s, %q: %s by %+v, want %q first", name, text, e.Choices[0].Label, e.Strongest()[:3], word)
-			}
-		}
-	}
-	ask("smollm2-135m-instruct", teacher, task)
-	path := os.Getenv("FREEHOLD_STUDENT")
-	if path == "" {
-		t.Log("NOT TESTED: a student (FREEHOLD_STUDENT is not set)")
-		return
-	}
-	student, err := Open(path)
+	c, err := m.NewClassifier(task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer student.Close()
-	ask(path, student, Task{})
+	rows, err := c.LogProbs(ctx, slices.Collect(maps.Keys(texts)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if task.Calibration, err = Calibrate("median", rows); err != nil { // as a run does it: without its habit of saying one label
+		t.Fatal(err)
+	}
+	if c, err = m.NewClassifier(task); err != nil {
+		t.Fatal(err)
+	}
+	for text, word := range texts {
+		e, err := c.Explain(ctx, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first := e.Strongest()[0]; first.Text != word || first.Change <= 0 {
+			t.Errorf("%q: %s by %+v, want %q first", text, e.Choices[0].Label, e.Strongest()[:3], word)
+		}
+	}
 }

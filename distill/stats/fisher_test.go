@@ -44,6 +44,34 @@ func TestFisher(t *testing.T) {
 	}
 }
 
+// Wilson's interval: published values, and the true share lies within in about 95 of 100.
+func TestWilson(t *testing.T) {
+	for _, c := range []struct {
+		hits, n int
+		lo, hi  float64
+	}{{10, 10, 0.7225, 1}, {0, 10, 0, 0.2775}, {81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 0, 0, 1}} { // Newcombe 1998
+		if lo, hi := Wilson(c.hits, c.n); math.Abs(lo-c.lo) > 5e-5 || math.Abs(hi-c.hi) > 5e-5 {
+			t.Errorf("%d of %d: %.4f to %.4f, want %v to %v", c.hits, c.n, lo, hi, c.lo, c.hi)
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	within := 0
+	for range 2000 {
+		hits := 0
+		for range 30 {
+			if r.Float64() < 0.9 {
+				hits++
+			}
+		}
+		if lo, hi := Wilson(hits, 30); lo <= 0.9 && 0.9 <= hi {
+			within++
+		}
+	}
+	if within < 1840 || within > 1980 {
+		t.Errorf("the share lies within %d of 2000 intervals", within)
+	}
+}
+
 // Corrected p-values are never below the plain ones, keep their order, and of many tests without an effect at least one is called one about as
 // rarely as the level says.
 func TestHolm(t *testing.T) {
