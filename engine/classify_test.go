@@ -187,6 +187,9 @@ func TestFitTemperature(t *testing.T) {
 			if c.Choices(row)[0].Label != plain.Choices(row)[0].Label {
 				t.Fatalf("%v: another answer", row)
 			}
+			if lp := c.Calibrated(row); math.Abs(lp[0]-lp[1]-(row[0]-row[1])/cal.Temperature) > 1e-9 {
+				t.Fatalf("%v: calibrated %v at temperature %v", row, lp, cal.Temperature)
+			}
 		}
 	}
 	cal, err := FitTemperature([][]float64{{-0.1, -2}, {-2, -0.1}, {-0.3, -1}}, [][]float64{{1, 0}, {0, 1}, {1, 0}})
