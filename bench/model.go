@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill/energy"
 	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
@@ -23,6 +24,8 @@ type ModelOptions struct {
 	ReadBytes   int   // what the read bandwidth is measured over; 0 = ReadBytes
 	Load        bool  // time loading and the first token too
 	Peers       []*Peer
+	Meter       func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
+	Prices      energy.Prices
 	Progress    func(done, total int, what string)
 }
 
@@ -44,6 +47,7 @@ type ModelResult struct {
 	Load        []float64 `json:"load_average"` // of one minute, before and after; empty = unknown
 	Limits      Limits    `json:"limits"`
 	Startup     *Startup  `json:"startup,omitempty"`
+	Energy      Energy    `json:"energy"`
 	Tests       []Test    `json:"tests"`
 	Laws        []Law     `json:"laws,omitempty"` // where there are tests enough
 }
@@ -63,7 +67,19 @@ type Test struct {
 	LimitTokS     float64   `json:"limit_tok_s"`
 	LimitFraction float64   `json:"limit_fraction"`
 	Samples       []float64 `json:"samples"`
-	Peers         []Versus  `json:"peers,omitempty"`
+
+	Joules []float64    `json:"joules,omitempty"` // of the machine a token, by sample
+	JTok   *float64     `json:"j_tok"`            // median of them; null = unknown, and energy says why
+	Cost   *energy.Cost `json:"cost,omitempty"`   // of a million tokens; where a price was given
+
+	Peers []Versus `json:"peers,omitempty"`
+}
+
+// Energy says what joules were measured with, or why they were not, and the prices that costs were reckoned with.
+type Energy struct {
+	Counters []string      `json:"counters,omitempty"`
+	Why      string        `json:"why,omitempty"`
+	Prices   energy.Prices `json:"prices"`
 }
 
 // tests lists what o asks for.
@@ -123,6 +139,17 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 		return nil, err
 	}
 	defer peers.close()
+	r.Energy.Prices = o.Prices
+	if o.Meter == nil {
+		o.Meter = func() (*energy.Meter, error) { return energy.Open("") }
+	}
+	meter, err := o.Meter()
+	if err != nil {
+		r.Energy.Why = err.Error()
+	} else {
+		defer meter.Close()
+		r.Energy.Counters = meter.Counters()
+	}
 	total := (o.Repetitions + 1) * len(r.Tests)
 	runs := make([]*run, len(r.Tests))
 	defer func() {
@@ -142,9 +169,13 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 				}
 			}
 			ours := func() error {
-				seconds, err := runs[i].once(ctx)
+				var seconds float64
+				joules, err := meter.Of(func() (err error) { seconds, err = runs[i].once(ctx); return err })
 				if err == nil && rep >= 0 {
 					t.Samples = append(t.Samples, float64(t.total())/seconds)
+					if joules != nil {
+						t.Joules = append(t.Joules, *joules/float64(t.total()))
+					}
 				}
 				return err
 			}
@@ -174,6 +205,16 @@ func Model(ctx context.Context, m *engine.Model, o ModelOptions) (*ModelResult, 
 	for i := range r.Tests {
 		t := &r.Tests[i]
 		t.sum()
+		if len(t.Joules) == len(t.Samples) {
+			each := stats.Median(t.Joules)
+			t.JTok = &each
+		} else if r.Energy.Why == "" {
+			r.Energy.Why = "the counters did not move while " + t.Name + " was computed"
+		}
+		if o.Prices.Given() {
+			c := o.Prices.PerMillion(t.TokS, t.JTok)
+			t.Cost = &c
+		}
 		for j := range t.Peers {
 			t.Peers[j].sum(t.Samples)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freehold-slm/freehold/distill/energy"
 	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
@@ -48,6 +49,47 @@ func TestModel(t *testing.T) {
 		if x.LimitFraction > 1.1 {
 			t.Errorf("%s reaches %.2f of its limit", x.Name, x.LimitFraction)
 		}
+	}
+}
+
+// Joules a token and costs are those of the meter and the prices; without a meter there are none, and the reason is said.
+func TestModelEnergy(t *testing.T) {
+	m := openTiny(t)
+	n, hour, kwh := 0.0, 0.9, 0.3
+	o := ModelOptions{Prompts: []int{16}, Generations: []int{8}, Repetitions: 2, ReadBytes: 1 << 19, Prices: energy.Prices{Hour: &hour, KWh: &kwh},
+		Meter: func() (*energy.Meter, error) {
+			return energy.NewMeter([]string{"package-0"}, func() (float64, error) { n += 4; return n, nil }), nil
+		}}
+	r, err := Model(t.Context(), m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{4. / 16, 4. / 8} { // 4 J between two readings
+		x := r.Tests[i]
+		if x.JTok == nil || *x.JTok != want || len(x.Joules) != 2 || math.Abs(*x.Cost.Energy/(want/3.6*kwh)-1) > 1e-9 || math.Abs(*x.Cost.Hour/(hour/3600*1e6/x.TokS)-1) > 1e-9 {
+			t.Errorf("%s: %v J a token, %+v", x.Name, x.JTok, x.Cost)
+		}
+	}
+	if r.Energy.Why != "" || len(r.Energy.Counters) != 1 {
+		t.Errorf("%+v", r.Energy)
+	}
+	o.Meter, o.Prices.Hour = func() (*energy.Meter, error) { return energy.Open(t.TempDir()) }, nil
+	if r, err = Model(t.Context(), m, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range r.Tests {
+		if x.JTok != nil || x.Joules != nil || x.Cost == nil || x.Cost.Hour != nil || x.Cost.Energy != nil {
+			t.Errorf("%+v", x)
+		}
+	}
+	if !strings.Contains(r.Energy.Why, "no counter of a package") {
+		t.Errorf("%+v", r.Energy)
+	}
+	o.Meter = func() (*energy.Meter, error) {
+		return energy.NewMeter([]string{"still"}, func() (float64, error) { return 7, nil }), nil
+	}
+	if r, err = Model(t.Context(), m, o); err != nil || r.Tests[0].JTok != nil || !strings.Contains(r.Energy.Why, "did not move") {
+		t.Errorf("%v %+v", err, r.Energy)
 	}
 }
 

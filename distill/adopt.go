@@ -12,7 +12,7 @@ import (
 func (j *Job) trainKey() string {
 	r := *j.recipe
 	r.Name, r.Eval, r.Quantize, r.Data, r.Student.Format = "", EvalRecipe{}, nil, DataRecipe{}, ""
-	r.Task.AbstainBelow, r.Task.Prompts = 0, nil
+	r.Task.AbstainBelow, r.Task.Prompts, r.Student.Calibration = 0, nil, ""
 	canonical, err := json.Marshal(&r)
 	if err != nil {
 		panic(fmt.Sprintf("distill: a recipe that is no JSON: %v", err)) // NewJob has written it once

@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
@@ -77,6 +75,15 @@ func (s *AnswerScores) of(metric string) rowScores {
 	return rowScores{rows: s.Rows, of: s.byRow[metric]}
 }
 
+// exactRows tells which rows have the gold answer.
+func (s *AnswerScores) exactRows() []bool {
+	right := make([]bool, s.Rows)
+	for i := range right {
+		right[i] = s.byRow["exact"]([]int{i}) == 1
+	}
+	return right
+}
+
 // eval lets the written student, reopened, answer the test rows, and holds it against gold, teacher and baseline.
 func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	j := w.j
@@ -118,6 +125,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 		compare("student", byLikest, w.main, mine, s.Baseline.of(w.main), seed),
 		compare("student", "teacher", w.main, mine, s.Teacher.of(w.main), seed),
 	}
+	sum.Slices = j.slices(s.Student.exactRows(), s.Teacher.exactRows())
 	sum.Teacher.Bytes = j.teacher.Bytes
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
@@ -200,28 +208,12 @@ func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *eng
 	}
 	w.j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	texts = texts[:min(len(texts), answerRows)]
-	speed := func(a *engine.Answerer) (float64, error) {
-		start := time.Now()
-		err := a.Answers(ctx, texts, engine.Gen{}, func(int, engine.Answer) error { return nil })
-		return float64(len(texts)) / time.Since(start).Seconds(), err
-	}
-	var fast, slow []float64
-	for range speedRounds {
-		for _, one := range []struct {
-			a  *engine.Answerer
-			to *[]float64
-		}{{student, &fast}, {teacher, &slow}} {
-			v, err := speed(one.a)
-			if err != nil {
-				return err
-			}
-			*one.to = append(*one.to, v)
+	ask := func(a *engine.Answerer) func() error {
+		return func() error {
+			return a.Answers(ctx, texts, engine.Gen{}, func(int, engine.Answer) error { return nil })
 		}
 	}
-	slices.Sort(fast)
-	slices.Sort(slow)
-	sum.Student.RowsPerS, sum.Teacher.RowsPerS = fast[speedRounds/2], slow[speedRounds/2]
-	return nil
+	return w.j.inTurn(sum, len(texts), ask(student), ask(teacher))
 }
 
 // perplexity of the gold answers a token, the end of the turn included; 0 = it is no number.

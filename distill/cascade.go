@@ -66,8 +66,9 @@ func cascade(student, teacher [][]float64, gold []int) *Cascade {
 }
 
 // costs counts what a test row costs student and teacher, and what the points of the curve cost.
-func (j *Job) costs(c *Cascade, student, teacher *engine.Classifier) error {
-	cost := func(path string, k *engine.Classifier) (float64, error) {
+func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier) error {
+	c := sum.Cascade
+	cost := func(path string, k *engine.Classifier, m *ModelResult) (float64, error) {
 		weights, err := blockWeights(path)
 		if err != nil {
 			return 0, err
@@ -80,13 +81,14 @@ func (j *Job) costs(c *Cascade, student, teacher *engine.Classifier) error {
 			}
 			tokens += len(ids)
 		}
-		return 2 * float64(weights) * float64(tokens) / float64(max(1, len(j.data.Test))), nil
+		m.TokensPerRow = float64(tokens) / float64(max(1, len(j.data.Test)))
+		return 2 * float64(weights) * m.TokensPerRow, nil
 	}
 	var err error
-	if c.StudentFLOPs, err = cost(j.modelPath(""), student); err != nil {
+	if c.StudentFLOPs, err = cost(j.modelPath(""), student, &sum.Student); err != nil {
 		return err
 	}
-	if c.TeacherFLOPs, err = cost(j.teacher.path, teacher); err != nil {
+	if c.TeacherFLOPs, err = cost(j.teacher.path, teacher, &sum.Teacher); err != nil {
 		return err
 	}
 	for i := range c.Points {

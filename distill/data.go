@@ -49,7 +49,7 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 		}
 	}
 	d.Sum()
-	return d, nil
+	return d, checkSlices(r, d)
 }
 
 // tidy says what the recipe wants left out and masked.
@@ -72,7 +72,11 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		rows, err := data.Read(r.path(part.file), data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Columns: r.Data.Columns})
+		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Columns: r.Data.Columns}
+		if part.name == "test" { // the others may lack the columns
+			o.Slices = r.Eval.Slices
+		}
+		rows, err := data.Read(r.path(part.file), o)
 		if err != nil {
 			return err
 		}
@@ -83,7 +87,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Columns: r.Data.Columns})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"sort"
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/stats"
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -26,6 +26,10 @@ type Summary struct {
 	Gate      string             `json:"gate"`           // "passed", "failed" or "none"
 	Gates     []Verdict          `json:"gates"`
 	Tests     []Comparison       `json:"tests"` // student against baseline and teacher
+
+	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
+
+	Slices    []Slice            `json:"slices"` // of the test rows
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
@@ -34,6 +38,9 @@ type Summary struct {
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
 	CPULevel  string             `json:"cpu_level"`
 	Threads   int                `json:"threads"`
+
+	Energy *EnergyUsed `json:"energy"`
+	Cost   *CostTable  `json:"cost,omitempty"`
 }
 
 // ModelResult is a classifier in numbers. RowsPerS is measured in our engine with batching and prefix reuse, both
@@ -41,9 +48,12 @@ type Summary struct {
 type ModelResult struct {
 	Name string `json:"name"`
 	Scores
-	Raw      *Scores `json:"raw,omitempty"` // teacher before calibration
+	Raw      *Scores `json:"raw,omitempty"` // before calibration
 	Bytes    int64   `json:"bytes"`
 	RowsPerS float64 `json:"rows_per_s"`
+
+	JoulesPerRow *float64 `json:"joules_per_row"`           // of the machine while RowsPerS was measured; null = unknown, and summary's energy says why
+	TokensPerRow float64  `json:"tokens_per_row,omitempty"` // of a classifier's prompts, mean of the test rows
 }
 
 // Quantized is a file of the student in a further format.
@@ -124,9 +134,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	if err != nil {
 		return err
 	}
-	got := make([][]float64, len(said))
+	got, plain := make([][]float64, len(said)), make([][]float64, len(said)) // calibrated, and as it was trained
 	for i, lp := range said {
-		got[i] = expAll(lp)
+		got[i], plain[i] = student.Probabilities(lp), expAll(logSoftmax(lp))
 	}
 	j.event(Event{Stage: "eval", Msg: "baseline"})
 	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
@@ -143,8 +153,14 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if cal := student.Calibration(); cal != nil {
+		before := score(plain, gold, nl, seed)
+		sum.Student.Raw = &before
+		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
+	}
 	sum.Cascade = cascade(got, teach, gold)
 	mine := rightRows(got, gold)
+	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{
 		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),
 		compare("student", byPairs, "accuracy", mine, rightRows(pairs, gold), seed),
@@ -175,7 +191,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	return j.writePredictions(test, got, teach, base)
 }
 
-// classify gives a student's log-probabilities over the labels, with progress.
+// classify gives a student's log-probabilities of the labels, not yet calibrated, with progress.
 func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string) ([][]float64, error) {
 	var out [][]float64
 	const batch = 256
@@ -184,9 +200,7 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range lp {
-			out = append(out, logSoftmax(row))
-		}
+		out = append(out, lp...)
 		j.event(Event{Stage: "eval", Step: len(out), Total: len(texts)})
 	}
 	return out, nil
@@ -199,27 +213,41 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 		return err
 	}
 	defer close()
-	if err := j.costs(sum.Cascade, student, teacher); err != nil {
+	if err := j.costs(sum, student, teacher); err != nil {
 		return err
 	}
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
-	rate := func(c *engine.Classifier) (float64, error) {
-		start := time.Now()
-		_, err := c.LogProbs(ctx, texts)
-		return float64(len(texts)) / time.Since(start).Seconds(), err
+	ask := func(c *engine.Classifier) func() error {
+		return func() error { _, err := c.LogProbs(ctx, texts); return err }
 	}
-	var s, t [speedRounds]float64
-	for i := range speedRounds {
-		if s[i], err = rate(student); err != nil {
-			return err
-		}
-		if t[i], err = rate(teacher); err != nil {
-			return err
+	return j.inTurn(sum, len(texts), ask(student), ask(teacher))
+}
+
+// inTurn times student and teacher on the same rows in turn, and keeps the median speeds, and what a row used.
+func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) error {
+	models := []*ModelResult{&sum.Student, &sum.Teacher}
+	var rates [2][]float64
+	var joules [2]float64
+	for range speedRounds {
+		for i, ask := range []func() error{student, teacher} {
+			start := time.Now()
+			used, err := j.meter.Of(ask)
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], float64(rows)/time.Since(start).Seconds())
+			if used != nil {
+				joules[i] += *used
+			}
 		}
 	}
-	sort.Float64s(s[:])
-	sort.Float64s(t[:])
-	sum.Student.RowsPerS, sum.Teacher.RowsPerS = s[speedRounds/2], t[speedRounds/2]
+	for i, m := range models {
+		m.RowsPerS = stats.Median(rates[i])
+		if _, err := j.meter.Joules(); err == nil && joules[i] > 0 {
+			each := joules[i] / float64(speedRounds*rows)
+			m.JoulesPerRow = &each
+		}
+	}
 	return nil
 }
 

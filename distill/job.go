@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/distill/energy"
 	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -30,7 +32,9 @@ type Options struct {
 	Level    string // CPU level; "" = the best (or FREEHOLD_CPU)
 	Progress func(Event)
 	Warn     func(string)
-	FS       gguf.FS // nil = the real file system
+	FS       gguf.FS                       // nil = the real file system
+	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
+	Prices   energy.Prices
 }
 
 // Event is progress of a stage.
@@ -63,6 +67,8 @@ type Job struct {
 	work    work
 	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
+	meter   *energy.Meter      // nil = none; while stages run
+	used    *EnergyUsed
 }
 
 // source is a model file of the recipe.
@@ -133,6 +139,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if r.keepsBest() && len(j.data.Valid) == 0 {
 		return nil, &DataError{File: r.file, Msg: "train.keep is best, and no validation row is left", Fix: "give more of them, or leave train.keep out"}
 	}
+	if err := j.checkCalibration(); err != nil {
+		return nil, err
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -143,6 +152,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
+	if j.calibrates() { // runs of before there was a temperature have none
+		j.key = hashOf(j.key, calibrationSchema)
+	}
 	return j, j.chooseRun()
 }
 
@@ -282,10 +294,16 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	defer unlock()
 	if st == (Stages{}) {
-		if sum := j.finished(); sum != nil {
+		sum := j.finished()
+		if sum != nil && !j.repriced(sum) {
 			return sum, sum.failed()
 		}
+		if sum != nil {
+			j.idle, st.From = false, "report"
+			maps.Copy(j.timing, sum.Seconds)
+		}
 	}
+	defer j.startMeter()()
 	if err := j.writeRows(); err != nil {
 		return nil, err
 	}
@@ -294,7 +312,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
-		err := fn()
+		err := j.metered(name, fn)
 		j.timing[name] += time.Since(start).Seconds()
 		if err == nil && run(name) {
 			err = j.record(name)

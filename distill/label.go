@@ -255,10 +255,11 @@ func (j *Job) labelled() []Row {
 	return slices.Concat(j.data.Train, j.data.Test, j.validRows())
 }
 
-// validRows are the validation rows, where the recipe needs them: to choose the best weights.
+// validRows are the validation rows, where the recipe needs the teacher's answers to them: to choose the best weights, or to fit a temperature without
+// gold labels.
 func (j *Job) validRows() []Row {
-	if !j.recipe.keepsBest() {
-		return nil
+	if _, labels := calibrationRows(j.recipe, j.data); j.recipe.keepsBest() || labels != "" && labels != "gold" {
+		return j.data.Valid
 	}
-	return j.data.Valid
+	return nil
 }

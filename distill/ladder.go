@@ -100,7 +100,7 @@ func (s *Summary) metric() string {
 
 // ladder measures every form of the student: the weights as they were trained, model.gguf, and the further formats.
 func (j *Job) ladder(ctx context.Context, b *Base, sum *Summary) error {
-	full, size, err := j.inMemory(b)
+	full, size, err := j.inMemory(b, unquantized)
 	if err != nil {
 		return err
 	}
@@ -162,9 +162,9 @@ func (j *Job) ladderSpeeds(ctx context.Context, ladder []Rung, forms []*form) er
 	return nil
 }
 
-// inMemory is the student with its weights as they were trained.
-func (j *Job) inMemory(b *Base) (f *gguf.File, size int64, err error) {
-	mix, err := quant.MixByName(unquantized)
+// inMemory is the student in a format, as its file would be.
+func (j *Job) inMemory(b *Base, format string) (f *gguf.File, size int64, err error) {
+	mix, err := quant.MixByName(format)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -176,7 +176,7 @@ func (j *Job) inMemory(b *Base) (f *gguf.File, size int64, err error) {
 	if err := w.Encode(&buf); err != nil {
 		return nil, 0, err
 	}
-	f, err = gguf.Parse("the student as it was trained", buf.Bytes())
+	f, err = gguf.Parse("the student in "+format, buf.Bytes())
 	return f, int64(buf.Len()), err
 }
 

@@ -12,7 +12,8 @@ type Scores struct {
 	Accuracy  float64    `json:"accuracy"`
 	CI95      [2]float64 `json:"accuracy_ci95"` // bootstrap over rows
 	MacroF1   float64    `json:"macro_f1"`
-	ECE       float64    `json:"ece"`       // expected calibration error, 15 equal bins
+	ECE       float64    `json:"ece"` // expected calibration error, 15 equal bins
+	ECECI95   [2]float64 `json:"ece_ci95"`
 	Confusion [][]int    `json:"confusion"` // [gold][predicted]
 
 	Calibration []CalibrationBin `json:"calibration"` // what ECE is the sum of; bins without rows are left out
@@ -25,14 +26,18 @@ func score(probs [][]float64, gold []int, labels int, seed uint64) Scores {
 	for i := range s.Confusion {
 		s.Confusion[i] = make([]int, labels)
 	}
-	hits := make([]bool, len(gold))
 	for i, p := range probs {
-		k := argmax(p)
-		s.Confusion[gold[i]][k]++
-		hits[i] = k == gold[i]
+		s.Confusion[gold[i]][argmax(p)]++
 	}
+	tops, hits := topsOf(probs, gold)
 	s.Accuracy, s.CI95[0], s.CI95[1] = stats.OfRows(len(hits), seed, shareOf(hits))
-	s.ECE, s.Calibration = calibration(probs, hits)
+	s.ECE, s.ECECI95[0], s.ECECI95[1] = stats.OfRows(len(hits), seed, func(rows []int) float64 {
+		ece, bins := calibration(tops, hits, rows)
+		if s.Calibration == nil { // the first are the rows themselves
+			s.Calibration = bins
+		}
+		return ece
+	})
 	for l := range labels {
 		tp, pred, have := float64(s.Confusion[l][l]), 0.0, 0.0
 		for o := range labels {
@@ -89,15 +94,14 @@ type CalibrationBin struct {
 }
 
 // calibration is the expected calibration error of the predicted label's probability over 15 equal bins
-// (Guo et al., arXiv:1706.04599), and the bins that have rows.
-func calibration(probs [][]float64, hits []bool) (ece float64, bins []CalibrationBin) {
+// (Guo et al., arXiv:1706.04599) of some rows, and the bins that have any.
+func calibration(tops []float64, hits []bool, rows []int) (ece float64, bins []CalibrationBin) {
 	const parts = 15
 	var all [parts]CalibrationBin
-	for i, p := range probs {
-		top := p[argmax(p)]
-		b := &all[min(parts-1, int(top*parts))]
+	for _, i := range rows {
+		b := &all[min(parts-1, int(tops[i]*parts))]
 		b.Rows++
-		b.Confidence += top
+		b.Confidence += tops[i]
 		if hits[i] {
 			b.Accuracy++
 		}
@@ -106,7 +110,7 @@ func calibration(probs [][]float64, hits []bool) (ece float64, bins []Calibratio
 		if b.Rows == 0 {
 			continue
 		}
-		ece += math.Abs(b.Accuracy-b.Confidence) / float64(len(probs))
+		ece += math.Abs(b.Accuracy-b.Confidence) / float64(len(rows))
 		b.From, b.To = float64(i)/parts, float64(i+1)/parts
 		b.Confidence /= float64(b.Rows)
 		b.Accuracy /= float64(b.Rows)

@@ -74,7 +74,9 @@ type StudentRecipe struct {
 	Vocab   string   `yaml:"vocab" json:"vocab"`             // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"`           // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"`           // tensor name patterns that do not learn
-	LoRA    LoRA     `yaml:"lora" json:"lora"`
+
+	Calibration string `yaml:"calibration" json:"calibration,omitempty"` // of its probabilities: "temperature" or "none"; "" = a temperature where enough validation rows have gold labels
+	LoRA        LoRA   `yaml:"lora" json:"lora"`
 }
 
 // LoRA says that low-rank adapters learn instead of the weights; they are merged into the student's file.
@@ -186,7 +188,8 @@ type TrainRecipe struct {
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
 type EvalRecipe struct {
-	Gates map[string]string `yaml:"gates" json:"gates"`
+	Gates  map[string]string `yaml:"gates" json:"gates"`
+	Slices []string          `yaml:"slices" json:"slices,omitempty"` // columns of the data that metrics are also given by
 }
 
 // RecipeError is a mistake in a recipe, with its place.

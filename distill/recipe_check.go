@@ -100,6 +100,9 @@ func (r *Recipe) check(root ast.Node) error {
 		if slices.Contains(ty.keys, "student.head") {
 			errs = append(errs, oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"), oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"))
 		}
+		if c := r.Student.Calibration; c != "" && r.Task.Type == "classify" {
+			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
+		}
 		errs = append(errs, ty.check(r, at)...)
 	}
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
@@ -172,6 +175,7 @@ func (r *Recipe) check(root ast.Node) error {
 	}
 	d := &r.Data
 	errs = append(errs,
+		checkSliceNames(r, at),
 		oneOf(d.Duplicates, []string{"exact", "keep", "near"}, "data", "duplicates"),
 		between(d.Near, 0.5, 1, "a similarity from 0.5 to 1", "data", "near"),
 		between(float64(d.MinChars), 0, 1e9, "a number of characters from 0 (no bound)", "data", "min_chars"),

@@ -79,7 +79,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName)...), files("labels", "labels/")...)
-		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl")...)
+		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt}
 	case "eval":
 		e.In = append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...)
@@ -220,11 +220,7 @@ func (j *Job) writeRows() error {
 		rows []Row
 	}{{"train", j.data.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
 		for _, r := range part.rows {
-			file, err := filepath.Rel(j.recipe.path("."), r.File)
-			if err != nil || !filepath.IsLocal(file) {
-				file = filepath.Base(r.File)
-			}
-			if err := enc.Encode(rowOrigin{r.ID, part.name, filepath.ToSlash(file), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
+			if err := enc.Encode(rowOrigin{r.ID, part.name, j.recipe.originOf(r), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
 				return err
 			}
 		}

@@ -18,11 +18,12 @@ import (
 var reportSource string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"pct":  func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
-	"num":  func(x float64) string { return fmt.Sprintf("%.4g", x) },
-	"mb":   func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
-	"secs": func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource))
+	"pct":    func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"num":    func(x float64) string { return fmt.Sprintf("%.4g", x) },
+	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
+	"amount": amount,
+	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -62,7 +63,11 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		d.Bars = answerBars(sum)
 	} else {
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
-		d.Reliability = reliabilityChart(sum.Student.Calibration)
+		var before []CalibrationBin
+		if sum.Student.Raw != nil {
+			before = sum.Student.Raw.Calibration
+		}
+		d.Reliability = reliabilityChart(sum.Student.Calibration, before)
 	}
 	if sum.Ladder != nil {
 		d.Rungs = rungsChart(sum)

@@ -46,7 +46,7 @@ var clocked = map[string]struct {
 	why  string
 	rest func([]byte) (any, error)
 }{
-	"summary.json":                         {"without seconds, rows_per_s, speed_ratio, cpu_level and threads", timeless},
+	"summary.json":                         {"without seconds, rows_per_s, speed_ratio, energy, cost, cpu_level and threads", timeless},
 	"papers/eu-technical-documentation.md": {"without the CPU level", anyLevel},
 	"eval/ladder.json":                     {"without rows_per_s", timelessLadder},
 	lineage.Name:                           {"entry by entry, without who ran it and the hashes over that", bodies},
@@ -64,6 +64,7 @@ func timeless(b []byte) (any, error) {
 	for i := range s.Ladder {
 		s.Ladder[i].RowsPerS = 0
 	}
+	s.Energy, s.Cost, s.Student.JoulesPerRow, s.Teacher.JoulesPerRow = nil, nil, nil, nil
 	s.Seconds, s.CPULevel, s.Threads, s.Gate, s.Student.RowsPerS, s.Teacher.RowsPerS = nil, "", 0, "", 0, 0
 	delete(s.Metrics, "speed_ratio")
 	s.Gates = slices.DeleteFunc(s.Gates, func(v Verdict) bool { return v.Metric == "speed_ratio" })

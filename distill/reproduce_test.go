@@ -81,8 +81,8 @@ func TestTimeless(t *testing.T) {
 		}
 		return x == y
 	}
-	if !same(`{"seconds":{"train":1},"threads":1,"cpu_level":"avx2","student":{"rows_per_s":1},"metrics":{"speed_ratio":1,"accuracy":0.5},"gates":[{"metric":"speed_ratio","got":1}]}`,
-		`{"seconds":{"train":2},"threads":2,"cpu_level":"amx","student":{"rows_per_s":3},"metrics":{"speed_ratio":2,"accuracy":0.5},"gates":[{"metric":"speed_ratio","got":2}]}`) {
+	if !same(`{"seconds":{"train":1},"threads":1,"cpu_level":"avx2","student":{"rows_per_s":1,"joules_per_row":4},"energy":{"why":"a"},"cost":{"models":null},"metrics":{"speed_ratio":1,"accuracy":0.5},"gates":[{"metric":"speed_ratio","got":1}]}`,
+		`{"seconds":{"train":2},"threads":2,"cpu_level":"amx","student":{"rows_per_s":3},"energy":{"why":"b"},"metrics":{"speed_ratio":2,"accuracy":0.5},"gates":[{"metric":"speed_ratio","got":2}]}`) {
 		t.Error("clock and machine make a difference")
 	}
 	for _, other := range []string{`{"metrics":{"accuracy":0.6}}`, `{"metrics":{"accuracy":0.5},"agreement":0.1}`, `{"metrics":{"accuracy":0.5},"student":{"accuracy":0.5}}`} {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -146,7 +147,7 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	var err error
 	for _, kv := range f.KV {
 		switch {
-		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key):
+		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key), kv.Key == engine.KeyTaskCalibration:
 			continue // said of the source file itself
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)

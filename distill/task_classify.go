@@ -15,7 +15,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "train.gold", "train.match", "train.keep"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "student.calibration", "train.gold", "train.match", "train.keep"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
@@ -221,8 +221,12 @@ func (w *classifyWork) measure(ctx context.Context, m *engine.Model, format stri
 		texts[i], gold[i] = r.Text, r.Gold
 	}
 	f := &form{unit: "row"}
-	if f.lp, err = j.classify(ctx, c, texts); err != nil {
+	said, err := j.classify(ctx, c, texts)
+	if err != nil {
 		return nil, err
+	}
+	for _, row := range said {
+		f.lp = append(f.lp, c.Calibrated(row))
 	}
 	var lines []prediction
 	probs := make([][]float64, len(f.lp))

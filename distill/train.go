@@ -369,6 +369,11 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 		return err
 	}
 	b.Student.Merge(j.level)
+	if w, ok := j.work.(*classifyWork); ok {
+		if err := w.calibrate(ctx, b); err != nil {
+			return err
+		}
+	}
 	return j.export(b, j.recipe.Student.Format, j.modelPath(""))
 }
 
@@ -392,7 +397,10 @@ func (j *Job) restoreFinal(b *Base) error {
 		b.Student.useBest()
 	}
 	b.Student.Merge(j.level)
-	return err
+	if err != nil {
+		return err
+	}
+	return j.restoreCalibration(b)
 }
 
 // modelPath is model.gguf, or model.FORMAT.gguf.

@@ -27,7 +27,7 @@ type Task struct {
 	Raw bool
 	// Words are further spellings of a label; nil = the label itself.
 	Words       map[string][]string
-	Calibration *Calibration
+	Calibration *Calibration // nil = what the model's file has, where labels and prompt are its own
 }
 
 // Choice is one label's result. Choices come best first.
@@ -57,6 +57,9 @@ func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 		c.task.Labels, c.task.Raw = m.Spec.Labels, true
 		if t.Prompt == "" {
 			c.task.Prompt = textMark
+			if err := c.task.ownCalibration(m); err != nil {
+				return nil, err
+			}
 		}
 	} else if err := c.task.fromFile(m); err != nil {
 		return nil, err
@@ -100,8 +103,10 @@ func (t *Task) check() error {
 	if n := strings.Count(t.Prompt, textMark); t.Prompt != "" && n != 1 {
 		return fmt.Errorf("engine: the prompt holds %s %d times, want once", textMark, n)
 	}
-	if c := t.Calibration; c != nil && len(c.Bias) != len(t.Labels) {
-		return fmt.Errorf("engine: the calibration is for %d labels, the task has %d", len(c.Bias), len(t.Labels))
+	if t.Calibration != nil {
+		if err := t.Calibration.check(len(t.Labels)); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
 	}
 	return nil
 }
@@ -162,6 +167,9 @@ func (c *Classifier) labelTokens() error {
 	return nil
 }
 
+// Calibration is what probabilities are calibrated by; nil = nothing.
+func (c *Classifier) Calibration() *Calibration { return c.task.Calibration }
+
 // Labels returns the labels in the order of LogProbs.
 func (c *Classifier) Labels() []string { return c.task.Labels }
 
@@ -191,27 +199,33 @@ func (c *Classifier) Batch(ctx context.Context, texts []string) ([][]Choice, err
 	}
 	all := make([][]Choice, len(rows))
 	for i, row := range rows {
-		all[i] = c.choices(row)
+		all[i] = c.Choices(row)
 	}
 	return all, nil
 }
 
-// Probabilities turns a row of LogProbs into probabilities over the labels, calibrated.
-func (c *Classifier) Probabilities(row []float64) []float64 {
+// Calibrated turns a row of LogProbs into log-probabilities over the labels, calibrated.
+func (c *Classifier) Calibrated(row []float64) []float64 {
 	x := slices.Clone(row)
-	if cal := c.task.Calibration; cal != nil {
-		for i := range x {
-			x[i] -= cal.Bias[i]
-		}
-	}
+	c.task.Calibration.apply(x)
 	norm := logSum(x)
 	for i := range x {
-		x[i] = kernels.Exp(x[i] - norm)
+		x[i] -= norm
 	}
 	return x
 }
 
-func (c *Classifier) choices(row []float64) []Choice {
+// Probabilities turns a row of LogProbs into probabilities over the labels, calibrated.
+func (c *Classifier) Probabilities(row []float64) []float64 {
+	x := c.Calibrated(row)
+	for i := range x {
+		x[i] = kernels.Exp(x[i])
+	}
+	return x
+}
+
+// Choices turns a row of LogProbs into choices, best first.
+func (c *Classifier) Choices(row []float64) []Choice {
 	p := c.Probabilities(row)
 	out := make([]Choice, len(row))
 	for i := range row {

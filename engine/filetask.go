@@ -13,6 +13,8 @@ const (
 	KeyTaskPrompt = "freehold.task.prompt"
 	KeyTaskSystem = "freehold.task.system"
 	KeyTaskWords  = "freehold.task.words" // JSON object: label -> spellings
+
+	KeyTaskCalibration = "freehold.task.calibration" // JSON object: Calibration; of a head too
 )
 
 // Metadata keys under which a student keeps what an escalation needs.
@@ -70,6 +72,9 @@ func (t *Task) fromFile(m *Model) error {
 		return err
 	}
 	if t.Prompt == "" {
+		if err = t.ownCalibration(m); err != nil {
+			return err
+		}
 		if t.Prompt, err = m.file.StringOr(KeyTaskPrompt, ""); err != nil {
 			return err
 		}
@@ -83,6 +88,23 @@ func (t *Task) fromFile(m *Model) error {
 	}
 	if err := json.Unmarshal([]byte(words), &t.Words); err != nil {
 		return fmt.Errorf("%s: key %s: %v", m.file.Name, KeyTaskWords, err)
+	}
+	return nil
+}
+
+// ownCalibration takes the calibration of the model's file, where the task has none.
+func (t *Task) ownCalibration(m *Model) error {
+	text, err := m.file.StringOr(KeyTaskCalibration, "")
+	if err != nil || text == "" || t.Calibration != nil {
+		return err
+	}
+	t.Calibration = &Calibration{}
+	err = json.Unmarshal([]byte(text), t.Calibration)
+	if err == nil {
+		err = t.Calibration.check(len(t.Labels))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: key %s: %v", m.file.Name, KeyTaskCalibration, err)
 	}
 	return nil
 }

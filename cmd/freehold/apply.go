@@ -9,6 +9,7 @@ import (
 
 type applyCmd struct {
 	recipeFlags
+	priceFlags
 	Only string `help:"Run this stage alone: label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
@@ -22,6 +23,10 @@ func (c *applyCmd) Run(a *app) error {
 			return usagef("unknown stage %q, want one of: %s", s, strings.Join(known, ", "))
 		}
 	}
+	var err error
+	if c.at, err = c.prices(); err != nil {
+		return err
+	}
 	return c.stages(a, c.Recipe, distill.Stages{Only: c.Only, From: c.From})
 }
 
@@ -29,9 +34,17 @@ func (c *applyCmd) Run(a *app) error {
 type (
 	labelCmd struct{ recipeFlags }
 	trainCmd struct{ recipeFlags }
-	evalCmd  struct{ recipeFlags }
+	evalCmd  struct {
+		recipeFlags
+		priceFlags
+	}
 )
 
 func (c *labelCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "label"}) }
 func (c *trainCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "train"}) }
-func (c *evalCmd) Run(a *app) error  { return c.stages(a, c.Recipe, distill.Stages{Only: "eval"}) }
+func (c *evalCmd) Run(a *app) (err error) {
+	if c.at, err = c.prices(); err != nil {
+		return err
+	}
+	return c.stages(a, c.Recipe, distill.Stages{Only: "eval"})
+}

@@ -10,6 +10,7 @@ type benchCmd struct {
 	What []string `arg:"" optional:"" complete:"model" help:"GGUF file or catalogue name; or: compare A.json B.json, two results of bench --json." placeholder:"MODEL"`
 	modelFlags
 	trainFlags
+	priceFlags
 	Prompt      []int    `short:"p" default:"512" help:"Prompt lengths; 0 = none."`
 	Generate    []int    `short:"n" default:"128" help:"Generation lengths; 0 = none."`
 	Batch       []int    `short:"b" default:"1" help:"Sequences that generate together."`
@@ -26,6 +27,8 @@ func (*benchCmd) Help() string {
 		"ppN = a prompt of N tokens, tgN = N tokens one by one; @ d2048 = after 2048 tokens, @ b4 = 4 sequences together. " +
 		"Four prompt lengths, or three depths or batches, give the law by which their time grows. " +
 		"The limit is the time to read every weight once a pass (and the cache, while generating) or to do all products, whichever is longer. " +
+		"Where Linux lets the energy counters (RAPL) be read there are joules a token too, of the processors and memory whole: run nothing else beside it. " +
+		"--price-hour and --price-kwh reckon what a million tokens cost. " +
 		"compare holds two results against each other: ratios of medians with 95 % bootstrap intervals. They were not measured in turn, so a " +
 		"difference may be the machine's; exit code 8 where no test says anything. " +
 		"--train measures optimiser steps on random data: tokens/s, the share of the arithmetic peak that 6 operations a token and weight come to, and " +
@@ -33,6 +36,13 @@ func (*benchCmd) Help() string {
 }
 
 func (c *benchCmd) Run(a *app) error {
+	prices, err := c.prices()
+	if err != nil {
+		return err
+	}
+	if prices.Given() && (c.Train != "" || len(c.What) > 0 && c.What[0] == "compare") {
+		return usagef("--price-hour and --price-kwh are for what a model computes; leave them out of --train and compare")
+	}
 	if c.Train != "" {
 		return c.benchTrain(a)
 	}
@@ -65,7 +75,7 @@ func (c *benchCmd) Run(a *app) error {
 	if c.ReadSize < 1 || c.ReadSize > 64<<10 {
 		return usagef("--read-size is %d MiB, want 1 to 65536", c.ReadSize)
 	}
-	o := bench.ModelOptions{Repetitions: c.Repetitions, Prompts: nonzero(c.Prompt), Generations: nonzero(c.Generate), Batches: c.Batch, Depths: c.Depth,
+	o := bench.ModelOptions{Prices: prices, Repetitions: c.Repetitions, Prompts: nonzero(c.Prompt), Generations: nonzero(c.Generate), Batches: c.Batch, Depths: c.Depth,
 		ReadBytes: c.ReadSize << 20, Load: true, Progress: func(done, total int, what string) {
 			a.progress.show(fmt.Sprintf("bench  %d/%d  %s", done, total, what), false)
 		}}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/freehold-slm/freehold/bench"
+	"github.com/freehold-slm/freehold/distill/energy"
 )
 
 // numericText is the numeric mode and, of fast, what it comes to here.
@@ -55,6 +56,7 @@ func benchTable(a *app, r *bench.ModelResult) {
 			fmt.Sprintf("| %.0f %%", 100*t.Spread), rate, of})
 	}
 	a.columns(rows)
+	benchEnergy(a, r)
 	if len(r.Laws) > 0 {
 		a.write("\n")
 	}
@@ -78,18 +80,60 @@ func benchTable(a *app, r *bench.ModelResult) {
 	}
 }
 
+// benchEnergy prints joules a token and costs of a million, or why there are none.
+func benchEnergy(a *app, r *bench.ModelResult) {
+	known := func(v *float64, unit string) string {
+		if v == nil {
+			return "unknown"
+		}
+		return fmt.Sprintf("%.3g%s", *v, unit)
+	}
+	a.write("\n")
+	if r.Energy.Why != "" {
+		a.write("energy is unknown: %s\n", r.Energy.Why)
+	} else {
+		a.write("energy by %s, whatever else ran:\n", strings.Join(r.Energy.Counters, ", "))
+	}
+	p := r.Energy.Prices
+	for _, t := range r.Tests {
+		var parts []string
+		if r.Energy.Why == "" {
+			parts = append(parts, known(t.JTok, " J a token"))
+		}
+		if p.Hour != nil {
+			parts = append(parts, fmt.Sprintf("a million tokens cost %s at %g an hour", known(t.Cost.Hour, ""), *p.Hour))
+		}
+		if p.KWh != nil {
+			parts = append(parts, fmt.Sprintf("their electricity %s at %g a kWh", known(t.Cost.Energy, ""), *p.KWh))
+		}
+		if len(parts) > 0 {
+			a.write("%s: %s\n", t.Name, strings.Join(parts, "; "))
+		}
+	}
+}
+
 func benchCSV(a *app, r *bench.ModelResult) error {
 	w := csv.NewWriter(a.out)
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	maybe := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return number(*v)
+	}
 	load := []string{"", ""}
 	for i, v := range r.Load {
 		load[i] = number(v)
 	}
 	rows := [][]string{{"model", "cpu_level", "threads", "test", "tok_s", "tok_s_min", "tok_s_max", "spread", "limit", "limit_tok_s", "limit_fraction", "gb_s",
-		"gop_s", "read_gb_s", "int8_gops", "f32_gflops", "bf16_gflops", "load_before", "load_after", "peer", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi"}}
+		"gop_s", "j_tok", "cost_hour_mtok", "cost_energy_mtok", "read_gb_s", "int8_gops", "f32_gflops", "bf16_gflops", "load_before", "load_after", "peer", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi"}}
 	for _, t := range r.Tests {
+		var cost energy.Cost
+		if t.Cost != nil {
+			cost = *t.Cost
+		}
 		row := []string{modelName(r), r.CPULevel, strconv.Itoa(r.Threads), t.Name, number(t.TokS), number(t.TokSMin), number(t.TokSMax), number(t.Spread), t.Limit,
-			number(t.LimitTokS), number(t.LimitFraction), number(t.GBs), number(t.Gops), number(r.Limits.ReadGBs), number(r.Limits.Int8Gops),
+			number(t.LimitTokS), number(t.LimitFraction), number(t.GBs), number(t.Gops), maybe(t.JTok), maybe(cost.Hour), maybe(cost.Energy), number(r.Limits.ReadGBs), number(r.Limits.Int8Gops),
 			number(r.Limits.F32Gflops), number(r.Limits.BF16Gflops), load[0], load[1]}
 		if len(t.Peers) == 0 {
 			rows = append(rows, append(row, "", "", "", "", ""))

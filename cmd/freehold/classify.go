@@ -19,6 +19,13 @@ type classifyCmd struct {
 	AbstainBelow float64  `help:"Do not answer where the best label is less probable than this; with --escalate default: what the model's file says." placeholder:"P"`
 	Escalate     string   `complete:"model" help:"Ask this model, the teacher, about texts below the line to abstain at. A student's file knows how its teacher was asked." placeholder:"MODEL"`
 	Calibrate    string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
+	explainFlags
+}
+
+func (*classifyCmd) Help() string {
+	return "--explain says on which words the answer rests: the text is classified again without each of its words, and what the log-odds of the answer " +
+		"lose is what the word did for it. Of a model that a recipe made it also names the training rows with the likest words, by TF-IDF: what the student was " +
+		"taught of such words, not what it thought of."
 }
 
 // classification is freehold/classify/1.
@@ -37,6 +44,7 @@ type classifyRow struct {
 	Abstained     bool               `json:"abstained,omitempty"`   // the label is less probable than --abstain-below
 	AnsweredBy    string             `json:"answered_by,omitempty"` // with --escalate: "student" or "teacher"
 	Student       *firstAnswer       `json:"student,omitempty"`     // what it said, where the teacher answered
+	Explanation   *explanation       `json:"explanation,omitempty"` // with --explain
 }
 
 // firstAnswer is what a student said before its teacher was asked.
@@ -52,6 +60,9 @@ func (c *classifyCmd) Run(a *app) error {
 	if err := c.check(a); err != nil {
 		return err
 	}
+	if err := c.checkExplain(); err != nil {
+		return err
+	}
 	m, err := a.openModel(c.Model, &c.modelFlags)
 	if err != nil {
 		return err
@@ -60,6 +71,9 @@ func (c *classifyCmd) Run(a *app) error {
 	k, err := c.classifier(a, m)
 	if err != nil {
 		return err
+	}
+	if c.Explain {
+		return c.explainTexts(a, m, k)
 	}
 	up, err := c.escalation(a, k)
 	if err != nil {
@@ -70,14 +84,14 @@ func (c *classifyCmd) Run(a *app) error {
 	put := func(texts []string, first int) error {
 		all, err := k.Batch(a.ctx, texts)
 		if err != nil {
-			return c.explain(err, c.Model, m, first)
+			return c.tooLong(err, c.Model, m, first)
 		}
 		rows := make([]classifyRow, len(all))
 		for i, choices := range all {
 			rows[i] = rowOf(texts[i], choices)
 		}
 		if err := up.answer(a, rows); err != nil {
-			return c.explain(err, c.Escalate, up.model, first)
+			return c.tooLong(err, c.Escalate, up.model, first)
 		}
 		for _, row := range rows {
 			switch {
@@ -152,7 +166,7 @@ func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) 
 		part, err := k.LogProbs(a.ctx, texts)
 		rows = append(rows, part...)
 		a.progress.show("calibrating  "+count(len(rows))+" texts", false)
-		return c.explain(err, c.Model, m, first)
+		return c.tooLong(err, c.Model, m, first)
 	})
 	if err != nil {
 		return nil, err
@@ -160,11 +174,14 @@ func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) 
 	if task.Calibration, err = engine.Calibrate("median", rows); err != nil {
 		return nil, inputf("%s: %w", c.Calibrate, err)
 	}
+	if own := k.Calibration(); own != nil { // the texts say which labels it likes too well, not how sure it may be
+		task.Calibration.Temperature = own.Temperature
+	}
 	return m.NewClassifier(task)
 }
 
-// explain adds to a text that is too long what to do about it.
-func (c *classifyCmd) explain(err error, name string, m *opened, first int) error {
+// tooLong adds to a text that is too long what to do about it.
+func (c *classifyCmd) tooLong(err error, name string, m *opened, first int) error {
 	var long *engine.ContextError
 	if errors.As(err, &long) {
 		return usagef("a text near line %d needs %d tokens with its prompt, and the context of %s holds %d; shorten it", first, long.Tokens, name, m.Context())

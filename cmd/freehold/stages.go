@@ -10,6 +10,7 @@ import (
 
 	"github.com/freehold-slm/freehold/bench"
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/distill/energy"
 	"github.com/freehold-slm/freehold/models"
 )
 
@@ -22,8 +23,23 @@ type recipeFlags struct {
 // jobFlags say how a recipe is run.
 type jobFlags struct {
 	computeFlags
-	Runs string `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
-	Run_ string `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
+	Runs string        `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
+	Run_ string        `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
+	at   energy.Prices // of a command that takes prices
+}
+
+// priceFlags are what the user pays; nothing is reckoned without them.
+type priceFlags struct {
+	PriceHour *float64 `help:"What an hour of this machine costs, in any currency: a million tokens or rows are reckoned at the measured speed." placeholder:"PRICE"`
+	PriceKWh  *float64 `name:"price-kwh" help:"What a kWh costs: reckoned from the energy counters, where this machine shows them." placeholder:"PRICE"`
+}
+
+func (f *priceFlags) prices() (energy.Prices, error) {
+	p := energy.Prices{Hour: f.PriceHour, KWh: f.PriceKWh}
+	if err := p.Check(); err != nil {
+		return p, usagef("--price-hour, --price-kwh: %v", err)
+	}
+	return p, nil
 }
 
 // job reads the recipe and resolves its inputs.
@@ -39,7 +55,7 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 	a.resumable = true
 	follow := stageTimes{a: a}
 	j, err := distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name,
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
 	var gate *models.LicenceError
@@ -156,7 +172,14 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns(rows)
 	}
 	a.tests(s.Tests)
+	if s.Calibration != nil {
+		a.write("\ncalibrated: %s\n", s.Calibration.Says())
+	}
+	for _, w := range s.Worse() {
+		a.write("\nworse on %s %s: %.1f %% of %d rows right, of the others %.1f %% (p %s, corrected for %d parts)\n", w.Column, w.Value, 100*w.Accuracy, w.Rows, 100*w.Rest, w.PValue(), len(s.Slices))
+	}
 	a.ladder(s)
+	a.costs(s)
 	if times := stageSeconds(s); times != "" {
 		a.write("\ntime: %s\n", times)
 	}
@@ -174,6 +197,28 @@ func (a *app) tests(tests []distill.Comparison) {
 		rows = append(rows, []string{t.Says(), t.Points(), t.PValue(), t.Test})
 	}
 	a.columns(rows)
+}
+
+// costs prints what a million rows cost on this machine.
+func (a *app) costs(s *distill.Summary) {
+	if s.Cost == nil || !s.Cost.Prices.Given() {
+		return
+	}
+	known := func(v *float64) string {
+		if v == nil {
+			return "unknown"
+		}
+		return fmt.Sprintf("%.3g", *v)
+	}
+	rows := [][]string{{"A MILLION ROWS", "MACHINE HOURS", "COST OF THE MACHINE", "KWH", "COST OF ELECTRICITY"}}
+	for _, m := range s.Cost.Models {
+		rows = append(rows, []string{m.Model, fmt.Sprintf("%.3g", m.Hours), known(m.Rows.Hour), known(m.KWh), known(m.Rows.Energy)})
+	}
+	a.write("\n")
+	a.columns(rows)
+	if s.Energy != nil && s.Energy.Why != "" && s.Cost.Prices.KWh != nil {
+		a.write("energy is unknown: %s\n", s.Energy.Why)
+	}
 }
 
 // ladder prints the forms of a student.

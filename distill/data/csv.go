@@ -70,6 +70,12 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 			return err
 		}
 	}
+	also := make([]int, len(o.Slices))
+	for i, name := range o.Slices {
+		if also[i] = slices.Index(names, name); also[i] < 0 {
+			return &Error{File: path, Line: 1, Msg: spell.Unknown("column", name, "the first line", names), Fix: "name a column of the file in eval.slices"}
+		}
+	}
 	for {
 		fields, err := r.Read()
 		if err == io.EOF {
@@ -89,6 +95,9 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 		}
 		if at[3] >= 0 {
 			row.group = strings.Clone(fields[at[3]])
+		}
+		for _, at := range also {
+			row.slices = append(row.slices, strings.Clone(fields[at]))
 		}
 		if row.text == "" {
 			return &Error{File: path, Line: line, Msg: fmt.Sprintf("the row's %q is empty", c.Text)}

@@ -31,11 +31,37 @@ type jsonRow struct {
 func readJSONL(path string, o *ReadOptions, add func(line int, r raw) error) error {
 	return eachLine(path, func(line int, b []byte) error {
 		r, err := jsonRowOf(b, o)
+		if err == nil && o.Slices != nil {
+			r.slices, err = slicesOf(b, o.Slices)
+		}
 		if err != nil {
 			return &Error{File: path, Line: line, Msg: err.Error()}
 		}
 		return add(line, r)
 	})
+}
+
+// slicesOf are a line's values of some columns, as text.
+func slicesOf(b []byte, names []string) ([]string, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("not a JSON object: %v", err)
+	}
+	values := make([]string, len(names))
+	for i, name := range names {
+		switch v := all[name]; {
+		case len(v) == 0 || string(v) == "null":
+		case v[0] == '{' || v[0] == '[':
+			return nil, fmt.Errorf("%q is %.40s, want a string, a number, true or false, for eval.slices names it", name, v)
+		case v[0] != '"':
+			values[i] = string(v)
+		default:
+			if err := json.Unmarshal(v, &values[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return values, nil
 }
 
 // eachLine calls f with every line of a file that is not blank, and its number.

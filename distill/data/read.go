@@ -44,6 +44,7 @@ type ReadOptions struct {
 	NeedGold bool     // a row without a label is a mistake
 	Answers  bool     // labels are answers: any text, or JSON
 	Columns  Columns
+	Slices   []string // further columns that are kept
 }
 
 // format is a file format of task data.
@@ -60,6 +61,7 @@ var formats = []format{jsonl, csvFile, tsvFile, lines, folder}
 type raw struct {
 	id, text, group string
 	label           *string
+	slices          []string // values of the columns that are kept, in their order
 }
 
 // maxText bounds a row of a data file, in bytes.
@@ -131,7 +133,10 @@ func Texts(path string) ([]string, error) {
 
 // row checks a row and finds its label.
 func (o *ReadOptions) row(r raw) (Row, error) {
-	row := Row{ID: r.id, Text: r.text, Group: r.group, Gold: -1}
+	row := Row{ID: r.id, Text: r.text, Group: r.group, Gold: -1, Slices: r.slices}
+	if row.Slices == nil && o.Slices != nil { // a format without columns
+		row.Slices = make([]string, len(o.Slices))
+	}
 	switch {
 	case !utf8.ValidString(r.text) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
 		return row, errors.New("the row is not valid UTF-8")

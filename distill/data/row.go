@@ -21,6 +21,8 @@ type Row struct {
 
 	Corrected bool // by a corrections file: Gold is what a person said
 
+	Slices []string // values of the columns that ReadOptions.Slices names; "" = none
+
 	File string // where it was read
 	Line int    // 0 = the file as a whole
 }
@@ -67,6 +69,9 @@ func (s *Set) Sum() {
 			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
 			if row.Answer != "" {
 				fmt.Fprintf(h, "answer %q\n", row.Answer)
+			}
+			if row.Slices != nil {
+				fmt.Fprintf(h, "slices %q\n", row.Slices)
 			}
 			if row.Corrected {
 				fmt.Fprintln(h, "corrected")

@@ -190,6 +190,20 @@ func TestClassifyAndScore(t *testing.T) {
 			t.Errorf("text %d: %v adds up to %v", i, got.at("data", i), sum)
 		}
 	}
+	e, err := k.Explain(t.Context(), "one two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := s.post("/v1/classify", `{"input": ["one two"], "labels": ["good", "bad"], "explain": true}`)
+	if why.text("data", 0, "label") != e.Choices[0].Label || why.at("data", 0, "explanation", "log_odds") != e.LogOdds || why.at("usage", "prompt_tokens") != float64(e.Tokens) || why.at("data", 0, "explanation", "forward_passes") != 3. {
+		t.Errorf("%v, want %+v", why.at("data", 0), e)
+	}
+	for i, w := range e.Words {
+		if why.text("data", 0, "explanation", "words", i, "text") != w.Text || why.at("data", 0, "explanation", "words", i, "change") != w.Change || why.at("data", 0, "explanation", "words", i, "start") != float64(w.Start) {
+			t.Errorf("word %d: %v, want %+v", i, why.at("data", 0, "explanation", "words", i), w)
+		}
+	}
+	s.refused("POST", "/v1/classify", `{"input": [`+strings.Repeat(`"a",`, 16)+`"a"], "labels": ["x", "y"], "explain": true}`, 400, codeValue, "explain")
 	for body, want := range map[string][2]string{
 		`{"input": "a"}`: {codeMissing, "labels"}, `{"input": "a", "labels": ["x"]}`: {codeValue, "labels"}, `{"input": "a", "labels": ["x", "x"]}`: {codeValue, ""},
 		`{"input": "a", "labels": ["x", "y"], "prompt": "no place"}`: {codeValue, ""}, `{"input": [], "labels": ["x", "y"]}`: {codeValue, "input"},

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -10,14 +9,18 @@ import (
 
 // classifyRequest is the body of /v1/classify.
 type classifyRequest struct {
-	Model  string   `json:"model" doc:"a name of /v1/models; may be left out where there is one model"`
-	Input  *texts   `json:"input" need:"true" range:"1,256" doc:"a text or a list of texts"`
-	Labels []string `json:"labels" range:"2,256" doc:"default: those of the model's classification head"`
-	Prompt string   `json:"prompt" doc:"a prompt with {text} in it; default: a plain question that lists the labels"`
-	System string   `json:"system" doc:"a system turn before the prompt"`
-	Raw    bool     `json:"raw" doc:"feed the prompt as plain text, without the chat template"`
-	User   string   `json:"user" doc:"no effect"`
+	Model   string   `json:"model" doc:"a name of /v1/models; may be left out where there is one model"`
+	Input   *texts   `json:"input" need:"true" range:"1,256" doc:"a text or a list of texts"`
+	Labels  []string `json:"labels" range:"2,256" doc:"default: those of the model's classification head"`
+	Prompt  string   `json:"prompt" doc:"a prompt with {text} in it; default: a plain question that lists the labels"`
+	System  string   `json:"system" doc:"a system turn before the prompt"`
+	Raw     bool     `json:"raw" doc:"feed the prompt as plain text, without the chat template"`
+	Explain bool     `json:"explain" doc:"say which words each answer rests on: each text goes through the model once more without each of its words; up to 16 texts"`
+	User    string   `json:"user" doc:"no effect"`
 }
+
+// explainTexts is how many texts a request may have explained: each costs a forward pass a word.
+const explainTexts = 16
 
 type classifyList struct {
 	Object string         `json:"object" only:"list"`
@@ -31,6 +34,22 @@ type classified struct {
 	Label   string        `json:"label"`
 	P       float64       `json:"p"`
 	Choices []labelChoice `json:"choices"` // best first
+
+	Explanation *explanation `json:"explanation,omitempty"`
+}
+
+// explanation is engine.Explanation.
+type explanation struct {
+	LogOdds float64      `json:"log_odds"`
+	Words   []wordEffect `json:"words"`
+	Passes  int          `json:"forward_passes"`
+}
+
+type wordEffect struct {
+	Text   string  `json:"text"`
+	Start  int     `json:"start"`
+	End    int     `json:"end"`
+	Change float64 `json:"change"`
 }
 
 type labelChoice struct {
@@ -64,6 +83,9 @@ func (c *call) classify() error {
 	if err != nil {
 		return &apiError{Status: 400, Type: typeRequest, Code: codeValue, Message: strings.TrimPrefix(err.Error(), "engine: ")}
 	}
+	if n := len(*r.Input); r.Explain && n > explainTexts {
+		return badField("explain", codeValue, "is for up to %d texts, got %d", explainTexts, n)
+	}
 	tokens := make([][]int32, len(*r.Input))
 	for i, text := range *r.Input {
 		if tokens[i], err = k.Tokens(text); err != nil {
@@ -81,28 +103,40 @@ func (c *call) classify() error {
 		return err
 	}
 	defer leave()
-	rows, err := k.LogProbsTokens(c.r.Context(), tokens)
-	if err != nil {
-		return err
-	}
-	out := classifyList{Object: "list", Model: m.name, Data: make([]classified, len(rows)), Usage: embeddingUsage{c.prompt, c.prompt}}
-	for i, row := range rows {
-		p := k.Probabilities(row)
-		choices := make([]labelChoice, len(row))
-		for j, label := range k.Labels() {
-			choices[j] = labelChoice{label, p[j], finite(row[j])}
-		}
-		slices.SortStableFunc(choices, func(a, b labelChoice) int {
-			switch {
-			case a.P > b.P:
-				return -1
-			case a.P < b.P:
-				return 1
+	out := classifyList{Object: "list", Model: m.name, Data: make([]classified, len(tokens))}
+	if r.Explain {
+		c.prompt = 0
+		for i, text := range *r.Input {
+			e, err := k.Explain(c.r.Context(), text)
+			if err != nil {
+				return err
 			}
-			return 0
-		})
-		out.Data[i] = classified{i, choices[0].Label, choices[0].P, choices}
+			c.prompt += e.Tokens
+			out.Data[i] = classifiedAs(i, e.Choices)
+			x := &explanation{LogOdds: finite(e.LogOdds), Words: []wordEffect{}, Passes: e.Passes}
+			for _, w := range e.Words {
+				x.Words = append(x.Words, wordEffect{w.Text, w.Start, w.End, finite(w.Change)})
+			}
+			out.Data[i].Explanation = x
+		}
+	} else {
+		rows, err := k.LogProbsTokens(c.r.Context(), tokens)
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			out.Data[i] = classifiedAs(i, k.Choices(row))
+		}
 	}
+	out.Usage = embeddingUsage{c.prompt, c.prompt}
 	writeJSON(c.w, 200, out)
 	return nil
+}
+
+func classifiedAs(i int, all []engine.Choice) classified {
+	choices := make([]labelChoice, len(all))
+	for j, ch := range all {
+		choices[j] = labelChoice{ch.Label, ch.P, finite(ch.LogProb)}
+	}
+	return classified{Index: i, Label: all[0].Label, P: all[0].P, Choices: choices}
 }

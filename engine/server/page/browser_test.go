@@ -226,9 +226,7 @@ func TestBrowser(t *testing.T) {
 func visit(t *testing.T, url string, b *browser) {
 	b.do(t, chromedp.Navigate(url+"/"))
 	b.until(t, `!document.querySelector("#key").hidden`)
-	if !strings.Contains(b.text(t, "#state"), "key") {
-		t.Errorf("without a key the page says %q", b.text(t, "#state"))
-	}
+	b.until(t, `document.querySelector("#state").textContent.includes("key")`)
 	b.mu.Lock()
 	b.complaints = nil // the browser's own lines about the 401
 	b.mu.Unlock()
@@ -278,6 +276,15 @@ func visit(t *testing.T, url string, b *browser) {
 	b.do(t, chromedp.Focus(chromedp.CSS("#below")), chromedp.KeyEvent(kb.End))
 	if s := b.text(t, "#classes"); strings.Count(s, "abstains") != 2 {
 		t.Errorf("with the line at 1 it says %q", s)
+	}
+
+	b.do(t, chromedp.Click(chromedp.CSS("#classify [name=explain]")), chromedp.Click(chromedp.CSS("#classify .primary")))
+	b.until(t, `document.querySelectorAll("#classes .word.s3").length >= 2`)
+	if words := eval[string](t, b, `[...document.querySelectorAll("#classes .result:first-child .word")].map((w) => w.textContent).join("|")`); words != "A|warm|and|funny|film|." {
+		t.Errorf("the words that are marked are %q", words)
+	}
+	if s := b.text(t, "#classes .stats"); !strings.Contains(s, "7 forward passes") {
+		t.Errorf("the reasons are %q", s)
 	}
 
 	b.tab(t, "extract")

@@ -8,15 +8,34 @@ let results = [];
 function draw() {
   const line = Number(below.value);
   shown.value = line.toFixed(2);
-  out.replaceChildren(...results.map(({ text, choices }) => {
+  out.replaceChildren(...results.map(({ text, choices, explanation }) => {
     const best = choices[0], sure = best.p >= line;
-    return node("div", { class: "result" }, node("p", {}, text),
+    return node("div", { class: "result" }, node("p", {}, ...(explanation ? marked(text, explanation) : [text])),
       node("p", { class: sure ? "verdict" : "verdict abstain" }, sure ? best.label : `abstains: ${best.label} reaches ${best.p.toFixed(3)} only`),
       node("table", { class: "bars" }, node("tbody", {}, ...choices.map((c) => node("tr", {},
         node("th", { scope: "row" }, c.label),
         node("td", {}, bar(c.p, line)),
-        node("td", { class: "number" }, c.p.toFixed(3)))))));
+        node("td", { class: "number" }, c.p.toFixed(3)))))),
+      ...(explanation ? [node("p", { class: "stats" }, why(best.label, explanation))] : []));
   }));
+}
+
+// marked is the text with its words underlined by what they do for the answer, in thirds of the strongest.
+function marked(text, { words }) {
+  const most = Math.max(...words.map((w) => Math.abs(w.change)), 1e-9), parts = [];
+  let at = 0;
+  for (const w of words) {
+    const start = text.indexOf(w.text, at), size = Math.ceil(3 * Math.abs(w.change) / most);
+    parts.push(text.slice(at, start), node("span", { class: `word ${w.change < 0 ? "against" : "for"} s${size}`, title: `${w.change.toFixed(3)} log-odds` }, w.text));
+    at = start + w.text.length;
+  }
+  return [...parts, text.slice(at)];
+}
+
+// why names the words that do most, in figures.
+function why(label, { words, log_odds, forward_passes }) {
+  const top = [...words].sort((a, b) => Math.abs(b.change) - Math.abs(a.change)).slice(0, 5).map((w) => `${w.text} ${w.change < 0 ? "" : "+"}${w.change.toFixed(2)}`);
+  return `Log-odds of ${label} ${log_odds.toFixed(2)}; what they lose without a word: ${top.join(", ")} (${forward_passes} forward passes).`;
 }
 
 const bar = (p, line) => node("div", { class: "track", "aria-hidden": "true" }, svg("svg", { class: "bar", viewBox: "0 0 1 1", preserveAspectRatio: "none" },
@@ -29,9 +48,10 @@ running(section, async (signal) => {
   const labels = $("[name=labels]", section).value.split(",").map((s) => s.trim()).filter(Boolean);
   const body = { model: $("[name=model]", section).value, input: texts };
   if (labels.length) body.labels = labels;
+  if ($("[name=explain]", section).checked) body.explain = true;
   try {
     const answer = await post("v1/classify", body, signal);
-    results = answer.data.map((d, i) => ({ text: texts[i], choices: d.choices }));
+    results = answer.data.map((d, i) => ({ text: texts[i], choices: d.choices, explanation: d.explanation }));
     draw();
   } catch (err) { results = []; out.replaceChildren(failure(err)); }
 });
