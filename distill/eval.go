@@ -29,6 +29,7 @@ type Summary struct {
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
+	Adapted   *Adapted           `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
 	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -143,7 +144,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
-	sum.Cascade = cascade(got, teach, gold)
+	sum.Cascade, sum.Adapted = cascade(got, teach, gold), j.adapted
 	mine := rightRows(got, gold)
 	sum.Tests = []Comparison{
 		compare("student", byWords, "accuracy", mine, rightRows(base, gold), seed),

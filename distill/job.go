@@ -48,7 +48,7 @@ type Event struct {
 type Stages struct{ Only, From string }
 
 // StageNames lists the stages in order.
-func StageNames() []string { return []string{"label", "train", "eval", "quantize", "report"} }
+func StageNames() []string { return []string{"adapt", "label", "train", "eval", "quantize", "report"} }
 
 // Job is a recipe with its inputs resolved and its run folder chosen.
 type Job struct {
@@ -62,6 +62,7 @@ type Job struct {
 	base    source
 	data    *data.Set
 	work    work
+	adapted *Adapted           // nil = the teacher has no adapter, or not yet
 	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
 }
@@ -131,6 +132,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if r.keepsBest() && len(j.data.Valid) == 0 {
 		return nil, &DataError{File: r.file, Msg: "train.keep is best, and no validation row is left", Fix: "give more of them, or leave train.keep out"}
 	}
+	if err := j.checkAdaptable(); err != nil {
+		return nil, err
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -141,7 +145,11 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
-	return j, j.chooseRun()
+	if err := j.chooseRun(); err != nil {
+		return nil, err
+	}
+	j.loadAdapted()
+	return j, nil
 }
 
 // Dir is the run folder.
@@ -254,6 +262,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("unknown stage %q, want one of: %s", s, strings.Join(names, ", "))}
 		}
 	}
+	if st.Only == "adapt" && !j.recipe.adapts() {
+		return nil, &RecipeError{File: j.recipe.file, Msg: "stage adapt is for a recipe with teacher.adapt, and this one has none"}
+	}
 	run := func(name string) bool {
 		if st.Only != "" {
 			return name == st.Only
@@ -265,8 +276,8 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, err
 		}
 	}
-	for _, s := range []struct{ stage, action string }{{"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
-		if run(s.stage) {
+	for _, s := range []struct{ stage, action string }{{"adapt", "train"}, {"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
+		if run(s.stage) && (s.stage != "adapt" || j.recipe.adapts()) {
 			if err := j.obey(s.action); err != nil {
 				return nil, err
 			}
@@ -306,6 +317,15 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			err = ErrInterrupted
 		}
 		return err
+	}
+	if j.recipe.adapts() {
+		err := j.checkAdapted()
+		if run("adapt") {
+			err = timed("adapt", func() error { return j.adapt(ctx) })
+		}
+		if err != nil || st.Only == "adapt" {
+			return nil, err
+		}
 	}
 	err = timed("label", func() error {
 		if !run("label") { // later stages read the shards, so they must be whole
