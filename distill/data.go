@@ -162,6 +162,9 @@ var sources = map[string]dataSource{
 		return readSnippets(path, len(r.Task.Labels), report)
 	}},
 	"us-addresses": {[]string{"extract"}, func(path string, _ *Recipe, report *data.Report) ([]Row, error) { return readAddresses(path, report) }},
+	"home-intents": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		return readIntents(path, r.Task.Labels, report)
+	}},
 	"spam": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
 		return readMails(path, len(r.Task.Labels), report)
 	}},

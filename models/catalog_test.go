@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -29,6 +30,9 @@ func TestCatalog(t *testing.T) {
 	sha := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	seen := map[string]bool{}
 	for _, a := range all {
+		if a.Ext == filepath.Ext(recordPath("x.gguf")) {
+			t.Errorf("%s: its file would have the name of its record", a.Name)
+		}
 		if seen[a.Name] || a.Name == "" || a.Bytes <= 0 || !sha.MatchString(a.SHA256) || a.Licence.ID == "" || len(a.Sources) == 0 {
 			t.Errorf("%q: twice, or a field is missing", a.Name)
 		}
@@ -148,6 +152,8 @@ func TestPullReal(t *testing.T) {
 		switch e.Ext {
 		case ".xml":
 			rows = strings.Count(string(data), "<AddressString>")
+		case ".templates":
+			rows = templatesIn(t, data)
 		case ".tgz":
 			rows = mailsIn(t, data)
 		}
@@ -181,4 +187,22 @@ func mailsIn(t *testing.T, archive []byte) (n int) {
 			n++
 		}
 	}
+}
+
+// templatesIn counts the templates of a file of intents.
+func templatesIn(t *testing.T, data []byte) (n int) {
+	var f struct {
+		Intents map[string]struct {
+			Data []struct{ Sentences []string }
+		}
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range f.Intents {
+		for _, d := range i.Data {
+			n += len(d.Sentences)
+		}
+	}
+	return n
 }
