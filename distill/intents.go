@@ -3,13 +3,13 @@ package distill
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/freehold-slm/freehold/distill/data"
+	"github.com/freehold-slm/freehold/kernels"
 )
 
 // intentTexts is how many texts readIntents draws from a template; those that come twice count once.
@@ -89,14 +89,15 @@ func readIntents(path string, labels []string, report *data.Report) (rows []Row,
 // file's expansion rules, {list:slot} a value.
 type expander struct {
 	file intentFile
-	r    *rand.Rand
+	seed uint64 // of the template
+	n    uint32 // numbers drawn
 	s    string // what is left of the template
 	deep int
 }
 
 // texts are different texts of a template, in the order they were drawn.
 func (x *expander) texts(template string) (all []string, err error) {
-	x.r = rand.New(rand.NewPCG(7, seedOf(template)))
+	x.seed, x.n = seedOf(template), 0
 	for range intentTexts {
 		text, err := x.expand(template)
 		if err != nil {
@@ -112,6 +113,12 @@ func (x *expander) texts(template string) (all []string, err error) {
 func seedOf(s string) uint64 {
 	n, _ := strconv.ParseUint(hashOf(s)[:16], 16, 64)
 	return n
+}
+
+// draw is a number from 0 to n-1.
+func (x *expander) draw(n int) int {
+	x.n++
+	return int(uint64(kernels.Philox(x.seed, [4]uint32{kernels.PurposeShuffle, x.n})[0]) * uint64(n) >> 32)
 }
 
 // expand draws a text from a whole template.
@@ -153,7 +160,7 @@ func (x *expander) group(end byte) (string, error) {
 		case '(':
 			more, err = x.group(')')
 		case '[':
-			if more, err = x.group(']'); x.r.IntN(2) == 0 {
+			if more, err = x.group(']'); x.draw(2) == 0 {
 				more = ""
 			}
 		case '<', '{':
@@ -179,10 +186,13 @@ func (x *expander) group(end byte) (string, error) {
 	}
 	parts = append(parts, text.String())
 	if permuted {
-		x.r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+		for i := len(parts) - 1; i > 0; i-- {
+			k := x.draw(i + 1)
+			parts[i], parts[k] = parts[k], parts[i]
+		}
 		return strings.Join(parts, " "), nil
 	}
-	return parts[x.r.IntN(len(parts))], nil
+	return parts[x.draw(len(parts))], nil
 }
 
 func (x *expander) rule(name string) (string, error) {
@@ -198,14 +208,14 @@ func (x *expander) value(name string) (string, error) {
 	l := x.file.Lists[name]
 	switch words := intentWords[name]; {
 	case words != nil:
-		return words[x.r.IntN(len(words))], nil
+		return words[x.draw(len(words))], nil
 	case l.Range != nil && l.Range.To >= l.Range.From:
-		return strconv.Itoa(l.Range.From + x.r.IntN(l.Range.To-l.Range.From+1)), nil
+		return strconv.Itoa(l.Range.From + x.draw(l.Range.To-l.Range.From+1)), nil
 	case len(l.Values) == 0:
 		return "", fmt.Errorf("there are no values for {%s}", name)
 	}
 	var text string
-	raw := l.Values[x.r.IntN(len(l.Values))]
+	raw := l.Values[x.draw(len(l.Values))]
 	if json.Unmarshal(raw, &text) != nil {
 		var in struct {
 			In string `json:"in"`
