@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,11 @@ func TestIntents(t *testing.T) {
 	for group := range allowed {
 		if count[group] < 3 {
 			t.Errorf("%d texts of %s", count[group], group)
+		}
+	}
+	for _, form := range []string{" minute", " minutes", " light", " lights"} {
+		if !slices.ContainsFunc(rows, func(r Row) bool { return strings.HasSuffix(r.Text, form) }) {
+			t.Errorf("no text ends in %q: what is optional is always or never there", form)
 		}
 	}
 	if got := report.String(); got != "1 source rows left out (template of an intent that is no label)" {
