@@ -8,21 +8,23 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/freehold-slm/freehold/distill/data"
 )
 
 // readAddresses reads an AddressCollection of AddressStrings, in which each word stands in an element that names its
 // part of the address. The text is that of the whole element; the answer has the words of a part together, without the
 // commas around them, parts in the order they first come in.
-func readAddresses(path string) (rows []Row, left int, err error) {
+func readAddresses(path string, report *data.Report) (rows []Row, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, &DataError{File: path, Msg: errText(err)}
+		return nil, &DataError{File: path, Msg: errText(err)}
 	}
 	defer f.Close()
 	d := xml.NewDecoder(f)
-	bad := func(format string, args ...any) ([]Row, int, error) {
+	bad := func(format string, args ...any) ([]Row, error) {
 		line, _ := d.InputPos()
-		return nil, 0, &DataError{File: path, Line: line, Msg: fmt.Sprintf(format, args...)}
+		return nil, &DataError{File: path, Line: line, Msg: fmt.Sprintf(format, args...)}
 	}
 	var text strings.Builder
 	var parts []string
@@ -83,12 +85,12 @@ func readAddresses(path string) (rows []Row, left int, err error) {
 				fmt.Fprintf(&b, ",%s:%s", key, value)
 			}
 			if row.Text == "" || b.Len() == 0 || words["NotAddress"] != nil {
-				left++
+				report.LeaveOut("source", "no address", 1)
 				continue
 			}
 			row.Answer = "{" + b.String()[1:] + "}"
 			rows = append(rows, row)
 		}
 	}
-	return rows, left, nil
+	return rows, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/models"
 )
 
@@ -18,9 +19,10 @@ func TestAddresses(t *testing.T) {
   <AddressString/>
   <AddressString><PlaceName>,</PlaceName></AddressString>
 </AddressCollection>`)
-	rows, left, err := readAddresses(path)
-	if err != nil || len(rows) != 1 || left != 3 {
-		t.Fatalf("%d rows, %d left out: %v", len(rows), left, err)
+	var report data.Report
+	rows, err := readAddresses(path, &report)
+	if err != nil || len(rows) != 1 || len(report.Out) != 1 || report.Out[0].Rows != 3 {
+		t.Fatalf("%d rows, left out %v: %v", len(rows), report.Out, err)
 	}
 	if r := rows[0]; r.Text != `12 St. & "Q"Road# 1,, (Kenai)` || r.Line != 3 ||
 		r.Answer != `{"AddressNumber":"12","StreetName":"St. \u0026 \"Q\"","StreetNamePostType":"Road","OccupancyIdentifier":"1","PlaceName":"Kenai"}` {
@@ -31,7 +33,7 @@ func TestAddresses(t *testing.T) {
 		"<AddressCollection><AddressString>": "a.xml:1:",
 	} {
 		write(t, path, text)
-		if _, _, err := readAddresses(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readAddresses(path, &report); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}

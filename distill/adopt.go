@@ -20,7 +20,7 @@ func (j *Job) trainKey() string {
 	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.svd() + j.work.key()}
 	for _, row := range j.data.Train {
 		parts = append(parts, row.ID, row.Text)
-		if row.Corrected || r.answers() || r.Train.Gold > 0 { // other labels of a classifier's rows are not learnt
+		if row.Corrected || r.answers() || r.Train.Gold > 0 || r.adapts() { // other labels of a classifier's rows are not learnt
 			parts = append(parts, fmt.Sprintf("%d %v", row.Gold, row.Corrected), row.Answer)
 		}
 	}

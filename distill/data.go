@@ -113,21 +113,39 @@ func fromSource(ctx context.Context, r *Recipe, d *data.Set) error {
 	if !slices.Contains(from.tasks, r.Task.Type) {
 		return &RecipeError{File: r.file, Msg: fmt.Sprintf("data.source %s is for task type %s, this one is %s", e.Name, strings.Join(from.tasks, " or "), r.Task.Type)}
 	}
-	rows, left, err := from.read(path, r)
-	if err != nil {
+	var all data.Set
+	if all.Train, err = from.read(path, r, &all.Report); err != nil {
 		return err
 	}
-	all := data.Set{Train: rows} // tidied as a whole, so that the splits have as many rows as the recipe asks for
-	all.Report.LeaveOut("source", from.without, left)
-	all.Tidy(r.tidy())
-	rows, d.Report = all.Train, all.Report
-	sort.SliceStable(rows, func(i, j int) bool { return hashOf(rows[i].ID) < hashOf(rows[j].ID) })
-	want := r.Data.TestRows + r.Data.ValidRows + r.Data.TrainRows
-	if len(rows) < want {
-		return &DataError{File: path, Msg: fmt.Sprintf("has %d usable rows, the recipe asks for %d", len(rows), want), Fix: "lower train_rows"}
+	all.Tidy(r.tidy()) // as a whole, so that the splits have as many rows as the recipe asks for
+	rows := all.Train
+	d.Report = all.Report
+	return splitSource(path, rows, r.Data, d)
+}
+
+// splitSource cuts rows, in the order of a hash of their ids, into test, valid and train rows. Rows of one group lie together
+// and are not torn apart: what is left of a group at a cut is left out.
+func splitSource(file string, rows []Row, r DataRecipe, d *data.Set) error {
+	place := func(r Row) string {
+		if r.Group == "" {
+			return hashOf(r.ID)
+		}
+		return hashOf("group", r.Group) + hashOf(r.ID)
 	}
-	cut := func(n int) []Row { part := rows[:n]; rows = rows[n:]; return part }
-	d.Test, d.Valid, d.Train = cut(r.Data.TestRows), cut(r.Data.ValidRows), cut(r.Data.TrainRows)
+	sort.SliceStable(rows, func(i, j int) bool { return place(rows[i]) < place(rows[j]) })
+	have, want := len(rows), r.TestRows+r.ValidRows+r.TrainRows
+	cut := func(n int) []Row {
+		n = min(n, len(rows))
+		part := rows[:n]
+		for rows = rows[n:]; n > 0 && len(rows) > 0 && rows[0].Group != "" && rows[0].Group == part[n-1].Group; rows = rows[1:] {
+			d.Report.LeaveOut("source", "group that is in another split", 1, rows[0].ID)
+		}
+		return part
+	}
+	d.Test, d.Valid, d.Train = cut(r.TestRows), cut(r.ValidRows), cut(r.TrainRows)
+	if n := len(d.Test) + len(d.Valid) + len(d.Train); n < want {
+		return &DataError{File: file, Msg: fmt.Sprintf("has %d usable rows, %d of them for splits without torn groups; the recipe asks for %d", have, n, want), Fix: "lower train_rows"}
+	}
 	return nil
 }
 
@@ -153,26 +171,33 @@ func (r *Recipe) sourceFile(ctx context.Context, e models.DataEntry) (string, er
 
 // dataSource is how a data set of the catalogue is read.
 type dataSource struct {
-	tasks   []string // types of task that it is for
-	read    func(path string, r *Recipe) (rows []Row, left int, err error)
-	without string // why rows are left out
+	tasks []string                                                         // types of task that it is for
+	read  func(path string, r *Recipe, report *data.Report) ([]Row, error) // what it leaves out or cuts it counts
 }
 
 // sources are the readers of the catalogue's data sets, by name.
 var sources = map[string]dataSource{
-	"movie-review-snippets": {[]string{"classify"}, func(path string, r *Recipe) ([]Row, int, error) { return readSnippets(path, len(r.Task.Labels)) }, "score 0"},
-	"us-addresses":          {[]string{"extract"}, func(path string, _ *Recipe) ([]Row, int, error) { return readAddresses(path) }, "no address"},
+	"movie-review-snippets": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		return readSnippets(path, len(r.Task.Labels), report)
+	}},
+	"us-addresses": {[]string{"extract"}, func(path string, _ *Recipe, report *data.Report) ([]Row, error) { return readAddresses(path, report) }},
+	"home-intents": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		return readIntents(path, r.Task.Labels, report)
+	}},
+	"spam": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		return readMails(path, len(r.Task.Labels), report)
+	}},
 }
 
 // readSnippets reads tab-separated id, mean score, text (CRLF); the gold label is 0 for a negative, 1 for a positive
 // score. Rows with score 0 have no gold label and are left out and counted.
-func readSnippets(path string, labels int) (rows []Row, zero int, err error) {
+func readSnippets(path string, labels int, report *data.Report) (rows []Row, err error) {
 	if labels != 2 {
-		return nil, 0, &DataError{File: path, Msg: fmt.Sprintf("this source has two labels (negative, positive), the recipe has %d", labels)}
+		return nil, &DataError{File: path, Msg: fmt.Sprintf("this source has two labels (negative, positive), the recipe has %d", labels)}
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, 0, &DataError{File: path, Msg: errText(err)}
+		return nil, &DataError{File: path, Msg: errText(err)}
 	}
 	for i, line := range strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n") {
 		if line == "" {
@@ -180,15 +205,15 @@ func readSnippets(path string, labels int) (rows []Row, zero int, err error) {
 		}
 		p := strings.SplitN(line, "\t", 3)
 		if len(p) != 3 {
-			return nil, 0, &DataError{File: path, Line: i + 1, Msg: fmt.Sprintf("has %d tab-separated fields, want 3: id, score, text", len(p))}
+			return nil, &DataError{File: path, Line: i + 1, Msg: fmt.Sprintf("has %d tab-separated fields, want 3: id, score, text", len(p))}
 		}
 		score, err := strconv.ParseFloat(p[1], 64)
 		if err != nil {
-			return nil, 0, &DataError{File: path, Line: i + 1, Msg: fmt.Sprintf("score is %.20q, want a number", p[1])}
+			return nil, &DataError{File: path, Line: i + 1, Msg: fmt.Sprintf("score is %.20q, want a number", p[1])}
 		}
 		text := strings.ToValidUTF8(p[2], "\uFFFD")
 		if score == 0 {
-			zero++
+			report.LeaveOut("source", "score 0", 1)
 			continue
 		}
 		row := Row{ID: p[0], Text: text, File: path, Line: i + 1}
@@ -197,5 +222,5 @@ func readSnippets(path string, labels int) (rows []Row, zero int, err error) {
 		}
 		rows = append(rows, row)
 	}
-	return rows, zero, nil
+	return rows, nil
 }

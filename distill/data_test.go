@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,26 +61,62 @@ func TestDataSplits(t *testing.T) {
 func TestSnippets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snippets.txt")
 	write(t, path, "1\t2.5\tgood\r\n2\t-0.1\tbad\tand tabs\r\n3\t0\tneither\r\n4\t1\tgood\r\n5\t-3\tna\xefve\r\n")
-	rows, zero, err := readSnippets(path, 2)
-	if err != nil || zero != 1 {
-		t.Fatalf("%d %v", zero, err)
+	var report data.Report
+	rows, err := readSnippets(path, 2, &report)
+	if err != nil || report.String() != "1 source rows left out (score 0)" {
+		t.Fatalf("%s %v", &report, err)
 	}
 	if got := fmt.Sprintln(len(rows), rows[0].Text, rows[0].Gold, rows[1].Text, rows[1].Gold, rows[3].Text, rows[3].ID); got != "4 good 1 bad\tand tabs 0 na\uFFFDve 5\n" {
 		t.Errorf("rows: %s", got)
 	}
 	for text, want := range map[string]string{"1\t2": ":1: has 2 tab-separated fields, want 3", "1\t1\ta\r\n2\tx\ty": ":2: score is \"x\", want a number"} {
 		write(t, path, text)
-		if _, _, err := readSnippets(path, 2); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readSnippets(path, 2, &report); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
-	if _, _, err := readSnippets(path, 3); err == nil {
+	if _, err := readSnippets(path, 3, &report); err == nil {
 		t.Error("three labels for a source with two")
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := readSnippets(path, 2); err == nil {
+	if _, err := readSnippets(path, 2, &report); err == nil {
 		t.Error("a missing source")
+	}
+}
+
+// A source is split by a hash of its rows' ids; rows of a group stay in one split.
+func TestSourceSplit(t *testing.T) {
+	var rows []Row
+	for g := range 40 {
+		for i := range 1 + g%5 {
+			rows = append(rows, Row{ID: fmt.Sprintf("%d-%d", g, i), Group: fmt.Sprint("g", g)})
+		}
+	}
+	r := DataRecipe{TestRows: 21, ValidRows: 20, TrainRows: 40}
+	var d, again data.Set
+	if err := splitSource("x", rows, r, &d); err != nil || len(d.Test) != 21 || len(d.Valid) != 20 || len(d.Train) != 40 {
+		t.Fatalf("%d test, %d valid, %d train rows: %v", len(d.Test), len(d.Valid), len(d.Train), err)
+	}
+	of := map[string]string{}
+	for name, part := range map[string][]Row{"test": d.Test, "valid": d.Valid, "train": d.Train} {
+		for _, r := range part {
+			if was := of[r.Group]; was != "" && was != name {
+				t.Errorf("group %s is in %s and %s", r.Group, was, name)
+			}
+			of[r.Group] = name
+		}
+	}
+	if d.Report.String() == "" {
+		t.Error("no group was cut; the test shows nothing")
+	}
+	slices.Reverse(rows)
+	if err := splitSource("x", rows, r, &again); err != nil || again.Test[0].Group != d.Test[0].Group {
+		t.Errorf("in another order the splits are others: %v", err)
+	}
+	r.TrainRows = 120
+	if err := splitSource("x", rows, r, &again); err == nil || !strings.Contains(err.Error(), "lower train_rows") {
+		t.Errorf("too many rows: %v", err)
 	}
 }

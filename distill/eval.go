@@ -33,6 +33,7 @@ type Summary struct {
 	Quantized []Quantized        `json:"quantized"`
 	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
 	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
+	Adapted   *Adapted           `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
 	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int     `json:"rows"`
 	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -158,7 +159,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		sum.Student.Raw = &before
 		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
 	}
-	sum.Cascade = cascade(got, teach, gold)
+	sum.Cascade, sum.Adapted = cascade(got, teach, gold), j.adapted
 	mine := rightRows(got, gold)
 	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{

@@ -51,7 +51,7 @@ type Event struct {
 type Stages struct{ Only, From string }
 
 // StageNames lists the stages in order.
-func StageNames() []string { return []string{"label", "train", "eval", "quantize", "report"} }
+func StageNames() []string { return []string{"adapt", "label", "train", "eval", "quantize", "report"} }
 
 // Job is a recipe with its inputs resolved and its run folder chosen.
 type Job struct {
@@ -65,6 +65,7 @@ type Job struct {
 	base    source
 	data    *data.Set
 	work    work
+	adapted *Adapted           // nil = the teacher has no adapter, or not yet
 	policy  *policy.Policy     // nil = none
 	timing  map[string]float64 // seconds a stage
 	meter   *energy.Meter      // nil = none; while stages run
@@ -142,6 +143,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err := j.checkCalibration(); err != nil {
 		return nil, err
 	}
+	if err := j.checkAdaptable(); err != nil {
+		return nil, err
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -155,7 +159,11 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.calibrates() { // runs of before there was a temperature have none
 		j.key = hashOf(j.key, calibrationSchema)
 	}
-	return j, j.chooseRun()
+	if err := j.chooseRun(); err != nil {
+		return nil, err
+	}
+	j.loadAdapted()
+	return j, nil
 }
 
 // Dir is the run folder.
@@ -263,6 +271,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("unknown stage %q, want one of: %s", s, strings.Join(names, ", "))}
 		}
 	}
+	if st.Only == "adapt" && !j.recipe.adapts() {
+		return nil, &RecipeError{File: j.recipe.file, Msg: "stage adapt is for a recipe with teacher.adapt, and this one has none"}
+	}
 	run := func(name string) bool {
 		if st.Only != "" {
 			return name == st.Only
@@ -274,8 +285,8 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, err
 		}
 	}
-	for _, s := range []struct{ stage, action string }{{"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
-		if run(s.stage) {
+	for _, s := range []struct{ stage, action string }{{"adapt", "train"}, {"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
+		if run(s.stage) && (s.stage != "adapt" || j.recipe.adapts()) {
 			if err := j.obey(s.action); err != nil {
 				return nil, err
 			}
@@ -321,6 +332,15 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			err = ErrInterrupted
 		}
 		return err
+	}
+	if j.recipe.adapts() {
+		err := j.checkAdapted()
+		if run("adapt") {
+			err = timed("adapt", func() error { return j.adapt(ctx) })
+		}
+		if err != nil || st.Only == "adapt" {
+			return nil, err
+		}
 	}
 	err = timed("label", func() error {
 		if !run("label") { // later stages read the shards, so they must be whole

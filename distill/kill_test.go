@@ -48,12 +48,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// run labels and trains, kills itself at the file operation killAt, and otherwise says how many there were.
+// run adapts, labels and trains, kills itself at the file operation killAt, and otherwise says how many there were.
 func (c child) run() {
 	f := newFaultFS(c.killAt, nil, false)
 	f.die, f.only = true, c.only
 	o := Options{Threads: c.threads, FS: f, Warn: func(s string) { fmt.Fprintln(os.Stderr, s) }}
-	for _, stage := range []string{"label", "train"} {
+	stages := []string{"label", "train"}
+	if r, err := LoadRecipe(c.recipe); err == nil && r.adapts() {
+		stages = append([]string{"adapt"}, stages...)
+	}
+	for _, stage := range stages {
 		if _, _, err := apply(context.Background(), c.recipe, o, Stages{Only: stage}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -115,19 +119,29 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range TaskTypes() {
+	for _, kind := range append(TaskTypes(), adaptedKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
+				if kind == adaptedKind { // half as often: it is a classify job but for its first stage
+					killJobs(t, recipe, want/2, n)
+					continue
+				}
 				killJobs(t, recipe, want, n)
 			}
 		})
 	}
 }
 
+// adaptedKind is a classify job whose teacher is adapted first.
+const adaptedKind = "classify, adapted teacher"
+
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()
+	if kind == adaptedKind {
+		return tinyAdaptedJob(t, 80, 40)
+	}
 	if kind == "classify" {
 		return tinyJob(t)
 	}

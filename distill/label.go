@@ -140,7 +140,7 @@ func shardPath(dir string, s int) string {
 func (j *Job) labelKey(rows []Row) string {
 	t := j.recipe.Task
 	words, _ := json.Marshal(t.Words)
-	parts := []string{j.teacher.sha256, t.Prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
+	parts := []string{j.teacherID(), t.Prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
 	for _, r := range rows {
 		parts = append(parts, r.ID, r.Text)
 	}
@@ -208,13 +208,28 @@ func readLines[L any](path, schema, key string, rows int) (h shardHeader, lines 
 	return h, lines, nil
 }
 
-// teacherClassifier opens the teacher for the recipe's task.
+// teacherClassifier opens the teacher that labels for the recipe's task.
 func (j *Job) teacherClassifier(cal *engine.Calibration) (*engine.Classifier, func(), error) {
+	if !j.recipe.adapts() {
+		return j.openTeacher("", cal)
+	}
+	if err := j.checkAdapted(); err != nil {
+		return nil, nil, err
+	}
+	return j.openTeacher(filepath.Join(j.dir, adapterName), cal)
+}
+
+// openTeacher opens the teacher with an adapter beside it; "" = none.
+func (j *Job) openTeacher(adapter string, cal *engine.Calibration) (*engine.Classifier, func(), error) {
 	numeric := engine.Normal
 	if j.recipe.Numeric == "reference" {
 		numeric = engine.Reference
 	}
-	m, err := engine.Open(j.teacher.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk))
+	opts := []engine.Option{engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk)}
+	if adapter != "" {
+		opts = append(opts, engine.WithLoRA(adapter, 1))
+	}
+	m, err := engine.Open(j.teacher.path, opts...)
 	if err != nil {
 		return nil, nil, err
 	}

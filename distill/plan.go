@@ -135,10 +135,18 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
+	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
+	if j.recipe.adapts() {
+		stage, ram := j.planAdapt(int8Peak, f32Peak, float64(teacherSize))
+		stage.State = state(j.adapted != nil, exists("teacher"))
+		if j.adapted != nil {
+			stage.Seconds = 0
+		}
+		p.Stages, p.RAMBytes = append([]PlanStage{stage}, p.Stages...), max(p.RAMBytes, ram)
+	}
 	for _, s := range p.Stages {
 		p.Seconds += s.Seconds
 	}
-	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
 	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
 	if p.Drift, err = j.drift(); err != nil {
 		return nil, err

@@ -59,6 +59,8 @@ type TeacherRecipe struct {
 
 	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
+
+	Adapt AdaptRecipe `yaml:"adapt" json:"adapt,omitzero"` // to the task, before it labels
 }
 
 // StudentRecipe says what learns and what the written file looks like.

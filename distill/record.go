@@ -73,8 +73,13 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 			e.Out = files("rows", rowsName)
 		}
 		e.Facts = map[string]string{"run": j.key, "name": r.Name, "task": r.Task.Type, "numeric": r.Numeric}
-	case "label":
+	case "adapt":
 		e.In = append([]lineage.Item{teacher}, files("rows", rowsName)...)
+		e.Out = append(append(files("adapter", adapterName), files("metrics", "teacher/metrics.jsonl")...), files("results", adaptedName)...)
+		a := r.Teacher.Adapt
+		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "gold_rows": strconv.Itoa(a.Rows), "rank": strconv.Itoa(a.Rank), "steps": strconv.Itoa(j.adaptSteps()), "precision": j.precision(), "seed": seed(r)}
+	case "label":
+		e.In = append(append([]lineage.Item{teacher}, files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
 	case "train":
@@ -82,7 +87,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt}
 	case "eval":
-		e.In = append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...)
+		e.In = append(append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")
 		e.Facts = map[string]string{"numeric": r.Numeric, "seed": seed(r)}
 	case "quantize":

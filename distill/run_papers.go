@@ -151,6 +151,9 @@ func (f *runFacts) effort(p *papers.Paper) {
 	p.Add("Method", fmt.Sprintf("distillation: %s, %d steps of %d rows, seed %d", f.j.recipe.Train.Loss, f.j.steps(), f.j.recipe.Train.Batch, f.j.recipe.Train.Seed), papers.Verified, "recipe")
 	p.Add("Tokens trained on", fmt.Sprint(f.tokens), papers.Verified, "metrics.jsonl")
 	p.Add("Training operations (FLOP)", fmt.Sprintf("%.3g", f.flops), papers.Verified, "6 x weights of the student's blocks x tokens; labelling is not counted")
+	if a := f.j.recipe.Teacher.Adapt; a.Rows > 0 {
+		p.Add("Adaptation of the teacher", fmt.Sprintf("LoRA of rank %d, %d steps on %d gold rows; its operations are not in those above", a.Rank, f.j.adaptSteps(), a.Rows), papers.Verified, adaptedName)
+	}
 	p.Add("Ratio to the base model's training", f.ratio, papers.Declared, orElse(f.baseSays, "the tokens that the base was trained on are not known here"))
 	p.Add("Energy", "", papers.Unknown, "is not measured")
 }

@@ -15,11 +15,16 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "student.head", "student.calibration", "train.gold", "train.match", "train.keep"},
+		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "student.head", "student.calibration", "train.gold", "train.match", "train.keep"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
-		work:    func(j *Job) (work, error) { return &classifyWork{j: j}, nil },
+		fill: func(r *Recipe, said func(path ...string) bool) {
+			if r.Teacher.Adapt.fill(); r.adapts() && !said("teacher", "calibration") {
+				r.Teacher.Calibration = "none" // it has learnt how frequent the labels are
+			}
+		},
+		work: func(j *Job) (work, error) { return &classifyWork{j: j}, nil },
 	}
 }
 
@@ -48,7 +53,7 @@ func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs [
 			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
 		}
 	}
-	return errs
+	return append(errs, checkAdapt(r, at)...)
 }
 
 // classifyWork: the teacher gives probabilities of the labels, and the student learns to give the same.
@@ -120,6 +125,9 @@ func (w *classifyWork) write(b *Base) error {
 		return err
 	}
 	meta.Set(engine.KeyTeacherTask, teacher)
+	if w.j.adapted != nil {
+		meta.Set(engine.KeyTeacherAdapter, w.j.adapted.SHA256)
+	}
 	if t.AbstainBelow > 0 {
 		meta.Set(engine.KeyAbstainBelow, t.AbstainBelow)
 	}

@@ -19,8 +19,9 @@ const (
 
 // Metadata keys under which a student keeps what an escalation needs.
 const (
-	KeyTeacherTask  = "freehold.teacher.task"       // JSON object: how the teacher was asked
-	KeyAbstainBelow = "freehold.task.abstain_below" // probability under which the student had better not answer
+	KeyTeacherTask    = "freehold.teacher.task"           // JSON object: how the teacher was asked
+	KeyTeacherAdapter = "freehold.teacher.adapter.sha256" // of the adapter that the teacher had; absent = none
+	KeyAbstainBelow   = "freehold.task.abstain_below"     // probability under which the student had better not answer
 )
 
 // teacherTask is the value of KeyTeacherTask.
@@ -51,6 +52,11 @@ func (c *Classifier) TeacherTask() (t Task, found bool, err error) {
 	}
 	t.Prompt, t.System, t.Words, t.Calibration = from.Prompt, from.System, from.Words, from.Calibration
 	return t, true, nil
+}
+
+// TeacherAdapter is the sha256 of the adapter file that the model's teacher had; "" = none, or its file does not say.
+func (c *Classifier) TeacherAdapter() (string, error) {
+	return c.m.file.StringOr(KeyTeacherAdapter, "")
 }
 
 // AbstainBelow is the probability under which the model had better not answer, as its file has it; 0 = it does not say.

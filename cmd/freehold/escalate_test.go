@@ -89,3 +89,22 @@ func TestEscalate(t *testing.T) {
 		}
 	}
 }
+
+// A student that learnt from an adapted teacher is not answered for by the teacher alone, nor by one with another adapter.
+func TestEscalateAdapter(t *testing.T) {
+	student, other := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"freehold.teacher.adapter.sha256": strings.Repeat("ab", 32)}), file(t, "other.gguf", "another")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{nil, exitUsage, "give it with --escalate-lora FILE"},
+		{[]string{"--escalate-lora", other}, exitUsage, "had the adapter abababababab"},
+		{[]string{"--escalate-lora", "none.gguf"}, exitInput, "none.gguf"},
+	} {
+		args := append([]string{"classify", student, "x", "--labels", "up,down", "--raw", "--prompt", "{text}", "--abstain-below", "1", "--escalate", tiny(t)}, c.args...)
+		if r := freehold(t, args...); r.code != c.code || !strings.Contains(r.err, c.says) {
+			t.Errorf("%v: code %d, %s", c.args, r.code, r.err)
+		}
+	}
+}

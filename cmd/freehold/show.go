@@ -75,7 +75,7 @@ func (c *showCmd) Run(a *app) error {
 		case s.URL != "":
 			d.Sources = append(d.Sources, s.URL)
 		case n == 1:
-			d.Sources = append(d.Sources, fmt.Sprintf("Python package %s %s", s.Parts[0].Package, s.Parts[0].Version))
+			d.Sources = append(d.Sources, s.Parts[0].String())
 		default:
 			d.Sources = append(d.Sources, fmt.Sprintf("Python packages %s %s to %s", s.Parts[0].Package, s.Parts[0].Version, s.Parts[n-1].Package))
 		}

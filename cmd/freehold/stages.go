@@ -158,6 +158,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
 			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
 			{"", accuracy(s.Pairs), "", "", "the same with word pairs"}})
+		if s.Adapted != nil {
+			a.write("\nteacher %s\n", s.Adapted.Says())
+		}
 	}
 	if len(s.Gates) > 0 {
 		a.write("\n")

@@ -26,6 +26,9 @@ type Report struct {
 	Masked map[string]int `json:"masked"` // places, by kind
 	Unsure int            `json:"unsure"` // texts left out as repetitions whose label was another than the kept one's
 
+	Cut   int `json:"cut,omitempty"`    // texts of a source that its reader shortened
+	CutAt int `json:"cut_at,omitempty"` // to so many characters at most
+
 	Corrected int `json:"corrected,omitempty"` // rows of the corrections file
 }
 
@@ -70,6 +73,9 @@ func (r *Report) String() string {
 	}
 	for _, kind := range sortedKeys(r.Masked) {
 		all = append(all, fmt.Sprintf("%d times %s masked", r.Masked[kind], kind))
+	}
+	if r.Cut > 0 {
+		all = append(all, fmt.Sprintf("%d texts of the source cut at %d characters", r.Cut, r.CutAt))
 	}
 	if r.Unsure > 0 {
 		all = append(all, fmt.Sprintf("%d texts stand there twice with different labels", r.Unsure))
