@@ -176,8 +176,14 @@ func numberRange(lo, hi *decimal) (Expr, error) {
 
 // magnitudes matches the numbers without sign from lo to hi, whose signs do not count.
 func magnitudes(lo decimal, hi *decimal) Expr {
+	most := mostDigits
+	for _, d := range []*decimal{&lo, hi} {
+		if d != nil && d.open {
+			most = min(most, max(safeDigits-len(d.int), len(d.frac)+1))
+		}
+	}
 	if hi != nil && hi.int == lo.int {
-		return Seq{Literal(lo.int), fractions(&lo, hi)}
+		return Seq{Literal(lo.int), fractions(&lo, hi, most)}
 	}
 	first, _ := strconv.ParseInt(lo.int, 10, 64)
 	first++
@@ -189,12 +195,12 @@ func magnitudes(lo decimal, hi *decimal) Expr {
 		}
 		last = &n
 	}
-	out := Alt{Seq{Literal(lo.int), fractions(&lo, nil)}}
+	out := Alt{Seq{Literal(lo.int), fractions(&lo, nil, most)}}
 	if last == nil || *last >= first {
-		out = append(out, Seq{naturals(first, last), fractions(nil, nil)})
+		out = append(out, Seq{naturals(first, last), fractions(nil, nil, most)})
 	}
 	if hi != nil {
-		out = append(out, Seq{Literal(hi.int), fractions(nil, hi)})
+		out = append(out, Seq{Literal(hi.int), fractions(nil, hi, most)})
 	}
 	return out
 }
@@ -203,14 +209,8 @@ func magnitudes(lo decimal, hi *decimal) Expr {
 const safeDigits = 15
 
 // fractions matches what may stand behind the digits before the point: nothing, or a point and digits, so that the number is
-// between the fractions of lo and hi.
-func fractions(lo, hi *decimal) Expr {
-	most := mostDigits
-	for _, d := range []*decimal{lo, hi} {
-		if d != nil && d.open {
-			most = min(most, max(safeDigits-len(d.int), len(d.frac)+1))
-		}
-	}
+// between the fractions of lo and hi, with at most so many digits.
+func fractions(lo, hi *decimal, most int) Expr {
 	// from matches the digits from number n on, so far equal to those of lo and hi where these are not nil. It may end where zeros may follow.
 	var from func(n int, lo, hi *decimal) (more Expr, ends bool)
 	from = func(n int, lo, hi *decimal) (more Expr, ends bool) {
