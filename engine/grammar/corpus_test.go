@@ -21,9 +21,9 @@ func TestCorpus(t *testing.T) {
 	schemas, texts := 200, 6
 	switch {
 	case os.Getenv("FREEHOLD_SOAK") != "":
-		schemas, texts = 1000, 100
+		schemas, texts = 1000, 30
 	case os.Getenv("FREEHOLD_LONG") == "1":
-		schemas, texts = 1000, 10
+		schemas, texts = 1000, 4
 	}
 	used, refused, tried := map[string]int{}, map[string]int{}, 0
 	var bytesOfAll int
