@@ -28,7 +28,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo methods test test-long soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -80,6 +80,10 @@ test-long: build browser strace ## with real weights, peers and faults, 30 minut
 # FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
 soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
 	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
+
+# 30 minutes of load, or FREEHOLD_SOAK_TIME.
+soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas
+	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|ServeDrains'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -163,31 +162,24 @@ func TestOverload(t *testing.T) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	slowest := time.Duration(0)
-	for range 100 {
+	var times lockedTimes
+	refusals := soak(100, 1000, 10_000)
+	for range refusals {
 		start := time.Now()
 		w, b := s.do(s.request("POST", chatPath, chatBody(`"user": "`+strings.Repeat("x", 100_000)+`"`)))
-		slowest = max(slowest, time.Since(start))
+		times.add(time.Since(start))
 		if s.isError(w, b, "overload", 429, "queue_full", ""); w.Header.Get("Retry-After") == "" {
 			t.Fatal("no Retry-After")
 		}
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	t.Logf("the slowest of 100 refusals took %v", slowest)
+	t.Logf("refusals took %v", &times)
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
 		t.Errorf("memory grew by %d bytes", grown)
 	}
-	if slowest > 50*time.Millisecond {
-		best := time.Hour // the machine may have been busy with others: then most are fast all the same
-		for range 20 {
-			start := time.Now()
-			s.do(s.request("POST", chatPath, chatBody("")))
-			best = min(best, time.Since(start))
-		}
-		if best > 50*time.Millisecond {
-			t.Errorf("a refusal takes %v at best, want under 50ms", best)
-		}
+	if slow := times.all[len(times.all)*9/10]; slow > 50*time.Millisecond { // single ones wait for the processor where others have it
+		t.Errorf("of ten refusals one takes %v, want under 50ms", slow)
 	}
 	cancel()
 	running.Wait()
@@ -213,10 +205,7 @@ func noEnd(t testing.TB, s *site) string {
 // Clients that leave free their slot, wherever they leave.
 func TestDisconnects(t *testing.T) {
 	noLeak(t)
-	drops := 100
-	if os.Getenv("FREEHOLD_LONG") == "1" {
-		drops = 1000
-	}
+	drops := soak(100, 1000, 1000)
 	s := newSite(t, WithSlots(3), WithQueue(100))
 	address := strings.TrimPrefix(s.url, "http://")
 	body := chatBody(`"max_tokens": 4000, "temperature": 0, "logit_bias": ` + noEnd(t, s) + `, "stream": true`)
@@ -279,10 +268,7 @@ func TestStalledReader(t *testing.T) {
 
 // An answer never holds another conversation's text, whoever asks at the same time.
 func TestCanaries(t *testing.T) {
-	requests := 200
-	if os.Getenv("FREEHOLD_LONG") == "1" {
-		requests = 10_000
-	}
+	requests := soak(200, 10_000, 10_000)
 	keys, err := ReadKeys(strings.NewReader("a key-a-0123456789abcdef\nb key-b-0123456789abcdef\n"))
 	if err != nil {
 		t.Fatal(err)

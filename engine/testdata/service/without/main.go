@@ -28,10 +28,10 @@ func main() {
 		}
 		json.NewEncoder(w).Encode(letter)
 	})}
-	go s.Serve(l)
-	log.Print("listening on ", l.Addr())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go s.Serve(l)
+	log.Print("listening on ", l.Addr())
 	<-ctx.Done()
 	fatal(s.Shutdown(context.Background()))         // answers on their way come to their end
 	pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // what is left
