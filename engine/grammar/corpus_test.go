@@ -57,7 +57,7 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	for _, k := range claimed() {
-		if used[k] < schemas/50 {
+		if used[k] < schemas/100 {
 			t.Errorf("%s is in %d of %d schemas; the maker leaves it out", k, used[k], schemas)
 		}
 	}

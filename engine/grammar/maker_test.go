@@ -177,11 +177,11 @@ func (m *maker) text() string {
 	m.say("type")
 	f := fields{}
 	f.add("type", `"string"`)
-	switch m.r.IntN(5) {
+	switch m.r.IntN(6) {
 	case 0:
 		m.say("pattern")
 		f.add("pattern", quoted(m.pattern()))
-	case 1:
+	case 1, 4:
 		format := m.one("date", "time", "date-time", "uuid", "ipv4", "email")
 		m.say("format", "format "+format)
 		f.add("format", quoted(format))
