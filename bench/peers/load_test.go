@@ -27,7 +27,7 @@ import (
 const (
 	loadModel    = "qwen2.5-coder-0.5b-instruct"
 	loadClients  = 16
-	loadRequests = 48 // a round: a minute of llama.cpp's
+	loadRequests = 32 // a round: about a minute of llama.cpp's
 	loadContext  = 2048
 )
 

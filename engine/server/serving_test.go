@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,38 @@ func TestDoor(t *testing.T) {
 		if _, err := ReadKeys(strings.NewReader(bad)); err == nil {
 			t.Errorf("keys %q: no error", bad)
 		}
+	}
+}
+
+// The time that a key takes to be found tells nothing of it: the first of many takes as long as the last, and as one that is none.
+func TestKeysConstantTime(t *testing.T) {
+	var file strings.Builder
+	const n = 4000
+	for i := range n {
+		fmt.Fprintf(&file, "key-0123456789-%05d\n", i)
+	}
+	keys, err := ReadKeys(strings.NewReader(file.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string][]time.Duration{}
+	asked := []string{"key-0123456789-00000", fmt.Sprintf("key-0123456789-%05d", n-1), "none-of-them-0123456"}
+	for range 51 {
+		for _, key := range asked { // in turns
+			start := time.Now()
+			if _, _, ok := keys.find("Bearer " + key); ok != strings.HasPrefix(key, "key") {
+				t.Fatalf("%s: %v", key, ok)
+			}
+			times[key] = append(times[key], time.Since(start))
+		}
+	}
+	var middle []time.Duration
+	for _, key := range asked {
+		slices.Sort(times[key])
+		middle = append(middle, times[key][25])
+	}
+	if t.Logf("%v", middle); slices.Max(middle) > 3*slices.Min(middle) { // one that stops where it finds the key is a thousand times as fast
+		t.Errorf("the first, the last and no key take %v", middle)
 	}
 }
 
