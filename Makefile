@@ -83,7 +83,7 @@ soak: ## what can break a training: 1800 kill -9, a disk that fails at each oper
 
 # 30 minutes of load, or FREEHOLD_SOAK_TIME.
 soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas
-	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|ServeDrains'
+	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|RealMasks|ServeDrains'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)
