@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dlclark/regexp2"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -64,7 +65,10 @@ func TestCorpus(t *testing.T) {
 	if tried > 2*schemas {
 		t.Errorf("%d of %d schemas were refused: %v", tried-schemas, tried, refused)
 	}
-	t.Logf("%d schemas with %d texts each, %d bytes; %d more were refused: %v", schemas, texts, bytesOfAll, tried-schemas, refused)
+	t.Logf("%d schemas with %d texts each, %d bytes; %d more were refused: %v; %d matches of patterns were left to RE2 alone", schemas, texts, bytesOfAll, tried-schemas, refused, undecided)
+	if undecided > schemas*texts/100 {
+		t.Errorf("%d matches were not decided", undecided)
+	}
 }
 
 // claimed are the keywords that are enforced.
@@ -131,6 +135,7 @@ func dialects(pattern string) (jsonschema.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.MatchTimeout = time.Second // it goes back and forth, without end in some patterns
 	d := &twoDialects{pattern: pattern, ecma: e}
 	if !strings.Contains(pattern, `\u`) && !strings.Contains(pattern, "[[:") {
 		d.re2, err = regexp.Compile(pattern)
@@ -138,11 +143,18 @@ func dialects(pattern string) (jsonschema.Regexp, error) {
 	return d, err
 }
 
+// undecided counts the texts that the ECMA-262 engine had no time for.
+var undecided int
+
 func (d *twoDialects) String() string { return d.pattern }
 
 func (d *twoDialects) MatchString(text string) bool {
 	ok, err := d.ecma.MatchString(text)
-	return ok && err == nil && (d.re2 == nil || d.re2.MatchString(text))
+	if err != nil { // out of time: RE2's answer alone, where there is one
+		undecided++
+		ok = true
+	}
+	return ok && (d.re2 == nil || d.re2.MatchString(text))
 }
 
 // walker makes texts of a grammar. It knows how far each place is from the end, so it can always go there.
