@@ -28,7 +28,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long soak test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo methods test test-long soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -85,6 +85,10 @@ test-long: build browser strace ## what make test leaves out: real weights, peer
 # FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
 soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
 	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
+
+# 30 minutes of load, or FREEHOLD_SOAK_TIME.
+soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas
+	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|RealMasks|ServeDrains'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)
@@ -151,6 +155,11 @@ bench-train-peers: build ## training against PyTorch, in turn: installs torch an
 		python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished" torch==2.15.0 transformers==5.23.0 && mv "$(PEERS)/unfinished" "$$dir"; fi
 	@for c in $(TRAIN_CASES); do set -- $$(echo $$c | tr , ' '); \
 		bin/freehold bench --train $$1 --loss $$2 --precision $$3 --rank $$4 --vs $$5 $(TRAIN_FLAGS) || exit 1; done
+
+# FREEHOLD_LOAD is the number of rounds; FREEHOLD_LOAD_PEER=repack,flash spares the search for llama.cpp's best settings.
+bench-load: build ## sixteen clients at once against llama.cpp's server (xllamacpp), in turns; wants a quiet machine and some 10 minutes
+	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
+	FREEHOLD_LOAD=$${FREEHOLD_LOAD:-5} $(GO) test -count=1 -v -timeout 60m ./bench/peers -run 'LlamaLoad$$'
 
 bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
 	@mkdir -p bench/results; out="bench/results/$$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//').csv"; \

@@ -394,6 +394,27 @@ func TestDependenciesPage(t *testing.T) {
 	}
 }
 
+// What docs/dependencies.md says is for tests only is in no program.
+func TestTestsOnly(t *testing.T) {
+	page, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` [^|]+\\| [^|]+ \\| tests only").FindAllStringSubmatch(string(page), -1)
+	if len(rows) < 5 {
+		t.Fatalf("found %d modules for tests only; the table is read wrongly", len(rows))
+	}
+	for _, s := range product(t) {
+		for _, p := range s.imports() {
+			for _, r := range rows {
+				if p == r[1] || strings.HasPrefix(p, r[1]+"/") {
+					t.Errorf("%s imports %s, which docs/dependencies.md has for tests only", s.path, p)
+				}
+			}
+		}
+	}
+}
+
 // Reference data in the repository stays small.
 func TestTestdataSize(t *testing.T) {
 	const limit = 25 << 20

@@ -220,6 +220,28 @@ func (st *Stream) Reused() int { return st.reused }
 type pieces struct {
 	stop []string
 	held []byte
+	said strings.Builder // what was shown, of which texts are parts: so a token costs no allocation
+}
+
+// sayBlock is how much text is allocated at a time.
+const sayBlock = 1 << 10
+
+// say is b as a text; what is not UTF-8 becomes U+FFFD.
+func (p *pieces) say(b []byte) string {
+	if p.said.Cap()-p.said.Len() < utf8.UTFMax*len(b) {
+		p.said = strings.Builder{}
+		p.said.Grow(max(sayBlock, utf8.UTFMax*len(b)))
+	}
+	from, broken := p.said.Len(), false
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if bad := r == utf8.RuneError && n == 1; !bad || !broken { // one for all that are next to each other
+			p.said.WriteRune(r)
+			broken = bad
+		}
+		b = b[n:]
+	}
+	return p.said.String()[from:]
 }
 
 // push adds a token's bytes and returns what may be shown now, and whether a stop text came up.
@@ -232,7 +254,7 @@ func (p *pieces) push(b []byte) (string, bool) {
 		}
 	}
 	if first >= 0 {
-		out := valid(p.held[:first])
+		out := p.say(p.held[:first])
 		p.held = nil
 		return out, true
 	}
@@ -251,16 +273,13 @@ func (p *pieces) push(b []byte) (string, bool) {
 			}
 		}
 	}
-	out := valid(p.held[:n])
+	out := p.say(p.held[:n])
 	p.held = append(p.held[:0], p.held[n:]...)
 	return out, false
 }
 
 // rest returns what is still held when no more will come.
-func (p *pieces) rest() string { return valid(p.held) }
-
-// valid makes bytes text: what is not UTF-8 becomes U+FFFD.
-func valid(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+func (p *pieces) rest() string { return p.say(p.held) }
 
 // Score returns the log-probability of each continuation after prefix: the sum over its tokens. The prefix is
 // computed once.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -163,5 +164,33 @@ func TestFixturesScore(t *testing.T) {
 	}
 	if _, err := m.Score(context.Background(), prefix, [][]int32{{1, 1 << 20}}); err == nil {
 		t.Error("a token outside the vocabulary was accepted")
+	}
+}
+
+// A stream's tokens allocate nothing one by one: what a long answer takes more than a short one are pages of keys and values, and blocks of text.
+func TestStreamAllocs(t *testing.T) {
+	m := small(t, "llama256.Q4_K_M", WithThreads(2))
+	count := func(tokens int) uint64 {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		n := 0
+		for _, err := range m.Generate(context.Background(), []int32{1, 50, 60}, Gen{MaxTokens: tokens, Bias: unending(m), Temperature: 0.8}).All() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		runtime.ReadMemStats(&after)
+		if n < tokens {
+			t.Fatalf("%d tokens, want %d", n, tokens)
+		}
+		return after.Mallocs - before.Mallocs
+	}
+	count(20)
+	short, long := count(20), count(120)
+	t.Logf("%d allocations for 20 tokens, %d for 120", short, long)
+	if long > short+20 {
+		t.Errorf("%.2f allocations a token, want some for a page alone", float64(long-short)/100)
 	}
 }

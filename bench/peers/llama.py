@@ -13,9 +13,11 @@ import xllamacpp  # noqa: E402
 
 p = xllamacpp.CommonParams()
 p.model.path = want["model"]
-p.n_ctx = want["context"]
-p.n_parallel = 1
+p.n_ctx = want["context"] * want["parallel"]
+p.n_parallel = want["parallel"]
 p.n_batch = p.n_ubatch = 512
+if want["parallel"] > 1:  # as its server has it
+    p.n_batch = 2048
 p.cpuparams.n_threads = p.cpuparams_batch.n_threads = want["threads"]
 p.no_extra_bufts = not want["repack"]
 flash = xllamacpp.llama_flash_attn_type

@@ -107,6 +107,9 @@ type settings struct {
 	Exact   bool   `json:"exact"` // F32 KV cache
 	LoRA    []lora `json:"lora"`
 	Pooling string `json:"pooling"` // of embeddings: MEAN, CLS, LAST, or UNSPECIFIED for the file's; "" = logits
+	// Of a server: answers at a time, and tokens of each; 0 = one, of 1024.
+	Parallel int `json:"parallel"`
+	Context  int `json:"context"`
 }
 
 // lora is an adapter file and its scale.
@@ -125,6 +128,7 @@ type llama struct {
 	Address string `json:"address"`
 	Version string `json:"version"`
 	System  string `json:"system"`
+	pid     int
 	stop    func()
 }
 
@@ -145,17 +149,19 @@ func startLlama(t *testing.T, model string, s settings) *llama {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l := &llama{t: t, stop: func() {
+	l := &llama{t: t, pid: cmd.Process.Pid, stop: func() {
 		in.Close() //nolint:errcheck // ends the server
 		cmd.Wait() //nolint:errcheck // its exit says nothing
 	}}
 	t.Cleanup(func() { l.Close() })
+	if s.Parallel == 0 {
+		s.Parallel, s.Context = 1, 1024
+	}
 	want, err := json.Marshal(struct {
 		settings
 		Model    string `json:"model"`
 		Packages string `json:"packages"`
-		Context  int    `json:"context"`
-	}{s, model, dir, 1024})
+	}{s, model, dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func ask(client *http.Client, url string, tokens int, sent func()) (pieces int, 
 // SIGTERM cuts no answer: those on their way come to their end, and the server exits with 0.
 func TestServeDrains(t *testing.T) {
 	rounds := 3
-	if os.Getenv("FREEHOLD_LONG") == "1" {
+	if os.Getenv("FREEHOLD_LONG") == "1" || os.Getenv("FREEHOLD_SOAK") != "" {
 		rounds = 100
 	}
 	model := endless(t)

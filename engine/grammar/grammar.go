@@ -100,6 +100,7 @@ type compiler struct {
 	rules    map[string]Expr
 	entry    map[string]int32
 	nullable map[string]bool
+	ends     map[string]bool // rules that can end: all of them, once checked
 	sets     map[Bytes]int32
 	nested   int
 }
@@ -154,6 +155,7 @@ func (c *compiler) check() error {
 		}
 	}
 	ends := map[string]bool{}
+	c.ends = ends
 	for again := true; again; {
 		again = false
 		for name, e := range c.rules {
@@ -283,14 +285,24 @@ func (c *compiler) expr(e Expr, next int32) (int32, error) {
 		if len(e) == 0 {
 			return 0, fmt.Errorf("has an alternation of nothing")
 		}
-		at, err := c.expr(e[len(e)-1], next)
-		for i := len(e) - 2; i >= 0 && err == nil; i-- {
-			var one int32
-			if one, err = c.expr(e[i], next); err == nil {
-				at = c.add(node{kind: opSplit, next: one, alt: at})
+		at := int32(-1)
+		for _, x := range slices.Backward(e) {
+			if !canEnd(x, c.ends) { // a text would go in and never come out
+				continue
 			}
+			one, err := c.expr(x, next)
+			if err != nil {
+				return 0, err
+			}
+			if at >= 0 {
+				one = c.add(node{kind: opSplit, next: one, alt: at})
+			}
+			at = one
 		}
-		return at, err
+		if at < 0 {
+			return 0, fmt.Errorf("has an alternation that can never end")
+		}
+		return at, nil
 	case Repeat:
 		return c.repeat(e, next)
 	}
@@ -301,7 +313,7 @@ func (c *compiler) repeat(e Repeat, next int32) (int32, error) {
 	switch {
 	case e.Min < 0 || e.Max >= 0 && e.Max < e.Min || e.Max > maxRepeat || e.Min > maxRepeat:
 		return 0, fmt.Errorf("repeats %d to %d times, want 0 to %d and not less at most than at least", e.Min, e.Max, maxRepeat)
-	case e.Max == 0:
+	case e.Max == 0, e.Min == 0 && !canEnd(e.Of, c.ends):
 		return next, nil
 	case e.Min == 1 && e.Max == 1:
 		return c.expr(e.Of, next)

@@ -135,7 +135,7 @@ func TestGBNF(t *testing.T) {
 // whose rounds are counted.
 func TestMask(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
-	pieces := []string{"a", "b", "ab", "aa", "aaa", "{", "}", "\"", "{\"", "\":", " ", "\n", "1", "23", ",", "[", "]", "],", "]]", "}}", "true", "name", "é", "\xc3", "\xa9", "日本", "\\", "\\n", "\":\"", "aaaaaaaa", "\x00"}
+	pieces := []string{"a", "b", "ab", "aa", "aaa", "{", "}", "\"", "{\"", "\":", " ", "\n", "1", "23", ",", "[", "]", "],", "]]", "}}", "true", "name", "é", "\xc3", "\xa9", "日本", "\\", "\\n", "\":\"", "aaaaaaaa", "\x00", strings.Repeat("a", 17), strings.Repeat("a", 18), strings.Repeat("a", 40), "aaaaaaaaaaaaaaaaaaaa\"}"}
 	text := func(id int32) []byte { return []byte(pieces[id%int32(len(pieces))]) } // each twice
 	n := 2*len(pieces) + 1
 	end := int32(n - 1)
@@ -144,6 +144,7 @@ func TestMask(t *testing.T) {
 		"schema":   must(t)(Schema([]byte(`{"type": "object", "properties": {"name": {"type": "string", "maxLength": 30}, "a": {"type": "array", "items": {"type": "integer"}, "maxItems": 40}}, "required": ["name"]}`))),
 		"any":      must(t)(AnyJSON()),
 		"counted":  must(t)(Regex(`a{20,60}b`)),
+		"far":      must(t)(Regex(`(a|é){2,50}b?`)),
 		"doubtful": must(t)(Regex(`(a|aa|ab){10,15}b`)),
 		"nested":   must(t)(GBNF(`root ::= "[" root{0,3} "]" | "a"`)),
 		"runes":    must(t)(Regex(`[é日本]{3,9}`)),

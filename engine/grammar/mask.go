@@ -13,6 +13,13 @@ import (
 // top is how many frames of a stack a view has.
 const top = 2
 
+// far is how many more rounds of a loop a view follows where more may come: a string of at most 40 characters looks the same from each of
+// its first 24. Tokens that go round more often are doubtful.
+const far = 16
+
+// distant tells whether a loop may end and go round more often than views follow.
+func distant(n *node, f frame) bool { return n.max >= 0 && f.count >= n.min && n.max-f.count > far }
+
 // view is what is known of all places that look alike from the top.
 type view struct {
 	sure  Mask
@@ -107,7 +114,10 @@ func (m *Matcher) look(to []byte, most int32) []byte {
 			number(f.node)
 			if n := &m.g.nodes[f.node]; n.kind == opLoop {
 				number(min(max(n.min-f.count, 0), most+1))
-				if n.max >= 0 {
+				switch {
+				case distant(n, f):
+					number(-1)
+				case n.max >= 0:
 					number(min(n.max-f.count, most+1))
 				}
 			}
@@ -158,6 +168,9 @@ func (m *Matcher) cut(frames []frame, id int32, n int) int32 {
 		return 0
 	}
 	f := frames[id]
+	if loop := &m.g.nodes[f.node]; loop.kind == opLoop && distant(loop, f) {
+		f.count = loop.max + 1
+	}
 	f.parent = m.cut(frames, f.parent, n-1)
 	return m.push(f)
 }

@@ -195,8 +195,11 @@ func (m *Matcher) close() int32 {
 			if f.count >= loop.min {
 				m.todo = append(m.todo, config{loop.next, f.parent})
 			}
-			if loop.max < 0 || f.count < loop.max {
+			switch {
+			case loop.max < 0 || f.count < loop.max || f.count > loop.max && f.count <= loop.max+1+far:
 				m.round(loop, f)
+			case f.count > loop.max: // a view's world ends where it does not follow the loop
+				m.found = append(m.found, config{-1, 0})
 			}
 		}
 	}

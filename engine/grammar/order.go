@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Order writes a JSON value as texts of a schema's grammar have it: without white space, and with the keys of objects in the
@@ -70,7 +69,11 @@ func writeOrdered(out *bytes.Buffer, doc, s, v any) error {
 			if i > 0 {
 				out.WriteByte(',')
 			}
-			if err := writeOrdered(out, doc, of("items"), item); err != nil {
+			sub := of("items")
+			if first, ok := of("prefixItems").([]any); ok && i < len(first) {
+				sub = first[i]
+			}
+			if err := writeOrdered(out, doc, sub, item); err != nil {
 				return err
 			}
 		}
@@ -92,16 +95,8 @@ func followRefs(doc, s any) any {
 		if !ok {
 			return s
 		}
-		s = doc
-		for _, key := range strings.Split(strings.TrimPrefix(strings.TrimPrefix(ref, "#"), "/"), "/") {
-			if key == "" {
-				continue
-			}
-			o, ok := s.(*object)
-			if !ok {
-				return nil
-			}
-			s = o.values[strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")]
+		if s, ok = lookup(doc, ref); !ok {
+			return nil
 		}
 	}
 	return nil

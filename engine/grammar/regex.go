@@ -17,31 +17,38 @@ func Regex(pattern string) (*Grammar, error) {
 }
 
 // regex compiles a pattern; char makes the expression of one code point out of ranges. With search, the pattern may
-// match anywhere in the text, as JSON Schema has it.
+// match anywhere in the text and is read as ECMA-262's, as JSON Schema has it.
 func regex(pattern string, char func([]runeRange) Expr, search bool) (Expr, error) {
+	r, written := regexCompiler{char, []runeRange{{'\n', '\n'}}}, pattern
+	if search {
+		var err error
+		if pattern, err = ecma(pattern); err != nil {
+			return nil, fmt.Errorf("pattern %w", err)
+		}
+		r.noDot = ecmaNoDot
+	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+		return nil, fmt.Errorf("pattern %q: %w", written, err)
 	}
-	r := regexCompiler{char}
 	begins, ends := false, false
 	var body Seq
 	for _, part := range flat(re) {
 		switch part.Op {
 		case syntax.OpBeginText, syntax.OpBeginLine:
 			if len(body) > 0 {
-				return nil, fmt.Errorf("pattern %q: ^ stands within it, want it at the beginning", pattern)
+				return nil, fmt.Errorf("pattern %q: ^ stands within it, want it at the beginning", written)
 			}
 			begins = true
 		case syntax.OpEndText, syntax.OpEndLine:
 			ends = true
 		default:
 			if ends {
-				return nil, fmt.Errorf("pattern %q: $ stands within it, want it at the end", pattern)
+				return nil, fmt.Errorf("pattern %q: $ stands within it, want it at the end", written)
 			}
 			e, err := r.expr(part)
 			if err != nil {
-				return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+				return nil, fmt.Errorf("pattern %q: %w", written, err)
 			}
 			body = append(body, e)
 		}
@@ -64,7 +71,10 @@ func flat(re *syntax.Regexp) []*syntax.Regexp {
 	return re.Sub
 }
 
-type regexCompiler struct{ char func([]runeRange) Expr }
+type regexCompiler struct {
+	char  func([]runeRange) Expr
+	noDot []runeRange // what . does not match
+}
 
 func (r *regexCompiler) expr(re *syntax.Regexp) (Expr, error) {
 	sub := func() ([]Expr, error) {
@@ -109,7 +119,7 @@ func (r *regexCompiler) expr(re *syntax.Regexp) (Expr, error) {
 	case syntax.OpAnyChar:
 		return r.char([]runeRange{{0, 0x10ffff}}), nil
 	case syntax.OpAnyCharNotNL:
-		return r.char(not([]runeRange{{'\n', '\n'}})), nil
+		return r.char(not(r.noDot)), nil
 	case syntax.OpCapture:
 		return r.expr(re.Sub[0])
 	case syntax.OpStar:

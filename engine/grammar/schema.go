@@ -106,6 +106,9 @@ func (s *schema) value(v any, at string) (Expr, error) {
 
 // object compiles a schema that is an object.
 func (s *schema) object(o *object, at string) (Expr, error) {
+	if _, ok := o.values["$id"]; ok && at != "" {
+		return nil, bad(at+"/$id", "gives the references below it another base, which is not followed; leave it out")
+	}
 	for _, k := range []string{"$ref", "const", "enum", "anyOf", "oneOf", "allOf"} {
 		v, ok := o.values[k]
 		if !ok {
@@ -239,9 +242,13 @@ func (s *schema) typed(t string, o *object, at string) (Expr, error) {
 
 // constant matches one value, which must be of the type where one is said.
 func (s *schema) constant(v any, o *object, at string) (Expr, error) {
-	if t, ok := o.values["type"].(string); ok {
-		if is := jsonName(v); t != is && !(is == "integer" && t == "number") {
-			return nil, bad(at, "is %s, and the type is %s", is, t)
+	if _, ok := o.values["type"]; ok {
+		types, err := s.types(o, strings.TrimSuffix(at, "/const"))
+		if err != nil {
+			return nil, err
+		}
+		if is := jsonName(v); !slices.Contains(types, is) && !(is == "integer" && slices.Contains(types, "number")) {
+			return nil, bad(at, "is %s, and the type is %s", is, strings.Join(types, " or "))
 		}
 	}
 	return literal(v)

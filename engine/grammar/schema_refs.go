@@ -1,7 +1,9 @@
 package grammar
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,24 +18,9 @@ func (s *schema) ref(v any, at string) (Expr, error) {
 	if rule, ok := s.refs[p]; ok {
 		return Ref(rule), nil
 	}
-	to := s.doc
-	for _, key := range strings.Split(p, "/")[1:] {
-		key = strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")
-		switch x := to.(type) {
-		case *object:
-			var ok bool
-			if to, ok = x.values[key]; !ok {
-				return nil, bad(at, "points to %q, which is not there", p)
-			}
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(x) {
-				return nil, bad(at, "points to %q, which is not there", p)
-			}
-			to = x[i]
-		default:
-			return nil, bad(at, "points to %q, which is not there", p)
-		}
+	to, ok := lookup(s.doc, p)
+	if !ok {
+		return nil, bad(at, "points to %q, which is not there", p)
 	}
 	rule := fmt.Sprintf("%s/ref-%d", s.name, len(s.refs))
 	s.refs[p] = rule
@@ -43,6 +30,33 @@ func (s *schema) ref(v any, at string) (Expr, error) {
 	}
 	s.rules[rule] = e
 	return Ref(rule), nil
+}
+
+// lookup finds what a reference within a document points to: # and a JSON pointer, in which % escapes as in a URL.
+func lookup(doc any, ref string) (any, bool) {
+	for _, key := range strings.Split(ref, "/")[1:] {
+		key, err := url.PathUnescape(key)
+		if err != nil {
+			return nil, false
+		}
+		key = strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")
+		switch x := doc.(type) {
+		case *object:
+			var ok bool
+			if doc, ok = x.values[key]; !ok {
+				return nil, false
+			}
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(x) {
+				return nil, false
+			}
+			doc = x[i]
+		default:
+			return nil, false
+		}
+	}
+	return doc, true
 }
 
 // apart refuses alternatives of oneOf that a value could match two of.
@@ -109,13 +123,8 @@ func (s *schema) resolve(v any) *object {
 		if !ok {
 			return o
 		}
-		v = s.doc
-		for _, key := range strings.Split(p, "/")[1:] {
-			x, ok := v.(*object)
-			if !ok {
-				return nil
-			}
-			v = x.values[strings.ReplaceAll(strings.ReplaceAll(key, "~1", "/"), "~0", "~")]
+		if v, ok = lookup(s.doc, p); !ok {
+			return nil
 		}
 	}
 	return nil
@@ -129,9 +138,15 @@ func values(o *object) []string {
 	}
 	var all []string
 	for _, v := range list {
-		switch v.(type) {
+		switch x := v.(type) {
 		case *object, []any:
 			return nil
+		case json.Number: // 1 and 1.0 are one value
+			f, err := x.Float64()
+			if err != nil {
+				return nil
+			}
+			v = f
 		}
 		all = append(all, fmt.Sprintf("%T %v", v, v))
 	}

@@ -45,9 +45,24 @@ func TestSchema(t *testing.T) {
 		{`{"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}, "x": {"type": "integer"}}, "required": ["k", "x"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}]}`,
 			[]string{`{"k": "a", "x": 1}`, `{"k": "b"}`}, []string{`{"k": "a"}`, `{"k": "c"}`}},
 		{`{"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": {"type": "null"}}}`, []string{`null`}, []string{`1`}},
-		{`{"$ref": "#/definitions/a~1b/0", "definitions": {"a/b": [{"type": "integer"}]}}`, []string{`1`}, []string{`"1"`}},
+		{`{"$ref": "#/definitions/a~1b/anyOf/0", "definitions": {"a/b": {"anyOf": [{"type": "integer"}]}}}`, []string{`1`}, []string{`"1"`}},
 		{`{"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}, "required": ["next"]}`,
 			[]string{`{"next": null}`, `{"next": {"next": {"next": null}}}`}, []string{`{"next": {"next": {}}}`}},
+		{`{"type": "number", "minimum": 0.5, "exclusiveMaximum": 2.25}`, []string{`0.5`, `0.50`, `0.75`, `1`, `1.0`, `2.24999`, `2`}, []string{`0.49`, `0`, `2.25`, `2.250`, `2.3`, `3`, `-1`, `2.2499999999999999999`}},
+		{`{"type": "number", "exclusiveMinimum": -0.1, "maximum": 0}`, []string{`0`, `0.0`, `-0.05`, `-0.099`}, []string{`-0.1`, `-0.10`, `0.1`, `-1`}},
+		{`{"type": "number", "exclusiveMaximum": 2}`, []string{`1.99999999999999`, `-5.5`}, []string{`2`, `2.0`, `1.9999999999999999`}}, // which many readers would take for 2
+		{`{"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}`, []string{`9007199254740991`, `-9007199254740991`, `0`}, []string{`9007199254740992`, `-9007199254740992`}},
+		{`{"type": "integer", "minimum": 1.5e0, "maximum": 18446744073709551615}`, []string{`2`, `999999999999999999`}, []string{`1`, `18446744073709551616`}},
+		{`{"type": "array", "prefixItems": [{"const": 1}, {"const": 2}], "items": false, "maxItems": 1}`, []string{`[]`, `[1]`}, []string{`[1,2]`}},
+		{`{"type": "object", "required": ["z"], "additionalProperties": {"type": "null"}}`, []string{`{"z": null}`, `{"z": null, "a": null}`}, []string{`{"z": 1}`, `{"a": null}`}},
+		{`{"type": ["string", "null"], "enum": ["a", null]}`, []string{`"a"`, `null`}, []string{`"b"`}},
+		{`{"oneOf": [{"const": 1}, {"enum": ["1", 2.0]}]}`, []string{`1`, `"1"`, `2.0`}, []string{`3`}},
+		{`{"type": "string", "format": "date"}`, []string{`"2024-02-29"`, `"2000-02-29"`, `"2023-12-31"`}, []string{`"2023-02-29"`, `"1900-02-29"`, `"2024-02-30"`, `"2024-04-31"`}},
+		{`{"type": "string", "format": "date-time"}`, []string{`"2024-02-29T23:59:59.5+01:00"`, `"2024-06-30T00:00:00Z"`}, []string{`"2023-02-29T00:00:00Z"`, `"2024-06-30 00:00:00Z"`, `"2024-06-30T24:00:00Z"`}},
+		{`{"type": "string", "format": "email"}`, []string{`"ann.b+c@mail.example.org"`}, []string{`"a@b"`, `"a..b@c.de"`, `"@c.de"`, `"a@-c.de"`, `"` + strings.Repeat("a", 65) + `@c.de"`}},
+		{`{"type": "string", "pattern": "^\\S.$"}`, []string{`"ab"`, `"é "`}, []string{`"\u00a0b"`, "\"\u00a0b\"", "\"\u2028b\"", "\"a\u2028\"", `"a\r"`, `" a"`}}, // \u00a0 is white space in ECMA-262, and \u2028 a line's end
+		{`{"type": "string", "pattern": "^[^\\s]\\u00e9\\ud83d\\ude00[\\S]$"}`, []string{`"xé😀y"`}, []string{"\"\ufeffé😀y\"", "\"xé😀\u3000\"", `"xe😀y"`}},
+		{`{"type": "string", "pattern": "^(a[^\\s\\S]|b)$"}`, []string{`"b"`}, []string{`"a"`}}, // nothing leads into what has no end
 		{`{"title": "t", "description": "d", "default": 1, "type": "integer", "examples": [1]}`, []string{`1`}, []string{`1.5`}},
 	} {
 		g, err := Schema([]byte(c.schema))
@@ -55,14 +70,30 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%s: %v", c.schema, err)
 			continue
 		}
+		valid := validator(t, c.schema)
 		for _, text := range c.yes {
 			if !matches(g, text) {
 				t.Errorf("%s does not match %s", c.schema, text)
+			}
+			if err := valid([]byte(text)); err != nil && !strings.Contains(c.schema, `\ud83d`) { // the validator's patterns know no pairs of surrogates
+				t.Error(err)
 			}
 		}
 		for _, text := range c.no {
 			if matches(g, text) {
 				t.Errorf("%s matches %s", c.schema, text)
+			}
+		}
+	}
+}
+
+// No text begins in a way that cannot be ended.
+func TestNoDeadEnd(t *testing.T) {
+	for grammar, begins := range map[string]map[string]bool{`"(a[^\x00-\x{10ffff}]|b)"`: {`"a`: false, `"b`: true}, `"(a[^\x00-\x{10ffff}])*c"`: {`"a`: false, `"c`: true}} {
+		g := must(t)(Regex(grammar))
+		for text, want := range begins {
+			if m := g.NewMatcher(); m.Accept([]byte(text)) != want {
+				t.Errorf("%s: %s is a beginning: %v", grammar, text, !want)
 			}
 		}
 	}
@@ -124,18 +155,28 @@ func TestSchemaRefused(t *testing.T) {
 	for schema, want := range map[string]string{
 		`{"type": "integer", "multipleOf": 3}`:                                                  `"#/multipleOf": the keyword is not enforced`,
 		`{"type": "object", "properties": {"a/b": {"type": "string", "contentEncoding": "x"}}}`: `"#/properties/a~1b/contentEncoding"`,
-		`{"type": "strin"}`:                                    `"#/type": is string, want one of: object`,
-		`{"properties": {}}`:                                   `"#": has keywords of the type object and no type`,
-		`{"type": "string", "pattern": "("}`:                   `"#/pattern": pattern "("`,
-		`{"type": "string", "pattern": "a", "maxLength": 3}`:   `"#/pattern": stands beside minLength or maxLength`,
-		`{"type": "string", "format": "iri"}`:                  `"#/format": is "iri", want one of: date`,
-		`{"type": "string", "maxLength": -1}`:                  `"#/maxLength": is -1, want a whole number`,
-		`{"type": "string", "minLength": 3, "maxLength": 2}`:   `"#/maxLength": is 2, less than minLength 3`,
-		`{"type": "integer", "minimum": 3, "maximum": 2}`:      `"#": no integer is at least 3`,
-		`{"type": "number", "minimum": 0.5}`:                   `"#/minimum": is 0.5; bounds of numbers`,
-		`{"anyOf": [{"type": "null"}], "type": "string"}`:      `"#/type": stands beside anyOf`,
-		`{"allOf": [{}, {}]}`:                                  `"#/allOf": is not enforced with more than one`,
-		`{"oneOf": [{"type": "integer"}, {"type": "number"}]}`: `"#/oneOf": alternatives 0 and 1 are not told apart`,
+		`{"type": "strin"}`:                                                     `"#/type": is string, want one of: object`,
+		`{"properties": {}}`:                                                    `"#": has keywords of the type object and no type`,
+		`{"type": "string", "pattern": "("}`:                                    `"#/pattern": pattern "("`,
+		`{"type": "string", "pattern": "a", "maxLength": 3}`:                    `"#/pattern": stands beside minLength or maxLength`,
+		`{"type": "string", "format": "iri"}`:                                   `"#/format": is "iri", want one of: date`,
+		`{"type": "string", "maxLength": -1}`:                                   `"#/maxLength": is -1, want a whole number`,
+		`{"type": "string", "minLength": 3, "maxLength": 2}`:                    `"#/maxLength": is 2, less than minLength 3`,
+		`{"type": "integer", "minimum": 3, "maximum": 2}`:                       `"#": no integer is at least 3`,
+		`{"type": "number", "minimum": 1e-30}`:                                  `"#/minimum": is 1e-30, want at most 18 digits behind the point`,
+		`{"type": "integer", "minimum": 1e18}`:                                  `"#/minimum": is 1e18; numbers are written with at most 18 digits`,
+		`{"type": "number", "minimum": 2.5, "maximum": 2.25}`:                   `"#": no number lies between its bounds`,
+		`{"type": ["string", "null"], "enum": ["a", 1]}`:                        `"#/enum/1": is integer, and the type is string or null`,
+		`{"type": "object", "minProperties": 2}`:                                `"#/minProperties": is 2; more than 1 is not enforced`,
+		`{"type": "object", "minProperties": 1, "additionalProperties": false}`: `"#/minProperties": is 1, more than the object may have`,
+		`{"type": "object", "required": ["a"], "additionalProperties": false}`:  `"#/required/0": is "a", which additionalProperties lets no object have`,
+		`{"oneOf": [{"const": 1}, {"const": 1.0}]}`:                             `"#/oneOf": alternatives 0 and 1 are not told apart`,
+		`{"$ref": "#/$defs/a", "$defs": {"a": {"$id": "x"}}}`:                   `"#/$defs/a/$id": gives the references below it another base`,
+		`{"type": "string", "pattern": "\\Aa"}`:                                 `\A in`,
+		`{"type": "string", "pattern": "[]a]"}`:                                 `mean something else elsewhere`,
+		`{"anyOf": [{"type": "null"}], "type": "string"}`:                       `"#/type": stands beside anyOf`,
+		`{"allOf": [{}, {}]}`:                                                   `"#/allOf": is not enforced with more than one`,
+		`{"oneOf": [{"type": "integer"}, {"type": "number"}]}`:                  `"#/oneOf": alternatives 0 and 1 are not told apart`,
 		`{"not": {}}`:                            `"#/not"`,
 		`{"$ref": "https://example.org/s"}`:      `"#/$ref": is "https://example.org/s", want a place in this document`,
 		`{"$ref": "#/$defs/x"}`:                  `"#/$ref": points to "#/$defs/x", which is not there`,

@@ -3,58 +3,53 @@ package grammar
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 )
 
 // number compiles an integer or number with its bounds.
 func (s *schema) number(t string, o *object, at string) (Expr, error) {
-	var lo, hi *int64
-	openLo, openHi := false, false
+	var lo, hi *decimal
 	for _, k := range kinds["number"] {
 		v, ok := o.values[k]
 		if !ok {
 			continue
 		}
-		n, _ := v.(json.Number)
-		f, err := n.Float64()
-		if err != nil || math.Abs(f) > 1e15 {
-			return nil, bad(at+"/"+k, "is %s, want a number within 1e15 of 0", jsonText60(v))
+		n, ok := v.(json.Number)
+		if !ok {
+			return nil, bad(at+"/"+k, "is %s, want a number", jsonText60(v))
 		}
+		d, small, err := newDecimal(n, k == "exclusiveMinimum" || k == "exclusiveMaximum")
 		lower := k == "minimum" || k == "exclusiveMinimum"
-		open := k == "exclusiveMinimum" || k == "exclusiveMaximum"
-		if f != math.Trunc(f) {
-			if t == "number" {
-				return nil, bad(at+"/"+k, "is %s; bounds of numbers are enforced where they are whole", jsonText60(v))
-			}
-			open = false
-			if f = math.Floor(f); lower {
-				f++
-			}
-		}
-		i := int64(f)
-		if open && t == "integer" {
-			open = false
-			if i--; lower {
-				i += 2
-			}
-		}
 		switch {
-		case lower && (lo == nil || i > *lo || i == *lo && open):
-			lo, openLo = &i, open
-		case !lower && (hi == nil || i < *hi || i == *hi && open):
-			hi, openHi = &i, open
+		case err != nil:
+			return nil, bad(at+"/"+k, "is %s, %v", jsonText60(v), err)
+		case !small && d.neg != lower:
+			return nil, bad(at+"/"+k, "is %s; numbers are written with at most %d digits", jsonText60(v), mostDigits)
+		case !small: // no number is beyond it
+		case lower && (lo == nil || d.inside(*lo, true)):
+			lo = &d
+		case !lower && (hi == nil || d.inside(*hi, false)):
+			hi = &d
 		}
+	}
+	if t == "number" && lo == nil && hi == nil {
+		return Ref(ruleNumber), nil
 	}
 	var e Expr
 	var err error
-	switch {
-	case t == "integer":
-		e, err = intRange(lo, hi)
-	case lo == nil && hi == nil:
-		return Ref(ruleNumber), nil
-	default:
-		e, err = numberRange(lo, hi, openLo, openHi)
+	if t == "integer" {
+		var from, to *int64
+		if lo != nil {
+			v := lo.whole(true)
+			from = &v
+		}
+		if hi != nil {
+			v := hi.whole(false)
+			to = &v
+		}
+		e, err = intRange(from, to)
+	} else {
+		e, err = numberRange(lo, hi)
 	}
 	if err != nil {
 		return nil, bad(at, "%v", err)
@@ -62,14 +57,23 @@ func (s *schema) number(t string, o *object, at string) (Expr, error) {
 	return e, nil
 }
 
+// Parts of formats. Dates are those of the calendar; names of hosts and mailboxes are as long as RFC 5321 lets them be, or shorter.
+const (
+	leapYear   = `([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)`
+	formatDate = `([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|` + leapYear + `-02-29)`
+	formatTime = `([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])`
+	mailbox    = `[A-Za-z0-9_%+-]`
+	hostLabel  = `[A-Za-z0-9]([A-Za-z0-9-]{0,44}[A-Za-z0-9])?`
+)
+
 // formats are the formats of strings that are enforced, as patterns.
 var formats = map[string]string{
-	"date":      `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`,
-	"time":      `^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`,
-	"date-time": `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`,
+	"date":      `^` + formatDate + `$`,
+	"time":      `^` + formatTime + `$`,
+	"date-time": `^` + formatDate + `T` + formatTime + `$`,
 	"uuid":      `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`,
 	"ipv4":      `^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])$`,
-	"email":     `^[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`,
+	"email":     `^(` + mailbox + `{1,64}|` + mailbox + `{1,20}(\.` + mailbox + `{1,20}){1,2})@` + hostLabel + `(\.` + hostLabel + `){1,3}$`,
 }
 
 // text compiles a string.
@@ -144,7 +148,10 @@ func (s *schema) array(o *object, at string) (Expr, error) {
 	var item Expr = Ref(ruleValue)
 	if v, ok := o.values["items"]; ok {
 		if b, is := v.(bool); is && !b {
-			if most = min(max(most, len(first)), len(first)); least > most {
+			if most < 0 || most > len(first) {
+				most = len(first)
+			}
+			if least > most {
 				return nil, bad(at+"/minItems", "is %d, and there are %d items", least, most)
 			}
 		} else if item, err = s.value(v, at+"/items"); err != nil {
@@ -214,8 +221,14 @@ func (s *schema) members(o *object, at string) (Expr, error) {
 				return nil, bad(fmt.Sprintf("%s/required/%d", at, i), "is %s, want a name", jsonText60(k))
 			}
 			must[name] = true
-			if _, ok := props.values[name]; !ok { // required and not described: any value
-				props = &object{append(slices.Clone(props.keys), name), mapWith(props.values, name)}
+			if _, ok := props.values[name]; !ok { // required and not described: one of the further ones
+				further, ok := o.values["additionalProperties"]
+				if further == false {
+					return nil, bad(fmt.Sprintf("%s/required/%d", at, i), "is %q, which additionalProperties lets no object have", name)
+				} else if !ok {
+					further = true
+				}
+				props = &object{append(slices.Clone(props.keys), name), mapWith(props.values, name, further)}
 			}
 		}
 	}
@@ -246,8 +259,14 @@ func (s *schema) members(o *object, at string) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(props.keys) == 0 && least > 1 {
+		return nil, bad(at+"/minProperties", "is %d; more than 1 is not enforced, for a name that is not given could come twice; name them in required", least)
+	}
 	if len(props.keys) > 0 && (least > len(must) || most >= 0 && (most < len(props.keys) || other != nil)) {
 		return nil, bad(at, "minProperties and maxProperties are enforced where no properties are named, or all of them satisfy both")
+	}
+	if most >= 0 && most < least || len(props.keys) == 0 && other == nil && least > 0 {
+		return nil, bad(at+"/minProperties", "is %d, more than the object may have", least)
 	}
 	comma := Seq{sp, Literal(","), sp}
 	if len(props.keys) == 0 {
@@ -301,9 +320,9 @@ func (s *schema) members(o *object, at string) (Expr, error) {
 	return Seq{Literal("{"), sp, begin(0), sp, Literal("}")}, nil
 }
 
-// mapWith is a copy of m in which key may be anything.
-func mapWith(m map[string]any, key string) map[string]any {
-	out := map[string]any{key: true}
+// mapWith is a copy of m with one more entry.
+func mapWith(m map[string]any, key string, value any) map[string]any {
+	out := map[string]any{key: value}
 	for k, v := range m {
 		out[k] = v
 	}

@@ -1,0 +1,44 @@
+// The same service without a model: what the engine adds is measured against it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"syscall"
+)
+
+func main() {
+	_, err := os.Stat(os.Args[1])
+	fatal(err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fatal(err)
+	s := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		letter := struct{ Urgent bool }{}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		json.NewEncoder(w).Encode(letter)
+	})}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go s.Serve(l)
+	log.Print("listening on ", l.Addr())
+	<-ctx.Done()
+	fatal(s.Shutdown(context.Background()))         // answers on their way come to their end
+	pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // what is left
+}
+
+func fatal(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
