@@ -50,8 +50,10 @@ func (g *schemas) of(t reflect.Type, request bool) schema {
 		return schema{"type": "integer"}
 	case reflect.Int32:
 		return schema{"type": "integer", "minimum": -1 << 31, "maximum": 1<<31 - 1}
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return schema{"type": "number"}
+	case reflect.Interface: // of answers: any value
+		return schema{}
 	}
 	panic(fmt.Sprintf("server: no schema for %v", t))
 }
