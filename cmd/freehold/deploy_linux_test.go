@@ -58,7 +58,7 @@ func inImage(t *testing.T, model, user string, args []string) *daemon {
 	}
 	const enter = `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 98
 touch "$1/written" 2>/dev/null && exit 99
-root=$1 as=$2; shift 2; exec env -i setpriv --no-new-privs chroot "$as" "$root" /freehold "$@"`
+root=$1 as=$2; shift 2; exec env -i "$(command -v setpriv)" --no-new-privs "$(command -v chroot)" "$as" "$root" /freehold "$@"`
 	if out, err := exec.Command("unshare", space, "sh", "-c", `mount --bind "$0" "$0" && setpriv --no-new-privs true`, root).CombinedOutput(); err != nil {
 		t.Skipf("NOT TESTED: the image: unshare %s, mount, setpriv: %v: %s", space, err, out)
 	}

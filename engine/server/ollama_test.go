@@ -54,16 +54,19 @@ func TestOllamaChat(t *testing.T) {
 
 func TestOllamaGenerate(t *testing.T) {
 	s := newSite(t)
-	r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if w, b := s.do(r); w.StatusCode != 200 {
-		t.Errorf("as curl -d sends it: %d %s", w.StatusCode, b)
-	}
-	r = s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x"}`)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if w, _ := s.do(r); w.StatusCode != 403 {
-		t.Errorf("from a page of another origin: %d, want 403", w.StatusCode)
+	for _, kind := range []string{"application/x-www-form-urlencoded", ""} { // as curl -d sends it, and litellm
+		r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
+		if r.Header.Set("Content-Type", kind); kind == "" {
+			r.Header.Del("Content-Type")
+		}
+		if w, b := s.do(r.Clone(t.Context())); w.StatusCode != 200 {
+			t.Errorf("with the type %q: %d %s", kind, w.StatusCode, b)
+		}
+		r.Body, _ = r.GetBody()
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		if w, _ := s.do(r); w.StatusCode != 403 {
+			t.Errorf("with the type %q from a page of another origin: %d, want 403", kind, w.StatusCode)
+		}
 	}
 	want := s.post("/v1/completions", `{"prompt": "one two", "max_tokens": 8, "temperature": 0}`).text("choices", 0, "text")
 	if got := s.post("/api/generate", `{"model": "tiny", "prompt": "one two", "raw": true, "stream": false, "options": {"temperature": 0, "num_predict": 8}}`).text("response"); got != want {
