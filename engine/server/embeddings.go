@@ -149,7 +149,7 @@ func (c *call) allFit(all [][]int32, param string) error {
 	for i, tokens := range all {
 		if len(tokens) > c.model.Context() {
 			e := contextError(fmt.Sprintf("%s[%d]", param, i), len(tokens), c.model.Context())
-			e.Message = fmt.Sprintf("%s[%d] has %d tokens, and the model's context holds %d; shorten it", param, i, len(tokens), c.model.Context())
+			e.Message = fmt.Sprintf("this model's maximum context length is %d tokens, and %s[%d] has %d; shorten it", c.model.Context(), param, i, len(tokens))
 			return e
 		}
 		c.prompt += len(tokens)

@@ -54,7 +54,7 @@ func TestOllamaChat(t *testing.T) {
 
 func TestOllamaGenerate(t *testing.T) {
 	s := newSite(t)
-	for _, kind := range []string{"application/x-www-form-urlencoded", ""} { // as curl -d sends it, and litellm
+	for _, kind := range []string{"application/x-www-form-urlencoded", "application/octet-stream", ""} { // as curl -d sends it, and litellm
 		r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
 		if r.Header.Set("Content-Type", kind); kind == "" {
 			r.Header.Del("Content-Type")

@@ -301,9 +301,8 @@ func (c *call) answer() error {
 // readBody reads the body, which must be JSON.
 func (c *call) readBody() error {
 	kind, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";")
-	// ollama's API is used by curl -d and by clients that state no type; pages of other origins were turned away before.
-	plain := strings.HasPrefix(c.at.path, ollamaPath) && (kind == "" || strings.EqualFold(kind, "application/x-www-form-urlencoded"))
-	if !plain && !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+	// Clients of ollama's API, curl -d and litellm among them, state no type or another; pages of other origins were turned away before.
+	if !strings.HasPrefix(c.at.path, ollamaPath) && !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 		return &apiError{Status: http.StatusUnsupportedMediaType, Type: typeRequest, Code: "unsupported_media_type", Message: fmt.Sprintf("the Content-Type is %.60q, want application/json", kind)}
 	}
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
