@@ -35,6 +35,7 @@ func init() { // the handlers lead back to the table
 		{"POST", "/v1/rerank", "Ranks documents by how near they are to a query.", typeOf[rerankRequest](), typeOf[rerankList](), false, false, (*call).rerank},
 		{"POST", "/tokenize", "Turns a text or a conversation into tokens.", typeOf[tokenizeRequest](), typeOf[tokenized](), false, false, (*call).tokenize},
 		{"POST", "/detokenize", "Turns tokens into text.", typeOf[detokenizeRequest](), typeOf[detokenized](), false, false, (*call).detokenize},
+		{"GET", "/tokenizer_info", "Tells of the only model's tokenizer, as lm_eval asks.", nil, typeOf[tokenizerInfo](), false, false, (*call).tokenizerInfo},
 		{"GET", modelsPath, "Lists the models.", nil, typeOf[modelList](), false, false, (*call).listModels},
 		{"GET", modelsPath + "/{id}", "Tells of one model.", nil, typeOf[modelInfo](), false, false, (*call).oneModel},
 		{"POST", "/api/chat", "ollama's form of a conversation.", typeOf[ollamaChat](), typeOf[ollamaAnswer](), true, false, (*call).ollamaChat},

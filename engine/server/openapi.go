@@ -145,6 +145,9 @@ func openAPI(version string, models []string) []byte {
 		if strings.Contains(e.path, "{") {
 			codes = append(codes, "404", "503")
 		}
+		if e.request == nil && !e.open {
+			codes = append(codes, "400", "503")
+		}
 		if !e.open {
 			codes = append(codes, "401")
 		}
