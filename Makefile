@@ -80,7 +80,7 @@ test-long: build browser strace ## with real weights, peers and faults, 30 minut
 schemathesis: ## ten thousand requests and more that schemathesis makes up from the server's own description
 	FREEHOLD_LONG=1 FREEHOLD_EXAMPLES=1000 $(GO) test -count=1 -v -timeout 3h ./bench/peers -run ClientSchemathesis
 
-lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same file; installs lm_eval by your own pip (600 MB, no PyTorch)
+lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same file; installs lm_eval by your own pip (700 MB, no PyTorch)
 	bin/freehold pull smollm2-135m-instruct
 	FREEHOLD_LONG=1 FREEHOLD_LM_EVAL=1 $(GO) test -count=1 -v -timeout 1h ./bench/peers -run LMEval
 

@@ -27,7 +27,7 @@ const lmEvalVersion = "0.4.13"
 func TestLMEval(t *testing.T) {
 	long(t)
 	if os.Getenv("FREEHOLD_LM_EVAL") != "1" {
-		t.Skip("installs 600 MB of Python packages: make lm-eval")
+		t.Skip("installs 700 MB of Python packages: make lm-eval")
 	}
 	python, dir := installed(t, "lm_eval", lmEvalVersion, "--no-binary", "sqlitedict,rouge-score,word2number", "aiohttp", "tenacity")
 	model := realModel(t, "smollm2-135m-instruct")
@@ -40,7 +40,7 @@ func TestLMEval(t *testing.T) {
 	h := httptest.NewServer(server.New(m))
 	defer h.Close()
 	ours := lmEval(t, python, dir, h.URL, tasks)
-	l := startLlama(t, model, settings{Exact: true})
+	l := startLlama(t, model, settings{Threads: threads(t), Exact: true})
 	shim := httptest.NewServer(&echoes{l: l, seen: map[string]map[int32]float64{}})
 	defer shim.Close()
 	theirs := lmEval(t, python, dir, shim.URL, tasks)

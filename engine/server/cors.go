@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,7 +16,7 @@ func WithCORS(origins ...string) Option {
 				return fmt.Errorf("server: %q as an allowed origin is every page that a browser here visits; name the ones you mean, such as https://app.example.com", o)
 			}
 			if err := http.NewCrossOriginProtection().AddTrustedOrigin(o); err != nil {
-				return fmt.Errorf("server: %q is no origin of a web page, want SCHEME://HOST or SCHEME://HOST:PORT without a path (%w)", o, errors.Unwrap(err))
+				return fmt.Errorf("server: %q is no origin of a web page, want SCHEME://HOST or SCHEME://HOST:PORT without a path (%w)", o, err)
 			}
 		}
 		c.origins = origins
