@@ -161,7 +161,9 @@ func (e *echoes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/tokenize":
 		var text string
 		json.Unmarshal(in.Prompt, &text) //nolint:errcheck // as above
-		var out struct{ Tokens []int32 }
+		var out struct {
+			Tokens []int32 `json:"tokens"`
+		}
 		e.l.post("/tokenize", object{"content": text, "add_special": false}, &out)
 		write(out)
 		return

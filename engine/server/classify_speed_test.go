@@ -46,7 +46,7 @@ func TestClassifySpeed(t *testing.T) {
 			t.Errorf("%d %s", w.StatusCode, b)
 		}
 	}
-	const clients, requests, rounds = 4, 16, 5
+	const clients, requests, rounds = 4, 16, 9
 	round := func(ask func(int)) float64 {
 		began := time.Now()
 		var wg sync.WaitGroup
