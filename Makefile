@@ -28,7 +28,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -81,6 +81,13 @@ test-long: build browser strace ## what make test leaves out: real weights, peer
 		FREEHOLD_LONG=1 $(GO) test -timeout 30m -run "$$tests" $(filter-out $(TIMED),$(LONG)) && \
 		FREEHOLD_LONG=1 $(GO) test -p 1 -timeout 30m -run "$$tests" $(TIMED)
 	.ci/fuzz 5000x
+
+schemathesis: ## ten thousand requests and more that schemathesis makes up from the server's own description
+	FREEHOLD_LONG=1 FREEHOLD_EXAMPLES=1000 $(GO) test -count=1 -v -timeout 3h ./bench/peers -run ClientSchemathesis
+
+lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same file; installs lm_eval by your own pip (700 MB, no PyTorch)
+	bin/freehold pull smollm2-135m-instruct
+	FREEHOLD_LONG=1 FREEHOLD_LM_EVAL=1 $(GO) test -count=1 -v -timeout 1h ./bench/peers -run LMEval
 
 # FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
 soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals

@@ -28,7 +28,15 @@ const (
 	langchainVersion    = "1.7.3"
 	nodeVersion         = "6.49.0"
 	schemathesisVersion = "4.32.5"
+	litellmVersion      = "1.100.0"
+	ollamaVersion       = "0.6.3"
 )
+
+//go:embed litellm_client.py
+var litellmScript string
+
+//go:embed ollama_client.py
+var ollamaScript string
 
 //go:embed langchain_client.py
 var langchainScript string
@@ -135,6 +143,32 @@ func installedNode(t *testing.T, name, version string) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// litellm, by OpenAI's API and by ollama's: chats, streams, tools, schemas, log-probabilities, embeddings, responses, errors, cancelling.
+func TestClientLitellm(t *testing.T) { drive(t, "litellm", litellmVersion, litellmScript) }
+
+// ollama's client for Python, at /api: models, chats, streams, tools, schemas, log-probabilities, embeddings, errors, what is refused, cancelling.
+func TestClientOllama(t *testing.T) { drive(t, "ollama", ollamaVersion, ollamaScript) }
+
+// OpenAI's client for Go: models, chats, streams, tools, schemas, log-probabilities, embeddings, responses, errors, cancelling.
+func TestClientGo(t *testing.T) {
+	long(t)
+	run := func(args ...string) ([]byte, error) {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = "openaigo"
+		cmd.Env = append(os.Environ(), "FREEHOLD_KEY="+clientKey, "GOFLAGS=-mod=readonly")
+		return cmd.CombinedOutput()
+	}
+	if out, err := run("mod", "download"); err != nil {
+		missing(t, "go mod download in openaigo: %v\n%s", err, out)
+	}
+	t.Setenv("FREEHOLD_URL", serveTiny(t))
+	out, err := run("test", "-count=1", "-v", ".")
+	t.Logf("openai-go:\n%s", out)
+	if err != nil || strings.Contains(string(out), "--- SKIP") || strings.Count(string(out), "--- PASS") < 9 {
+		t.Error(err)
+	}
 }
 
 // OpenAI's client for Node: models, chats, streams, tools, schemas, embeddings, responses, errors, cancelling.

@@ -26,6 +26,7 @@ type serveCmd struct {
 	Addr      string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
 	Keys      string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
 	HostName  []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
+	CORS      []string      `name:"cors" sep:"none" help:"Let web pages of this origin read answers in a browser; may be given again. Without it pages of other origins get nothing." placeholder:"ORIGIN"`
 	TLSCert   string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
 	TLSKey    string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
 	Slots     int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
@@ -87,6 +88,9 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	if len(c.HostName) > 0 {
 		opts = append(opts, server.WithHosts(c.HostName...))
+	}
+	if len(c.CORS) > 0 {
+		opts = append(opts, server.WithCORS(c.CORS...))
 	}
 	var keys *server.Keys
 	if c.Keys != "" {

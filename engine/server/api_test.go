@@ -317,3 +317,18 @@ func TestResponses(t *testing.T) {
 		s.refused("POST", "/v1/responses", body, 400, want[0], want[1])
 	}
 }
+
+// lm_eval asks for these before it takes the server's tokenizer for its own.
+func TestTokenizerInfo(t *testing.T) {
+	s := newSite(t)
+	w, b := s.do(s.request("GET", "/tokenizer_info", ""))
+	d := decoded(t, b)
+	if _, ok := d.v.(map[string]any)["eos_token"]; !ok || w.StatusCode != 200 || d.text("tokenizer_class") != "gpt2" || !strings.Contains(d.text("chat_template"), "im_start") {
+		t.Errorf("%d %s", w.StatusCode, b)
+	}
+	two := NewModels()
+	m := open(t, chatFile(t, "chatml", nil))
+	two.put("a", m)
+	two.put("b", m)
+	serve(t, must(NewSet(two))).refused("GET", "/tokenizer_info", "", 400, codeMissing, "model")
+}

@@ -41,6 +41,12 @@ type message struct {
 	Audio            *nothing          `json:"audio"`
 	FunctionCall     *nothing          `json:"function_call"`
 	Annotations      []json.RawMessage `json:"annotations" range:"0,0"`
+	litellmNote
+}
+
+// litellmNote is what litellm's client adds to an answer, and sends back with it.
+type litellmNote struct {
+	ProviderFields map[string]json.RawMessage `json:"provider_specific_fields" range:"0,32" doc:"no effect"`
 }
 
 // nothing may be null or left out.

@@ -123,10 +123,11 @@ func (c *call) embeddable(m *loaded, p *prompt, param string) ([][]int32, error)
 		}
 		return tokens, c.allFit(tokens, param)
 	}
-	return c.encodeTexts(m, p.texts, param)
+	return c.encodeTexts(m, p.texts, param, false)
 }
 
-func (c *call) encodeTexts(m *loaded, all []string, param string) ([][]int32, error) {
+// encodeTexts makes tokens of texts; cut = what is too long for the context loses its end.
+func (c *call) encodeTexts(m *loaded, all []string, param string, cut bool) ([][]int32, error) {
 	t, err := m.LoadTokenizer()
 	if err != nil {
 		return nil, badField("model", codeUnsupported, "%v", err)
@@ -135,6 +136,9 @@ func (c *call) encodeTexts(m *loaded, all []string, param string) ([][]int32, er
 	for i, text := range all {
 		if tokens[i] = t.Encode(nil, text, token.EncodeOptions{AddSpecial: true}); text == "" || len(tokens[i]) == 0 {
 			return nil, badField(fmt.Sprintf("%s[%d]", param, i), codeValue, "is empty")
+		}
+		if cut {
+			tokens[i] = beginning(t, text, tokens[i], m.Context())
 		}
 	}
 	return tokens, c.allFit(tokens, param)
@@ -145,7 +149,7 @@ func (c *call) allFit(all [][]int32, param string) error {
 	for i, tokens := range all {
 		if len(tokens) > c.model.Context() {
 			e := contextError(fmt.Sprintf("%s[%d]", param, i), len(tokens), c.model.Context())
-			e.Message = fmt.Sprintf("%s[%d] has %d tokens, and the model's context holds %d; shorten it", param, i, len(tokens), c.model.Context())
+			e.Message = fmt.Sprintf("this model's maximum context length is %d tokens, and %s[%d] has %d; shorten it", c.model.Context(), param, i, len(tokens))
 			return e
 		}
 		c.prompt += len(tokens)

@@ -75,10 +75,10 @@ const (
 	codeMemory      = "no_memory"
 )
 
-// contextError says that a request is too long, with both numbers.
+// contextError says that a request is too long, with both numbers. Clients know the case by the first words, which are OpenAI's.
 func contextError(param string, tokens, context int) *apiError {
 	return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: param, Code: codeContext,
-		Message: fmt.Sprintf("the request has %d tokens, and the model's context holds %d, with at least one for the answer; shorten it", tokens, context)}
+		Message: fmt.Sprintf("this model's maximum context length is %d tokens, with at least one for the answer, and the request has %d; shorten it", context, tokens)}
 }
 
 // asAPI turns any error into what the client is told. What is no fault of the request is told without its text.

@@ -87,6 +87,7 @@ type about struct {
 	name    string
 	parent  string // the model that it is with an adapter; "" = it is one itself
 	sum     string // sha256 of its file; "" = not computed
+	digest  string // the same where it was computed, else of the file's name and size, its settings and its adapter
 	adapter string // sha256 of its adapter's file; "" = not computed, or none
 	opened  time.Time
 	context int
@@ -121,7 +122,11 @@ func (ms *Models) with(a *about, m *engine.Model) *loaded {
 	if a.parent != "" {
 		h = sha256.Sum256(fmt.Append(h[:], a.name, a.adapter))
 	}
-	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m)
+	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m, a.parent)
+	a.digest = hex.EncodeToString(h[:])
+	if a.sum != "" && a.parent == "" {
+		a.digest = a.sum
+	}
 	l := &loaded{Model: m, about: a, print: "fp_" + hex.EncodeToString(h[:6])}
 	if ms.prefix > 0 {
 		l.prefix = m.NewPrefixCache(ms.prefix)

@@ -43,6 +43,10 @@ type ollamaCommon struct {
 	Options   *ollamaOptions `json:"options"`
 	KeepAlive *keepAlive     `json:"keep_alive" doc:"how long the model stays open after the request: a time such as 5m, or seconds; less than 0 = for ever. Refused where it is 0 and the model stays open"`
 	Think     *bool          `json:"think" doc:"for models whose chat template has the switch"`
+	Logprobs  bool           `json:"logprobs" doc:"how likely the model found each token, before temperature and the like"`
+	Top       *int           `json:"top_logprobs" range:"0,20" doc:"with logprobs: and the most likely tokens of each place"`
+	Truncate  *bool          `json:"truncate" only:"false" doc:"nothing is left out of a conversation that is too long: it is an error"`
+	Shift     *bool          `json:"shift" only:"false" doc:"nothing is left out while an answer grows: it ends with the context"`
 }
 
 // ollamaChat is the body of /api/chat.
@@ -78,6 +82,10 @@ type ollamaGenerate struct {
 	System string   `json:"system"`
 	Raw    bool     `json:"raw" doc:"feed the prompt as it is, without the chat template"`
 	Images []string `json:"images" range:"0,0"`
+	// ollama's own client sends these empty.
+	Suffix   string `json:"suffix" range:"0,0"`
+	Template string `json:"template" range:"0,0"`
+	Context  []int  `json:"context" range:"0,0" doc:"send the conversation to /api/chat"`
 }
 
 // ollamaFormat is "json" or a schema.
@@ -127,6 +135,7 @@ type ollamaAnswer struct {
 	CreatedAt string              `json:"created_at"`
 	Message   *ollamaReplyMessage `json:"message,omitempty"`  // of chat
 	Response  *string             `json:"response,omitempty"` // of generate
+	Logprobs  []tokenLogprob      `json:"logprobs,omitempty"`
 	Done      bool                `json:"done"`
 	// With the last line. Times are in nanoseconds.
 	DoneReason  string `json:"done_reason,omitempty"`
@@ -161,7 +170,7 @@ func (ms *Models) has(name string) bool {
 
 // chat makes a request of OpenAI's form of what both kinds have.
 func (o *ollamaCommon) chat(c *call) chatRequest {
-	r := chatRequest{Model: c.ollamaModel(o.Model)}
+	r := chatRequest{Model: c.ollamaModel(o.Model), Logprobs: o.Logprobs, TopLogprobs: o.Top}
 	f := value(o.Options, ollamaOptions{})
 	temperature, topP, topK := value(f.Temperature, 0.8), value(f.TopP, 0.9), value(f.TopK, 40)
 	r.sampling = sampling{Temperature: &temperature, TopP: &topP, TopK: &topK, MinP: f.MinP, PresencePenalty: f.PresencePenalty, FrequencyPenalty: f.FrequencyPenalty,
@@ -315,6 +324,9 @@ func (o *ollamaCommon) stay(c *call) error {
 
 // prepareRaw makes a job of a prompt as it is.
 func (c *call) prepareRaw(r *chatRequest, prompt string) (*chatJob, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	m, err := c.use(r.Model)
 	if err != nil {
 		return nil, err
@@ -330,6 +342,7 @@ func (c *call) prepareRaw(r *chatRequest, prompt string) (*chatJob, error) {
 	if j.gen.gen.MaxTokens, err = r.limit(); err != nil {
 		return nil, err
 	}
+	j.gen.gen.LogProbs, j.gen.gen.TopLogProbs = r.Logprobs, value(r.TopLogprobs, 0)
 	if j.gen.gen.Grammar, err = c.form(r, nil); err != nil {
 		return nil, err
 	}
@@ -354,6 +367,7 @@ func (c *call) ollamaAnswer(j *chatJob, streamed bool, wrap func(text string, ca
 	var lines *stream
 	split := splitter{f: j.calls, names: toolNames(j.req.Tools)}
 	var whole answer
+	var held []tokenLogprob // of tokens whose text is not out yet
 	pass := func(deltas []delta) error {
 		for _, d := range deltas {
 			if d.call > 0 || !streamed {
@@ -363,14 +377,21 @@ func (c *call) ollamaAnswer(j *chatJob, streamed bool, wrap func(text string, ca
 			if lines == nil {
 				lines = c.lines()
 			}
-			if err := lines.line(line(wrap(d.text, nil))); err != nil {
+			piece := line(wrap(d.text, nil))
+			piece.Logprobs, held = held, nil
+			if err := lines.line(piece); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	began := time.Now()
-	outcomes, err := c.generate(j.gen, func(_ int, t engine.Token) error { return pass(split.push(t.Text, false)) })
+	outcomes, err := c.generate(j.gen, func(_ int, t engine.Token) error {
+		if j.req.Logprobs && t.ID >= 0 {
+			held = append(held, c.model.logprob(t))
+		}
+		return pass(split.push(t.Text, false))
+	})
 	if err != nil {
 		return err
 	}
@@ -382,7 +403,7 @@ func (c *call) ollamaAnswer(j *chatJob, streamed bool, wrap func(text string, ca
 	if first.IsZero() {
 		first = time.Now()
 	}
-	last.Done, last.DoneReason = true, outcomes[0].finish()
+	last.Done, last.DoneReason, last.Logprobs = true, outcomes[0].finish(), held
 	last.Total, last.PromptCount, last.PromptTime = time.Since(c.began).Nanoseconds(), c.prompt, first.Sub(began).Nanoseconds()
 	last.AnswerCount, last.AnswerTime = c.generated, time.Since(first).Nanoseconds()
 	if streamed {

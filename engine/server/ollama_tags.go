@@ -20,11 +20,12 @@ type ollamaTag struct {
 	Model      string        `json:"model"`
 	ModifiedAt string        `json:"modified_at"`
 	Size       int64         `json:"size"`
-	Digest     string        `json:"digest"`
+	Digest     string        `json:"digest"` // clients show its first twelve digits
 	Details    ollamaDetails `json:"details"`
 }
 
 type ollamaDetails struct {
+	Parent       string   `json:"parent_model"` // of a model with an adapter
 	Format       string   `json:"format"`
 	Family       string   `json:"family"`
 	Families     []string `json:"families"`
@@ -33,7 +34,7 @@ type ollamaDetails struct {
 }
 
 // detailsOf is what ollama tells of a model.
-func detailsOf(m *engine.Model) ollamaDetails {
+func detailsOf(m *engine.Model, parent string) ollamaDetails {
 	f, mix := m.File(), "unknown"
 	if kind, err := f.Uint("general.file_type"); err == nil {
 		for _, x := range quant.Mixes() {
@@ -42,26 +43,31 @@ func detailsOf(m *engine.Model) ollamaDetails {
 			}
 		}
 	}
-	n := int64(0)
-	for _, t := range f.Tensors {
+	n := parameters(m)
+	size := fmt.Sprintf("%.1fM", float64(n)/1e6)
+	if n >= 1e9 {
+		size = fmt.Sprintf("%.1fB", float64(n)/1e9)
+	}
+	return ollamaDetails{parent, "gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}
+}
+
+// parameters counts the numbers of all tensors.
+func parameters(m *engine.Model) (n int64) {
+	for _, t := range m.File().Tensors {
 		k := int64(1)
 		for _, d := range t.Shape {
 			k *= int64(d)
 		}
 		n += k
 	}
-	size := fmt.Sprintf("%.1fM", float64(n)/1e6)
-	if n >= 1e9 {
-		size = fmt.Sprintf("%.1fB", float64(n)/1e9)
-	}
-	return ollamaDetails{"gguf", m.Spec.Arch, []string{m.Spec.Arch}, size, mix}
+	return n
 }
 
 // ollamaTags answers /api/tags.
 func (c *call) ollamaTags() error {
 	out := ollamaTags{Models: []ollamaTag{}}
 	for _, m := range c.s.models.all() {
-		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), m.bytes, m.sum, m.details})
+		out.Models = append(out.Models, ollamaTag{m.name, m.name, m.opened.UTC().Format(time.RFC3339Nano), m.bytes, m.digest, m.details})
 	}
 	writeJSON(c.w, http.StatusOK, out)
 	return nil
@@ -88,7 +94,7 @@ func (c *call) ollamaPS() error {
 	out := ollamaPS{Models: []ollamaRunning{}}
 	for _, m := range c.s.models.all() {
 		if m.state == stateLoaded {
-			out.Models = append(out.Models, ollamaRunning{m.name, m.name, m.bytes, m.sum, m.details, m.expires.UTC().Format(time.RFC3339Nano), 0, m.context})
+			out.Models = append(out.Models, ollamaRunning{m.name, m.name, m.bytes, m.digest, m.details, m.expires.UTC().Format(time.RFC3339Nano), 0, m.context})
 		}
 	}
 	writeJSON(c.w, http.StatusOK, out)

@@ -54,16 +54,19 @@ func TestOllamaChat(t *testing.T) {
 
 func TestOllamaGenerate(t *testing.T) {
 	s := newSite(t)
-	r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if w, b := s.do(r); w.StatusCode != 200 {
-		t.Errorf("as curl -d sends it: %d %s", w.StatusCode, b)
-	}
-	r = s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x"}`)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if w, _ := s.do(r); w.StatusCode != 403 {
-		t.Errorf("from a page of another origin: %d, want 403", w.StatusCode)
+	for _, kind := range []string{"application/x-www-form-urlencoded", "application/octet-stream", ""} { // as curl -d sends it, and litellm
+		r := s.request("POST", "/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`)
+		if r.Header.Set("Content-Type", kind); kind == "" {
+			r.Header.Del("Content-Type")
+		}
+		if w, b := s.do(r.Clone(t.Context())); w.StatusCode != 200 {
+			t.Errorf("with the type %q: %d %s", kind, w.StatusCode, b)
+		}
+		r.Body, _ = r.GetBody()
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		if w, _ := s.do(r); w.StatusCode != 403 {
+			t.Errorf("with the type %q from a page of another origin: %d, want 403", kind, w.StatusCode)
+		}
 	}
 	want := s.post("/v1/completions", `{"prompt": "one two", "max_tokens": 8, "temperature": 0}`).text("choices", 0, "text")
 	if got := s.post("/api/generate", `{"model": "tiny", "prompt": "one two", "raw": true, "stream": false, "options": {"temperature": 0, "num_predict": 8}}`).text("response"); got != want {
@@ -121,6 +124,21 @@ func TestOllamaErrors(t *testing.T) {
 		{"/api/generate", `{"model": "tiny", "prompt": "x", "raw": true, "system": "y"}`, 400, "system"},
 		{"/api/generate", `{"model": "tiny", "prompt": "x", "format": "xml"}`, 400, "format"},
 		{"/api/generate", `{"model": "tiny", "prompt": "` + strings.Repeat("word ", 6000) + `"}`, 400, "4096"},
+		{"/api/chat", chat + `, "truncate": true}`, 400, "truncate"},
+		{"/api/generate", `{"model": "tiny", "prompt": "x", "raw": true, "top_logprobs": 2}`, 400, "logprobs"},
+		{"/api/generate", `{"model": "tiny", "prompt": "x", "suffix": "y"}`, 400, "suffix"},
+		{"/api/show", `{"model": "none"}`, 404, "none"},
+		{"/api/show", `{"model": "tiny", "name": "other"}`, 400, "name"},
+		{"/api/show", `{"model": "tiny", "system": "x"}`, 400, "system"},
+		{"/api/embed", `{"model": "tiny", "input": "x"}`, 400, "pooling"},
+		{"/api/embed", `{"model": "tiny", "input": "x", "options": {"temperature": 1}}`, 400, "temperature"},
+		{"/api/embeddings", `{"model": "none", "prompt": "x"}`, 404, "none"},
+		{"/api/pull", `{"model": "llama3"}`, 403, "freehold pull"},
+		{"/api/push", `{}`, 403, "started with"},
+		{"/api/create", `{}`, 403, "started with"},
+		{"/api/copy", `{}`, 403, "started with"},
+		{"/api/delete", `{}`, 403, "started with"},
+		{"/api/blobs/sha256:0", `x`, 403, "started with"},
 		{"/api/none", `{}`, 404, "/openapi.json"},
 	} {
 		w, b := s.do(s.request("POST", c.path, c.body))
@@ -128,5 +146,77 @@ func TestOllamaErrors(t *testing.T) {
 		if err := json.Unmarshal(b, &e); err != nil || len(e) != 1 || w.StatusCode != c.status || !strings.Contains(e["error"], c.says) {
 			t.Errorf("%s %.100s: %d %s, want %d and %q", c.path, c.body, w.StatusCode, b, c.status, c.says)
 		}
+	}
+}
+
+// What clients look up before they use a model.
+func TestOllamaShow(t *testing.T) {
+	s := newSite(t)
+	for _, body := range []string{`{"model": "tiny"}`, `{"name": "tiny:latest", "model": "", "system": "", "template": "", "options": null, "verbose": false}`} {
+		d := s.post("/api/show", body)
+		if d.text("details", "family") != "qwen2" || d.text("model_info", "general.architecture") != "qwen2" || d.int("model_info", "qwen2.context_length") != 4096 ||
+			d.int("model_info", "general.parameter_count") == 0 || !strings.Contains(d.text("template"), "im_start") || !strings.Contains(d.text("parameters"), " 4096") || d.text("capabilities", 0) != "completion" {
+			t.Errorf("%s: %v", body, d.v)
+		}
+		if tokens, ok := d.at("model_info").(map[string]any)["tokenizer.ggml.tokens"]; !ok || tokens != nil {
+			t.Errorf("tokens without verbose: %v", tokens)
+		}
+	}
+	if tokens, _ := s.post("/api/show", `{"model": "tiny", "verbose": true}`).at("model_info", "tokenizer.ggml.tokens").([]any); len(tokens) < 100 {
+		t.Errorf("%d tokens with verbose", len(tokens))
+	}
+	tools := serve(t, New(open(t, chatFile(t, "Qwen-Qwen2.5-7B-Instruct", map[string]any{"general.license": "apache-2.0"}))))
+	if d := tools.post("/api/show", `{}`); d.text("capabilities", 1) != "tools" || d.text("license") != "apache-2.0" {
+		t.Errorf("with a template that describes tools: %v, %v", d.at("capabilities"), d.at("license"))
+	}
+	if d := serve(t, New(encoder(t))).post("/api/show", `{}`); d.text("capabilities", 0) != "embedding" {
+		t.Errorf("of an encoder: %v", d.at("capabilities"))
+	}
+	// ollama's own client cuts twelve digits off.
+	_, b := s.do(s.request("GET", "/api/tags", ""))
+	if d := decoded(t, b).text("models", 0, "digest"); len(d) != 64 {
+		t.Errorf("digest %q", d)
+	}
+}
+
+// ollama's embeddings are those of OpenAI's form; a text that is too long is cut only where that is asked for.
+func TestOllamaEmbed(t *testing.T) {
+	s := serve(t, New(encoder(t)))
+	want, _ := json.Marshal(s.post("/v1/embeddings", `{"input": "the cat"}`).at("data", 0, "embedding"))
+	d := s.post("/api/embed", `{"model": "encoder", "input": ["the cat", "a dog"], "keep_alive": "5m"}`)
+	if got, _ := json.Marshal(d.at("embeddings", 0)); string(got) != string(want) || d.at("embeddings", 1) == nil || d.int("prompt_eval_count") < 4 {
+		t.Errorf("%v, want %s", d.v, want)
+	}
+	if got, _ := json.Marshal(s.post("/api/embeddings", `{"model": "encoder", "prompt": "the cat"}`).at("embedding")); string(got) != string(want) {
+		t.Errorf("the older form: %s, want %s", got, want)
+	}
+	// As many whole words as fit, found one by one, are what a cut text is worth.
+	long, fits := strings.Repeat("cat ", 5000), ""
+	for n := 1; fits == ""; n++ {
+		if w, _ := s.do(s.request("POST", "/api/embed", `{"model": "encoder", "input": "`+strings.Repeat("cat ", n)+`"}`)); w.StatusCode == 400 {
+			fits = strings.Repeat("cat ", n-1)
+		}
+	}
+	whole, _ := json.Marshal(s.post("/api/embed", `{"model": "encoder", "input": "`+fits+`"}`).at("embeddings"))
+	if cut, _ := json.Marshal(s.post("/api/embed", `{"model": "encoder", "truncate": true, "input": "`+long+`"}`).at("embeddings")); string(cut) != string(whole) {
+		t.Errorf("cut: %s\nwant: %s", cut, whole)
+	}
+}
+
+// Log-probabilities in ollama's form are those of OpenAI's, whole and in lines.
+func TestOllamaLogprobs(t *testing.T) {
+	s := newSite(t)
+	want, _ := json.Marshal(s.post("/v1/chat/completions", chatBody(`"max_tokens": 6, "temperature": 0, "logprobs": true, "top_logprobs": 2`)).at("choices", 0, "logprobs", "content"))
+	const body = `{"model": "tiny", ` + hello + `, "options": {"num_predict": 6, "temperature": 0}, "logprobs": true, "top_logprobs": 2`
+	if got, _ := json.Marshal(s.post("/api/chat", body+`, "stream": false}`).at("logprobs")); string(got) != string(want) {
+		t.Errorf("whole: %s, want %s", got, want)
+	}
+	all := []any{}
+	for _, l := range s.lines("/api/chat", body+`}`) {
+		list, _ := l.at("logprobs").([]any)
+		all = append(all, list...)
+	}
+	if got, _ := json.Marshal(all); string(got) != string(want) {
+		t.Errorf("in lines: %s, want %s", got, want)
 	}
 }

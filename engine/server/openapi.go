@@ -50,8 +50,10 @@ func (g *schemas) of(t reflect.Type, request bool) schema {
 		return schema{"type": "integer"}
 	case reflect.Int32:
 		return schema{"type": "integer", "minimum": -1 << 31, "maximum": 1<<31 - 1}
-	case reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return schema{"type": "number"}
+	case reflect.Interface: // of answers: any value
+		return schema{}
 	}
 	panic(fmt.Sprintf("server: no schema for %v", t))
 }
@@ -142,6 +144,9 @@ func openAPI(version string, models []string) []byte {
 		}
 		if strings.Contains(e.path, "{") {
 			codes = append(codes, "404", "503")
+		}
+		if e.request == nil && !e.open {
+			codes = append(codes, "400", "503")
 		}
 		if !e.open {
 			codes = append(codes, "401")

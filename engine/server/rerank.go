@@ -73,7 +73,7 @@ func (c *call) rerank() error {
 	if err != nil {
 		return err
 	}
-	tokens, err := c.encodeTexts(m, all, "documents")
+	tokens, err := c.encodeTexts(m, all, "documents", false)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type config struct {
 	body         int64
 	keys         *Keys
 	hosts        []string
+	origins      []string // of web pages that may read answers
 	log          *slog.Logger
 	audit        io.Writer
 	page         http.Handler
@@ -146,6 +147,9 @@ func NewSet(ms *Models, opts ...Option) (*Server, error) {
 		c.hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}
 	s := &Server{models: ms, cfg: c, metrics: newServerMetrics(), origin: http.NewCrossOriginProtection()}
+	for _, o := range c.origins {
+		s.origin.AddTrustedOrigin(o) //nolint:errcheck // WithCORS tried it
+	}
 	s.queue.free = c.slots
 	s.keys.Store(c.keys)
 	if c.audit != nil {
@@ -247,9 +251,15 @@ func (c *call) answer() error {
 		return &apiError{Status: http.StatusForbidden, Type: typeRequest, Code: "host_not_allowed",
 			Message: fmt.Sprintf("requests to the host %.100q are not answered here; the server has to be told of the name (serve --host-name, server.WithHosts)", r.Host)}
 	}
+	if c.share() {
+		return nil
+	}
 	at, allowed := route(r.Method, r.URL.Path)
 	c.at = at
 	if at == nil && len(allowed) == 0 {
+		if err := refusedChange(r.URL.Path); err != nil {
+			return err
+		}
 		if s.cfg.page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			s.cfg.page.ServeHTTP(c.w, r)
 			return nil
@@ -272,7 +282,7 @@ func (c *call) answer() error {
 		return at.handle(c)
 	}
 	if err := s.origin.Check(r); err != nil {
-		return &apiError{Status: http.StatusForbidden, Type: typeRequest, Code: "cross_origin", Message: "requests from pages of other origins are not answered"}
+		return &apiError{Status: http.StatusForbidden, Type: typeRequest, Code: "cross_origin", Message: "requests from pages of other origins are not answered, but for those that the server was told of (serve --cors, server.WithCORS)"}
 	}
 	if n := s.inside.Add(1); n > int64(s.cfg.slots+s.cfg.queue) {
 		s.inside.Add(-1)
@@ -291,9 +301,8 @@ func (c *call) answer() error {
 // readBody reads the body, which must be JSON.
 func (c *call) readBody() error {
 	kind, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";")
-	// ollama's API is used by curl -d without a type; pages of other origins were turned away before.
-	plain := strings.HasPrefix(c.at.path, ollamaPath) && strings.EqualFold(kind, "application/x-www-form-urlencoded")
-	if !plain && !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+	// Clients of ollama's API, curl -d and litellm among them, state no type or another; pages of other origins were turned away before.
+	if !strings.HasPrefix(c.at.path, ollamaPath) && !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 		return &apiError{Status: http.StatusUnsupportedMediaType, Type: typeRequest, Code: "unsupported_media_type", Message: fmt.Sprintf("the Content-Type is %.60q, want application/json", kind)}
 	}
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && e != "identity" {

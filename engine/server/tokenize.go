@@ -106,3 +106,26 @@ func (c *call) detokenize() error {
 	writeJSON(c.w, 200, detokenized{strings.ToValidUTF8(string(text), "\uFFFD")})
 	return nil
 }
+
+// tokenizerInfo is the answer of /tokenizer_info, by which lm_eval finds out that it needs no tokenizer of its own.
+type tokenizerInfo struct {
+	Class    string  `json:"tokenizer_class"`
+	BOS      *string `json:"bos_token" null:"true"` // null: /tokenize reads special tokens as plain text unless it is told to, so no text stands for them
+	EOS      *string `json:"eos_token" null:"true"`
+	Template string  `json:"chat_template,omitempty"`
+}
+
+// tokenizerInfo answers /tokenizer_info; where there are several models, with an error.
+func (c *call) tokenizerInfo() error {
+	m, err := c.use("")
+	if err != nil {
+		return err
+	}
+	var out tokenizerInfo
+	if out.Class, err = m.File().String("tokenizer.ggml.model"); err != nil {
+		return badField("model", codeUnsupported, "%v", err)
+	}
+	out.Template, _ = m.File().StringOr("tokenizer.chat_template", "") // of another type it is none
+	writeJSON(c.w, 200, out)
+	return nil
+}
