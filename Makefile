@@ -64,8 +64,8 @@ demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2
 	@echo "report: runs/latest/report.html"
 
 methods: build ## ways of making a student against each other on the demo task, as a table
-	bin/freehold pull smollm2-135m-instruct movie-review-snippets --accept-licence unknown
-	$(GO) run ./bench/methods
+	bin/freehold pull smollm2-135m-instruct qwen2.5-coder-1.5b-instruct movie-review-snippets --accept-licence Apache-2.0,unknown
+	$(GO) run ./bench/methods $(METHODS_FLAGS)
 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...

@@ -27,7 +27,7 @@ const validation = 1000
 type answer struct {
 	Gold    int       `json:"gold"`
 	Student []float64 `json:"student"`
-	Teacher []float64 `json:"teacher"`
+	Teacher []float64 `json:"teacher"` // nil = it was not asked
 }
 
 // runner makes students.
@@ -83,10 +83,13 @@ func (b *runner) answers(ctx context.Context, r run, format string, test bool) (
 	if err != nil {
 		return nil, err
 	}
-	if test {
-		rows, teacher = rows[validation:], teacher[validation:]
-	} else {
+	switch rest := job.ValidRows(); {
+	case !test:
 		rows, teacher = rows[:validation], teacher[:validation]
+	case len(rest) > 0: // the teacher has not labelled them
+		rows, teacher = rest, make([][]float64, len(rest))
+	default:
+		rows, teacher = rows[validation:], teacher[validation:]
 	}
 	fmt.Fprintf(os.Stderr, "%s: %d rows for %s\n", packed(r.name(), format), len(rows), part)
 	if list, err = b.ask(ctx, model, rows, teacher); err != nil {
@@ -176,6 +179,9 @@ func likely(p []float64) int { return slices.Index(p, slices.Max(p)) }
 func right(list []answer) []float64 {
 	return each(list, func(a answer) float64 { return oneIf(likely(a.Student) == a.Gold) })
 }
+
+// asked tells whether the teacher was asked about the rows.
+func asked(list []answer) bool { return list[0].Teacher != nil }
 
 // agreement is 1 for rows that are answered as the teacher does, else 0.
 func agreement(list []answer) []float64 {

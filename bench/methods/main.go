@@ -13,12 +13,19 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 )
 
 func main() {
 	dir := flag.String("dir", "runs/methods", "folder of the recipes and their runs")
 	threads := flag.Int("threads", runtime.GOMAXPROCS(0), "that work")
+	only := flag.String("only", "", "names of methods, with commas between them; the table has these alone (default all)")
 	flag.Parse()
+	if err := choose(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "methods:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := compare(ctx, &runner{dir: *dir, threads: *threads}); err != nil {
@@ -41,6 +48,31 @@ func compare(ctx context.Context, r *runner) error {
 		return err
 	}
 	return table(os.Stdout, all)
+}
+
+// choose leaves out the methods that are not named, and what is held against them.
+func choose(names string) error {
+	if names == "" {
+		return nil
+	}
+	known := func(name string) bool {
+		return slices.ContainsFunc(methods, func(m method) bool { return m.name == name || m.pack != "" && packed(m.name, m.pack) == name })
+	}
+	list := strings.Split(names, ",")
+	for _, name := range list {
+		if !slices.ContainsFunc(methods, func(m method) bool { return m.name == name }) {
+			return fmt.Errorf("-only: there is no method %q", name)
+		}
+	}
+	methods = slices.DeleteFunc(methods, func(m method) bool { return !slices.Contains(list, m.name) })
+	for _, m := range methods {
+		if m.rateOf != "" && !known(m.rateOf) {
+			return fmt.Errorf("-only: %s takes the rate of %s, which is not named", m.name, m.rateOf)
+		}
+	}
+	comparisons = slices.DeleteFunc(comparisons, func(c comparison) bool { return !known(c.name) || c.against != "" && !known(c.against) })
+	recovered = slices.DeleteFunc(recovered, func(r recovery) bool { return !known(r.plain) || !known(r.packed) || !known(r.aware) })
+	return nil
 }
 
 // chooseRates tries every rate of every method with the first seed and gives each method that with the lowest loss on
@@ -74,7 +106,7 @@ func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[str
 	return chosen, nil
 }
 
-// student is a row of the table: a method, or its students packed afterwards. [seed][row]
+// student is a row of the table: a method, or its students packed afterwards. [seed][row], nil where the teacher was not asked.
 type student struct{ right, agree, divergence [][]float64 }
 
 // judge has the test rows answered by every method at its rate, with its seeds; by name, or name:format.
@@ -92,7 +124,9 @@ func judge(ctx context.Context, chosen map[string]string, answers answering) (ma
 				if err != nil {
 					return nil, err
 				}
-				s.right, s.agree, s.divergence = append(s.right, right(list)), append(s.agree, agreement(list)), append(s.divergence, divergence(list))
+				if s.right = append(s.right, right(list)); asked(list) {
+					s.agree, s.divergence = append(s.agree, agreement(list)), append(s.divergence, divergence(list))
+				}
 			}
 			all[packed(m.name, format)] = s
 		}
