@@ -75,8 +75,8 @@ func choose(names string) error {
 	return nil
 }
 
-// chooseRates tries every rate of every method with the first seed and gives each method that with the lowest loss on
-// the validation rows.
+// chooseRates tries the rates of every method with the first seed and gives each method that with the lowest loss on the
+// validation rows. While that is the lowest or the highest of those tried, the next of the ladder is tried too.
 func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[string]string, error) {
 	chosen := map[string]string{}
 	fmt.Fprintln(out, "| method | rate | its loss on validation rows | accuracy there, % |\n| --- | --- | --- | --- |")
@@ -86,21 +86,42 @@ func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[str
 			chosen[m.name] = chosen[m.rateOf]
 			continue
 		}
-		best := 0.0
-		for _, rate := range m.rates {
-			list, err := answers(ctx, run{m, rate, seeds[0]}, "", false)
+		low := slices.Index(ladder, m.rates[0])
+		high := low + len(m.rates) - 1
+		best, least := -1, 0.0
+		try := func(at int) error {
+			list, err := answers(ctx, run{m, ladder[at], seeds[0]}, "", false)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			loss := mean(divergence(list))
 			if m.labels {
 				loss = mean(surprise(list))
 			}
-			if chosen[m.name] == "" || cmp.Less(loss, best) {
-				chosen[m.name], best = rate, loss
+			if best < 0 || cmp.Less(loss, least) {
+				best, least = at, loss
 			}
-			fmt.Fprintf(out, "| %s | %s | %.5f | %.1f |\n", m.name, rate, loss, 100*mean(right(list)))
+			fmt.Fprintf(out, "| %s | %s | %.5f | %.1f |\n", m.name, ladder[at], loss, 100*mean(right(list)))
+			return nil
 		}
+		for at := low; at <= high; at++ {
+			if err := try(at); err != nil {
+				return nil, err
+			}
+		}
+		for best == low && low > 0 {
+			low--
+			if err := try(low); err != nil {
+				return nil, err
+			}
+		}
+		for best == high && high < len(ladder)-1 {
+			high++
+			if err := try(high); err != nil {
+				return nil, err
+			}
+		}
+		chosen[m.name] = ladder[best]
 	}
 	fmt.Fprintln(out)
 	return chosen, nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,7 +27,10 @@ func TestRecipes(t *testing.T) {
 			}
 			rates = methods[at].rates
 		}
-		for _, rate := range rates {
+		if at := slices.Index(ladder, rates[0]); at < 0 || !slices.Equal(rates, ladder[at:min(len(ladder), at+len(rates))]) {
+			t.Errorf("%s: rates %v are no neighbours on the ladder", m.name, rates)
+		}
+		for _, rate := range ladder {
 			for _, seed := range seeds {
 				r := run{m, rate, seed}
 				recipe, err := distill.ParseRecipe(r.name()+".yaml", r.recipe())
@@ -37,7 +41,7 @@ func TestRecipes(t *testing.T) {
 					t.Errorf("%s is there twice", r.name())
 				}
 				seen[r.name()] = true
-				if tr := recipe.Train; tr.Steps != 150 || tr.Batch != 32 || tr.Seed != uint64(seed) || fmt.Sprint(tr.LR) != rate || (tr.Loss == "ce") != m.labels ||
+				if tr := recipe.Train; tr.Steps != 150 || tr.Batch != 32 || tr.Seed != uint64(seed) || strconv.FormatFloat(tr.LR, 'f', -1, 64) != rate || (tr.Loss == "ce") != m.labels ||
 					recipe.Data.TestRows < validation || recipe.Data.TestRows+recipe.Data.ValidRows != 5000 { // the rows after these are learnt from
 					t.Errorf("%s: %+v", r.name(), recipe)
 				}
@@ -49,12 +53,15 @@ func TestRecipes(t *testing.T) {
 // The rate is chosen by a run's own loss on the validation rows, and no test row is asked before it is.
 func TestChooseRates(t *testing.T) {
 	// A student gives its label p on every row; the teacher is sure of label 0.
-	at := map[string]float64{"demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
-		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65}
+	at := map[string]float64{"demo-lr0.0001-s7": 0.6, "demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
+		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65,
+		"few-lr0.001-s7": 0.7, "few-lr0.002-s7": 0.9, "few-lr0.005-s7": 0.8, "few-ce-lr0.0001-s7": 0.6, "few-ce-lr0.00005-s7": 0.7, "few-ce-lr0.00002-s7": 0.8} // both ways beyond the three
+	tried := map[string]int{}
 	ask := func(_ context.Context, r run, format string, test bool) ([]answer, error) {
 		if test || format != "" || r.seed != seeds[0] {
 			t.Errorf("%s is asked for test rows, a format or another seed", r.name())
 		}
+		tried[r.method.name]++
 		p, ok := at[r.name()]
 		if !ok {
 			p = 0.5
@@ -66,10 +73,13 @@ func TestChooseRates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005"} {
+	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005", "few": "0.002", "few-ce": "0.00002"} {
 		if got[name] != want {
 			t.Errorf("rate of %s is %s, want %s", name, got[name], want)
 		}
+	}
+	if want := "map[demo:4 demo-ce:4 demo-random:4 few:5 few-1.5b:4 few-1.5b-ce:4 few-ce:6 narrow:3]"; fmt.Sprint(tried) != want {
+		t.Errorf("tried %v, want %s", tried, want)
 	}
 	if want := "| demo | 0.0002 | 0.22314 | 100.0 |"; !strings.Contains(out.String(), want) { // -ln 0.8
 		t.Errorf("the table lacks %q:\n%s", want, out.String())

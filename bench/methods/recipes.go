@@ -41,14 +41,17 @@ const (
 	other  = "from: smollm2-135m-instruct, " + demo // of another teacher
 )
 
-// method is a way to make a student. Its rate is that of rates whose first run has the lowest loss, its own, on the
-// validation rows; the other seeds run at that rate.
+// ladder are rates of learning.
+var ladder = []string{"0.00002", "0.00005", "0.0001", "0.0002", "0.0005", "0.001", "0.002", "0.005"}
+
+// method is a way to make a student. Its rate is that of rates, or of the ladder beyond them, whose first run has the lowest loss, its
+// own, on the validation rows; the other seeds run at that rate.
 type method struct {
 	name, student string
 	teacher       string   // "" = small
 	data          string   // "" = manyRows
 	train         string   // what is said of training beside rate and seed
-	rates         []string // of learning
+	rates         []string // of learning, neighbours on the ladder
 	rateOf        string   // in place of rates: the method whose rate it takes
 	labels        bool     // its loss is cross-entropy with the teacher's label, not divergence
 	pack          string   // the format that its file is packed as afterwards, for comparison
