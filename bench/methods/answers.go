@@ -83,13 +83,12 @@ func (b *runner) answers(ctx context.Context, r run, format string, test bool) (
 	if err != nil {
 		return nil, err
 	}
-	switch rest := job.ValidRows(); {
-	case !test:
-		rows, teacher = rows[:validation], teacher[:validation]
-	case len(rest) > 0: // the teacher has not labelled them
-		rows, teacher = rest, make([][]float64, len(rest))
-	default:
+	rows = append(rows, job.ValidRows()...)
+	teacher = append(teacher, make([][]float64, len(rows)-len(teacher))...) // which has not labelled those
+	if test {
 		rows, teacher = rows[validation:], teacher[validation:]
+	} else {
+		rows, teacher = rows[:validation], teacher[:validation]
 	}
 	fmt.Fprintf(os.Stderr, "%s: %d rows for %s\n", packed(r.name(), format), len(rows), part)
 	if list, err = b.ask(ctx, model, rows, teacher); err != nil {
