@@ -83,7 +83,7 @@ func (b *runner) answers(ctx context.Context, r run, format string, test bool) (
 	if err != nil {
 		return nil, err
 	}
-	rows = append(rows, job.ValidRows()...)
+	rows = slices.Concat(rows, job.ValidRows())
 	teacher = append(teacher, make([][]float64, len(rows)-len(teacher))...) // which has not labelled those
 	if test {
 		rows, teacher = rows[validation:], teacher[validation:]
