@@ -9,6 +9,8 @@ PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || e
 FUZZTIME ?= 1h
 # Tests of soak.
 SOAK ?= Kill|Checkpoint|Shard|DiskFull|NaN|Interrupt|JobBits
+# The machine's processor as part of a file's name, for recipes that have built the program.
+CPU_NAME = $$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//')
 BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
 # Shape, loss, precision, LoRA rank (0 = all weights learn) and peer of bench-train-peers.
 TRAIN_CASES ?= s25,ce,f32,0,pytorch s25,ce,f32,0,pytorch-compiled s25,ce,bf16,0,pytorch s25,ce,bf16,0,pytorch-compiled s25,mixed_topk,bf16,0,pytorch-compiled \
@@ -64,8 +66,8 @@ demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2
 	@echo "report: runs/latest/report.html"
 
 methods: build ## ways of making a student against each other on the demo task, as a table
-	bin/freehold pull smollm2-135m-instruct movie-review-snippets --accept-licence unknown
-	$(GO) run ./bench/methods
+	bin/freehold pull smollm2-135m-instruct qwen2.5-coder-1.5b-instruct movie-review-snippets --accept-licence Apache-2.0,unknown
+	$(GO) run ./bench/methods $(METHODS_FLAGS)
 
 test: vet fmt ## all tests of a working day, 10 minutes at most
 	$(GO) test -timeout 10m ./...
@@ -157,11 +159,16 @@ bench-peers: ## other engines for freehold bench --vs, by your own pip: llama.cp
 	@echo "ik_llama.cpp has no ready package: build it and give --vs ik_llama.cpp=PATH of its llama-bench"
 
 # Where pip offers PyTorch with CUDA alone (Linux on x86-64), that is what is installed: 5.6 GB. It computes on the CPU here.
-bench-train-peers: build ## training against PyTorch, in turn: installs torch and transformers by your own pip, then TRAIN_CASES
-	@dir="$(PEERS)/torch-2.15.0"; if [ ! -e "$$dir" ]; then rm -rf "$(PEERS)/unfinished"; mkdir -p "$(PEERS)"; \
-		python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished" torch==2.15.0 transformers==5.23.0 && mv "$(PEERS)/unfinished" "$$dir"; fi
-	@for c in $(TRAIN_CASES); do set -- $$(echo $$c | tr , ' '); \
-		bin/freehold bench --train $$1 --loss $$2 --precision $$3 --rank $$4 --vs $$5 $(TRAIN_FLAGS) || exit 1; done
+bench-train-peers: build ## writes bench/results/CPU-train.csv: training against PyTorch, in turn (TRAIN_CASES); installs torch and transformers by your own pip; wants a quiet machine
+	@dir="$(PEERS)/torch-2.15.0"; if [ ! -e "$$dir" ]; then rm -rf "$(PEERS)/unfinished-torch"; mkdir -p "$(PEERS)"; \
+		python3 -m pip install --quiet --only-binary :all: --target "$(PEERS)/unfinished-torch" torch==2.15.0 transformers==5.23.0 && mv "$(PEERS)/unfinished-torch" "$$dir"; fi
+	@mkdir -p bench/results; out="bench/results/$(CPU_NAME)-train.csv"; failed=; rm -f "$$out.new"; for c in $(TRAIN_CASES); do set -- $$(echo $$c | tr , ' '); \
+		bin/freehold bench --train $$1 --loss $$2 --precision $$3 --rank $$4 --vs $$5 $(TRAIN_FLAGS) -o csv > "$$out.one" || { echo "FAILED: $$c"; failed="$$failed $$c"; continue; }; \
+		if [ -s "$$out.new" ]; then sed 1d "$$out.one"; else cat "$$out.one"; fi >> "$$out.new"; \
+	done; rm -f "$$out.one"; [ -s "$$out.new" ] || exit 1; mv "$$out.new" "$$out"; \
+	awk -F, 'NR == 1 { print "| case | against | freehold / PyTorch [95 %] | tok/s | PyTorch tok/s | of our peak | GB at most | PyTorch GB | load |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |" } \
+		NR > 1 { printf "| %s %s %s%s | %s | %.2f [%.2f, %.2f] | %.0f | %.0f | %.0f %% | %.2f | %.2f | %.1f, %.1f |\n", $$1, $$2, $$3, $$4 ? " LoRA r" $$4 : "", $$5, $$8, $$9, $$10, $$6, $$7, 100 * $$11, $$12 / 1e9, $$13 / 1e9, $$14, $$15 }' "$$out"; \
+	echo "$$out"; [ -z "$$failed" ] || { echo "FAILED:$$failed"; exit 1; }
 
 # FREEHOLD_LOAD is the number of rounds; FREEHOLD_LOAD_PEER=repack,flash spares the search for llama.cpp's best settings.
 bench-load: build ## sixteen clients at once against llama.cpp's server (xllamacpp), in turns; wants a quiet machine and some 10 minutes
@@ -169,7 +176,7 @@ bench-load: build ## sixteen clients at once against llama.cpp's server (xllamac
 	FREEHOLD_LOAD=$${FREEHOLD_LOAD:-5} $(GO) test -count=1 -v -timeout 60m ./bench/peers -run 'LlamaLoad$$'
 
 bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
-	@mkdir -p bench/results; out="bench/results/$$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//').csv"; \
+	@mkdir -p bench/results; out="bench/results/$(CPU_NAME).csv"; \
 	rm -f "$$out.new"; for m in $(BENCH_MODELS); do \
 		for what in "-b 1,4,16" "-d 2048"; do \
 			bin/freehold bench $$m $(BENCH_FLAGS) $$what -o csv > "$$out.one" || { echo "left out: $$m $$what"; continue; }; \

@@ -39,9 +39,10 @@ type TrainResult struct {
 	Repetitions int          `json:"repetitions"`
 	TokS        float64      `json:"tok_s"` // median
 	Gflops      float64      `json:"gflops"`
-	Peak        float64      `json:"peak_gflops"` // of the precision's unit, measured between the steps; 0 = unknown
-	OfPeak      float64      `json:"of_peak"`     // Gflops / Peak
-	MemoryPeak  int64        `json:"memory_peak"` // resident bytes of this process at most; 0 = unknown
+	Peak        float64      `json:"peak_gflops"`  // of the precision's unit, measured between the steps; 0 = unknown
+	OfPeak      float64      `json:"of_peak"`      // Gflops / Peak
+	MemoryPeak  int64        `json:"memory_peak"`  // resident bytes of this process at most; 0 = unknown
+	Load        []float64    `json:"load_average"` // of one minute, before and after; empty = unknown
 	Torch       *TrainVersus `json:"torch,omitempty"`
 	Samples     []float64    `json:"samples"` // tokens/s of each step
 }
@@ -79,7 +80,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	}
 	defer w.Close()
 	r := &TrainResult{Schema: "freehold/bench-train/1", Shape: o.Shape, Loss: o.Loss, Precision: "f32", Rank: o.Rank, Recompute: o.Recompute, StepTokens: w.Tokens,
-		Threads: o.Threads, CPU: ThisMachine().CPU, CPULevel: o.Level.Name, Repetitions: o.Repetitions}
+		Threads: o.Threads, CPU: ThisMachine().CPU, CPULevel: o.Level.Name, Repetitions: o.Repetitions, Load: LoadAverage()}
 	if o.BF16 {
 		r.Precision = "bf16 (" + o.Level.BF16Unit + ")"
 	}
@@ -131,6 +132,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if r.Peak > 0 {
 		r.OfPeak = r.Gflops / r.Peak
 	}
+	r.Load = append(r.Load, LoadAverage()...)
 	r.MemoryPeak = memoryPeak("/proc/self/status")
 	if r.Torch != nil {
 		r.Torch.sum(r.Samples)

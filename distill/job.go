@@ -403,6 +403,9 @@ func (j *Job) TestRows(ctx context.Context) (rows []Row, teacher [][]float64, er
 	return j.data.Test, teacher, nil
 }
 
+// ValidRows are the validation rows, which have no labels but those of the data: the teacher is asked of them with train.keep: best alone.
+func (j *Job) ValidRows() []Row { return j.data.Valid }
+
 // checkShards refuses to go on without all labels.
 func (j *Job) checkShards() error {
 	if n, _ := j.work.missing(); n > 0 {

@@ -27,7 +27,7 @@ const validation = 1000
 type answer struct {
 	Gold    int       `json:"gold"`
 	Student []float64 `json:"student"`
-	Teacher []float64 `json:"teacher"`
+	Teacher []float64 `json:"teacher"` // nil = it was not asked
 }
 
 // runner makes students.
@@ -83,6 +83,8 @@ func (b *runner) answers(ctx context.Context, r run, format string, test bool) (
 	if err != nil {
 		return nil, err
 	}
+	rows = slices.Concat(rows, job.ValidRows())
+	teacher = append(teacher, make([][]float64, len(rows)-len(teacher))...) // which has not labelled those
 	if test {
 		rows, teacher = rows[validation:], teacher[validation:]
 	} else {
@@ -176,6 +178,9 @@ func likely(p []float64) int { return slices.Index(p, slices.Max(p)) }
 func right(list []answer) []float64 {
 	return each(list, func(a answer) float64 { return oneIf(likely(a.Student) == a.Gold) })
 }
+
+// asked tells whether the teacher was asked about the rows.
+func asked(list []answer) bool { return list[0].Teacher != nil }
 
 // agreement is 1 for rows that are answered as the teacher does, else 0.
 func agreement(list []answer) []float64 {

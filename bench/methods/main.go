@@ -13,12 +13,19 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 )
 
 func main() {
 	dir := flag.String("dir", "runs/methods", "folder of the recipes and their runs")
 	threads := flag.Int("threads", runtime.GOMAXPROCS(0), "that work")
+	only := flag.String("only", "", "names of methods, with commas between them; the table has these alone (default all)")
 	flag.Parse()
+	if err := choose(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "methods:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := compare(ctx, &runner{dir: *dir, threads: *threads}); err != nil {
@@ -43,8 +50,33 @@ func compare(ctx context.Context, r *runner) error {
 	return table(os.Stdout, all)
 }
 
-// chooseRates tries every rate of every method with the first seed and gives each method that with the lowest loss on
-// the validation rows.
+// choose leaves out the methods that are not named, and what is held against them.
+func choose(names string) error {
+	if names == "" {
+		return nil
+	}
+	known := func(name string) bool {
+		return slices.ContainsFunc(methods, func(m method) bool { return m.name == name || m.pack != "" && packed(m.name, m.pack) == name })
+	}
+	list := strings.Split(names, ",")
+	for _, name := range list {
+		if !slices.ContainsFunc(methods, func(m method) bool { return m.name == name }) {
+			return fmt.Errorf("-only: there is no method %q", name)
+		}
+	}
+	methods = slices.DeleteFunc(methods, func(m method) bool { return !slices.Contains(list, m.name) })
+	for _, m := range methods {
+		if m.rateOf != "" && !known(m.rateOf) {
+			return fmt.Errorf("-only: %s takes the rate of %s, which is not named", m.name, m.rateOf)
+		}
+	}
+	comparisons = slices.DeleteFunc(comparisons, func(c comparison) bool { return !known(c.name) || c.against != "" && !known(c.against) })
+	recovered = slices.DeleteFunc(recovered, func(r recovery) bool { return !known(r.plain) || !known(r.packed) || !known(r.aware) })
+	return nil
+}
+
+// chooseRates tries the rates of every method with the first seed and gives each method that with the lowest loss on the
+// validation rows. While that is the lowest or the highest of those tried, the next of the ladder is tried too.
 func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[string]string, error) {
 	chosen := map[string]string{}
 	fmt.Fprintln(out, "| method | rate | its loss on validation rows | accuracy there, % |\n| --- | --- | --- | --- |")
@@ -54,27 +86,48 @@ func chooseRates(ctx context.Context, out io.Writer, answers answering) (map[str
 			chosen[m.name] = chosen[m.rateOf]
 			continue
 		}
-		best := 0.0
-		for _, rate := range m.rates {
-			list, err := answers(ctx, run{m, rate, seeds[0]}, "", false)
+		low := slices.Index(ladder, m.rates[0])
+		high := low + len(m.rates) - 1
+		best, least := -1, 0.0
+		try := func(at int) error {
+			list, err := answers(ctx, run{m, ladder[at], seeds[0]}, "", false)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			loss := mean(divergence(list))
 			if m.labels {
 				loss = mean(surprise(list))
 			}
-			if chosen[m.name] == "" || cmp.Less(loss, best) {
-				chosen[m.name], best = rate, loss
+			if best < 0 || cmp.Less(loss, least) {
+				best, least = at, loss
 			}
-			fmt.Fprintf(out, "| %s | %s | %.5f | %.1f |\n", m.name, rate, loss, 100*mean(right(list)))
+			fmt.Fprintf(out, "| %s | %s | %.5f | %.1f |\n", m.name, ladder[at], loss, 100*mean(right(list)))
+			return nil
 		}
+		for at := low; at <= high; at++ {
+			if err := try(at); err != nil {
+				return nil, err
+			}
+		}
+		for best == low && low > 0 {
+			low--
+			if err := try(low); err != nil {
+				return nil, err
+			}
+		}
+		for best == high && high < len(ladder)-1 {
+			high++
+			if err := try(high); err != nil {
+				return nil, err
+			}
+		}
+		chosen[m.name] = ladder[best]
 	}
 	fmt.Fprintln(out)
 	return chosen, nil
 }
 
-// student is a row of the table: a method, or its students packed afterwards. [seed][row]
+// student is a row of the table: a method, or its students packed afterwards. [seed][row], nil where the teacher was not asked.
 type student struct{ right, agree, divergence [][]float64 }
 
 // judge has the test rows answered by every method at its rate, with its seeds; by name, or name:format.
@@ -92,7 +145,9 @@ func judge(ctx context.Context, chosen map[string]string, answers answering) (ma
 				if err != nil {
 					return nil, err
 				}
-				s.right, s.agree, s.divergence = append(s.right, right(list)), append(s.agree, agreement(list)), append(s.divergence, divergence(list))
+				if s.right = append(s.right, right(list)); asked(list) {
+					s.agree, s.divergence = append(s.agree, agreement(list)), append(s.divergence, divergence(list))
+				}
 			}
 			all[packed(m.name, format)] = s
 		}

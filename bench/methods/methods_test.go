@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,7 +27,10 @@ func TestRecipes(t *testing.T) {
 			}
 			rates = methods[at].rates
 		}
-		for _, rate := range rates {
+		if at := slices.Index(ladder, rates[0]); at < 0 || !slices.Equal(rates, ladder[at:min(len(ladder), at+len(rates))]) {
+			t.Errorf("%s: rates %v are no neighbours on the ladder", m.name, rates)
+		}
+		for _, rate := range ladder {
 			for _, seed := range seeds {
 				r := run{m, rate, seed}
 				recipe, err := distill.ParseRecipe(r.name()+".yaml", r.recipe())
@@ -37,7 +41,8 @@ func TestRecipes(t *testing.T) {
 					t.Errorf("%s is there twice", r.name())
 				}
 				seen[r.name()] = true
-				if tr := recipe.Train; tr.Steps != 150 || tr.Batch != 32 || tr.Seed != uint64(seed) || fmt.Sprint(tr.LR) != rate || (tr.Loss == "ce") != m.labels || recipe.Data.TestRows <= validation {
+				if tr := recipe.Train; tr.Steps != 150 || tr.Batch != 32 || tr.Seed != uint64(seed) || strconv.FormatFloat(tr.LR, 'f', -1, 64) != rate || (tr.Loss == "ce") != m.labels ||
+					recipe.Data.TestRows < validation && m.rateOf == "" || recipe.Data.TestRows+recipe.Data.ValidRows != 5000 { // the rows after these are learnt from
 					t.Errorf("%s: %+v", r.name(), recipe)
 				}
 			}
@@ -48,12 +53,15 @@ func TestRecipes(t *testing.T) {
 // The rate is chosen by a run's own loss on the validation rows, and no test row is asked before it is.
 func TestChooseRates(t *testing.T) {
 	// A student gives its label p on every row; the teacher is sure of label 0.
-	at := map[string]float64{"demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
-		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65}
+	at := map[string]float64{"demo-lr0.0001-s7": 0.6, "demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
+		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65,
+		"few-lr0.001-s7": 0.7, "few-lr0.002-s7": 0.9, "few-lr0.005-s7": 0.8, "few-ce-lr0.0001-s7": 0.6, "few-ce-lr0.00005-s7": 0.7, "few-ce-lr0.00002-s7": 0.8} // both ways beyond the three
+	tried := map[string]int{}
 	ask := func(_ context.Context, r run, format string, test bool) ([]answer, error) {
 		if test || format != "" || r.seed != seeds[0] {
 			t.Errorf("%s is asked for test rows, a format or another seed", r.name())
 		}
+		tried[r.method.name]++
 		p, ok := at[r.name()]
 		if !ok {
 			p = 0.5
@@ -65,10 +73,13 @@ func TestChooseRates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005"} {
+	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005", "few": "0.002", "few-ce": "0.00002"} {
 		if got[name] != want {
 			t.Errorf("rate of %s is %s, want %s", name, got[name], want)
 		}
+	}
+	if want := "map[demo:4 demo-ce:4 demo-random:4 few:5 few-ce:6 narrow:3]"; fmt.Sprint(tried) != want {
+		t.Errorf("tried %v, want %s", tried, want)
 	}
 	if want := "| demo | 0.0002 | 0.22314 | 100.0 |"; !strings.Contains(out.String(), want) { // -ln 0.8
 		t.Errorf("the table lacks %q:\n%s", want, out.String())
@@ -113,6 +124,9 @@ func TestTable(t *testing.T) {
 				gold = 1
 			}
 			list = append(list, answer{gold, []float64{p, 1 - p}, []float64{p, 1 - p}})
+			if strings.HasPrefix(name, "few-1.5b") {
+				list[i].Teacher = nil // its teacher is not asked
+			}
 		}
 		return list, nil
 	})
@@ -121,7 +135,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, c := range comparisons {
 		want := 1
-		if c.name == "demo" || c.name == "demo-ce" {
+		if c.name == "demo" || c.name == "demo-ce" || strings.HasPrefix(c.name, "few") {
 			want = len(seeds)
 		}
 		if asked[c.name] != want {
@@ -145,6 +159,7 @@ func TestTable(t *testing.T) {
 		"| demo, packed as q4_0 | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | 0.5000 (0.5000 to 0.5000) | demo | +0.0 (+0.0 to +0.0) | 1.0000 | +0.0 (+0.0 to +0.0) | 1.0000 | +0.40000 (+0.40000 to +0.40000) | 0.0001 |",
 		"- demo-q4_0: training for the format wins back 75 % (75 to 75) of the KL that packing loses",
 		"- demo-q4_0-after0.5: training for the format wins back 50 % (50 to 50) of the KL",
+		"| few-1.5b-ce | 100.0 (100.0 to 100.0) | | | few-1.5b | +0.0 (+0.0 to +0.0) | 1.0000 | | | | |\n",
 		"- narrow-q2_k-after0.5: training for the format wins back 0 % (0 to 0) of the KL that packing loses",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -176,5 +191,23 @@ func TestAnswersKept(t *testing.T) {
 	}
 	if _, err := readAnswers(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a line is cut: %v", err)
+	}
+}
+
+// What is named is left, with the rows of the table that need nothing else.
+func TestChoose(t *testing.T) {
+	m, c, r := slices.Clone(methods), slices.Clone(comparisons), slices.Clone(recovered)
+	defer func() { methods, comparisons, recovered = m, c, r }()
+	for names, want := range map[string]string{"demo,few-": `no method "few-"`, "demo-q4_0": "rate of demo"} {
+		if err := choose(names); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", names, err, want)
+		}
+		methods = slices.Clone(m)
+	}
+	if err := choose("demo,demo-q4_0,few-ce"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[{demo } {demo, packed as q4_0 demo} {demo-q4_0 demo, packed as q4_0}]"; len(methods) != 3 || fmt.Sprint(comparisons) != want || len(recovered) != 1 {
+		t.Errorf("%v, %v, %v", methods, comparisons, recovered)
 	}
 }

@@ -8,14 +8,19 @@ import (
 	"github.com/freehold-slm/freehold/distill/stats"
 )
 
-// comparisons are the rows of the table: what stands in it beside which.
-var comparisons = []struct{ name, against string }{
+// comparison is a row of the table: what stands in it beside which.
+type comparison struct{ name, against string }
+
+var comparisons = []comparison{
 	{"demo", ""}, {"demo-ce", "demo"}, {"demo-random", "demo"}, {"demo, packed as q4_0", "demo"}, {"demo-q4_0", "demo, packed as q4_0"}, {"demo-q4_0-after0.5", "demo, packed as q4_0"},
 	{"narrow", ""}, {"narrow, packed as q2_k", "narrow"}, {"narrow-q2_k-after0.5", "narrow, packed as q2_k"},
+	{"few", ""}, {"few-ce", "few"}, {"few-1.5b", ""}, {"few-1.5b-ce", "few-1.5b"},
 }
 
-// recovered lists what training for a format is asked to win back.
-var recovered = []struct{ plain, packed, aware string }{
+// recovery is what training for a format is asked to win back.
+type recovery struct{ plain, packed, aware string }
+
+var recovered = []recovery{
 	{"demo", "demo, packed as q4_0", "demo-q4_0"}, {"demo", "demo, packed as q4_0", "demo-q4_0-after0.5"},
 	{"narrow", "narrow, packed as q2_k", "narrow-q2_k-after0.5"},
 }
@@ -30,15 +35,13 @@ func table(out io.Writer, all map[string]student) error {
 		if !ok {
 			return fmt.Errorf("%s was not run", c.name)
 		}
-		hit, kl := overSeeds(s.right), overSeeds(s.divergence)
-		fmt.Fprintf(out, "| %s | %s | %s | %s |", c.name, interval(100, "%.1f", hit), interval(100, "%.1f", overSeeds(s.agree)), interval(1, "%.4f", kl))
+		fmt.Fprintf(out, "| %s |%s%s%s", c.name, cell(100, "%.1f", s.right), cell(100, "%.1f", s.agree), cell(1, "%.4f", s.divergence))
 		if c.against == "" {
 			fmt.Fprintln(out, " | | | | | | |")
 			continue
 		}
 		base := all[c.against]
-		more, same, worse := lessShared(s.right, base.right), lessShared(s.agree, base.agree), lessShared(s.divergence, base.divergence)
-		fmt.Fprintf(out, " %s | %s | %.4f | %s | %.4f | %s | %.4f |\n", c.against, interval(100, "%+.1f", more), stats.SignFlip(more), interval(100, "%+.1f", same), stats.SignFlip(same), interval(1, "%+.5f", worse), stats.SignFlip(worse))
+		fmt.Fprintf(out, " %s |%s%s%s\n", c.against, difference(100, "%+.1f", s.right, base.right), difference(100, "%+.1f", s.agree, base.agree), difference(1, "%+.5f", s.divergence, base.divergence))
 	}
 	fmt.Fprintln(out)
 	for _, c := range recovered {
@@ -53,6 +56,23 @@ func table(out io.Writer, all map[string]student) error {
 		}
 	}
 	return nil
+}
+
+// cell is the mean of what there is, [seed][row].
+func cell(scale float64, format string, values [][]float64) string {
+	if values == nil {
+		return " |"
+	}
+	return " " + interval(scale, format, overSeeds(values)) + " |"
+}
+
+// difference is that of the seeds that both were made with, and its p, in two cells.
+func difference(scale float64, format string, values, base [][]float64) string {
+	if values == nil || base == nil {
+		return " | |"
+	}
+	d := lessShared(values, base)
+	return fmt.Sprintf(" %s | %.4f |", interval(scale, format, d), stats.SignFlip(d))
 }
 
 // lessShared is a - b, row by row, means over the seeds that both were made with: the first ones.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/csv"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/freehold-slm/freehold/bench"
@@ -23,6 +25,9 @@ func (c *benchCmd) benchTrain(a *app) error {
 	level, err := c.level()
 	if err != nil {
 		return err
+	}
+	if c.Output == "gobench" {
+		return usagef("bench --train gives md, json or csv, not %s", c.Output)
 	}
 	if len(c.What) > 0 {
 		return usagef("bench --train %s takes no model, got %q", c.Train, c.What[0])
@@ -58,8 +63,8 @@ func (c *benchCmd) benchTrain(a *app) error {
 	switch {
 	case a.json || c.Output == "json":
 		return a.emit(r)
-	case c.Output != "md":
-		return usagef("bench --train gives md or json, not %s", c.Output)
+	case c.Output == "csv":
+		return benchTrainCSV(a, r)
 	}
 	a.write("%s, %s, %s, LoRA rank %d, recompute %v; %d tokens a step; %s, %d threads, %s\n\n", r.Shape, r.Loss, r.Precision, r.Rank, r.Recompute, r.StepTokens, r.CPULevel, r.Threads, r.CPU)
 	rows := [][]string{{"| ", "| tok/s", "| ratio [95 %]", "| GFLOP/s", "| of peak", "| memory at most |"}, {"| ---", "| ---:", "| ---", "| ---:", "| ---:", "| ---: |"}}
@@ -70,4 +75,20 @@ func (c *benchCmd) benchTrain(a *app) error {
 	}
 	a.columns(rows)
 	return nil
+}
+
+// benchTrainCSV writes one case; those that make bench-train-peers prints come first.
+func benchTrainCSV(a *app, r *bench.TrainResult) error {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	precision, unit, _ := strings.Cut(strings.TrimSuffix(r.Precision, ")"), " (")
+	row := []string{r.Shape, r.Loss, precision, strconv.Itoa(r.Rank), "", number(r.TokS), "", "", "", "", number(r.OfPeak), strconv.FormatInt(r.MemoryPeak, 10), "", "", "",
+		strconv.FormatBool(r.Recompute), strconv.Itoa(r.Repetitions), strconv.Itoa(r.StepTokens), strconv.Itoa(r.Threads), r.CPULevel, unit, number(r.Gflops), number(r.Peak), "", r.CPU}
+	if v := r.Torch; v != nil {
+		row[4], row[6], row[7], row[8], row[9], row[12], row[23] = v.Peer, number(v.TokS), number(v.Ratio), number(v.RatioLo), number(v.RatioHi), strconv.FormatInt(v.MemoryPeak, 10), v.Build
+	}
+	for i, v := range r.Load {
+		row[13+i] = number(v)
+	}
+	return csv.NewWriter(a.out).WriteAll([][]string{{"shape", "loss", "precision", "lora_rank", "peer", "tok_s", "peer_tok_s", "ratio", "ratio_lo", "ratio_hi", "of_peak", "memory_peak", "peer_memory_peak",
+		"load_before", "load_after", "recompute", "repetitions", "step_tokens", "threads", "cpu_level", "bf16_unit", "gflops", "peak_gflops", "peer_build", "cpu"}, row})
 }
