@@ -261,6 +261,7 @@ func (j *Job) trainAdapter(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	defer m.Close()
 	c, err := m.NewClassifier(engine.Task{Labels: task.Labels, Prompt: task.Prompt, System: task.System, Words: task.Words})
 	if err != nil {
 		return err

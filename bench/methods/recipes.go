@@ -42,7 +42,7 @@ const (
 )
 
 // ladder are rates of learning.
-var ladder = []string{"0.00002", "0.00005", "0.0001", "0.0002", "0.0005", "0.001", "0.002", "0.005"}
+var ladder = []string{"0.000005", "0.00001", "0.00002", "0.00005", "0.0001", "0.0002", "0.0005", "0.001", "0.002", "0.005"}
 
 // method is a way to make a student. Its rate is that of rates, or of the ladder beyond them, whose first run has the lowest loss, its
 // own, on the validation rows; the other seeds run at that rate.
