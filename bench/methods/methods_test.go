@@ -55,7 +55,7 @@ func TestChooseRates(t *testing.T) {
 	// A student gives its label p on every row; the teacher is sure of label 0.
 	at := map[string]float64{"demo-lr0.0001-s7": 0.6, "demo-lr0.0002-s7": 0.8, "demo-lr0.0005-s7": 0.7, "demo-ce-lr0.0001-s7": 0.5, "demo-ce-lr0.0002-s7": 0.9,
 		"narrow-lr0.0002-s7": 0.6, "narrow-lr0.0005-s7": 0.7, "narrow-lr0.001-s7": 0.65,
-		"few-lr0.001-s7": 0.7, "few-lr0.002-s7": 0.9, "few-lr0.005-s7": 0.8, "few-ce-lr0.0001-s7": 0.6, "few-ce-lr0.00005-s7": 0.7, "few-ce-lr0.00002-s7": 0.8} // both ways beyond the three
+		"few-lr0.001-s7": 0.7, "few-lr0.002-s7": 0.9, "few-lr0.005-s7": 0.8, "few-ce-lr0.0001-s7": 0.6, "few-ce-lr0.00005-s7": 0.7, "few-ce-lr0.00002-s7": 0.8, "few-ce-lr0.00001-s7": 0.9, "few-ce-lr0.000005-s7": 0.95} // both ways beyond the three
 	tried := map[string]int{}
 	ask := func(_ context.Context, r run, format string, test bool) ([]answer, error) {
 		if test || format != "" || r.seed != seeds[0] {
@@ -73,12 +73,12 @@ func TestChooseRates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005", "few": "0.002", "few-ce": "0.00002"} {
+	for name, want := range map[string]string{"demo": "0.0002", "demo-ce": "0.0002", "demo-q4_0": "0.0002", "narrow": "0.0005", "few": "0.002", "few-ce": "0.000005"} {
 		if got[name] != want {
 			t.Errorf("rate of %s is %s, want %s", name, got[name], want)
 		}
 	}
-	if want := "map[demo:4 demo-ce:4 demo-random:4 few:5 few-ce:6 narrow:3]"; fmt.Sprint(tried) != want {
+	if want := "map[demo:4 demo-ce:4 demo-random:4 few:5 few-ce:8 narrow:3]"; fmt.Sprint(tried) != want {
 		t.Errorf("tried %v, want %s", tried, want)
 	}
 	if want := "| demo | 0.0002 | 0.22314 | 100.0 |"; !strings.Contains(out.String(), want) { // -ln 0.8
