@@ -291,54 +291,6 @@ func TestLongSet(t *testing.T) {
 	}
 }
 
-// What a small service that embeds the engine grows by, in bytes.
-func TestEngineSize(t *testing.T) {
-	if os.Getenv("FREEHOLD_LONG") != "1" {
-		t.Skip("long test: set FREEHOLD_LONG=1")
-	}
-	size := func(name, source string) int64 {
-		t.Helper()
-		dir := t.TempDir()
-		in, out := filepath.Join(dir, name+".go"), filepath.Join(dir, name)
-		if err := os.WriteFile(in, []byte(source), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("go", "build", "-o", out, in)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, text)
-		}
-		info, err := os.Stat(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.Size()
-	}
-	const limit = 15 << 20
-	grown := size("service", `package main
-
-import (
-	"context"
-	"fmt"
-	"os"
-
-	"github.com/freehold-slm/freehold/engine"
-)
-
-func main() {
-	m, err := engine.Open(os.Args[1])
-	if err != nil {
-		panic(err)
-	}
-	defer m.Close()
-	fmt.Println(engine.Decode[struct{ Urgent bool }](context.Background(), m, os.Args[2], engine.Gen{}))
-}
-`) - size("nothing", "package main\n\nfunc main() { println() }\n")
-	if t.Logf("%.1f MB", float64(grown)/1e6); grown > limit || grown < 1<<20 {
-		t.Errorf("the engine adds %d bytes to a program, want at most %d", grown, limit)
-	}
-}
-
 // largeFiles are over maxLines for a reason.
 const maxLines = 600
 

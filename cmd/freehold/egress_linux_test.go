@@ -29,6 +29,21 @@ func within(t *testing.T, cmd *exec.Cmd, program string, args ...string) *exec.C
 	return cmd
 }
 
+// handed is a socket that listens on loopback, for a server that is to be handed it as systemd does.
+func handed(t *testing.T) (address string, socket *os.File) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if socket, err = l.(*net.TCPListener).File(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	return l.Addr().String(), socket
+}
+
 // Without any network (a network namespace of its own, in which not even loopback is up) apply gives the same hashes, run the same text, and serve
 // answers on a socket that it is handed.
 func TestNoNetwork(t *testing.T) {
@@ -51,20 +66,11 @@ func TestNoNetwork(t *testing.T) {
 	if err != nil || string(got) != want || want == "" {
 		t.Errorf("run: %q, %v, want %q", got, err, want)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	address, socket := handed(t)
 	cmd := within(t, call{env: []string{"LISTEN_FDS=1"}}.command(t, t.Context(), "serve", "--json", "--log", "off", "-m", tiny(t)), "sh", "-c", `LISTEN_PID=$$ exec unshare -rn "$0" "$@"`)
-	cmd.ExtraFiles = []*os.File{f}
+	cmd.ExtraFiles = []*os.File{socket}
 	d := startDaemon(t, cmd)
-	resp, err := http.Post("http://"+l.Addr().String()+"/v1/completions", "application/json", strings.NewReader(`{"model":"model","prompt":"hello","max_tokens":4}`))
+	resp, err := http.Post("http://"+address+"/v1/completions", "application/json", strings.NewReader(`{"model":"model","prompt":"hello","max_tokens":4}`))
 	if err != nil {
 		t.Fatal(err)
 	}

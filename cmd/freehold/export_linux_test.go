@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -115,6 +114,9 @@ func TestBundle(t *testing.T) {
 	if got, err := alone(at, ask...).Output(); err != nil || string(got) != want {
 		t.Errorf("classify: %v: %s, want %s", err, got, want)
 	}
+	if got, err := alone(at, "classify", "--explain", "runs/latest/model.gguf", "train row 3 is here").CombinedOutput(); err != nil || !strings.Contains(string(got), "train.jsonl:") {
+		t.Errorf("classify --explain: %v: %s, want the nearest rows of train.jsonl", err, got)
+	}
 	if names, err := os.ReadDir(home); err != nil || len(names) > 0 {
 		t.Errorf("the home is not empty any more: %v, %v", names, err)
 	}
@@ -122,20 +124,11 @@ func TestBundle(t *testing.T) {
 		t.Errorf("sha256sum: %v: %s", err, out)
 	}
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	address, socket := handed(t)
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec unshare -rn ./freehold serve --json --log off -m runs/latest/model.gguf`)
-	cmd.Dir, cmd.Env, cmd.ExtraFiles = at, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, []*os.File{f}
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = at, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, []*os.File{socket}
 	d := startDaemon(t, cmd)
-	resp, err := http.Post("http://"+l.Addr().String()+"/v1/classify", "application/json", strings.NewReader(`{"model":"model","input":["train row 3 is here"]}`))
+	resp, err := http.Post("http://"+address+"/v1/classify", "application/json", strings.NewReader(`{"model":"model","input":["train row 3 is here"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
