@@ -29,7 +29,7 @@ const maxPiece = 1 << 16
 // score (BPE), of text that is not changed but for its spaces.
 func parseSentencePiece(path string, data []byte) (*sentencePiece, error) {
 	s := &sentencePiece{prefix: true}
-	var trainer, normalizer proto
+	trainer, normalizer := proto{path, "trainer_spec", nil}, proto{path, "normalizer_spec", nil} // a file may lack either
 	for m := (proto{path, "", data}); len(m.data) > 0; {
 		f, err := m.next()
 		if err != nil {

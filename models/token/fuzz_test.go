@@ -163,7 +163,7 @@ func FuzzVocabulary(f *testing.F) {
 			if again := tok.Encode(nil, text, opt); !slices.Equal(ids, again) {
 				t.Fatalf("%q gives %v, and then %v", text, ids, again)
 			}
-			if len(ids) > 4*len(text)+2 {
+			if len(ids) > 4*len(text)+5 { // beside the text BOS, EOS, and the mark in front of it, whose three bytes may each be unknown
 				t.Fatalf("%q gives %d tokens", text, len(ids))
 			}
 			MustStream(t, tok, ids)
