@@ -30,7 +30,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -174,6 +174,10 @@ bench-train-peers: build ## writes bench/results/CPU-train.csv: training against
 bench-load: build ## sixteen clients at once against llama.cpp's server (xllamacpp), in turns; wants a quiet machine and some 10 minutes
 	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
 	FREEHOLD_LOAD=$${FREEHOLD_LOAD:-5} $(GO) test -count=1 -v -timeout 60m ./bench/peers -run 'LlamaLoad$$'
+
+bench-label: build ## labelling beside llama.cpp's server (xllamacpp), in turns of 128 rows (FREEHOLD_LABEL turns); wants a quiet machine and some 10 minutes
+	bin/freehold pull qwen2.5-coder-0.5b-instruct movie-review-snippets --accept-licence Apache-2.0,unknown
+	FREEHOLD_LABEL=$${FREEHOLD_LABEL:-7} $(GO) test -count=1 -v -timeout 60m ./bench/peers -run 'LlamaLabel$$'
 
 bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
 	@mkdir -p bench/results; out="bench/results/$(CPU_NAME).csv"; \

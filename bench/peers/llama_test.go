@@ -195,22 +195,30 @@ var client = http.Client{Timeout: 5 * time.Minute}
 
 func (l *llama) post(path string, in, out any) {
 	l.t.Helper()
+	if err := l.ask(path, in, out); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// ask is post for goroutines of a test's own.
+func (l *llama) ask(path string, in, out any) error {
 	b, err := json.Marshal(in)
 	if err != nil {
-		l.t.Fatal(err)
+		return err
 	}
 	r, err := client.Post(l.Address+path, "application/json", bytes.NewReader(b))
 	if err != nil {
-		l.t.Fatal(err)
+		return err
 	}
 	defer r.Body.Close()
 	b, err = io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
-		l.t.Fatalf("llama.cpp %s: %s %v %s", path, r.Status, err, b)
+		return fmt.Errorf("llama.cpp %s: %s %v %s", path, r.Status, err, b)
 	}
 	if err := json.Unmarshal(b, out); err != nil {
-		l.t.Fatalf("llama.cpp %s: %v in %s", path, err, b)
+		return fmt.Errorf("llama.cpp %s: %v in %s", path, err, b)
 	}
+	return nil
 }
 
 type object = map[string]any
