@@ -88,10 +88,37 @@ type node struct {
 
 // Grammar is a compiled grammar; it may be used by many at once.
 type Grammar struct {
-	nodes []node
-	sets  []Bytes
-	start int32
-	views views
+	nodes   []node
+	sets    []Bytes
+	class   [256]uint8 // of a byte; bytes of one class are in the same sets
+	classes int
+	start   int32
+	views   views
+}
+
+// classify finds the bytes that no set tells apart, so that a step is made once for all of them.
+func (g *Grammar) classify() {
+	g.classes = 1
+	for i := range g.sets {
+		var in, out [256]bool // of each class: has bytes in the set, and not in it
+		for b, c := range g.class {
+			has := g.sets[i].Has(byte(b))
+			in[c], out[c] = in[c] || has, out[c] || !has
+		}
+		split := g.class
+		for c := range g.classes {
+			if !in[c] || !out[c] {
+				continue
+			}
+			for b := range split {
+				if int(g.class[b]) == c && g.sets[i].Has(byte(b)) {
+					split[b] = uint8(g.classes)
+				}
+			}
+			g.classes++
+		}
+		g.class = split
+	}
 }
 
 // compiler turns rules into nodes.
@@ -125,6 +152,7 @@ func Compile(rules map[string]Expr) (*Grammar, error) {
 		c.g.nodes[c.entry[name]].next = at
 	}
 	c.g.start = c.entry[root]
+	c.g.classify()
 	return c.g, nil
 }
 

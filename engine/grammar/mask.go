@@ -139,20 +139,22 @@ func (g *Grammar) view(m *Matcher, v *Vocab) *view {
 	if w, ok := s.done[string(m.key)]; ok {
 		return w
 	}
-	if s.probe == nil || len(s.probe.states) > maxStates {
-		s.probe = g.NewMatcher()
-	}
-	p := s.probe
-	p.work = 0
-	p.todo = p.todo[:0]
-	for _, c := range m.states[m.cur].at {
-		if c.node >= 0 {
-			p.todo = append(p.todo, config{c.node, p.cut(m.frames, c.frame, top)})
+	w := &view{sure: v.none()}
+	p, at := s.at(g, m)
+	from := int32(0)
+	if at != dead {
+		if n, sure := p.plain(at); sure && p.err == nil {
+			copy(w.sure, v.plain[n])
+			from = v.others
 		}
 	}
-	w := &view{sure: make(Mask, (v.size+63)/64)}
-	if at := p.close(); at != dead {
-		w.fill(p, at, v)
+	if p.err != nil { // too much for all plain texts; those of the vocabulary are fewer
+		s.probe = nil
+		p, at = s.at(g, m)
+	}
+	p.work = 0
+	if at != dead {
+		w.fill(p, at, v, from)
 	}
 	if p.err != nil {
 		m.err, s.probe = p.err, nil
@@ -160,6 +162,22 @@ func (g *Grammar) view(m *Matcher, v *Vocab) *view {
 	}
 	s.done[string(m.key)] = w
 	return w
+}
+
+// at puts the probe where m is, as far as the top.
+func (s *views) at(g *Grammar, m *Matcher) (p *Matcher, at int32) {
+	if s.probe == nil || len(s.probe.states) > maxStates {
+		s.probe = g.NewMatcher()
+	}
+	p = s.probe
+	p.work = 0
+	p.todo = p.todo[:0]
+	for _, c := range m.states[m.cur].at {
+		if c.node >= 0 {
+			p.todo = append(p.todo, config{c.node, p.cut(m.frames, c.frame, top)})
+		}
+	}
+	return p, p.close()
 }
 
 // cut takes over the upper frames of a stack; below them is nothing.
@@ -175,11 +193,11 @@ func (m *Matcher) cut(frames []frame, id int32, n int) int32 {
 	return m.push(f)
 }
 
-// fill walks the whole vocabulary. A token is sure when the top takes it, or ends with it: what is below goes on somehow.
-func (w *view) fill(p *Matcher, at int32, v *Vocab) {
+// fill walks the vocabulary from a node. A token is sure when the top takes it, or ends with it: what is below goes on somehow.
+func (w *view) fill(p *Matcher, at int32, v *Vocab, from int32) {
 	way, said := []step{{at, false, int32(len(v.nodes))}}, []byte(nil)
 	doubtAt := []int{-1} // for each step of the way its doubt
-	for i := int32(0); i < int32(len(v.nodes)); {
+	for i := from; i < int32(len(v.nodes)); {
 		for i >= way[len(way)-1].end {
 			way, doubtAt, said = way[:len(way)-1], doubtAt[:len(doubtAt)-1], said[:len(said)-1]
 		}
