@@ -10,6 +10,8 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Expr is a part of a grammar.
@@ -93,8 +95,16 @@ type Grammar struct {
 	class   [256]uint8 // of a byte; bytes of one class are in the same sets
 	classes int
 	start   int32
-	views   views
+	id      uint64 // no other grammar's
+
+	making sync.Mutex // of views: one at a time, by the probe
+	probe  *Matcher
 }
+
+var grammars atomic.Uint64
+
+// Bytes is how much memory the compiled grammar takes, without the masks that vocabularies keep of it.
+func (g *Grammar) Bytes() int { return 1<<10 + 24*cap(g.nodes) + 32*cap(g.sets) }
 
 // classify finds the bytes that no set tells apart, so that a step is made once for all of them.
 func (g *Grammar) classify() {
@@ -153,6 +163,7 @@ func Compile(rules map[string]Expr) (*Grammar, error) {
 	}
 	c.g.start = c.entry[root]
 	c.g.classify()
+	c.g.id = grammars.Add(1)
 	return c.g, nil
 }
 

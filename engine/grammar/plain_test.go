@@ -30,7 +30,7 @@ func TestPlain(t *testing.T) {
 		if !m.Accept([]byte(c.said)) {
 			t.Fatalf("%s: %q is no beginning", c.of, c.said)
 		}
-		p, at := new(views).at(g, m)
+		p, at := g.look(m)
 		if n, sure := p.plain(at); n != c.n || sure != c.sure {
 			t.Errorf("%s after %s: %d characters, sure %v, want %d, %v", c.of, c.said, n, sure, c.n, c.sure)
 		}
@@ -61,7 +61,9 @@ func TestPlainMasks(t *testing.T) {
 	if v.others == 0 || int(v.others) == len(v.nodes) || v.plain[mostPlain].Empty() {
 		t.Fatal("the vocabulary is all plain, or not at all")
 	}
-	schema := func(text string) func() (*Grammar, error) { return func() (*Grammar, error) { return Schema([]byte(text)) } }
+	schema := func(text string) func() (*Grammar, error) {
+		return func() (*Grammar, error) { return Schema([]byte(text)) }
+	}
 	gbnf := func(text string) func() (*Grammar, error) { return func() (*Grammar, error) { return GBNF(text) } }
 	for name, compile := range map[string]func() (*Grammar, error){
 		"string":  schema(`{"type": "string"}`),

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Vocab is a vocabulary's tokens as a tree of bytes. It does not change, and serves any number of grammars.
+// Vocab is a vocabulary's tokens as a tree of bytes, and what is known of them in places of grammars. It serves any number of
+// grammars and goroutines.
 type Vocab struct {
 	size  int
 	ends  []int32    // tokens that end a text
@@ -15,6 +16,8 @@ type Vocab struct {
 
 	plain  [mostPlain + 1]Mask // plain tokens of at most so many characters
 	others int32               // the first node of those that are not plain
+
+	kept kept
 }
 
 // trieNode is one byte of tokens that begin alike.
@@ -28,7 +31,7 @@ type trieNode struct {
 // NewVocab makes the tree of n tokens. text gives a token's bytes, none for those that are never generated; ends are the
 // tokens that end a text.
 func NewVocab(n int, text func(id int32) []byte, ends []int32) *Vocab {
-	v := &Vocab{size: n, ends: ends}
+	v := &Vocab{size: n, ends: ends, kept: kept{most: mostKept}}
 	for i := range v.plain {
 		v.plain[i] = v.none()
 	}
