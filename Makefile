@@ -30,7 +30,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -200,6 +200,9 @@ valgrind:
 	@command -v valgrind >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get install -y -q valgrind >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q valgrind >/dev/null; }; }; } || \
 		echo "valgrind is not here and cannot be installed: instructions are left out"
+
+api: ## writes docs/api, what the engine offers to programs that embed it; refuses what breaks them without a reason in docs/api/breaks.txt
+	@$(GO) -C .ci/api run .
 
 lint: vet fmt ## vet, gofmt, staticcheck
 	$(GO) run $(STATICCHECK) ./...

@@ -56,15 +56,31 @@ func FuzzRegex(f *testing.F) {
 
 var bytesVocab = NewVocab(257, func(id int32) []byte { return []byte{byte(id)} }, []int32{256})
 
+// fuzzPieces are tokens of more than one byte, most of them plain.
+var fuzzPieces = []string{"aa", "ab", "abc", "aé", "é", "éé", "日本", "é\xc3", "a\xc3", "a\"", "\"a", "a\\", "\": ", "a,", "1a", "12", " a", "a ", "a<", "a\n", "aaaaaaaa", strings.Repeat("a", mostPlain), strings.Repeat("é", mostPlain),
+	strings.Repeat("a", mostPlain+1), "abababab", "date", "null", "-1", "\u2028", "a\u2028"}
+
+var fuzzVocab = NewVocab(256+len(fuzzPieces), fuzzText, nil)
+
+func fuzzText(id int32) []byte {
+	if id < 256 {
+		return []byte{byte(id)}
+	}
+	return []byte(fuzzPieces[id-256])
+}
+
 func try(t *testing.T, g *Grammar, text string) {
 	m := g.NewMatcher()
 	for i := range min(len(text), 64) {
-		mask := m.Mask(bytesVocab)
-		allowed := mask.Has(int32(text[i]))
-		if took := m.Accept([]byte{text[i]}); took != allowed && m.Err() == nil {
-			t.Fatalf("after %q byte %q: mask %v, taken %v", text[:i], text[i], allowed, took)
+		mask := append(Mask(nil), m.Mask(fuzzVocab)...)
+		for id := range int32(256 + len(fuzzPieces)) {
+			if took := m.Allows(fuzzText(id)); m.Err() != nil {
+				return
+			} else if took != mask.Has(id) {
+				t.Fatalf("after %q token %q: mask %v, taken %v", text[:i], fuzzText(id), mask.Has(id), took)
+			}
 		}
-		if !allowed {
+		if !m.Accept([]byte{text[i]}) {
 			return
 		}
 	}

@@ -10,6 +10,8 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Expr is a part of a grammar.
@@ -88,10 +90,45 @@ type node struct {
 
 // Grammar is a compiled grammar; it may be used by many at once.
 type Grammar struct {
-	nodes []node
-	sets  []Bytes
-	start int32
-	views views
+	nodes   []node
+	sets    []Bytes
+	class   [256]uint8 // of a byte; bytes of one class are in the same sets
+	classes int
+	start   int32
+	id      uint64 // no other grammar's
+
+	making sync.Mutex // of views: one at a time, by the probe
+	probe  *Matcher
+}
+
+var grammars atomic.Uint64
+
+// Bytes is how much memory the compiled grammar takes, without the masks that vocabularies keep of it.
+func (g *Grammar) Bytes() int { return 1<<10 + 24*cap(g.nodes) + 32*cap(g.sets) }
+
+// classify finds the bytes that no set tells apart, so that a step is made once for all of them.
+func (g *Grammar) classify() {
+	g.classes = 1
+	for i := range g.sets {
+		var in, out [256]bool // of each class: has bytes in the set, and not in it
+		for b, c := range g.class {
+			has := g.sets[i].Has(byte(b))
+			in[c], out[c] = in[c] || has, out[c] || !has
+		}
+		split := g.class
+		for c := range g.classes {
+			if !in[c] || !out[c] {
+				continue
+			}
+			for b := range split {
+				if int(g.class[b]) == c && g.sets[i].Has(byte(b)) {
+					split[b] = uint8(g.classes)
+				}
+			}
+			g.classes++
+		}
+		g.class = split
+	}
 }
 
 // compiler turns rules into nodes.
@@ -125,6 +162,8 @@ func Compile(rules map[string]Expr) (*Grammar, error) {
 		c.g.nodes[c.entry[name]].next = at
 	}
 	c.g.start = c.entry[root]
+	c.g.classify()
+	c.g.id = grammars.Add(1)
 	return c.g, nil
 }
 

@@ -1,9 +1,6 @@
 package grammar
 
-import (
-	"encoding/binary"
-	"sync"
-)
+import "encoding/binary"
 
 // A mask is made in two steps. What tokens may follow depends mostly on the top of the stacks: a token within a string does
 // not ask where the string stands. So the vocabulary is walked once for each top (a view), by a matcher for whose stacks
@@ -32,21 +29,10 @@ type doubt struct {
 	nodes  []int32 // which follow prefix
 }
 
-// views are a grammar's views of one vocabulary, shared by all its matchers.
-type views struct {
-	mu    sync.Mutex
-	of    *Vocab
-	done  map[string]*view
-	probe *Matcher
-}
-
-// maxViews bounds how many are kept: 19 KB each for 152 000 tokens, and their doubts.
-const maxViews = 2048
-
 // Mask is the set of tokens that may follow: those that the grammar can take whole, and those that end the text where it
 // is complete. It stays valid until the next call, and is not to be changed.
 func (m *Matcher) Mask(v *Vocab) Mask {
-	m.key = m.look(m.key[:0], int32(v.most))
+	m.key = m.describe(m.key[:0], int32(v.most))
 	w := m.g.view(m, v)
 	if !m.Complete() && len(w.doubt) == 0 {
 		return w.sure
@@ -103,8 +89,8 @@ type step struct {
 	end   int32 // the node after all that begin with this one
 }
 
-// look describes the state's top as far as most bytes can tell: a loop's rounds to go are all the same beyond that.
-func (m *Matcher) look(to []byte, most int32) []byte {
+// describe tells the state's top as far as most bytes can tell: a loop's rounds to go are all the same beyond that.
+func (m *Matcher) describe(to []byte, most int32) []byte {
 	number := func(v int32) { to = binary.AppendVarint(to, int64(v)) }
 	for _, c := range m.states[m.cur].at {
 		number(c.node)
@@ -128,21 +114,50 @@ func (m *Matcher) look(to []byte, most int32) []byte {
 	return to
 }
 
-// view finds the view of m's state, whose description is m.key.
+// view finds or makes the view of m's state, whose description is m.key.
 func (g *Grammar) view(m *Matcher, v *Vocab) *view {
-	s := &g.views
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.of != v || len(s.done) >= maxViews {
-		s.of, s.done = v, map[string]*view{}
-	}
-	if w, ok := s.done[string(m.key)]; ok {
+	if w := v.kept.get(g, m.key); w != nil {
 		return w
 	}
-	if s.probe == nil || len(s.probe.states) > maxStates {
-		s.probe = g.NewMatcher()
+	g.making.Lock()
+	defer g.making.Unlock()
+	if w := v.kept.get(g, m.key); w != nil { // somebody else was faster
+		return w
 	}
-	p := s.probe
+	w := &view{sure: v.none()}
+	p, at := g.look(m)
+	from := int32(0)
+	if at != dead {
+		if n, sure := p.plain(at); sure && p.err == nil {
+			copy(w.sure, v.plain[n])
+			from = v.others
+		}
+	}
+	if p.err != nil { // too much for all plain texts; those of the vocabulary are fewer
+		g.probe = nil
+		p, at = g.look(m)
+	}
+	p.work = 0
+	if at != dead {
+		w.fill(p, at, v, from)
+	}
+	if p.err != nil {
+		m.err, g.probe = p.err, nil
+		return w
+	}
+	v.put(g, m.key, w)
+	return w
+}
+
+// maxProbe bounds the states of a grammar's probe, some 400 bytes each; beyond it, they are begun anew.
+const maxProbe = 1 << 10
+
+// look puts the grammar's probe where m is, as far as the top.
+func (g *Grammar) look(m *Matcher) (p *Matcher, at int32) {
+	if g.probe == nil || len(g.probe.states) > maxProbe || len(g.probe.frames) > 4*maxProbe {
+		g.probe = g.NewMatcher()
+	}
+	p = g.probe
 	p.work = 0
 	p.todo = p.todo[:0]
 	for _, c := range m.states[m.cur].at {
@@ -150,16 +165,7 @@ func (g *Grammar) view(m *Matcher, v *Vocab) *view {
 			p.todo = append(p.todo, config{c.node, p.cut(m.frames, c.frame, top)})
 		}
 	}
-	w := &view{sure: make(Mask, (v.size+63)/64)}
-	if at := p.close(); at != dead {
-		w.fill(p, at, v)
-	}
-	if p.err != nil {
-		m.err, s.probe = p.err, nil
-		return w
-	}
-	s.done[string(m.key)] = w
-	return w
+	return p, p.close()
 }
 
 // cut takes over the upper frames of a stack; below them is nothing.
@@ -175,11 +181,11 @@ func (m *Matcher) cut(frames []frame, id int32, n int) int32 {
 	return m.push(f)
 }
 
-// fill walks the whole vocabulary. A token is sure when the top takes it, or ends with it: what is below goes on somehow.
-func (w *view) fill(p *Matcher, at int32, v *Vocab) {
+// fill walks the vocabulary from a node. A token is sure when the top takes it, or ends with it: what is below goes on somehow.
+func (w *view) fill(p *Matcher, at int32, v *Vocab, from int32) {
 	way, said := []step{{at, false, int32(len(v.nodes))}}, []byte(nil)
 	doubtAt := []int{-1} // for each step of the way its doubt
-	for i := int32(0); i < int32(len(v.nodes)); {
+	for i := from; i < int32(len(v.nodes)); {
 		for i >= way[len(way)-1].end {
 			way, doubtAt, said = way[:len(way)-1], doubtAt[:len(doubtAt)-1], said[:len(said)-1]
 		}

@@ -20,7 +20,7 @@ type config struct{ node, frame int32 }
 // state is a set of places, sorted.
 type state struct {
 	at   []config
-	next [256]int32 // state after a byte; unknown = not asked for yet
+	next []int32 // state after a byte of each class; unknown = not asked for yet
 }
 
 const (
@@ -81,11 +81,7 @@ func (m *Matcher) Reset() {
 
 // stuck is a state from which nothing leads on.
 func (m *Matcher) stuck() int32 {
-	m.states = append(m.states, &state{at: []config{{0, 0}}})
-	s := m.states[len(m.states)-1]
-	for b := range s.next {
-		s.next[b] = dead
-	}
+	m.states = append(m.states, &state{[]config{{0, 0}}, slices.Repeat([]int32{dead}, m.g.classes)})
 	return int32(len(m.states) - 1)
 }
 
@@ -121,15 +117,18 @@ func (m *Matcher) Allows(text []byte) bool {
 func (m *Matcher) Err() error { return m.err }
 
 // Complete tells whether the text may end here.
-func (m *Matcher) Complete() bool { return m.states[m.cur].at[0].node < 0 }
+func (m *Matcher) Complete() bool { return m.ends(m.cur) }
+
+// ends tells whether a text may end in a state; of a view, whether it may leave the top there.
+func (m *Matcher) ends(at int32) bool { return m.states[at].at[0].node < 0 }
 
 // Done tells whether the text must end here.
 func (m *Matcher) Done() bool { at := m.states[m.cur].at; return len(at) == 1 && at[0].node < 0 }
 
 // step is the state after byte b.
 func (m *Matcher) step(at int32, b byte) int32 {
-	s := m.states[at]
-	if s.next[b] == unknown {
+	s, class := m.states[at], m.g.class[b]
+	if s.next[class] == unknown {
 		m.todo = m.todo[:0]
 		for _, c := range s.at {
 			if c.node >= 0 {
@@ -138,9 +137,9 @@ func (m *Matcher) step(at int32, b byte) int32 {
 				}
 			}
 		}
-		s.next[b] = m.close()
+		s.next[class] = m.close()
 	}
-	return s.next[b]
+	return s.next[class]
 }
 
 // close follows todo to all places before a byte or at the end, and returns their state.
@@ -220,12 +219,8 @@ func (m *Matcher) close() int32 {
 	}
 	at, ok := m.state[string(m.key)]
 	if !ok {
-		s := &state{at: slices.Clone(m.found)}
-		for b := range s.next {
-			s.next[b] = unknown
-		}
 		at = int32(len(m.states))
-		m.states, m.state[string(m.key)] = append(m.states, s), at
+		m.states, m.state[string(m.key)] = append(m.states, &state{slices.Clone(m.found), slices.Repeat([]int32{unknown}, m.g.classes)}), at
 	}
 	return at
 }

@@ -1,10 +1,12 @@
 package grammar
 
 import (
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -12,7 +14,7 @@ import (
 )
 
 // realVocab is that of Qwen2.5: 152 000 tokens, some of more than 100 bytes.
-func realVocab(t *testing.T) (v *Vocab, n int, text func(id int32) []byte) {
+func realVocab(t testing.TB) (v *Vocab, n int, text func(id int32) []byte) {
 	t.Helper()
 	const name = "qwen2.5-coder-0.5b-instruct"
 	dir := os.Getenv("FREEHOLD_HOME")
@@ -85,5 +87,47 @@ func TestRealMasks(t *testing.T) {
 	}
 	if t.Logf("%d masks of %d tokens, %d allowed", masks, n, allowed); allowed < n {
 		t.Error("hardly any token is allowed; the test shows nothing")
+	}
+}
+
+// BenchmarkFirstMask makes the first masks of a new grammar's places with the plain tokens together, and by walking all tokens, in turns. What counts is the
+// fastest of each: on a busy machine most others were interrupted.
+func BenchmarkFirstMask(b *testing.B) {
+	v, n, text := realVocab(b)
+	all := NewVocab(n, text, nil)
+	all.others = 0 // plain tokens are walked besides
+	plain := 0
+	for id := range int32(n) {
+		if v.plain[mostPlain].Has(id) {
+			plain++
+		}
+	}
+	b.Logf("%d of %d tokens are plain, %d of %d nodes are walked", plain, n, len(v.nodes)-int(v.others), len(v.nodes))
+	for _, c := range []struct{ name, schema, said string }{
+		{"string", `{"type": "string"}`, `"`}, {"counted", `{"type": "string", "minLength": 1, "maxLength": 40}`, `"`}, {"full", `{"type": "string", "maxLength": 40}`, `"twenty-seven characters are`},
+		{"pattern", `{"type": "string", "pattern": "^[a-z ]{1,40}$"}`, `"`}, {"name", `{"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}`, `{"`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			first := func(v *Vocab) float64 {
+				g, err := Schema([]byte(c.schema))
+				if err != nil {
+					b.Fatal(err)
+				}
+				m := g.NewMatcher()
+				if !m.Accept([]byte(c.said)) {
+					b.Fatalf("%q is no beginning", c.said)
+				}
+				start := time.Now()
+				m.Mask(v)
+				return time.Since(start).Seconds()
+			}
+			together, walked := math.Inf(1), math.Inf(1)
+			for b.Loop() {
+				together, walked = min(together, first(v)), min(walked, first(all))
+			}
+			b.ReportMetric(1e3*together, "ms")
+			b.ReportMetric(1e3*walked, "walked-ms")
+			b.ReportMetric(together/walked, "ratio")
+		})
 	}
 }

@@ -5,13 +5,19 @@ import (
 	"slices"
 )
 
-// Vocab is a vocabulary's tokens as a tree of bytes. It does not change, and serves any number of grammars.
+// Vocab is a vocabulary's tokens as a tree of bytes, and what is known of them in places of grammars. It serves any number of
+// grammars and goroutines.
 type Vocab struct {
 	size  int
 	ends  []int32    // tokens that end a text
-	nodes []trieNode // in the order of a walk: a node's first child follows it
+	nodes []trieNode // in the order of a walk: a node's first child follows it; plain tokens come first
 	ids   []int32    // tokens of the nodes, node after node
 	most  int        // bytes of the longest token
+
+	plain  [mostPlain + 1]Mask // plain tokens of at most so many characters
+	others int32               // the first node of those that are not plain
+
+	kept kept
 }
 
 // trieNode is one byte of tokens that begin alike.
@@ -25,18 +31,40 @@ type trieNode struct {
 // NewVocab makes the tree of n tokens. text gives a token's bytes, none for those that are never generated; ends are the
 // tokens that end a text.
 func NewVocab(n int, text func(id int32) []byte, ends []int32) *Vocab {
-	v := &Vocab{size: n, ends: ends}
-	type entry struct {
-		text []byte
-		id   int32
+	v := &Vocab{size: n, ends: ends, kept: kept{most: mostKept}}
+	for i := range v.plain {
+		v.plain[i] = v.none()
 	}
-	var all []entry
+	var plain, others []entry
 	for id := range int32(n) {
-		if b := text(id); len(b) > 0 && !slices.Contains(ends, id) {
-			all = append(all, entry{b, id})
-			v.most = max(v.most, len(b))
+		b := text(id)
+		if len(b) == 0 || slices.Contains(ends, id) {
+			continue
+		}
+		v.most = max(v.most, len(b))
+		if chars := plainChars(b); chars > 0 {
+			plain = append(plain, entry{b, id})
+			for i := chars; i <= mostPlain; i++ {
+				v.plain[i].set(id)
+			}
+		} else {
+			others = append(others, entry{b, id})
 		}
 	}
+	v.grow(plain)
+	v.others = int32(len(v.nodes))
+	v.grow(others)
+	return v
+}
+
+// entry is a token.
+type entry struct {
+	text []byte
+	id   int32
+}
+
+// grow adds the tree of tokens.
+func (v *Vocab) grow(all []entry) {
 	slices.SortFunc(all, func(a, b entry) int {
 		if c := bytes.Compare(a.text, b.text); c != 0 {
 			return c
@@ -63,8 +91,10 @@ func NewVocab(n int, text func(id int32) []byte, ends []int32) *Vocab {
 		last = e.text
 	}
 	v.shut(open)
-	return v
 }
+
+// none is a mask without tokens.
+func (v *Vocab) none() Mask { return make(Mask, (v.size+63)/64) }
 
 // shut ends nodes: what comes next is none of theirs.
 func (v *Vocab) shut(open []int32) {

@@ -4,47 +4,64 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/freehold-slm/freehold/engine/grammar"
 )
 
-// grammarCache keeps the last grammars, so that requests of one form share their masks.
+// grammarCache keeps the grammars that were asked for last, so that requests of one form share their masks (which the model's vocabulary keeps, within
+// a bound of its own).
 type grammarCache struct {
 	mu    sync.Mutex
-	byKey map[[32]byte]*grammar.Grammar
-	order [][32]byte
+	kept  []keptGrammar // the last that was asked for is at the end
+	bytes int
 }
 
-// mostGrammars is how many are kept.
-const mostGrammars = 32
+type keptGrammar struct {
+	key [32]byte
+	*grammar.Grammar
+}
+
+// At most so many are kept, of so many bytes in all.
+const (
+	mostGrammars     = 32
+	mostGrammarBytes = 64 << 20
+)
 
 func (c *grammarCache) get(key string, make func() (*grammar.Grammar, error)) (*grammar.Grammar, error) {
 	sum := sha256.Sum256([]byte(key))
 	c.mu.Lock()
-	g := c.byKey[sum]
-	c.mu.Unlock()
-	if g != nil {
+	defer c.mu.Unlock()
+	if g := c.find(sum); g != nil {
 		return g, nil
 	}
+	c.mu.Unlock()
 	g, err := make()
+	c.mu.Lock()
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if have := c.byKey[sum]; have != nil { // somebody else was faster
+	if have := c.find(sum); have != nil { // somebody else was faster
 		return have, nil
 	}
-	if c.byKey == nil {
-		c.byKey = map[[32]byte]*grammar.Grammar{}
+	c.kept, c.bytes = append(c.kept, keptGrammar{sum, g}), c.bytes+g.Bytes()
+	for len(c.kept) > mostGrammars || c.bytes > mostGrammarBytes {
+		c.bytes -= c.kept[0].Bytes()
+		c.kept = slices.Delete(c.kept, 0, 1)
 	}
-	if len(c.order) == mostGrammars {
-		delete(c.byKey, c.order[0])
-		c.order = c.order[1:]
-	}
-	c.byKey[sum], c.order = g, append(c.order, sum)
 	return g, nil
+}
+
+// find looks a grammar up that is kept; c.mu is held.
+func (c *grammarCache) find(key [32]byte) *grammar.Grammar {
+	i := slices.IndexFunc(c.kept, func(k keptGrammar) bool { return k.key == key })
+	if i < 0 {
+		return nil
+	}
+	k := c.kept[i]
+	c.kept = append(slices.Delete(c.kept, i, i+1), k)
+	return k.Grammar
 }
 
 // schema compiles a JSON Schema that stands at a field.
