@@ -184,6 +184,8 @@ type TrainRecipe struct {
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
 	Keep        string      `yaml:"keep" json:"keep,omitempty"`   // "last" weights, or "best" by the loss on validation rows; "" = last
 
+	MinConfidence float64 `yaml:"min_confidence" json:"min_confidence,omitempty"` // of the teacher, under which a row is not learnt from; 0 = all are
+
 	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
 }

@@ -29,6 +29,8 @@ type Report struct {
 	Cut   int `json:"cut,omitempty"`    // texts of a source that its reader shortened
 	CutAt int `json:"cut_at,omitempty"` // to so many characters at most
 
+	Confidence *ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows are left out by it
+
 	Corrected int `json:"corrected,omitempty"` // rows of the corrections file
 }
 
@@ -46,6 +48,27 @@ type OutReport struct {
 	Reason string   `json:"reason"`
 	Rows   int      `json:"rows"`
 	IDs    []string `json:"ids"` // some of them, as they stand in their file
+}
+
+// ConfidenceReport tells how sure the teacher is of the training rows whose label or answer is its own.
+type ConfidenceReport struct {
+	Min    float64           `json:"min"` // rows under it are left out
+	Rows   int               `json:"rows"`
+	Under  []UnderReport     `json:"under"`
+	Labels []LabelConfidence `json:"labels,omitempty"` // of a classifier
+}
+
+// UnderReport counts the rows that the teacher is less sure of.
+type UnderReport struct {
+	Confidence float64 `json:"confidence"`
+	Rows       int     `json:"rows"`
+}
+
+// LabelConfidence counts the rows that the teacher gives a label.
+type LabelConfidence struct {
+	Label   string `json:"label"`
+	Rows    int    `json:"rows"` // that stay
+	LeftOut int    `json:"left_out"`
 }
 
 // someIDs is how many ids an OutReport names.
@@ -115,6 +138,21 @@ func (s *Set) Tidy(o TidyOptions) {
 		*p.rows = kept
 	}
 	s.describe(o.Labels)
+}
+
+// Without is the set without some of its training rows, for a reason that its report gives. The set itself stays as it is.
+func (s *Set) Without(drop func(Row) bool, reason string, labels []string) *Set {
+	out := *s
+	out.Train, out.Report.Out = nil, slices.Clone(s.Report.Out)
+	for _, row := range s.Train {
+		if drop(row) {
+			out.Report.LeaveOut("train", reason, 1, row.ID)
+		} else {
+			out.Train = append(out.Train, row)
+		}
+	}
+	out.describe(labels)
+	return &out
 }
 
 // describe fills in what the splits hold.
