@@ -154,7 +154,8 @@ type DataRecipe struct {
 	Near       float64        `yaml:"near" json:"near"`             // similarity of a near repetition
 	MinChars   int            `yaml:"min_chars" json:"min_chars,omitempty"`
 	MaxChars   int            `yaml:"max_chars" json:"max_chars,omitempty"`
-	Mask       []string       `yaml:"mask" json:"mask,omitempty"` // kinds of personal data
+	Language   []string       `yaml:"language" json:"language,omitempty"` // that texts may be in; nil = any
+	Mask       []string       `yaml:"mask" json:"mask,omitempty"`         // kinds of personal data
 
 	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
 }

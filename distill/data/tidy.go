@@ -14,6 +14,7 @@ type TidyOptions struct {
 	Mask       []string // kinds of personal data, see Masks
 	MinChars   int      // 0 = no bound
 	MaxChars   int      // 0 = no bound
+	Language   []string // that texts may be in, of Languages; nil = any
 	Duplicates string   // "keep", "exact" (same words) or "near"
 	Near       float64  // with "near": similarity from which a text is a repetition, 0.5 to 1
 }
@@ -109,11 +110,11 @@ func (r *Report) String() string {
 	return strings.Join(all, "; ")
 }
 
-// Tidy masks, then leaves out what is too short or too long, then repetitions: within a split, and of test and valid
+// Tidy masks, then leaves out what is too short or too long or in another language, then repetitions: within a split, and of test and valid
 // rows in the rows that are learnt from. Rows keep their order.
 func (s *Set) Tidy(o TidyOptions) {
 	mask := masker(o.Mask)
-	same := repeats(o)
+	same, wanted := repeats(o), newWanted(o.Language)
 	for _, p := range s.parts() {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
@@ -124,6 +125,8 @@ func (s *Set) Tidy(o TidyOptions) {
 				s.Report.LeaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), 1, row.ID)
 			case o.MaxChars > 0 && chars > o.MaxChars:
 				s.Report.LeaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), 1, row.ID)
+			case o.Language != nil && wanted.other(row.Text):
+				s.Report.LeaveOut(p.name, "in another language than "+strings.Join(o.Language, ", "), 1, row.ID)
 			case where != "":
 				reason := "repeats a " + where + " text"
 				s.Report.LeaveOut(p.name, reason, 1, row.ID)
