@@ -89,13 +89,17 @@ func TestLanguageUnsure(t *testing.T) {
 
 // Texts decide, in every split, not labels or answers; what is left out is counted.
 func TestTidyLanguage(t *testing.T) {
-	row := func(id, text, answer string) Row { return Row{ID: id, Text: text, Answer: answer} }
+	line := 0
+	row := func(id, text, answer string) Row {
+		line++
+		return Row{ID: id, Text: text, Answer: answer, File: "some/rows.csv", Line: line}
+	}
 	s := &Set{Train: []Row{row("a", sentences["en"], sentences["de"]), row("b", sentences["de"], sentences["en"]), row("c", "ja", ""), row("d", sentences["fr"], "")},
 		Valid: []Row{row("e", sentences["ru"], "")}, Test: []Row{row("f", sentences["en"]+" Bye.", ""), row("g", sentences["zh"], "")}}
 	any := *s
 	s.Tidy(TidyOptions{Labels: twoLabels, Language: []string{"en", "fr"}, Duplicates: "keep", Mask: []string{"email"}})
 	out := "in another language than en, fr"
-	if got := fmt.Sprintf("%s, %v", &s.Report, s.Report.Out[2].IDs); got != fmt.Sprintf("1 test rows left out (%s); 1 valid rows left out (%[1]s); 1 train rows left out (%[1]s), [b]", out) {
+	if got := fmt.Sprintf("%s, %v %v", &s.Report, s.Report.Out[2].IDs, s.Report.Out[2].Places); got != fmt.Sprintf("1 test rows left out (%s); 1 valid rows left out (%[1]s); 1 train rows left out (%[1]s), [b] [rows.csv:2]", out) {
 		t.Errorf("%s", got)
 	}
 	if len(s.Train) != 3 || len(s.Valid) != 0 || len(s.Test) != 1 {

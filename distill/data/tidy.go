@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -48,7 +49,8 @@ type OutReport struct {
 	Split  string   `json:"split"`
 	Reason string   `json:"reason"`
 	Rows   int      `json:"rows"`
-	IDs    []string `json:"ids"` // some of them, as they stand in their file
+	IDs    []string `json:"ids"`              // some of them, as they stand in their file
+	Places []string `json:"places,omitempty"` // of these, as file:line, where a row is a line
 }
 
 // ConfidenceReport tells how sure the teacher is of the training rows whose label or answer is its own.
@@ -89,6 +91,15 @@ func (r *Report) LeaveOut(split, reason string, n int, ids ...string) {
 	o.IDs = append(o.IDs, ids[:min(len(ids), someIDs-len(o.IDs))]...)
 }
 
+// leaveOut counts a row and says where it stands.
+func (r *Report) leaveOut(split, reason string, row Row) {
+	r.LeaveOut(split, reason, 1, row.ID)
+	at := slices.IndexFunc(r.Out, func(o OutReport) bool { return o.Split == split && o.Reason == reason })
+	if o := &r.Out[at]; row.Line > 0 && len(o.Places) < someIDs {
+		o.Places = append(o.Places, fmt.Sprintf("%s:%d", filepath.Base(row.File), row.Line))
+	}
+}
+
 // String is the report in a line: what was left out and changed; "" = nothing.
 func (r *Report) String() string {
 	var all []string
@@ -122,14 +133,14 @@ func (s *Set) Tidy(o TidyOptions) {
 			chars, l := utf8.RuneCountInString(row.Text), same.look(row.Text)
 			switch first, where := same.find(l); {
 			case o.MinChars > 0 && chars < o.MinChars:
-				s.Report.LeaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), 1, row.ID)
+				s.Report.leaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), row)
 			case o.MaxChars > 0 && chars > o.MaxChars:
-				s.Report.LeaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), 1, row.ID)
+				s.Report.leaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), row)
 			case o.Language != nil && wanted.other(row.Text):
-				s.Report.LeaveOut(p.name, "in another language than "+strings.Join(o.Language, ", "), 1, row.ID)
+				s.Report.leaveOut(p.name, "in another language than "+strings.Join(o.Language, ", "), row)
 			case where != "":
 				reason := "repeats a " + where + " text"
-				s.Report.LeaveOut(p.name, reason, 1, row.ID)
+				s.Report.leaveOut(p.name, reason, row)
 				if row.Gold >= 0 && first.Gold >= 0 && (row.Gold != first.Gold || row.Answer != first.Answer) {
 					s.Report.Unsure++
 				}
@@ -149,7 +160,7 @@ func (s *Set) Without(drop func(Row) bool, reason string, labels []string) *Set 
 	out.Train, out.Report.Out = nil, slices.Clone(s.Report.Out)
 	for _, row := range s.Train {
 		if drop(row) {
-			out.Report.LeaveOut("train", reason, 1, row.ID)
+			out.Report.leaveOut("train", reason, row)
 		} else {
 			out.Train = append(out.Train, row)
 		}
