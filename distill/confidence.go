@@ -72,7 +72,10 @@ func (j *Job) leaveOutUnsure() error {
 		}
 		at := slices.IndexFunc(counts.Labels, func(l data.LabelConfidence) bool { return l.Label == label })
 		most = max(most, p)
-		if out[r.ID] = p < least; out[r.ID] && at >= 0 {
+		if out[r.ID] = p < least; out[r.ID] {
+			counts.LeftOut++
+		}
+		if at >= 0 && out[r.ID] {
 			counts.Labels[at].LeftOut++
 		} else if at >= 0 {
 			counts.Labels[at].Rows++
@@ -89,8 +92,7 @@ func (j *Job) leaveOutUnsure() error {
 	}
 	set.Report.Confidence = counts
 	j.sure = set
-	j.event(Event{Stage: "label", Step: len(j.data.Train), Total: len(j.data.Train),
-		Msg: fmt.Sprintf("%d of %d training rows are left out: the teacher is less sure of them than %v", len(j.data.Train)-len(set.Train), len(j.data.Train), least)})
+	j.event(Event{Stage: "label", Step: len(j.data.Train), Total: len(j.data.Train), Msg: counts.Says()})
 	return nil
 }
 

@@ -116,6 +116,9 @@ func TestJobConfidence(t *testing.T) {
 		c == nil || c.Rows != tinyTrain || c.Labels[0].LeftOut+c.Labels[1].LeftOut != left || c.Labels[0].Rows+c.Labels[1].Rows != len(kept) || c.Under[6].Rows != tinyTrain || c.Under[0].Rows != 0 {
 		t.Errorf("of %d rows %d should be left out: rows %v, report %s, %+v", tinyTrain, left, sum.Rows, &report, c)
 	}
+	if again, err := readSummary(dir); err != nil || again.Confidence == nil || !strings.HasPrefix(again.Confidence.Says(), fmt.Sprintf("%d training rows are left out, of %d ", left, tinyTrain)) {
+		t.Errorf("the summary says %+v of it (%v)", again.Confidence, err)
+	}
 	checkPage(t, filepath.Join(dir, "report.html"), says, "How sure the teacher is", fmt.Sprintf("%d training rows", len(kept)), fmt.Sprintf("Of the %d training rows", tinyTrain))
 	for name, want := range map[string]int{"predictions.jsonl": tinyTest, disputedName: strings.Count(mustRead(t, filepath.Join(all, "eval", disputedName)), "\n")} {
 		if n := strings.Count(mustRead(t, filepath.Join(dir, "eval", name)), "\n"); n != want || n == 0 {

@@ -29,16 +29,19 @@ type Summary struct {
 
 	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
 
-	Slices    []Slice            `json:"slices"` // of the test rows
-	Quantized []Quantized        `json:"quantized"`
-	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
-	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
-	Adapted   *Adapted           `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
-	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
-	Rows      map[string]int     `json:"rows"`
-	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
-	CPULevel  string             `json:"cpu_level"`
-	Threads   int                `json:"threads"`
+	Slices    []Slice        `json:"slices"` // of the test rows
+	Quantized []Quantized    `json:"quantized"`
+	Ladder    []Rung         `json:"ladder,omitempty"`  // where files were quantised
+	Cascade   *Cascade       `json:"cascade,omitempty"` // of a classifier
+	Adapted   *Adapted       `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
+	Answers   *AnswerSummary `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
+	Rows      map[string]int `json:"rows"`
+
+	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
+
+	Seconds  map[string]float64 `json:"seconds"` // of this invocation, by stage
+	CPULevel string             `json:"cpu_level"`
+	Threads  int                `json:"threads"`
 
 	Energy *EnergyUsed `json:"energy"`
 	Cost   *CostTable  `json:"cost,omitempty"`

@@ -88,7 +88,7 @@ func (w *classifyWork) confidence(r Row) (p float64, label string, asked bool) {
 	}
 	lp := calibrated(w.labels[r.ID], w.cal)
 	best := argmax(lp)
-	return kernels.Exp(lp[best]), w.j.recipe.Task.Labels[best], true
+	return max(kernels.Exp(lp[best]), 1/float64(len(lp))), w.j.recipe.Task.Labels[best], true // a tie is no less, whatever Exp rounds to
 }
 
 func (w *classifyWork) missing() (missing, all int) {

@@ -55,10 +55,16 @@ type OutReport struct {
 
 // ConfidenceReport tells how sure the teacher is of the training rows whose label or answer is its own.
 type ConfidenceReport struct {
-	Min    float64           `json:"min"` // rows under it are left out
-	Rows   int               `json:"rows"`
-	Under  []UnderReport     `json:"under"`
-	Labels []LabelConfidence `json:"labels,omitempty"` // of a classifier
+	Min     float64           `json:"min"` // rows under it are left out
+	Rows    int               `json:"rows"`
+	LeftOut int               `json:"left_out"`
+	Under   []UnderReport     `json:"under"`
+	Labels  []LabelConfidence `json:"labels,omitempty"` // of a classifier
+}
+
+// Says is the report in words.
+func (c *ConfidenceReport) Says() string {
+	return fmt.Sprintf("%d training rows are left out, of %d that would teach what the teacher says: it is less sure of them than %g", c.LeftOut, c.Rows, c.Min)
 }
 
 // UnderReport counts the rows that the teacher is less sure of.
