@@ -48,7 +48,7 @@ var underSteps = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99}
 // leaveOutUnsure takes the training rows out that the teacher is less sure of than the recipe wants. The work must know the teacher's answers.
 func (j *Job) leaveOutUnsure() error {
 	least := j.recipe.Train.MinConfidence
-	if least == 0 {
+	if least == 0 || j.sure != nil {
 		return nil
 	}
 	out, most := map[string]bool{}, 0.0
@@ -89,6 +89,9 @@ func (j *Job) leaveOutUnsure() error {
 		if l.Rows == 0 && l.LeftOut > 0 {
 			j.warn(fmt.Sprintf("train.min_confidence %v leaves out all %d training rows that the teacher labels %q", least, l.LeftOut, l.Label))
 		}
+	}
+	if counts.Rows == 0 {
+		j.warn("train.min_confidence leaves out nothing: every training row teaches its own label or answer (of classify, with train.gold above 0)")
 	}
 	set.Report.Confidence = counts
 	j.sure = set

@@ -119,7 +119,7 @@ func TestJobConfidence(t *testing.T) {
 	if again, err := readSummary(dir); err != nil || again.Confidence == nil || !strings.HasPrefix(again.Confidence.Says(), fmt.Sprintf("%d training rows are left out, of %d ", left, tinyTrain)) {
 		t.Errorf("the summary says %+v of it (%v)", again.Confidence, err)
 	}
-	checkPage(t, filepath.Join(dir, "report.html"), says, "How sure the teacher is", fmt.Sprintf("%d training rows", len(kept)), fmt.Sprintf("Of the %d training rows", tinyTrain))
+	checkPage(t, filepath.Join(dir, "report.html"), says, "How sure the teacher is", fmt.Sprintf("%d training rows", len(kept)), fmt.Sprintf("%d training rows teach", tinyTrain))
 	for name, want := range map[string]int{"predictions.jsonl": tinyTest, disputedName: strings.Count(mustRead(t, filepath.Join(all, "eval", disputedName)), "\n")} {
 		if n := strings.Count(mustRead(t, filepath.Join(dir, "eval", name)), "\n"); n != want || n == 0 {
 			t.Errorf("%s has %d rows, want %d", name, n, want)
@@ -197,11 +197,18 @@ func TestConfidenceOf(t *testing.T) {
 	if err := j.leaveOutUnsure(); err != nil || len(j.learns().Train) != 3 || len(j.data.Train) != 4 || j.learns().Report.Out[0].IDs[0] != "1" || warned != nil {
 		t.Errorf("%v, %d left of %d, %+v, %v", err, len(j.learns().Train), len(j.data.Train), j.learns().Report, warned)
 	}
-	recipe.Train.Gold = 0.5 // rows 1 and 3 have a label
+	recipe.Train.Gold, j.sure = 0.5, nil // rows 1 and 3 have a label
 	if err := j.leaveOutUnsure(); err != nil || len(j.learns().Train) != 4 || j.learns().Report.Confidence.Rows != 2 {
 		t.Errorf("gold labels count, and %v: %+v", err, j.learns().Report)
 	}
-	recipe.Train.Gold, recipe.Train.MinConfidence = 0, 0.8
+	for i := range j.data.Train {
+		j.data.Train[i].Gold = 0
+	}
+	j.sure = nil
+	if err := j.leaveOutUnsure(); err != nil || len(j.learns().Train) != 4 || len(warned) != 1 || !strings.Contains(warned[0], "leaves out nothing") {
+		t.Errorf("%v, %+v, %q", err, j.learns().Report, warned)
+	}
+	recipe.Train.Gold, recipe.Train.MinConfidence, j.sure, warned = 0, 0.8, nil, nil
 	j.data.Train[1].Corrected = true
 	if err := j.leaveOutUnsure(); err != nil || len(j.learns().Train) != 2 || len(warned) != 1 || !strings.Contains(warned[0], `leaves out all 1 training rows that the teacher labels "up"`) {
 		t.Errorf("%v, %+v, %q", err, j.learns().Report, warned)
