@@ -118,7 +118,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	}
 	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Teacher: result(j.teacher.Name, s.Teacher), Student: result("model.gguf", s.Student),
 		Baseline: result("", s.Baseline).Scores, Agreement: rate(same), Answers: s,
-		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
+		Rows:     map[string]int{"train": len(j.learns().Train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
 	seed, mine := j.recipe.Train.Seed, s.Student.of(w.main)
 	sum.Tests = []Comparison{
@@ -302,7 +302,7 @@ func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string
 // nearest is the baseline: each text gets the answer of the training row that shares most words with it, counted by how
 // rare they are (cosine of tf-idf); the first of equals.
 func (w *answerWork) nearest(texts []string) []string {
-	train := w.j.data.Train
+	train := w.j.learns().Train
 	docs, seen := make([]map[string]float64, len(train)), map[string]int{}
 	bag := func(text string) map[string]float64 {
 		b := map[string]float64{}

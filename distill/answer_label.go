@@ -20,6 +20,8 @@ type answerLine struct {
 	Answer string `json:"answer"`
 	Gold   bool   `json:"gold,omitempty"` // the row's own: the teacher was not asked
 	Cut    bool   `json:"cut,omitempty"`  // it did not end within task.max_tokens
+
+	P *float64 `json:"p,omitempty"` // with train.min_confidence: how sure the teacher is of its answer to a training row
 }
 
 const answerSchema = "freehold/answers/1"
@@ -81,7 +83,7 @@ func (w *answerWork) labelKey(rows []Row) string {
 
 func (w *answerWork) missing() (missing, all int) {
 	for s, rows := range w.shards() {
-		if _, _, _, err := w.find(s, rows); err != nil {
+		if lines, _, _, err := w.find(s, rows); err != nil || w.unscored(rows, lines) != nil {
 			missing++
 		}
 		all++
@@ -89,7 +91,8 @@ func (w *answerWork) missing() (missing, all int) {
 	return missing, all
 }
 
-// find reads shard s of this run (dir = "") or of another that asked the same. The error is about this run's shard.
+// find reads shard s of this run (dir = "") or of another that asked the same, rather one whose answers are scored as this recipe wants. The error is
+// about this run's shard.
 func (w *answerWork) find(s int, rows []Row) (lines []answerLine, top []byte, dir string, err error) {
 	j := w.j
 	key := w.labelKey(rows)
@@ -102,12 +105,15 @@ func (w *answerWork) find(s int, rows []Row) (lines []answerLine, top []byte, di
 	}
 	for _, run := range runs {
 		if other := filepath.Join(j.opt.RunsDir, run.Name(), "labels"); run.IsDir() && run.Name() != filepath.Base(j.dir) {
-			if lines, top, err := w.readShard(other, s, key, rows); err == nil {
-				return lines, top, other, nil
+			if l, b, bad := w.readShard(other, s, key, rows); bad == nil {
+				lines, top, dir, err = l, b, other, nil
+				if w.unscored(rows, lines) == nil {
+					break
+				}
 			}
 		}
 	}
-	return nil, nil, "", err
+	return lines, top, dir, err
 }
 
 func topPath(dir string, s int) string { return filepath.Join(dir, fmt.Sprintf("shard-%05d.top", s)) }
@@ -179,10 +185,24 @@ func (w *answerWork) label(ctx context.Context) error {
 		w.packed.add(shard, len(top))
 		return nil
 	}
-	var todo []int
+	type unfinished struct {
+		s     int
+		lines []answerLine // nil = not asked yet; else they are to be scored
+		top   []byte
+	}
+	var todo []unfinished
 	shards := w.shards()
 	for s, rows := range shards {
 		lines, top, dir, err := w.find(s, rows)
+		if err == nil && j.recipe.Train.MinConfidence == 0 { // no trace of a run that asked for more
+			for i := range lines {
+				lines[i].P = nil
+			}
+		}
+		if err == nil && w.unscored(rows, lines) != nil {
+			todo = append(todo, unfinished{s, lines, top})
+			continue
+		}
 		if err == nil {
 			err = keep(s, lines, top)
 		}
@@ -195,7 +215,7 @@ func (w *answerWork) label(ctx context.Context) error {
 			if !os.IsNotExist(err) {
 				j.warn(fmt.Sprintf("labelling again: %v", err))
 			}
-			todo = append(todo, s)
+			todo = append(todo, unfinished{s: s})
 		}
 	}
 	if len(todo) == 0 {
@@ -207,16 +227,21 @@ func (w *answerWork) label(ctx context.Context) error {
 	}
 	defer m.Close()
 	start, fresh, total := time.Now(), 0, len(j.labelled())
-	for _, s := range todo {
-		rows := shards[s]
+	for _, one := range todo {
+		s, rows, lines, top := one.s, shards[one.s], one.lines, one.top
 		done := len(w.answers)
-		lines, err := w.ask(ctx, a, rows, func(n int) {
-			rate := float64(fresh+n) / time.Since(start).Seconds()
-			j.event(Event{Stage: "label", Step: done + n, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-done-n, rate)})
-		})
-		var top []byte
-		if err == nil && w.needsTop() {
-			top, err = w.scoreTop(ctx, m, a, rows, lines)
+		var err error
+		if lines == nil {
+			lines, err = w.ask(ctx, a, rows, func(n int) {
+				rate := float64(fresh+n) / time.Since(start).Seconds()
+				j.event(Event{Stage: "label", Step: done + n, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-done-n, rate)})
+			})
+			if err == nil && w.needsTop() {
+				top, err = w.scoreTop(ctx, m, a, rows, lines)
+			}
+		}
+		if err == nil {
+			err = w.score(ctx, a, rows, lines)
 		}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -238,6 +263,56 @@ func (w *answerWork) label(ctx context.Context) error {
 		j.event(Event{Stage: "label", Step: total, Total: total, Msg: w.packed.String()})
 	}
 	return nil
+}
+
+// unscored are the lines that lack what the recipe asks: how sure the teacher is of its answers to training rows. Answers that were cut are not learnt.
+func (w *answerWork) unscored(rows []Row, lines []answerLine) (at []int) {
+	for i, r := range rows {
+		if w.j.recipe.Train.MinConfidence > 0 && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].P == nil {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// score lets the teacher read those answers again.
+func (w *answerWork) score(ctx context.Context, a *engine.Answerer, rows []Row, lines []answerLine) error {
+	at := w.unscored(rows, lines)
+	texts, answers := make([]string, len(at)), make([]string, len(at))
+	for i, k := range at {
+		texts[i], answers[i] = rows[k].Text, lines[k].Answer
+	}
+	p, err := w.sure(ctx, a, texts, answers)
+	if err != nil {
+		return err
+	}
+	for i, k := range at {
+		lines[k].P = &p[i]
+	}
+	return nil
+}
+
+// recall is label where every answer is there.
+func (w *answerWork) recall() error {
+	w.answers = map[string]answerLine{}
+	for s, rows := range w.shards() {
+		lines, _, _, err := w.find(s, rows)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			w.answers[l.ID] = l
+		}
+	}
+	return nil
+}
+
+// confidence is the geometric mean of the probabilities of the tokens of the teacher's answer. A cut one has none, and is left out anyway.
+func (w *answerWork) confidence(r Row) (p float64, label string, asked bool) {
+	if line := w.answers[r.ID]; line.P != nil {
+		return *line.P, "", true
+	}
+	return 1, "", false
 }
 
 // openTeacher opens the teacher for the task.

@@ -222,7 +222,8 @@ func (w *answerWork) write(b *Base) error {
 func (w *answerWork) examples(read *reading) ([]Example, error) {
 	j := w.j
 	var ex []Example
-	for _, r := range j.data.Train {
+	rows := j.learns().Train
+	for _, r := range rows {
 		line := w.answers[r.ID]
 		if line.Cut {
 			continue
@@ -246,8 +247,8 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 	if len(ex) == 0 {
 		return nil, &DataError{File: j.recipe.file, Msg: "no answer of the teacher came to an end", Fix: "raise task.max_tokens"}
 	}
-	if cut := len(j.data.Train) - len(ex); cut > 0 {
-		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(j.data.Train), j.recipe.Task.MaxTokens))
+	if cut := len(rows) - len(ex); cut > 0 {
+		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(rows), j.recipe.Task.MaxTokens))
 	}
 	return ex, nil
 }

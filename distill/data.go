@@ -41,7 +41,7 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 	d.Tidy(r.tidy())
 	if len(d.Train) == 0 || len(d.Test) == 0 {
 		return nil, &DataError{File: r.path(r.Data.Train + r.Data.Source), Msg: fmt.Sprintf("leaves %d train and %d test rows; %s", len(d.Train), len(d.Test), &d.Report),
-			Fix: "give more rows, or look at data.split, data.duplicates, data.min_chars and data.max_chars"}
+			Fix: "give more rows, or look at data.split, data.duplicates, data.min_chars, data.max_chars and data.language"}
 	}
 	if r.Data.Corrections != "" {
 		if err := d.Correct(r.path(r.Data.Corrections), r.tidy(), r.answers()); err != nil {
@@ -59,7 +59,7 @@ func (r *Recipe) tidy() data.TidyOptions {
 		labels = []string{"gold answer"}
 	}
 	return data.TidyOptions{Labels: labels, Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
-		Duplicates: r.Data.Duplicates, Near: r.Data.Near}
+		Language: r.Data.Language, Duplicates: r.Data.Duplicates, Near: r.Data.Near}
 }
 
 // fromFiles reads a file for each split.

@@ -29,16 +29,19 @@ type Summary struct {
 
 	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
 
-	Slices    []Slice            `json:"slices"` // of the test rows
-	Quantized []Quantized        `json:"quantized"`
-	Ladder    []Rung             `json:"ladder,omitempty"`  // where files were quantised
-	Cascade   *Cascade           `json:"cascade,omitempty"` // of a classifier
-	Adapted   *Adapted           `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
-	Answers   *AnswerSummary     `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
-	Rows      map[string]int     `json:"rows"`
-	Seconds   map[string]float64 `json:"seconds"` // of this invocation, by stage
-	CPULevel  string             `json:"cpu_level"`
-	Threads   int                `json:"threads"`
+	Slices    []Slice        `json:"slices"` // of the test rows
+	Quantized []Quantized    `json:"quantized"`
+	Ladder    []Rung         `json:"ladder,omitempty"`  // where files were quantised
+	Cascade   *Cascade       `json:"cascade,omitempty"` // of a classifier
+	Adapted   *Adapted       `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
+	Answers   *AnswerSummary `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
+	Rows      map[string]int `json:"rows"`
+
+	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
+
+	Seconds  map[string]float64 `json:"seconds"` // of this invocation, by stage
+	CPULevel string             `json:"cpu_level"`
+	Threads  int                `json:"threads"`
 
 	Energy *EnergyUsed `json:"energy"`
 	Cost   *CostTable  `json:"cost,omitempty"`
@@ -140,8 +143,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		got[i], plain[i] = student.Probabilities(lp), expAll(logSoftmax(lp))
 	}
 	j.event(Event{Stage: "eval", Msg: "baseline"})
-	trainTexts, trainProbs := make([]string, len(j.data.Train)), make([][]float64, len(j.data.Train))
-	for i, r := range j.data.Train {
+	train := j.learns().Train
+	trainTexts, trainProbs := make([]string, len(train)), make([][]float64, len(train))
+	for i, r := range train {
 		trainTexts[i], trainProbs[i] = r.Text, expAll(j.learnt(r, labels, cal))
 	}
 	base := trainBaseline(trainTexts, trainProbs, nl, false, seed).all(texts)
@@ -152,7 +156,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		Teacher:  ModelResult{Name: j.teacher.Name, Scores: score(teach, gold, nl, seed), Raw: &rawScores, Bytes: j.teacher.Bytes},
 		Student:  ModelResult{Name: "model.gguf", Scores: score(got, gold, nl, seed)},
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
-		Rows:     map[string]int{"train": len(j.data.Train), "valid": len(j.data.Valid), "test": len(test)},
+		Rows:     map[string]int{"train": len(train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
 	if cal := student.Calibration(); cal != nil {
 		before := score(plain, gold, nl, seed)
@@ -181,9 +185,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	}
 	sum.judge(j.recipe.Eval.Gates)
 	var disputed []prediction
-	for i, r := range j.data.Train {
+	for _, r := range j.data.Train {
 		if p := expAll(calibrated(labels[r.ID], cal)); r.Gold >= 0 && argmax(p) != r.Gold {
-			disputed = append(disputed, prediction{ID: r.ID, Hash: data.HashText(trainTexts[i]), Gold: r.Gold, Teacher: p})
+			disputed = append(disputed, prediction{ID: r.ID, Hash: data.HashText(r.Text), Gold: r.Gold, Teacher: p})
 		}
 	}
 	if err := writeJSONLines(j, disputedName, disputed); err != nil {

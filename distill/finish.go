@@ -52,11 +52,12 @@ func (s source) record() map[string]any {
 func (j *Job) finish(sum *Summary) error {
 	sum.Seconds = map[string]float64{}
 	maps.Copy(sum.Seconds, j.timing)
+	sum.Confidence = j.learns().Report.Confidence
 	sum.Energy, sum.Cost = j.used.after(sum.Energy), j.costTable(sum)
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "summary.json"), sum); err != nil {
 		return err
 	}
-	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.data.Report); err != nil {
+	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "data.json"), &j.learns().Report); err != nil {
 		return err
 	}
 	if err := j.record("report"); err != nil {
@@ -81,7 +82,7 @@ func (j *Job) finish(sum *Summary) error {
 		return err
 	}
 	m := Manifest{Schema: manifestSchema, Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
-		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.data.Report.String(), "declared_because": j.recipe.Data.Reason},
+		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.learns().Report.String(), "declared_because": j.recipe.Data.Reason},
 		Licences: j.licences(), Policy: j.policyUsed(),
 		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")

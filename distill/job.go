@@ -64,6 +64,7 @@ type Job struct {
 	teacher source
 	base    source
 	data    *data.Set
+	sure    *data.Set // data without the training rows that the teacher is not sure of; nil = not yet, or all stay
 	work    work
 	adapted *Adapted           // nil = the teacher has no adapter, or not yet
 	policy  *policy.Policy     // nil = none
@@ -348,7 +349,10 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 				return err
 			}
 		}
-		return j.work.label(ctx)
+		if err := j.work.label(ctx); err != nil {
+			return err
+		}
+		return j.leaveOutUnsure()
 	})
 	if err != nil || st.Only == "label" {
 		return nil, err

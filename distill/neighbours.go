@@ -66,24 +66,19 @@ func NewNeighbours(ctx context.Context, dir, inputs, key string) (*Neighbours, e
 
 // neighbours needs the recipe, the data and the teacher's hash of a job, and no model.
 func (j *Job) neighbours() (*Neighbours, error) {
-	labels, asked := Labels{}, j.labelled()
-	for s := 0; s*shardRows < len(asked); s++ {
-		lines, _, err := j.findShard(s, asked[s*shardRows:min(len(asked), (s+1)*shardRows)])
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range lines {
-			labels[l.ID] = l.LP
-		}
-	}
-	cal, err := j.calibration(j.data.Train, labels)
-	if err != nil {
+	w := &classifyWork{j: j}
+	j.work = w
+	if err := w.recall(); err != nil {
 		return nil, err
 	}
-	n := &Neighbours{recipe: j.recipe, rows: j.data.Train, index: newBaseline(textsOf(j.data.Train), len(j.recipe.Task.Labels), false)}
+	if err := j.leaveOutUnsure(); err != nil {
+		return nil, err
+	}
+	rows := j.learns().Train
+	n := &Neighbours{recipe: j.recipe, rows: rows, index: newBaseline(textsOf(rows), len(j.recipe.Task.Labels), false)}
 	for _, row := range n.rows {
 		n.vectors = append(n.vectors, n.index.features(row.Text))
-		n.teacher = append(n.teacher, expAll(calibrated(labels[row.ID], cal)))
+		n.teacher = append(n.teacher, expAll(calibrated(w.labels[row.ID], w.cal)))
 	}
 	return n, nil
 }

@@ -80,7 +80,11 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	p.Licences, p.Policy = j.licences(), j.policyUsed()
-	p.Tidied = j.data.Report.String()
+	missing, shards := j.work.missing()
+	var err error
+	if p.Tidied, err = j.planned(missing == 0); err != nil {
+		return nil, err
+	}
 	int8Peak, f32Peak := j.peaks()
 	all := j.labelled()
 	chars, train := 0, 0
@@ -89,6 +93,10 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	for _, r := range j.data.Train {
 		train += len(r.Text)
+	}
+	learnt, rows := 0, j.learns().Train
+	for _, r := range rows {
+		learnt += len(r.Text)
 	}
 	tokens := func(chars, rows, extra int) float64 { return float64(chars)/4 + float64(rows*extra) }
 	teacherSize, err := blockWeights(j.teacher.path)
@@ -99,7 +107,6 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing, shards := j.work.missing()
 	perRow, asked, tested := j.answerTokens()
 	labelTime := (tokens(chars, len(all), 6+perRow)*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
 	step := 0
@@ -109,8 +116,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if j.unit() != "" {
 		f32Peak *= bf16Gain
 	}
-	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(j.data.Train)))
-	trainTime := epochs * tokens(train, len(j.data.Train), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
+	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(rows)))
+	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
 	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
@@ -128,9 +135,13 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if n := len(j.recipe.Quantize); n > 0 {
 		rungs = n + 2 // the weights as they were trained and model.gguf are measured too
 	}
+	most := ""
+	if j.recipe.Train.MinConfidence > 0 && j.sure == nil && j.recipe.Train.Steps == 0 {
+		most = "up to "
+	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf("%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},

@@ -154,7 +154,8 @@ type DataRecipe struct {
 	Near       float64        `yaml:"near" json:"near"`             // similarity of a near repetition
 	MinChars   int            `yaml:"min_chars" json:"min_chars,omitempty"`
 	MaxChars   int            `yaml:"max_chars" json:"max_chars,omitempty"`
-	Mask       []string       `yaml:"mask" json:"mask,omitempty"` // kinds of personal data
+	Language   []string       `yaml:"language" json:"language,omitempty"` // that texts may be in; nil = any
+	Mask       []string       `yaml:"mask" json:"mask,omitempty"`         // kinds of personal data
 
 	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
 }
@@ -183,6 +184,8 @@ type TrainRecipe struct {
 	Seed        uint64      `yaml:"seed" json:"seed"`
 	SaveEvery   int         `yaml:"save_every" json:"save_every"` // steps between checkpoints
 	Keep        string      `yaml:"keep" json:"keep,omitempty"`   // "last" weights, or "best" by the loss on validation rows; "" = last
+
+	MinConfidence float64 `yaml:"min_confidence" json:"min_confidence,omitempty"` // of the teacher, under which a row is not learnt from; 0 = all are
 
 	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss

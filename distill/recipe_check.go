@@ -104,6 +104,7 @@ func (r *Recipe) check(root ast.Node) error {
 			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
 		}
 		errs = append(errs, ty.check(r, at)...)
+		errs = append(errs, checkConfidence(r, at))
 	}
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
@@ -183,6 +184,9 @@ func (r *Recipe) check(root ast.Node) error {
 		between(d.Split.Valid, 0, 0.9, "a part from 0 to 0.9", "data", "split", "valid"),
 		between(d.Split.Test, 0, 0.9, "a part from 0 to 0.9", "data", "split", "test"),
 		between(d.Split.Valid+d.Split.Test, 0, 0.95, "at most 0.95 for valid and test together", "data", "split"))
+	for _, code := range d.Language {
+		errs = append(errs, oneOf(code, data.Languages(), "data", "language"))
+	}
 	for _, kind := range d.Mask {
 		errs = append(errs, oneOf(kind, data.Masks(), "data", "mask"))
 	}

@@ -113,6 +113,9 @@ func checkShape(file, path string, n ast.Node, t reflect.Type) error {
 			if t.Kind() == reflect.Map {
 				of = t.Elem()
 			} else if of = fieldOf(t, key); of == nil {
+				if s := sectionWith(key); s != "" && s != path {
+					return bad(v.Key, "unknown key %q in %s; it stands under %s", key, orTop(path), s)
+				}
 				return bad(v.Key, "%s", spell.Unknown("key", key, orTop(path), keysOf(t)))
 			}
 			if err := checkShape(file, strings.TrimPrefix(path+"."+key, "."), v.Value, of); err != nil {
@@ -203,6 +206,22 @@ func keysOf(t reflect.Type) []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// sectionWith is the one section of a recipe that has a key; "" = none, or several.
+func sectionWith(key string) (name string) {
+	recipe := reflect.TypeOf(Recipe{})
+	for i := range recipe.NumField() {
+		f := recipe.Field(i)
+		if f.Type.Kind() != reflect.Struct || f.Tag.Get("yaml") == "" || fieldOf(f.Type, key) == nil {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = f.Tag.Get("yaml")
+	}
+	return name
 }
 
 func orTop(path string) string {

@@ -129,8 +129,8 @@ func (f *runFacts) data(p *papers.Paper) {
 	j := f.j
 	p.Section("Data")
 	p.Add("Data set", j.datasetName()+", sha256 "+j.data.Hash, papers.Verified, "the rows as they were read")
-	p.Add("Rows", fmt.Sprintf("%d train, %d valid, %d test", len(j.data.Train), len(j.data.Valid), len(j.data.Test)), papers.Verified, "data.json")
-	p.Add("Left out and masked", orElse(j.data.Report.String(), "nothing"), papers.Verified, "data.json")
+	p.Add("Rows", fmt.Sprintf("%d train, %d valid, %d test", len(j.learns().Train), len(j.data.Valid), len(j.data.Test)), papers.Verified, "data.json")
+	p.Add("Left out and masked", orElse(j.learns().Report.String(), "nothing"), papers.Verified, "data.json")
 	p.Add("Personal data masked", none(j.recipe.Data.Mask), papers.Verified, "recipe: data.mask; what the masks did not find is unknown")
 	p.Add("Licence of the data", j.recipe.Data.Licence, papers.Declared, "recipe: data.licence, "+because(j.recipe.Data.Reason))
 	p.Add("Where it came from and when it was gathered", "", papers.Unknown, "the data's owner")

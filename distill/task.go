@@ -53,6 +53,11 @@ func typesWith(key string) (types []string) {
 type work interface {
 	// label asks the teacher for what is not yet in the run's shards, and keeps what it said for the later stages.
 	label(ctx context.Context) error
+	// recall reads what the teacher said where all of it is there, and neither asks nor writes.
+	recall() error
+	// confidence is how sure the teacher is of a training row, after label or recall.
+	// asked is false where it learns from the row's own label or answer.
+	confidence(r Row) (p float64, label string, asked bool)
 	// missing counts the shards that are not there yet, and all.
 	missing() (missing, all int)
 	// read fills in how rows become the student's tokens, after newReading has opened the base's tokenizer.

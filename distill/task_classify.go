@@ -73,6 +73,24 @@ func (w *classifyWork) label(ctx context.Context) (err error) {
 	return err
 }
 
+func (w *classifyWork) recall() (err error) {
+	if w.labels, err = w.j.recall(w.j.labelled()); err != nil {
+		return err
+	}
+	w.cal, err = w.j.calibration(w.j.data.Train, w.labels)
+	return err
+}
+
+// confidence is the probability of the likeliest label, calibrated. A person's word, where it counts, needs no confidence of the teacher's.
+func (w *classifyWork) confidence(r Row) (p float64, label string, asked bool) {
+	if r.Corrected || r.Gold >= 0 && w.j.recipe.Train.Gold > 0 {
+		return 1, "", false
+	}
+	lp := calibrated(w.labels[r.ID], w.cal)
+	best := argmax(lp)
+	return max(kernels.Exp(lp[best]), 1/float64(len(lp))), w.j.recipe.Task.Labels[best], true // a tie is no less, whatever Exp rounds to
+}
+
 func (w *classifyWork) missing() (missing, all int) {
 	rows := w.j.labelled()
 	for s := 0; s*shardRows < len(rows); s++ {
@@ -154,8 +172,9 @@ func (w *classifyWork) write(b *Base) error {
 // examples attaches what each row teaches.
 func (w *classifyWork) examples(read *reading) ([]Example, error) {
 	j := w.j
-	ex := make([]Example, len(j.data.Train))
-	for i, r := range j.data.Train {
+	rows := j.learns().Train
+	ex := make([]Example, len(rows))
+	for i, r := range rows {
 		ids := read.encode(read.base, r)
 		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
 			return nil, j.tooLong(r, len(ids))

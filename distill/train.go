@@ -51,7 +51,7 @@ func (j *Job) newReading(f *gguf.File) (*reading, error) {
 			used[id] = true
 		}
 	}
-	for _, row := range j.data.Train {
+	for _, row := range j.learns().Train {
 		for _, id := range r.encode(t, row) {
 			used[id] = true
 		}
@@ -134,7 +134,8 @@ func (j *Job) narrow(b *Base, r *reading) error {
 		return nil
 	}
 	var texts [][]int32
-	for _, row := range j.data.Train[:min(len(j.data.Train), narrowRows)] {
+	rows := j.learns().Train
+	for _, row := range rows[:min(len(rows), narrowRows)] {
 		texts = append(texts, r.small(r.encode(r.base, row)))
 	}
 	pool := engine.NewPool(j.opt.Threads)
@@ -271,7 +272,7 @@ func (j *Job) steps() int {
 	if t.Steps > 0 {
 		return t.Steps
 	}
-	return int(math.Ceil(t.Epochs * float64(len(j.data.Train)) / float64(t.Batch)))
+	return int(math.Ceil(t.Epochs * float64(len(j.learns().Train)) / float64(t.Batch)))
 }
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {

@@ -175,6 +175,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns(rows)
 	}
 	a.tests(s.Tests)
+	if s.Confidence != nil {
+		a.write("\n%s\n", s.Confidence.Says())
+	}
 	if s.Calibration != nil {
 		a.write("\ncalibrated: %s\n", s.Calibration.Says())
 	}

@@ -81,7 +81,11 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 			}
 		}
 		if unread := unreadable[ext]; unread != "" {
-			return nil, &Error{File: path, Msg: "is " + unread + ", which is not read", Fix: "write it as JSONL or CSV"}
+			fix := "write it as JSONL or CSV"
+			if name := filepath.Base(path); ext == ".parquet" {
+				fix += fmt.Sprintf(`, in Python: pandas.read_parquet(%q).to_json(%q, orient="records", lines=True)`, name, strings.TrimSuffix(name, filepath.Ext(name))+".jsonl")
+			}
+			return nil, &Error{File: path, Msg: "is " + unread + ", which is not read", Fix: fix}
 		}
 	}
 	var rows []Row

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -14,6 +15,7 @@ type TidyOptions struct {
 	Mask       []string // kinds of personal data, see Masks
 	MinChars   int      // 0 = no bound
 	MaxChars   int      // 0 = no bound
+	Language   []string // that texts may be in, of Languages; nil = any
 	Duplicates string   // "keep", "exact" (same words) or "near"
 	Near       float64  // with "near": similarity from which a text is a repetition, 0.5 to 1
 }
@@ -28,6 +30,8 @@ type Report struct {
 
 	Cut   int `json:"cut,omitempty"`    // texts of a source that its reader shortened
 	CutAt int `json:"cut_at,omitempty"` // to so many characters at most
+
+	Confidence *ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows are left out by it
 
 	Corrected int `json:"corrected,omitempty"` // rows of the corrections file
 }
@@ -45,7 +49,35 @@ type OutReport struct {
 	Split  string   `json:"split"`
 	Reason string   `json:"reason"`
 	Rows   int      `json:"rows"`
-	IDs    []string `json:"ids"` // some of them, as they stand in their file
+	IDs    []string `json:"ids"`              // some of them, as they stand in their file
+	Places []string `json:"places,omitempty"` // of these, as file:line, where a row is a line
+}
+
+// ConfidenceReport tells how sure the teacher is of the training rows whose label or answer is its own.
+type ConfidenceReport struct {
+	Min     float64           `json:"min"` // rows under it are left out
+	Rows    int               `json:"rows"`
+	LeftOut int               `json:"left_out"`
+	Under   []UnderReport     `json:"under"`
+	Labels  []LabelConfidence `json:"labels,omitempty"` // of a classifier
+}
+
+// Says is the report in words.
+func (c *ConfidenceReport) Says() string {
+	return fmt.Sprintf("%d training rows are left out, of %d that would teach what the teacher says: it is less sure of them than %g", c.LeftOut, c.Rows, c.Min)
+}
+
+// UnderReport counts the rows that the teacher is less sure of.
+type UnderReport struct {
+	Confidence float64 `json:"confidence"`
+	Rows       int     `json:"rows"`
+}
+
+// LabelConfidence counts the rows that the teacher gives a label.
+type LabelConfidence struct {
+	Label   string `json:"label"`
+	Rows    int    `json:"rows"` // that stay
+	LeftOut int    `json:"left_out"`
 }
 
 // someIDs is how many ids an OutReport names.
@@ -63,6 +95,15 @@ func (r *Report) LeaveOut(split, reason string, n int, ids ...string) {
 	o := &r.Out[at]
 	o.Rows += n
 	o.IDs = append(o.IDs, ids[:min(len(ids), someIDs-len(o.IDs))]...)
+}
+
+// leaveOut counts a row and says where it stands.
+func (r *Report) leaveOut(split, reason string, row Row) {
+	r.LeaveOut(split, reason, 1, row.ID)
+	at := slices.IndexFunc(r.Out, func(o OutReport) bool { return o.Split == split && o.Reason == reason })
+	if o := &r.Out[at]; row.Line > 0 && len(o.Places) < someIDs {
+		o.Places = append(o.Places, fmt.Sprintf("%s:%d", filepath.Base(row.File), row.Line))
+	}
 }
 
 // String is the report in a line: what was left out and changed; "" = nothing.
@@ -86,11 +127,11 @@ func (r *Report) String() string {
 	return strings.Join(all, "; ")
 }
 
-// Tidy masks, then leaves out what is too short or too long, then repetitions: within a split, and of test and valid
+// Tidy masks, then leaves out what is too short or too long or in another language, then repetitions: within a split, and of test and valid
 // rows in the rows that are learnt from. Rows keep their order.
 func (s *Set) Tidy(o TidyOptions) {
 	mask := masker(o.Mask)
-	same := repeats(o)
+	same, wanted := repeats(o), newWanted(o.Language)
 	for _, p := range s.parts() {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
@@ -98,12 +139,14 @@ func (s *Set) Tidy(o TidyOptions) {
 			chars, l := utf8.RuneCountInString(row.Text), same.look(row.Text)
 			switch first, where := same.find(l); {
 			case o.MinChars > 0 && chars < o.MinChars:
-				s.Report.LeaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), 1, row.ID)
+				s.Report.leaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), row)
 			case o.MaxChars > 0 && chars > o.MaxChars:
-				s.Report.LeaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), 1, row.ID)
+				s.Report.leaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), row)
+			case o.Language != nil && wanted.other(row.Text):
+				s.Report.leaveOut(p.name, "in another language than "+strings.Join(o.Language, ", "), row)
 			case where != "":
 				reason := "repeats a " + where + " text"
-				s.Report.LeaveOut(p.name, reason, 1, row.ID)
+				s.Report.leaveOut(p.name, reason, row)
 				if row.Gold >= 0 && first.Gold >= 0 && (row.Gold != first.Gold || row.Answer != first.Answer) {
 					s.Report.Unsure++
 				}
@@ -115,6 +158,21 @@ func (s *Set) Tidy(o TidyOptions) {
 		*p.rows = kept
 	}
 	s.describe(o.Labels)
+}
+
+// Without is the set without some of its training rows, for a reason that its report gives. The set itself stays as it is.
+func (s *Set) Without(drop func(Row) bool, reason string, labels []string) *Set {
+	out := *s
+	out.Train, out.Report.Out = nil, slices.Clone(s.Report.Out)
+	for _, row := range s.Train {
+		if drop(row) {
+			out.Report.leaveOut("train", reason, row)
+		} else {
+			out.Train = append(out.Train, row)
+		}
+	}
+	out.describe(labels)
+	return &out
 }
 
 // describe fills in what the splits hold.
