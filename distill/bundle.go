@@ -289,7 +289,7 @@ func (p *packing) data(ctx context.Context, in bool) error {
 		}
 		p.b.Inputs = append(p.b.Inputs, it)
 	}
-	for _, f := range []struct{ role, name string }{{"data train", d.Train}, {"data valid", d.Valid}, {"data test", d.Test}, {"data corrections", d.Corrections}} {
+	for _, f := range []struct{ role, name string }{{"data train", d.Train}, {"data valid", d.Valid}, {"data test", d.Test}, {"data corrections", d.Corrections}, {"data collected", d.Collected}} {
 		if f.name == "" {
 			continue
 		}

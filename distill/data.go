@@ -35,10 +35,18 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 	if err := from(ctx, r, d); err != nil {
 		return nil, err
 	}
+	if err := fromCollected(r, d); err != nil {
+		return nil, err
+	}
 	if err := d.Unique(); err != nil {
 		return nil, err
 	}
 	d.Tidy(r.tidy())
+	for _, row := range d.Train {
+		if row.Corrected { // in the file of collected rows
+			d.Report.Corrected++
+		}
+	}
 	if len(d.Train) == 0 || len(d.Test) == 0 {
 		return nil, &DataError{File: r.path(r.Data.Train + r.Data.Source), Msg: fmt.Sprintf("leaves %d train and %d test rows; %s", len(d.Train), len(d.Test), &d.Report),
 			Fix: "give more rows, or look at data.split, data.duplicates, data.min_chars, data.max_chars and data.language"}
@@ -93,6 +101,25 @@ func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
 	}
 	d.Split(rows, r.Data.Split)
 	return nil
+}
+
+// fromCollected adds the rows that a server kept to those that are learnt from: what a student was not sure of says nothing of how often it is right. A label
+// there is a person's word, as in a corrections file; the teacher labels the others. Labelled ones come first, so that of repeated texts they stay.
+func fromCollected(r *Recipe, d *data.Set) error {
+	if r.Data.Collected == "" {
+		return nil
+	}
+	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers()})
+	var said, open []Row
+	for _, row := range rows {
+		if row.Corrected = row.Gold >= 0; row.Corrected {
+			said = append(said, row)
+		} else {
+			open = append(open, row)
+		}
+	}
+	d.Train = slices.Concat(said, d.Train, open)
+	return err
 }
 
 // fromSource reads a catalogue data set and splits it by the hash of the row id: test first, then valid, then train.

@@ -120,3 +120,53 @@ func TestSourceSplit(t *testing.T) {
 		t.Errorf("too many rows: %v", err)
 	}
 }
+
+// Rows that a server kept are learnt from and never judged by. A label that a person gave there is kept before an unlabelled row of the same text, and counts as a correction.
+func TestCollectedRows(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "rows.csv"), "body,label\nfirst,no\nsecond,yes\nthird,no\nfourth,yes\nfifth,no\nsixth,yes\nseventh,no\neighth,\n")
+	write(t, filepath.Join(dir, "kept.jsonl"), `{"id":"a","text":"ninth","label":null,"suggested":"yes","student":"no","student_p":0.5,"time":"2026-01-01T00:00:00Z","model":"m"}
+{"id":"b","text":"ninth","label":"yes","suggested":"no"}
+{"id":"c","text":"eighth","label":"yes"}
+{"id":"d","text":"tenth","label":null}
+`)
+	load := func(more string) (*data.Set, error) {
+		t.Helper()
+		path := filepath.Join(dir, "freehold.yaml")
+		write(t, path, `version: 1
+name: tiny
+task: {type: classify, labels: [no, yes], prompt: "{text}"}
+teacher: {model: x.gguf}
+student: {layers: 1}
+data: {train: rows.csv, columns: {text: body}, split: {test: 0.4}`+more+`}
+train: {steps: 1}
+`)
+		r, err := LoadRecipe(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return loadData(t.Context(), r)
+	}
+	before, err := load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := load(", collected: kept.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(with.Test) == 0 || fmt.Sprint(with.Test) != fmt.Sprint(before.Test) || with.Hash == before.Hash || with.Report.Corrected != 2 {
+		t.Errorf("test rows %v, before %v; %s", with.Test, before.Test, &with.Report)
+	}
+	got := map[string]string{}
+	for _, r := range with.Train {
+		got[r.Text] = fmt.Sprint(r.Gold, r.Corrected) + " " + r.ID
+	}
+	if got["ninth"] != "1 true b" || got["eighth"] != "1 true c" || got["tenth"] != "-1 false d" || len(with.Train) != len(before.Train)+2 {
+		t.Errorf("train rows: %v", got)
+	}
+	write(t, filepath.Join(dir, "kept.jsonl"), `{"text":"ninth","label":"yess"}`)
+	if _, err := load(", collected: kept.jsonl"); err == nil || !strings.Contains(err.Error(), `kept.jsonl:1: unknown label "yess"`) {
+		t.Errorf("an unknown label: %v", err)
+	}
+}

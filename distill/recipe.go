@@ -158,6 +158,7 @@ type DataRecipe struct {
 	Mask       []string       `yaml:"mask" json:"mask,omitempty"`         // kinds of personal data
 
 	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
+	Collected   string `yaml:"collected" json:"collected,omitempty"`     // file of rows that a server kept; they are learnt from, never judged by
 }
 
 // TrainRecipe holds the hyper-parameters of training.

@@ -161,50 +161,60 @@ func treeOf(files map[string]FileHash, folder string) string {
 }
 
 // origins are the files that the recipe names as data, with the rows that are used of each.
-func (j *Job) origins() ([]lineage.Item, error) {
-	d := j.recipe.Data
-	if d.Source != "" {
+func (j *Job) origins() (items []lineage.Item, err error) {
+	d, kept := j.recipe.Data, 0
+	for _, r := range j.data.Train {
+		if d.Collected != "" && r.File == j.recipe.path(d.Collected) {
+			kept++
+		}
+	}
+	train, valid, test := len(j.data.Train)-kept, len(j.data.Valid), len(j.data.Test)
+	add := func(role, file string, rows int, licence string) {
+		if file == "" || err != nil {
+			return
+		}
+		it := lineage.Item{Kind: "data", Name: nameOnly(filepath.ToSlash(file)), Role: role, Rows: rows, Licence: licence, Basis: string(models.Declared)}
+		if it.SHA256, it.Files, err = treeSum(j.recipe.path(file)); err == nil {
+			items = append(items, it)
+		}
+	}
+	switch {
+	case d.Source != "":
 		e, err := models.LookupData(d.Source)
 		if err != nil {
 			return nil, err
 		}
-		return []lineage.Item{{Kind: "data", Name: d.Source, SHA256: e.SHA256, Rows: len(j.data.Train) + len(j.data.Valid) + len(j.data.Test), Licence: j.data.Licence, Basis: string(e.Licence.Basis), From: e.From()}}, nil
+		items = append(items, lineage.Item{Kind: "data", Name: d.Source, SHA256: e.SHA256, Rows: train + valid + test, Licence: j.data.Licence, Basis: string(e.Licence.Basis), From: e.From()})
+		add("collected", d.Collected, kept, "declared by the recipe's owner")
+	case d.Test == "": // one file, which is split
+		add("", d.Train, train+valid+test, j.data.Licence)
+		add("collected", d.Collected, kept, j.data.Licence)
+	default:
+		add("train", d.Train, train, j.data.Licence)
+		add("valid", d.Valid, valid, j.data.Licence)
+		add("test", d.Test, test, j.data.Licence)
+		add("collected", d.Collected, kept, j.data.Licence)
 	}
-	var items []lineage.Item
-	for _, part := range []struct {
-		name, file string
-		rows       int
-	}{{"train", d.Train, len(j.data.Train)}, {"valid", d.Valid, len(j.data.Valid)}, {"test", d.Test, len(j.data.Test)}} {
-		if part.file == "" {
-			continue
-		}
-		it := lineage.Item{Kind: "data", Name: nameOnly(filepath.ToSlash(part.file)), Role: part.name, Rows: part.rows, Licence: j.data.Licence, Basis: string(models.Declared)}
-		if d.Test == "" { // one file, which is split
-			it.Role, it.Rows = "", len(j.data.Train)+len(j.data.Valid)+len(j.data.Test)
-		}
-		sums := map[string]FileHash{}
-		at := j.recipe.path(part.file)
-		err := filepath.WalkDir(at, func(p string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			rel, err := filepath.Rel(at, p)
-			if err == nil {
-				sums[filepath.ToSlash(rel)], err = hashed(p)
-			}
+	return items, err
+}
+
+// treeSum is the hash of a file (files = 0), or of a folder with so many.
+func treeSum(at string) (sum string, files int, err error) {
+	sums := map[string]FileHash{}
+	err = filepath.WalkDir(at, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
 			return err
-		})
-		if err != nil {
-			return nil, err
 		}
-		if only, ok := sums["."]; ok {
-			it.SHA256 = only.SHA256
-		} else {
-			it.SHA256, it.Files = treeOf(sums, ""), len(sums)
+		rel, err := filepath.Rel(at, p)
+		if err == nil {
+			sums[filepath.ToSlash(rel)], err = hashed(p)
 		}
-		items = append(items, it)
+		return err
+	})
+	if only, ok := sums["."]; ok {
+		return only.SHA256, 0, err
 	}
-	return items, nil
+	return treeOf(sums, ""), len(sums), err
 }
 
 // rowOrigin is a line of rows.jsonl: where a row was read, and what it is.

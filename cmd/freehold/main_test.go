@@ -133,7 +133,12 @@ const chatml = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n{% endfo
 // edited writes a copy of a fixture with some keys set (nil: left out) and returns its path.
 func edited(t testing.TB, fixturePath string, set map[string]any) string {
 	t.Helper()
-	f, err := gguf.Open(fixture(t, fixturePath))
+	return editedFile(t, fixture(t, fixturePath), set)
+}
+
+func editedFile(t testing.TB, from string, set map[string]any) string {
+	t.Helper()
+	f, err := gguf.Open(from)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,27 +23,29 @@ type serveCmd struct {
 	Model []string `short:"m" required:"" sep:"none" complete:"model" help:"GGUF file or catalogue name, as NAME=FILE under another name; may be given again." placeholder:"MODEL"`
 	modelFlags
 	policyFlag
-	Addr      string        `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
-	Keys      string        `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
-	HostName  []string      `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
-	CORS      []string      `name:"cors" sep:"none" help:"Let web pages of this origin read answers in a browser; may be given again. Without it pages of other origins get nothing." placeholder:"ORIGIN"`
-	TLSCert   string        `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
-	TLSKey    string        `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
-	Slots     int           `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
-	Queue     int           `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
-	MaxBody   int64         `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
-	Prefix    int64         `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
-	Prompts   string        `name:"prompt-cache" help:"Folder of this server alone in which the prefix caches are kept while models are closed: long system prompts are not computed again after a restart. It holds the prompts' tokens." placeholder:"DIR"`
-	KVMemory  int64         `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
-	Adapter   []string      `sep:"none" help:"LoRA adapter (a GGUF file) that requests choose as the model MODEL:NAME; MODEL may be left out where there is one. May be given again. --lora adds one to all models instead." placeholder:"[MODEL:]NAME=FILE[=SCALE]"`
-	OnDemand  bool          `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
-	KeepAlive string        `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
-	Pin       []string      `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
-	Memory    int64         `name:"model-memory" help:"With --on-demand: bytes of the files of open models at most; the one that was idle for longest is closed for another; 0 = no bound." placeholder:"BYTES"`
-	NoLock    bool          `help:"Do not lock the process once it listens; otherwise it opens no connections and reads no files but those beside its models, keys and certificate (Linux)."`
-	Audit     string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
-	Log       string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
-	Drain     time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
+	Addr      string   `default:"127.0.0.1:8080" env:"FREEHOLD_ADDR" help:"Address to listen on. Other machines are answered only with --keys." placeholder:"HOST:PORT"`
+	Keys      string   `env:"FREEHOLD_KEYS" help:"File of API keys, one a line, after a name if you like; each request must then carry one." placeholder:"FILE"`
+	HostName  []string `help:"Answer requests addressed to this host alone; may be given again. Without --keys the default is the names of the loopback." placeholder:"NAME"`
+	CORS      []string `name:"cors" sep:"none" help:"Let web pages of this origin read answers in a browser; may be given again. Without it pages of other origins get nothing." placeholder:"ORIGIN"`
+	TLSCert   string   `name:"tls-cert" help:"Certificate (PEM), with --tls-key." placeholder:"FILE"`
+	TLSKey    string   `name:"tls-key" help:"Its key (PEM)." placeholder:"FILE"`
+	Slots     int      `default:"8" help:"Answers generated at a time at most." placeholder:"N"`
+	Queue     int      `default:"64" help:"Requests that may wait for a slot; what comes beyond is answered 429." placeholder:"N"`
+	MaxBody   int64    `default:"4194304" help:"Bytes of a request at most." placeholder:"BYTES"`
+	Prefix    int64    `name:"prefix-cache" default:"268435456" help:"Bytes that each model may hold of what it computed for the beginnings of prompts; requests with the same key that begin alike are answered sooner." placeholder:"BYTES"`
+	Prompts   string   `name:"prompt-cache" help:"Folder of this server alone in which the prefix caches are kept while models are closed: long system prompts are not computed again after a restart. It holds the prompts' tokens." placeholder:"DIR"`
+	KVMemory  int64    `name:"kv-memory" help:"Bytes of keys and values that each model may hold for all requests and its prefix cache; 0 = what slots and context come to." placeholder:"BYTES"`
+	Adapter   []string `sep:"none" help:"LoRA adapter (a GGUF file) that requests choose as the model MODEL:NAME; MODEL may be left out where there is one. May be given again. --lora adds one to all models instead." placeholder:"[MODEL:]NAME=FILE[=SCALE]"`
+	OnDemand  bool     `help:"Open models with the first request that asks for them, and close them again when none came for a while."`
+	KeepAlive string   `default:"5m" help:"With --on-demand: how long a model stays open after its last request (5m, or seconds; less than 0 = until another needs its room)." placeholder:"TIME"`
+	Pin       []string `sep:"none" help:"With --on-demand: open this model from the beginning and for good; may be given again." placeholder:"NAME"`
+	Memory    int64    `name:"model-memory" help:"With --on-demand: bytes of the files of open models at most; the one that was idle for longest is closed for another; 0 = no bound." placeholder:"BYTES"`
+	teachFlags
+	collectFlags
+	NoLock bool          `help:"Do not lock the process once it listens; otherwise it opens no connections and reads no files but those beside its models, keys and certificate (Linux)."`
+	Audit  string        `help:"Append a line a request to this file: time, key, hashes of request, answer and model, tokens; no text." placeholder:"FILE"`
+	Log    string        `enum:"text,json,off" default:"text" help:"A line a request on standard error: text, json or off."`
+	Drain  time.Duration `default:"10m" help:"How long answers on their way may go on after SIGTERM; 0 = as long as they take." placeholder:"TIME"`
 }
 
 func (*serveCmd) Help() string {
@@ -82,7 +84,12 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer ms.Close() //nolint:errcheck // read-only
-	opts := []server.Option{server.WithSlots(c.Slots), server.WithQueue(c.Queue), server.WithMaxBody(c.MaxBody), server.WithLogger(c.logger()), server.WithVersion(programVersion()), server.WithPage(page.Handler())}
+	gather, err := c.collector()
+	if err != nil {
+		return err
+	}
+	opts := []server.Option{server.WithTeacher(c.teacher), server.WithAbstainBelow(c.AbstainBelow), server.WithSlots(c.Slots), server.WithQueue(c.Queue), server.WithMaxBody(c.MaxBody), server.WithLogger(c.logger()), server.WithVersion(programVersion()), server.WithPage(page.Handler())}
+	opts = append(opts, gather...)
 	if c.Date == "" {
 		opts = append(opts, server.WithNow(time.Now))
 	}
@@ -145,6 +152,11 @@ func (c *serveCmd) Run(a *app) error {
 		<-done
 		return asInput(err)
 	}
+	if err := c.checkStudents(ctx, s); err != nil {
+		stop()
+		<-done
+		return err
+	}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -180,6 +192,12 @@ func (c *serveCmd) ready(a *app, url string, names []string, held lock.State, sy
 		if err := a.out.Flush(); err != nil {
 			return err
 		}
+	}
+	if c.teacher != "" {
+		a.note("texts below a student's line are asked of %s", c.teacher)
+	}
+	if c.Collect != "" {
+		a.note("TEXTS ARE KEPT: those below a student's line, masked, in %s", c.Collect)
 	}
 	a.note("listening on %s (%s)", url, strings.Join(names, ", "))
 	if err := systemd.Tell("READY=1"); err != nil {

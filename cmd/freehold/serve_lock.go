@@ -25,6 +25,9 @@ func (c *serveCmd) lock(a *app, files []string) (lock.State, error) {
 	if c.Prompts != "" {
 		f.Write = append(f.Write, c.Prompts)
 	}
+	if c.Collect != "" {
+		f.Write = append(f.Write, c.Collect)
+	}
 	_ = time.Local.String() // the time zone's file is read with the first use
 	state, err := lock.Process(f)
 	switch {

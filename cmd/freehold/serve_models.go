@@ -15,6 +15,7 @@ import (
 type servedModel struct {
 	name, file string
 	adapters   []servedAdapter
+	hidden     bool // requests cannot name it
 }
 
 type servedAdapter struct {
@@ -31,23 +32,19 @@ func (c *serveCmd) models(a *app) (_ *server.Models, names, files []string, err 
 	}
 	var all []servedModel
 	for _, given := range c.Model {
-		name, file, ok := strings.Cut(given, "=")
-		if !ok {
-			name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
-		}
-		if err := c.obeyFile(a, "serve", file); err != nil {
+		m, err := c.served(a, given)
+		if err != nil {
 			return nil, nil, nil, err
 		}
-		path, _, err := models.Resolve(file) // now: where others keep their models is not read later
-		if err != nil {
-			return nil, nil, nil, asInput(err)
-		}
-		all = append(all, servedModel{name: name, file: path})
+		all = append(all, m)
 	}
 	for _, given := range c.Adapter {
 		if err := addAdapter(all, given); err != nil {
 			return nil, nil, nil, err
 		}
+	}
+	if all, err = c.addTeacher(a, all); err != nil {
+		return nil, nil, nil, err
 	}
 	for _, m := range all {
 		var adapters []string
@@ -55,13 +52,19 @@ func (c *serveCmd) models(a *app) (_ *server.Models, names, files []string, err 
 		for _, x := range m.adapters {
 			adapters = append(adapters, x.name)
 			if _, err := os.Stat(x.Path); err != nil {
-				return nil, nil, nil, inputf("--adapter: %w", err)
+				return nil, nil, nil, inputf("%s: %w", m.adapterFlag(), err)
 			}
 			files = append(files, x.Path)
 		}
 		open := func(context.Context) (server.Opened, error) { return c.open(a, m) }
 		if err := ms.Add(m.name, open, adapters...); err != nil {
-			return nil, nil, nil, usagef("--model %s=%s: %s", m.name, m.file, strings.TrimPrefix(err.Error(), "server: "))
+			return nil, nil, nil, usagef("%s %s=%s: %s", m.flag(), m.name, m.file, strings.TrimPrefix(err.Error(), "server: "))
+		}
+		if m.hidden {
+			if err := ms.Hide(m.name); err != nil {
+				return nil, nil, nil, err
+			}
+			continue
 		}
 		names = append(names, m.name)
 		for _, x := range adapters {
@@ -69,6 +72,19 @@ func (c *serveCmd) models(a *app) (_ *server.Models, names, files []string, err 
 		}
 	}
 	return ms, names, files, c.demand(ms)
+}
+
+// served finds the file of [NAME=]FILE, which the policy allows.
+func (c *serveCmd) served(a *app, given string) (m servedModel, err error) {
+	name, file, ok := strings.Cut(given, "=")
+	if !ok {
+		name, file = strings.TrimSuffix(filepath.Base(given), ".gguf"), given
+	}
+	if err := c.obeyFile(a, "serve", file); err != nil {
+		return m, err
+	}
+	path, _, err := models.Resolve(file) // now: where others keep their models is not read later
+	return servedModel{name: name, file: path}, asInput(err)
 }
 
 // demand lets models open on demand where that is asked for.
@@ -115,25 +131,30 @@ func (c *serveCmd) open(a *app, s servedModel) (server.Opened, error) {
 	if c.KVMemory > 0 {
 		more = append(more, engine.WithKVMemory(c.KVMemory))
 	}
-	m, err := a.openModel(s.file, &c.modelFlags, more...)
+	flags := c.modelFlags
+	if s.hidden {
+		flags.LoRA = nil // those are the students'
+	}
+	m, err := a.openModel(s.file, &flags, more...)
 	if err != nil {
 		return server.Opened{}, err
 	}
-	hash := func(path string) (string, error) {
-		if c.Audit == "" {
+	hash := func(path string, wanted bool) (string, error) {
+		if !wanted {
 			return "", nil
 		}
 		return fileSHA256(path)
 	}
+	named := c.Audit != "" || c.Collect != ""
 	o := server.Opened{Model: m.Model, Close: func() error { m.Close(); return nil }, Adapters: map[string]server.Adapted{}}
-	o.SHA256, err = hash(m.file.Name)
+	o.SHA256, err = hash(m.file.Name, named)
 	for _, x := range s.adapters {
 		if err != nil {
 			break
 		}
 		var with server.Adapted
 		if with.Model, err = m.Adapted(x.Adapter); err == nil {
-			with.SHA256, err = hash(x.Path)
+			with.SHA256, err = hash(x.Path, named || c.teacher != "")
 		}
 		o.Adapters[x.name] = with
 	}

@@ -117,7 +117,7 @@ func (s *Set) Correct(path string, o TidyOptions, answers bool) error {
 			return bad("", "%s", spell.Unknown("label", c.Label, "the correction", o.Labels))
 		}
 	}
-	s.Report.Corrected = len(list)
+	s.Report.Corrected += len(list)
 	s.describe(o.Labels)
 	return nil
 }

@@ -1,8 +1,12 @@
 package data
 
 import (
+	"errors"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/freehold-slm/freehold/models/spell"
 )
 
 // mask is a kind of personal data: what looks like it and, where that is not enough, is it.
@@ -30,6 +34,20 @@ func Masks() []string {
 		names = append(names, m.name)
 	}
 	return names
+}
+
+// Mask makes a func that masks kinds of a text, all where none is named.
+func Mask(kinds ...string) (func(text string) string, error) {
+	for _, k := range kinds {
+		if !slices.Contains(Masks(), k) {
+			return nil, errors.New(spell.Unknown("kind", k, "the mask", Masks()))
+		}
+	}
+	if len(kinds) == 0 {
+		kinds = Masks()
+	}
+	mask := masker(kinds)
+	return func(text string) string { return mask(text, &Report{}) }, nil
 }
 
 // masker makes a func that masks kinds of a text and counts them.

@@ -25,6 +25,9 @@ type auditLine struct {
 	Model            string `json:"model"`
 	ModelSHA256      string `json:"model_sha256"`
 	AdapterSHA256    string `json:"adapter_sha256,omitempty"`
+	Teacher          string `json:"teacher,omitempty"` // that was asked too, see escalate.go
+	TeacherSHA256    string `json:"teacher_sha256,omitempty"`
+	TeacherAdapter   string `json:"teacher_adapter_sha256,omitempty"`
 	PromptTokens     int    `json:"prompt_tokens"`
 	CompletionTokens int    `json:"completion_tokens"`
 }
@@ -41,6 +44,9 @@ func (a *auditLog) write(c *call, rec *recorder, status int) {
 		ResponseSHA256: hex.EncodeToString(rec.sum.Sum(nil)), PromptTokens: c.prompt, CompletionTokens: c.generated}
 	if c.model != nil {
 		line.Model, line.ModelSHA256, line.AdapterSHA256 = c.model.name, c.model.sum, c.model.adapter
+	}
+	if c.teacher != nil {
+		line.Teacher, line.TeacherSHA256, line.TeacherAdapter = c.teacher.name, c.teacher.sum, c.teacher.adapter
 	}
 	text, _ := json.Marshal(line)
 	a.mu.Lock()

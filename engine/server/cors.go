@@ -37,7 +37,7 @@ func (c *call) share() (answered bool) {
 		return false
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, X-Freehold-Collect")
 	wanted := c.r.Header.Get("Access-Control-Request-Method")
 	if c.r.Method != http.MethodOptions || wanted == "" {
 		return false

@@ -276,7 +276,7 @@ func (ms *Models) all() []status {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	var all []status
-	for _, e := range ms.entries {
+	for _, e := range ms.visible() {
 		for _, a := range e.about {
 			all = append(all, ms.statusOf(e, a))
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,8 +18,9 @@ const leastKey = 16
 
 // Keys are the keys that a server takes. They are kept as hashes, all of which each comparison looks at.
 type Keys struct {
-	sums  [][32]byte
-	names []string
+	sums    [][32]byte
+	names   []string
+	lengths []int // that keys have
 }
 
 // ReadKeys reads a file of keys: one a line, after its name and a blank where it has a name; empty lines and those that begin
@@ -47,6 +49,9 @@ func ReadKeys(r io.Reader) (*Keys, error) {
 			return nil, fmt.Errorf("line %d: the key is there already", n)
 		}
 		k.sums, k.names = append(k.sums, sum), append(k.names, name)
+		if !slices.Contains(k.lengths, len(key)) {
+			k.lengths = append(k.lengths, len(key))
+		}
 	}
 	if err := sc.Err(); err != nil {
 		return nil, err
@@ -82,4 +87,21 @@ func hostAllowed(hosts []string, header string) bool {
 	}
 	host = strings.Trim(host, "[]")
 	return slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, host) })
+}
+
+// keyLike is what a key may stand in: a run without blanks.
+var keyLike = regexp.MustCompile(fmt.Sprintf(`\S{%d,}`, leastKey))
+
+// hide takes the keys out of a text, wherever in it they stand.
+func (k *Keys) hide(text string) string {
+	return keyLike.ReplaceAllStringFunc(text, func(run string) string {
+		for _, n := range k.lengths {
+			for at := 0; at+n <= len(run); at++ {
+				if slices.Contains(k.sums, sha256.Sum256([]byte(run[at:at+n]))) {
+					run = run[:at] + "[KEY]" + run[at+n:]
+				}
+			}
+		}
+		return run
+	})
 }

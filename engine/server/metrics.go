@@ -63,13 +63,31 @@ type serverMetrics struct {
 	mu       sync.Mutex
 	requests map[[2]string]int64 // path, status
 	took     map[string]*histogram
+	texts    map[[2]string]int64 // student, who answered
+	kept     map[string]int64    // rows, by what became of them
 
 	refused, canceled, prompt, generated, reloads atomic.Int64
 	first                                         histogram
 }
 
 func newServerMetrics() *serverMetrics {
-	return &serverMetrics{requests: map[[2]string]int64{}, took: map[string]*histogram{}}
+	return &serverMetrics{requests: map[[2]string]int64{}, took: map[string]*histogram{}, texts: map[[2]string]int64{}, kept: map[string]int64{}}
+}
+
+// answered counts a student's texts by who answered.
+func (m *serverMetrics) answered(student string, by map[string]int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for who, n := range by {
+		m.texts[[2]string{student, who}] += n
+	}
+}
+
+// collected counts rows that were to be kept.
+func (m *serverMetrics) collected(outcome string, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept[outcome] += int64(n)
 }
 
 func (m *serverMetrics) request(path string, status int, took time.Duration) {
@@ -93,7 +111,7 @@ func (s *Server) writeMetrics(w io.Writer) {
 		fmt.Fprintf(w, "%s %v\n", name, v)
 	}
 	m.mu.Lock()
-	requests, took := maps.Clone(m.requests), maps.Clone(m.took)
+	requests, took, texts, kept := maps.Clone(m.requests), maps.Clone(m.took), maps.Clone(m.texts), maps.Clone(m.kept)
 	m.mu.Unlock()
 	head("freehold_requests_total", "counter", "Requests that were answered, by endpoint and status (499: the client left).")
 	for _, k := range slices.SortedFunc(maps.Keys(requests), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
@@ -107,6 +125,14 @@ func (s *Server) writeMetrics(w io.Writer) {
 	m.first.write(w, "freehold_time_to_first_token_seconds", "")
 	one("freehold_prompt_tokens_total", "counter", "Tokens of prompts.", m.prompt.Load())
 	one("freehold_generated_tokens_total", "counter", "Tokens that were generated.", m.generated.Load())
+	head("freehold_student_texts_total", "counter", "Texts that students were asked about, by who answered: the student, its teacher or, where it abstained, nobody.")
+	for _, k := range slices.SortedFunc(maps.Keys(texts), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		fmt.Fprintf(w, "freehold_student_texts_total{model=%q,answered_by=%q} %d\n", k[0], k[1], texts[k])
+	}
+	head("freehold_collected_rows_total", "counter", "Rows that were to be kept for a student's next run: kept, failed (nothing could be written), over (the key has had its share).")
+	for _, outcome := range []string{rowsKept, rowsFailed, rowsOver} {
+		fmt.Fprintf(w, "freehold_collected_rows_total{outcome=%q} %d\n", outcome, kept[outcome])
+	}
 	var p engine.CacheStats
 	open := s.models.open()
 	for _, l := range open {

@@ -59,6 +59,7 @@ type entry struct {
 	current  *loaded  // nil until it is opened
 	about    []*about // what was seen when it was open last, of each of its names; nil = it never was
 	pinned   bool
+	hidden   bool // see Hide
 	lazy
 }
 
@@ -176,7 +177,10 @@ func (ms *Models) Add(name string, open Open, adapters ...string) error {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
 	e := &entry{name: name, open: open, adapters: adapters}
-	taken := ms.names()
+	var taken []string
+	for _, x := range ms.entries {
+		taken = append(taken, x.names()...)
+	}
 	for i, n := range e.names() {
 		if n == "" || i > 0 && adapters[i-1] == "" || strings.ContainsFunc(n, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return fmt.Errorf("server: %q is no name for a model, want one without blanks", n)
@@ -328,6 +332,11 @@ func (ms *Models) use(ctx context.Context, name string) (l *loaded, release func
 	if err != nil {
 		return nil, nil, err
 	}
+	return ms.hold(ctx, e, name)
+}
+
+// hold keeps the model of an entry open until release is called. The caller holds the lock, which is given up while it opens.
+func (ms *Models) hold(ctx context.Context, e *entry, name string) (l *loaded, release func(), err error) {
 	for e.current == nil {
 		if !ms.onDemand(e) || !ms.started || ms.closed {
 			return nil, nil, notOpen(e.name)
@@ -362,11 +371,11 @@ func notOpen(name string) *apiError {
 
 // named finds a model; an error of the request's where there is none. The caller holds the lock.
 func (ms *Models) named(name string) (*entry, error) {
-	if name == "" && len(ms.entries) == 1 {
-		return ms.entries[0], nil
+	if all := ms.visible(); name == "" && len(all) == 1 {
+		return all[0], nil
 	}
 	switch e := ms.find(name); {
-	case e != nil:
+	case e != nil && !e.hidden:
 		return e, nil
 	case name == "":
 		return nil, badField("model", codeMissing, "is missing; here are: %s", strings.Join(ms.names(), ", "))
@@ -378,7 +387,7 @@ func (ms *Models) named(name string) (*entry, error) {
 // names lists all models; the caller holds the lock, or nobody else has the set yet.
 func (ms *Models) names() []string {
 	names := []string{}
-	for _, e := range ms.entries {
+	for _, e := range ms.visible() {
 		names = append(names, e.names()...)
 	}
 	return names

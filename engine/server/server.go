@@ -35,6 +35,7 @@ type Server struct {
 	origin   *http.CrossOriginProtection
 	openAPI  []byte
 	grammars grammarCache
+	gathered gathered
 }
 
 // Option sets how a Server works.
@@ -53,6 +54,9 @@ type config struct {
 	alive        time.Duration
 	patience     time.Duration
 	version      string
+	below        float64 // line to abstain below; 0 = that of each student's file
+	teacher      string  // a model's name; "" = none
+	collect      *Collect
 }
 
 // WithSlots sets how many sequences are generated at a time; the default is 8. Each holds the keys and values of its tokens.
@@ -143,6 +147,9 @@ func NewSet(ms *Models, opts ...Option) (*Server, error) {
 			return nil, err
 		}
 	}
+	if c.teacher != "" && ms.find(c.teacher) == nil {
+		return nil, fmt.Errorf("server: there is no model %q to be the teacher", c.teacher)
+	}
 	if c.hosts == nil && c.keys == nil {
 		c.hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}
@@ -202,6 +209,7 @@ type call struct {
 	body  []byte
 
 	model     *loaded
+	teacher   *about // that was asked too; nil = none
 	release   func()
 	began     time.Time
 	firstText time.Time

@@ -2,22 +2,28 @@ import { post } from "./api.js";
 import { $, node, svg, failure, running } from "./dom.js";
 
 const section = $("#classify"), out = $("#classes"), below = $("#below"), shown = $("#below-value");
-let results = [];
+let results = [], line = Number(below.value), told = 0; // told: the line of the model that answered last
 
 // draw shows what was answered under the line that is set now; moving the line asks the server nothing.
 function draw() {
-  const line = Number(below.value);
   shown.value = line.toFixed(2);
-  out.replaceChildren(...results.map(({ text, choices, explanation }) => {
-    const best = choices[0], sure = best.p >= line;
+  out.replaceChildren(...results.map(({ text, choices, explanation, ...row }) => {
+    const best = choices[0], taught = row.answered_by === "teacher", sure = taught || best.p >= line;
     return node("div", { class: "result" }, node("p", {}, ...(explanation ? marked(text, explanation) : [text])),
       node("p", { class: sure ? "verdict" : "verdict abstain" }, sure ? best.label : `abstains: ${best.label} reaches ${best.p.toFixed(3)} only`),
       node("table", { class: "bars" }, node("tbody", {}, ...choices.map((c) => node("tr", {},
         node("th", { scope: "row" }, c.label),
-        node("td", {}, bar(c.p, line)),
+        node("td", {}, bar(c.p, taught ? 0 : line)),
         node("td", { class: "number" }, c.p.toFixed(3)))))),
-      ...(explanation ? [node("p", { class: "stats" }, why(best.label, explanation))] : []));
+      ...[explanation && why(best.label, explanation), who(row)].filter(Boolean).map((s) => node("p", { class: "stats" }, s)));
   }));
+}
+
+// who says which model answered, where there is more than one, and whether the server kept the text.
+function who({ answered_by, teacher, student, collected }) {
+  const kept = collected ? "The server kept this text, masked, for the next run." : "";
+  if (!answered_by) return kept;
+  return (student ? `Answered by the teacher, ${teacher}: the student said ${student.label} with ${student.p.toFixed(3)}. ` : "Answered by the student. ") + kept;
 }
 
 // marked is the text with its words underlined by what they do for the answer, in thirds of the strongest.
@@ -51,8 +57,9 @@ running(section, async (signal) => {
   if ($("[name=explain]", section).checked) body.explain = true;
   try {
     const answer = await post("v1/classify", body, signal);
-    results = answer.data.map((d, i) => ({ text: texts[i], choices: d.choices, explanation: d.explanation }));
+    results = answer.data.map((d, i) => ({ ...d, text: texts[i], teacher: answer.teacher }));
+    if (answer.abstain_below && answer.abstain_below !== told) { told = line = answer.abstain_below; below.value = line; }
     draw();
   } catch (err) { results = []; out.replaceChildren(failure(err)); }
 });
-below.addEventListener("input", draw);
+below.addEventListener("input", () => { line = Number(below.value); draw(); });
