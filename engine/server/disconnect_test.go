@@ -25,9 +25,10 @@ type leaver struct {
 var textPiece = regexp.MustCompile(`"(content|text|delta|response)": ?"(\\"|[a-z])`)
 
 func (l *leaver) Write(b []byte) (int, error) {
-	l.pieces += len(textPiece.FindAll(b, -1))
-	if l.pieces >= l.after {
-		l.leave()
+	if l.pieces < l.after { // then it has left
+		if l.pieces += len(textPiece.FindAll(b, -1)); l.pieces >= l.after {
+			l.leave()
+		}
 	}
 	return l.ResponseRecorder.Write(b)
 }

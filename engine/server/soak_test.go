@@ -73,7 +73,7 @@ func TestTenfoldLoad(t *testing.T) {
 	}
 	s := serve(t, h)
 
-	var kinds [5]atomic.Int64 // answered, refused for the queue, for their size, left, else
+	var kinds [5]atomic.Int64                                      // answered, refused for the queue, for their size, left, else
 	worst := lockedTimes{all: make([]time.Duration, 0, mostTimes)} // or it would be what grows
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
