@@ -9,6 +9,8 @@ PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || e
 FUZZTIME ?= 1h
 # Tests of soak.
 SOAK ?= Kill|Checkpoint|Shard|DiskFull|NaN|Interrupt|JobBits
+# How long soak-serve loads the server.
+SOAK_TIME ?= 30m
 # The machine's processor as part of a file's name, for recipes that have built the program.
 CPU_NAME = $$(bin/freehold doctor --json | sed -n 's/.*"cpu": *"\([^"]*\)".*/\1/p' | tr -cs 'A-Za-z0-9' '-' | sed 's/^-//; s/-$$//')
 BENCH_MODELS ?= smollm2-135m-instruct gemma-3-270m qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
@@ -95,9 +97,8 @@ lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same
 soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
 	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
 
-# 30 minutes of load, or FREEHOLD_SOAK_TIME.
 soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas
-	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|RealMasks|ServeDrains'
+	FREEHOLD_SOAK=1 FREEHOLD_SOAK_TIME=$(SOAK_TIME) $(GO) test -count=1 -v -timeout 12h ./engine/server ./engine/grammar ./cmd/freehold -run 'TenfoldLoad|Disconnects|Canaries|Overload|Corpus|RealMasks|ServeDrains'
 
 fuzz: ## every parser on inputs that a fuzzer makes up, FUZZTIME (1h) each; prints hours, executions and crashes
 	.ci/fuzz $(FUZZTIME) $(FUZZ)

@@ -311,7 +311,8 @@ func TestResponses(t *testing.T) {
 		`{"input": "a", "store": true}`: {codeUnsupported, "store"}, `{"input": "a", "messages": []}`: {codeUnknown, "messages"}, `{"input": [{"type": "reasoning"}]}`: {codeUnsupported, "input[0].type"},
 		`{"input": [{"role": "user"}]}`: {codeMissing, "input[0].role or content"}, `{"input": [{"type": "function_call_output", "call_id": "a"}]}`: {codeMissing, "input[0].call_id or output"},
 		`{"input": "a", "truncation": "auto"}`: {codeUnsupported, "truncation"}, `{"input": "a", "text": {"format": {"type": "json_schema"}}}`: {codeMissing, "text.format.schema"},
-		`{"input": "a", "tools": [{"type": "web_search"}]}`: {codeUnsupported, "tools[0].type"}, `{"input": "` + strings.Repeat("word and ", 4000) + `"}`: {codeContext, "input"},
+		`{"input": "a", "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object", "not": {}}}}}`: {codeSchema, "text.format.schema#/not"},
+		`{"input": "a", "tools": [{"type": "web_search"}]}`:                                                                 {codeUnsupported, "tools[0].type"}, `{"input": "` + strings.Repeat("word and ", 4000) + `"}`: {codeContext, "input"},
 		`{"input": "a", "max_output_tokens": 0}`: {codeValue, "max_output_tokens"}, `{"input": "a", "background": true}`: {codeUnsupported, "background"},
 	} {
 		s.refused("POST", "/v1/responses", body, 400, want[0], want[1])

@@ -118,7 +118,7 @@ func (c *call) form(r *chatRequest, calls *toolFormat) (*grammar.Grammar, error)
 	case r.ResponseFormat.Type == "json_object":
 		f, err = c.s.grammars.get("json_object", grammar.AnyJSON)
 	default:
-		f, err = c.s.schema("response_format.json_schema.schema", r.ResponseFormat.JSONSchema.Schema)
+		f, err = c.s.schema(schemaField, r.ResponseFormat.JSONSchema.Schema)
 	}
 	if err != nil || calls == nil {
 		return f, err

@@ -189,6 +189,9 @@ type responseFormat struct {
 	JSONSchema *jsonSchema `json:"json_schema"`
 }
 
+// schemaField is where a chat has the schema of its answer.
+const schemaField = "response_format.json_schema.schema"
+
 type jsonSchema struct {
 	Name        string          `json:"name" need:"true" range:"1,64"`
 	Description string          `json:"description"`
@@ -239,7 +242,7 @@ func (r *chatRequest) check() error {
 			return badField("response_format.json_schema", codeValue, "goes with the type json_schema, and only with it")
 		}
 		if f.JSONSchema != nil && f.JSONSchema.Schema == nil {
-			return badField("response_format.json_schema.schema", codeMissing, "is missing")
+			return badField(schemaField, codeMissing, "is missing")
 		}
 		if f.Type != "text" && r.Grammar != "" {
 			return badField("grammar", codeValue, "and response_format are both given; keep one")

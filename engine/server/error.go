@@ -60,6 +60,18 @@ func badField(param, code, format string, args ...any) *apiError {
 	return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: param, Code: code, Message: param + ": " + fmt.Sprintf(format, args...)}
 }
 
+// asField turns an error about a field of chats into one about the field that another API has in its place.
+func asField(err error, chat, other string) error {
+	e, ok := err.(*apiError)
+	if !ok || !strings.HasPrefix(e.Param, chat) {
+		return err
+	}
+	out := *e
+	out.Param = other + strings.TrimPrefix(e.Param, chat)
+	out.Message = strings.Replace(e.Message, e.Param, out.Param, 1)
+	return &out
+}
+
 // Codes of errors.
 const (
 	codeUnknown     = "unknown_parameter"

@@ -240,7 +240,7 @@ func (c *call) ollamaChat() error {
 	}
 	j, err := c.prepareChat(&r)
 	if err != nil {
-		return err
+		return asField(err, schemaField, "format")
 	}
 	if err := in.settle(c, &j.gen.gen); err != nil {
 		return err
@@ -286,7 +286,7 @@ func (c *call) ollamaGenerate() error {
 		j, err = c.prepareChat(&r)
 	}
 	if err != nil {
-		return err
+		return asField(err, schemaField, "format")
 	}
 	if err := in.settle(c, &j.gen.gen); err != nil {
 		return err

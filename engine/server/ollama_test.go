@@ -123,6 +123,8 @@ func TestOllamaErrors(t *testing.T) {
 		{"/api/chat", `{"model": "tiny", "messages": [{"role": "tool", "content": "4"}]}`, 400, "calls one"},
 		{"/api/generate", `{"model": "tiny", "prompt": "x", "raw": true, "system": "y"}`, 400, "system"},
 		{"/api/generate", `{"model": "tiny", "prompt": "x", "format": "xml"}`, 400, "format"},
+		{"/api/generate", `{"model": "tiny", "prompt": "x", "format": {"type": "object", "not": {}}}`, 400, "format#/not: "},
+		{"/api/chat", chat + `, "format": {"type": "object", "not": {}}}`, 400, "format#/not: "},
 		{"/api/generate", `{"model": "tiny", "prompt": "` + strings.Repeat("word ", 6000) + `"}`, 400, "4096"},
 		{"/api/chat", chat + `, "truncate": true}`, 400, "truncate"},
 		{"/api/generate", `{"model": "tiny", "prompt": "x", "raw": true, "top_logprobs": 2}`, 400, "logprobs"},

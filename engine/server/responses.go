@@ -98,7 +98,7 @@ func (c *call) responses() error {
 	}
 	j, err := c.prepareChat(chat)
 	if err != nil {
-		return asInput(err)
+		return asInput(asField(err, schemaField, "text.format.schema"))
 	}
 	out := r.begin(c.model.name)
 	e := &responseEvents{call: c, out: out}

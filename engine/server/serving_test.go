@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -245,70 +244,6 @@ func noEnd(t testing.TB, s *site) string {
 		all = append(all, fmt.Sprintf(`"%d": -100`, id))
 	}
 	return "{" + strings.Join(all, ",") + "}"
-}
-
-// Clients that leave free their slot, wherever they leave.
-func TestDisconnects(t *testing.T) {
-	noLeak(t)
-	drops := soak(100, 1000, 1000)
-	s := newSite(t, WithSlots(3), WithQueue(100))
-	address := strings.TrimPrefix(s.url, "http://")
-	body := chatBody(`"max_tokens": 4000, "temperature": 0, "logit_bias": ` + noEnd(t, s) + `, "stream": true`)
-	whole := strings.Replace(body, `"stream": true`, `"n": 2`, 1)
-	var wg sync.WaitGroup
-	gate := make(chan struct{}, 10)
-	for i := range drops {
-		gate <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-gate }()
-			c, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close() //nolint:errcheck // that is the point
-			text := body
-			if i%4 == 3 {
-				text = whole
-			}
-			cut := len(text)
-			if i%10 == 9 {
-				cut /= 2 // within the body
-			}
-			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", chatPath, len(text), text[:cut])
-			if i%4 != 3 && cut == len(text) && i%3 != 0 { // some read a little
-				line, _ := bufio.NewReader(io.LimitReader(c, int64(300+7*i))).ReadString('\n')
-				if !strings.HasPrefix(line, "HTTP/1.1 200") {
-					t.Errorf("%q", line)
-				}
-			} else {
-				time.Sleep(time.Duration(i%7) * time.Millisecond)
-			}
-		})
-	}
-	wg.Wait()
-	waitFor(t, "no slot is busy", func() bool { busy, waiting := s.Busy(); return busy == 0 && waiting == 0 && s.inside.Load() == 0 })
-	s.post(chatPath, chatBody(`"max_tokens": 1`))
-}
-
-// A client that does not read is taken for one that has left.
-func TestStalledReader(t *testing.T) {
-	s := newSite(t)
-	s.cfg.patience = 50 * time.Millisecond
-	const tokens, choices = 4000, 8
-	body := chatBody(fmt.Sprintf(`"max_tokens": %d, "n": %d, "temperature": 0, "logit_bias": %s, "stream": true`, tokens, choices, noEnd(t, s)))
-	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()                         //nolint:errcheck // nothing is wanted of it
-	c.(*net.TCPConn).SetReadBuffer(4 << 10) //nolint:errcheck // a larger one fills later
-	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", chatPath, len(body), body)
-	waitFor(t, "a slot is taken", func() bool { busy, _ := s.Busy(); return busy > 0 })
-	waitFor(t, "the slots are free", func() bool { busy, _ := s.Busy(); return busy == 0 && s.inside.Load() == 0 })
-	if n := s.metrics.generated.Load(); n == 0 || n >= tokens*choices {
-		t.Errorf("%d tokens were generated of %d, want some and not all", n, tokens*choices)
-	}
 }
 
 // An answer never holds another conversation's text, whoever asks at the same time.

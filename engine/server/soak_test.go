@@ -31,6 +31,13 @@ func soak[N int | time.Duration](short, long, longest N) N {
 	return short
 }
 
+// Flat memory, by medians: what lives on the heap grows by at most heapGrowth from the second quarter of the time to the last, a twentieth of what the
+// texts of those refused in a minute come to. What is resident may grow by twice that, for the collector lets a heap double before it runs.
+const (
+	heapGrowth     = 8 << 20
+	residentGrowth = 2 * heapGrowth
+)
+
 // At ten times the load that a server can take its memory stays what it was, and so do its goroutines: clients that are answered, refused,
 // leave, send bodies that are too large, and each time another schema.
 func TestTenfoldLoad(t *testing.T) {
@@ -66,8 +73,8 @@ func TestTenfoldLoad(t *testing.T) {
 	}
 	s := serve(t, h)
 
-	var kinds [5]atomic.Int64 // answered, refused for the queue, for their size, left, else
-	var worst lockedTimes
+	var kinds [5]atomic.Int64                                      // answered, refused for the queue, for their size, left, else
+	worst := lockedTimes{all: make([]time.Duration, 0, mostTimes)} // or it would be what grows
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10 * (slots + queue)}}
@@ -82,33 +89,42 @@ func TestTenfoldLoad(t *testing.T) {
 			}
 		})
 	}
+	const samples = 40
 	var heap, resident []int64
-	most := 0
 	full := int64(soak(2, 10, 10) * mostGrammars) // answers until the caches are full, as far as one can tell
-	for end := time.Now().Add(took); kinds[0].Load() < full && time.Now().Before(end); {
+	warm := time.Now()
+	for end := warm.Add(took); kinds[0].Load() < full && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	for end := time.Now().Add(took); time.Now().Before(end); {
-		time.Sleep(took / 40)
+	start := time.Now()
+	t.Logf("warm after %v", start.Sub(warm).Round(time.Second))
+	t.Log("    time  answered   refused  too large      left  heap MB  resident MB  goroutines")
+	for i := range samples + 1 {
+		time.Sleep(time.Until(start.Add(took * time.Duration(i) / samples)))
 		runtime.GC()
 		var now runtime.MemStats
 		runtime.ReadMemStats(&now)
 		heap, resident = append(heap, int64(now.HeapAlloc)), append(resident, residentBytes())
-		most = max(most, runtime.NumGoroutine())
+		if i%(samples/8) == 0 {
+			t.Logf("%8v %9d %9d %10d %9d %8.1f %12.1f %11d", time.Since(start).Round(time.Second), kinds[0].Load(), kinds[1].Load(), kinds[2].Load(), kinds[3].Load(),
+				float64(heap[i])/1e6, float64(resident[i])/1e6, runtime.NumGoroutine())
+		}
 	}
 	stop()
 	wg.Wait()
 	client.CloseIdleConnections()
 	waitFor(t, "the slots are free", func() bool { busy, waiting := s.Busy(); return busy == 0 && waiting == 0 && s.inside.Load() == 0 })
 
-	quarter := len(heap) / 4
-	middle := func(x []int64) int64 { x = slices.Clone(x); slices.Sort(x); return x[len(x)/2] }
-	before, after := middle(heap[quarter:2*quarter]), middle(heap[len(heap)-quarter:])
-	t.Logf("%v: %d answered, %d refused for the queue, %d for their size, %d left, %d else; heap %.1f MB in the second quarter, %.1f in the last; resident %.0f and %.0f MB; at most %d goroutines; refusals for the queue took %v",
-		took, kinds[0].Load(), kinds[1].Load(), kinds[2].Load(), kinds[3].Load(), kinds[4].Load(), float64(before)/1e6, float64(after)/1e6,
-		float64(middle(resident[quarter:2*quarter]))/1e6, float64(middle(resident[len(resident)-quarter:]))/1e6, most, &worst)
-	if after > before+8<<20 { // a twentieth of what the texts of those refused in a minute come to
-		t.Errorf("the heap grows: %d bytes in the second quarter, %d in the last", before, after)
+	t.Logf("refusals for the queue took %v", &worst)
+	for what, c := range map[string]struct {
+		all []int64
+		may int64
+	}{"heap": {heap, heapGrowth}, "resident memory": {resident, residentGrowth}} {
+		middle := func(x []int64) int64 { x = slices.Clone(x); slices.Sort(x); return x[len(x)/2] }
+		before, after := middle(c.all[samples/4:samples/2]), middle(c.all[3*samples/4:])
+		if t.Logf("%s: %d bytes in the second quarter, %d in the last", what, before, after); after > before+c.may {
+			t.Errorf("%s grows by %d bytes, may by %d", what, after-before, c.may)
+		}
 	}
 	for i, what := range []string{"answered", "refused for the queue", "refused for its size", "broken off"} {
 		if kinds[i].Load() == 0 {
@@ -177,7 +193,9 @@ func (s *site) hammer(ctx context.Context, client *http.Client, r *rand.Rand, re
 	return 4
 }
 
-// lockedTimes are measured by many.
+const mostTimes = 1 << 20
+
+// lockedTimes are measured by many; the first mostTimes are kept.
 type lockedTimes struct {
 	mu  sync.Mutex
 	all []time.Duration
@@ -186,7 +204,7 @@ type lockedTimes struct {
 func (l *lockedTimes) add(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.all) < 1<<20 {
+	if len(l.all) < mostTimes {
 		l.all = append(l.all, d)
 	}
 }

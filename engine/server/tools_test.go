@@ -178,7 +178,7 @@ func TestTools(t *testing.T) {
 			}
 			// The result goes back.
 			back := `{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{\"a\": 1, \"b\": 2}"}}]},
-				{"role": "tool", "tool_call_id": "c1", "content": "3"}], "max_tokens": 3, ` + someTools + `}`
+				{"role": "tool", "tool_call_id": "c1", "content": "3"}], "seed": 1, "max_tokens": 3, ` + someTools + `}`
 			if got := s.post("/v1/chat/completions", back); got.int("usage", "completion_tokens") == 0 {
 				t.Errorf("%v", got.v)
 			}
