@@ -19,11 +19,15 @@ TRAIN_FLAGS ?= -r 5
 BENCH_FLAGS ?= -p 512 -n 64 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
+# A copy of Go's list of weaknesses, laid out as https://go.dev/doc/security/vuln/database has it.
+VULNDB ?=
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
 # A program that does not say where it was built: the same from each folder, clone or tarball.
 REVISION = $(shell cat REVISION 2>/dev/null || git describe --always --dirty --abbrev=40 --match= 2>/dev/null)
 RELEASE = -trimpath -buildvcs=false -ldflags "-X github.com/freehold-slm/freehold/distill/lineage.revision=$(REVISION)"
 DIST = dist
+# A private key (PEM) of the release's own: docs/howto/releases.md.
+RELEASE_KEY ?=
 TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
@@ -45,17 +49,20 @@ dist: ## dist/freehold-REVISION.tar.gz: the last commit with all that it is buil
 	git archive HEAD | tar -x -C "$$tmp/$$name"; git rev-parse HEAD > "$$tmp/$$name/REVISION"; (cd "$$tmp/$$name" && $(GO) mod vendor); \
 	tar --sort=name --mtime=@$$(git log -1 --format=%ct) --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r,go-w -C "$$tmp" -c "$$name" | gzip -n > "$(DIST)/$$name.tar.gz"; echo "$(DIST)/$$name.tar.gz"
 
-release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes
-	@set -e; tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; \
-	for t in $(TARGETS); do out="$(abspath $(DIST))/freehold-$$(echo $$t | tr / -)"; \
-		GOFLAGS=-mod=vendor GOPROXY=off GOOS=$${t%/*} GOARCH=$${t#*/} $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$out"; done; \
-	cd "$(DIST)" && sha256sum freehold-* > SHA256SUMS && cat SHA256SUMS
+release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes; RELEASE_KEY=key.pem signs SHA256SUMS
+	@set -e; [ -z "$(RELEASE_KEY)" ] || [ -r "$(RELEASE_KEY)" ] || { echo "RELEASE_KEY: $(RELEASE_KEY) cannot be read; freehold sign --new-key FILE makes a key" >&2; exit 1; }; \
+	tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; rm -f "$(DIST)"/SHA256SUMS*; \
+	build() { GOFLAGS=-mod=vendor GOPROXY=off $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$1"; }; names=$$(basename "$$tar"); \
+	for t in $(TARGETS); do name=freehold-$$(echo $$t | tr / -); [ $${t%/*} != windows ] || name=$$name.exe; names="$$names $$name"; \
+		(export GOOS=$${t%/*} GOARCH=$${t#*/}; build "$(abspath $(DIST))/$$name"); done; \
+	(cd "$(DIST)" && sha256sum $$names > SHA256SUMS && cat SHA256SUMS); \
+	[ -z "$(RELEASE_KEY)" ] || { (unset GOOS GOARCH; build "$$tmp/freehold"); "$$tmp/freehold" sign --key "$(RELEASE_KEY)" "$(DIST)/SHA256SUMS"; }
 
 binary:
 	@$(GO) build $(RELEASE) -o "$(OUT)" ./cmd/freehold
 
-vuln: ## known weaknesses of what the program is made of, by govulncheck; needs the network
-	$(GO) run $(GOVULNCHECK) ./...
+vuln: ## known weaknesses of what the program is made of, by govulncheck; its list comes by the network, or is the copy in the folder VULNDB
+	$(GO) run $(GOVULNCHECK) $(if $(VULNDB),-db "file://$(abspath $(VULNDB))") ./...
 
 demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
