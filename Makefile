@@ -34,7 +34,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-results bench-gate lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -71,6 +71,15 @@ demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2
 	bin/freehold apply $(DEMO)/freehold.yaml --runs runs
 	bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
 	@echo "report: runs/latest/report.html"
+
+# In bf16 the bits are promised on one kind of CPU, in f32 on all: so the demo is repeated as it is, and its recipe with a tenth of the rows in f32 (without gates, which are for all rows) on other levels too.
+reproduce-demo: demo ## the demo once more on 1 and on 2 threads, and a tenth of it in f32 on other CPU levels: every file the same, to the bit (20 minutes on two cores with AMX)
+	set -e; for t in 1 2; do bin/freehold verify --reproduce runs/latest --threads $$t; done
+	mkdir -p $(DEMO)-f32
+	sed -e 's/precision: bf16.*/precision: f32/' -e 's/_rows: \([0-9]*\)0$$/_rows: \1/' -e 's/gates: .*/gates: {}/' $(DEMO)/freehold.yaml > $(DEMO)-f32/freehold.yaml
+	grep -q 'precision: f32' $(DEMO)-f32/freehold.yaml
+	bin/freehold apply $(DEMO)-f32/freehold.yaml
+	set -e; for l in $(filter avx2 avx512 neon dotprod i8mm,$(LEVELS)); do for t in 1 2; do bin/freehold verify --reproduce $(DEMO)-f32/runs/latest --cpu $$l --threads $$t; done; done
 
 methods: build ## ways of making a student against each other on the demo task, as a table
 	bin/freehold pull smollm2-135m-instruct qwen2.5-coder-1.5b-instruct movie-review-snippets --accept-licence Apache-2.0,unknown

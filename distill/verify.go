@@ -49,6 +49,9 @@ func Verify(dir string) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !isFolder(dir) {
+		return nil, &DataError{File: dir, Msg: "is a file, want the folder of a run", Fix: "a signed file is checked by: freehold verify --signature - --public-key KEY.pub " + dir}
+	}
 	names, err := runFiles(dir)
 	if err != nil {
 		return nil, err
