@@ -58,7 +58,7 @@ func Verify(dir string) (*Verification, error) {
 	}
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: has no %s: a run has one when it is finished; go on with: freehold apply: %w", dir, sumsName, fs.ErrNotExist)
+		return nil, &DataError{File: dir, Msg: "has no " + sumsName + ": it is no run, or one that is not finished", Fix: "go on with: freehold apply"}
 	}
 	if err != nil {
 		return nil, err
@@ -137,8 +137,14 @@ func (v *Verification) files(dir string, want map[string]FileHash, broken func(n
 // RunFolder follows runs/latest to a run's folder: a link, into which a walk does not go, or a file with the folder's name, where links
 // cannot be made. Any other path is its own answer.
 func RunFolder(path string) (string, error) {
+	asked := path
 	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.Base(asked) == "latest":
+		return "", &DataError{File: asked, Msg: "there is no run yet", Fix: "freehold apply makes one"}
+	case errors.Is(err, fs.ErrNotExist):
+		return "", &DataError{File: asked, Msg: "no such file or folder"}
+	case err != nil:
 		return "", err
 	}
 	st, err := os.Stat(path)
