@@ -39,7 +39,7 @@ LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
 	@echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/freehold, static
 	$(GO) build $(RELEASE) -o bin/freehold ./cmd/freehold
