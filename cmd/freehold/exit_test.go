@@ -145,7 +145,7 @@ func TestErrors(t *testing.T) {
 		{"recipe's model missing", []string{"plan", recipe(t, "./gone.gguf")}, "", 3, []string{"gone.gguf"}},
 		{"recipe's model corrupt", []string{"plan", recipe(t, magic)}, "", 3, []string{"magic.gguf"}},
 		{"recipe's model not pulled", []string{"plan", recipe(t, "smollm2-135m-instruct")}, "", 3, []string{"freehold pull"}},
-		{"recipe's licence", []string{"plan", recipe(t, plain)}, "", 5, []string{"licence", "in a recipe: licence: unknown"}},
+		{"recipe's licence", []string{"plan", recipe(t, plain)}, "", 5, []string{"licence", "say so in the recipe, teacher.licence: unknown"}},
 		{"empty data", []string{"plan", emptyRows}, "", 3, []string{"train.jsonl"}},
 		{"corrupt data", []string{"plan", badRows}, "", 3, []string{"train.jsonl:1"}},
 		{"stages", []string{"apply", "--only=labl", emptyRows}, "", 2, []string{"labl", "label, train, eval"}},
