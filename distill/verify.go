@@ -58,7 +58,7 @@ func Verify(dir string) (*Verification, error) {
 	}
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &DataError{File: dir, Msg: "has no " + sumsName + ": it is no run, or one that is not finished", Fix: "go on with: freehold apply"}
+		return nil, fmt.Errorf("%s: %w: this is no run, or one that is not finished; go on with: freehold apply", filepath.Join(dir, sumsName), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
@@ -141,9 +141,9 @@ func RunFolder(path string) (string, error) {
 	path, err := filepath.EvalSymlinks(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && filepath.Base(asked) == "latest":
-		return "", &DataError{File: asked, Msg: "there is no run yet", Fix: "freehold apply makes one"}
+		return "", fmt.Errorf("%s: %w: there is no run yet; freehold apply makes one", asked, fs.ErrNotExist)
 	case errors.Is(err, fs.ErrNotExist):
-		return "", &DataError{File: asked, Msg: "no such file or folder"}
+		return "", fmt.Errorf("%s: %w", asked, fs.ErrNotExist)
 	case err != nil:
 		return "", err
 	}

@@ -152,9 +152,9 @@ func TestErrors(t *testing.T) {
 		{"errors of no kind", []string{"errors", "--kind=student"}, "", 2, []string{"student-gold, student-teacher, teacher-gold"}},
 		{"a correction of nothing", []string{"errors", "--correct=row"}, "", 2, []string{"ID=LABEL"}},
 		{"judged twice", []string{"errors", "--correct=a=b", "--accept=a"}, "", 2, []string{"judged twice"}},
-		{"verify, no run yet", []string{"verify"}, "", 3, []string{"runs/latest: there is no run yet; freehold apply"}},
-		{"verify, no such run", []string{"verify", "runs/007"}, "", 3, []string{"runs/007: no such file or folder"}},
-		{"verify a folder that is no run", []string{"verify", "."}, "", 3, []string{"has no SHA256SUMS: it is no run, or one that is not finished; go on with: freehold apply"}},
+		{"verify, no run yet", []string{"verify"}, "", 3, []string{"runs/latest: file does not exist: there is no run yet; freehold apply"}},
+		{"verify, no such run", []string{"verify", "runs/007"}, "", 3, []string{"runs/007: file does not exist"}},
+		{"verify a folder that is no run", []string{"verify", "."}, "", 3, []string{"SHA256SUMS: file does not exist: this is no run, or one that is not finished; go on with: freehold apply"}},
 		{"verify a file", []string{"verify", model}, "", 3, []string{"want the folder of a run; a signed file", "--signature"}},
 		{"both stages", []string{"apply", "--only=label", "--from=eval", emptyRows}, "", 2, []string{"keep one"}},
 	} {
