@@ -21,23 +21,27 @@ TRAIN_FLAGS ?= -r 5
 BENCH_FLAGS ?= -p 512 -n 64 -r 5
 # The template whose teacher is TEACHER.
 TEMPLATE = $(if $(filter smollm2%,$(TEACHER)),sentiment-smollm2,sentiment)
+# A copy of Go's list of weaknesses, laid out as https://go.dev/doc/security/vuln/database has it.
+VULNDB ?=
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@latest
 # A program that does not say where it was built: the same from each folder, clone or tarball.
 REVISION = $(shell cat REVISION 2>/dev/null || git describe --always --dirty --abbrev=40 --match= 2>/dev/null)
 RELEASE = -trimpath -buildvcs=false -ldflags "-X github.com/freehold-slm/freehold/distill/lineage.revision=$(REVISION)"
 DIST = dist
+# A private key (PEM) of the release's own: docs/howto/releases.md.
+RELEASE_KEY ?=
 TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
 	@echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/freehold, static
 	$(GO) build $(RELEASE) -o bin/freehold ./cmd/freehold
@@ -47,17 +51,20 @@ dist: ## dist/freehold-REVISION.tar.gz: the last commit with all that it is buil
 	git archive HEAD | tar -x -C "$$tmp/$$name"; git rev-parse HEAD > "$$tmp/$$name/REVISION"; (cd "$$tmp/$$name" && $(GO) mod vendor); \
 	tar --sort=name --mtime=@$$(git log -1 --format=%ct) --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r,go-w -C "$$tmp" -c "$$name" | gzip -n > "$(DIST)/$$name.tar.gz"; echo "$(DIST)/$$name.tar.gz"
 
-release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes
-	@set -e; tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; \
-	for t in $(TARGETS); do out="$(abspath $(DIST))/freehold-$$(echo $$t | tr / -)"; \
-		GOFLAGS=-mod=vendor GOPROXY=off GOOS=$${t%/*} GOARCH=$${t#*/} $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$out"; done; \
-	cd "$(DIST)" && sha256sum freehold-* > SHA256SUMS && cat SHA256SUMS
+release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes; RELEASE_KEY=key.pem signs SHA256SUMS
+	@set -e; [ -z "$(RELEASE_KEY)" ] || [ -r "$(RELEASE_KEY)" ] || { echo "RELEASE_KEY: $(RELEASE_KEY) cannot be read; freehold sign --new-key FILE makes a key" >&2; exit 1; }; \
+	tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; rm -f "$(DIST)"/SHA256SUMS*; \
+	build() { GOFLAGS=-mod=vendor GOPROXY=off $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$1"; }; names=$$(basename "$$tar"); \
+	for t in $(TARGETS); do name=freehold-$$(echo $$t | tr / -); [ $${t%/*} != windows ] || name=$$name.exe; names="$$names $$name"; \
+		(export GOOS=$${t%/*} GOARCH=$${t#*/}; build "$(abspath $(DIST))/$$name"); done; \
+	(cd "$(DIST)" && sha256sum $$names > SHA256SUMS && cat SHA256SUMS); \
+	[ -z "$(RELEASE_KEY)" ] || { (unset GOOS GOARCH; build "$$tmp/freehold"); "$$tmp/freehold" sign --key "$(RELEASE_KEY)" "$(DIST)/SHA256SUMS"; }
 
 binary:
 	@$(GO) build $(RELEASE) -o "$(OUT)" ./cmd/freehold
 
-vuln: ## known weaknesses of what the program is made of, by govulncheck; needs the network
-	$(GO) run $(GOVULNCHECK) ./...
+vuln: ## known weaknesses of what the program is made of, by govulncheck; its list comes by the network, or is the copy in the folder VULNDB
+	$(GO) run $(GOVULNCHECK) $(if $(VULNDB),-db "file://$(abspath $(VULNDB))") ./...
 
 demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
@@ -66,6 +73,15 @@ demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2
 	bin/freehold apply $(DEMO)/freehold.yaml --runs runs
 	bin/freehold classify runs/latest/model.gguf "A warm, funny and beautifully acted film." "Two hours of my life that nobody will give back."
 	@echo "report: runs/latest/report.html"
+
+# In bf16 the bits are promised on one kind of CPU, in f32 on all: so the demo is repeated as it is, and its recipe with a tenth of the rows in f32 (without gates, which are for all rows) on other levels too.
+reproduce-demo: demo ## the demo once more on 1 and on 2 threads, and a tenth of it in f32 on other CPU levels: every file the same, to the bit (20 minutes on two cores with AMX)
+	set -e; for t in 1 2; do bin/freehold verify --reproduce runs/latest --threads $$t; done
+	mkdir -p $(DEMO)-f32
+	sed -e 's/precision: bf16.*/precision: f32/' -e 's/_rows: \([0-9]*\)0$$/_rows: \1/' -e 's/gates: .*/gates: {}/' $(DEMO)/freehold.yaml > $(DEMO)-f32/freehold.yaml
+	grep -q 'precision: f32' $(DEMO)-f32/freehold.yaml
+	bin/freehold apply $(DEMO)-f32/freehold.yaml
+	set -e; for l in $(filter avx2 avx512 neon dotprod i8mm,$(LEVELS)); do for t in 1 2; do bin/freehold verify --reproduce $(DEMO)-f32/runs/latest --cpu $$l --threads $$t; done; done
 
 methods: build ## ways of making a student against each other on the demo task, as a table
 	bin/freehold pull smollm2-135m-instruct qwen2.5-coder-1.5b-instruct movie-review-snippets --accept-licence Apache-2.0,unknown

@@ -180,7 +180,7 @@ func splitSource(file string, rows []Row, r DataRecipe, d *data.Set) error {
 func (r *Recipe) sourceFile(ctx context.Context, e models.DataEntry) (string, error) {
 	if path, ok := r.bundle[e.Name]; ok {
 		if err := e.Licence.Check(e.Name, r.Data.Licence); err != nil {
-			return "", err
+			return "", sourceError("data", err)
 		}
 		if got, err := hashed(path); err != nil || got.SHA256 != e.SHA256 {
 			return "", &DataError{File: path, Msg: fmt.Sprintf("has sha256 %.12s, want %.12s", got.SHA256, e.SHA256), Fix: "unpack the bundle again"}
@@ -193,7 +193,10 @@ func (r *Recipe) sourceFile(ctx context.Context, e models.DataEntry) (string, er
 		path, _ = e.Path()
 		return "", &models.NotPulledError{Kind: "data set", Name: e.Name, Path: path}
 	}
-	return path, err
+	if err != nil {
+		return "", sourceError("data", err)
+	}
+	return path, nil
 }
 
 // dataSource is how a data set of the catalogue is read.

@@ -242,7 +242,7 @@ func checkModel(path string) (spec *models.Spec, err error) {
 func sourceError(role string, err error) error {
 	var refused *models.LicenceError
 	if errors.As(err, &refused) {
-		return fmt.Errorf("%s: %w (in the recipe: %s.licence)", role, err, role)
+		refused.Key = role + ".licence"
 	}
 	return fmt.Errorf("%s: %w", role, err)
 }

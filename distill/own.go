@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 // OwnData is what a recipe for rows of one's own is made from.
 type OwnData struct {
-	Folder  string   // where the recipe will stand; Data is written relative to it
+	Folder  string   // where the recipe will stand; Data, and Teacher where it is a file, are written relative to it
 	Data    string   // a file or folder of rows
 	Columns Columns  // what it calls its text and label; "" = the usual names
 	Labels  []string // nil = those that the rows have
@@ -81,6 +82,11 @@ func OwnRecipe(o OwnData) ([]byte, error) {
 	path := o.Data
 	if rel, err := relative(o.Folder, o.Data); err == nil {
 		path = filepath.ToSlash(rel)
+	}
+	if st, err := os.Stat(o.Teacher); err == nil && !st.IsDir() && !filepath.IsAbs(o.Teacher) {
+		if rel, err := relative(o.Folder, o.Teacher); err == nil {
+			o.Teacher = filepath.ToSlash(rel)
+		}
 	}
 	quoted := func(v any) (string, error) {
 		b, err := yaml.MarshalWithOptions(v, yaml.Flow(true), yaml.JSON())

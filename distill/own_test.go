@@ -26,6 +26,12 @@ func TestOwnRecipe(t *testing.T) {
 	if got := strings.Join(r.Task.Labels, "|"); got != `question|repair: "soon"` || r.Name != "tickets" || r.Train.Gold != 0.5 || r.path(r.Data.Train) != file {
 		t.Errorf("labels %s, name %s, gold %g, data %s; want those of the rows, tickets, 0.5, %s", got, r.Name, r.Train.Gold, r.path(r.Data.Train), file)
 	}
+	t.Chdir(dir)
+	write(t, "own.gguf", "")
+	text, err = OwnRecipe(OwnData{Folder: "recipes/tickets", Data: "rows/tickets.csv", Columns: Columns{Text: "body", Label: `kind "b"`}, Teacher: "own.gguf"})
+	if want := `model: "../../own.gguf"`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("a teacher by its path: %v, want %s in\n%s", err, want, text)
+	}
 	for name, c := range map[string]struct{ rows, want string }{
 		"no labels":  {"text\na\nb\n", "has no labels in its 2 rows"},
 		"one label":  {"text,label\na,x\nb,x\n", `has the label "x" alone`},

@@ -150,19 +150,24 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if j.recipe.adapts() {
 		stage, ram := j.planAdapt(int8Peak, f32Peak, float64(teacherSize))
 		stage.State = state(j.adapted != nil, exists("teacher"))
-		if j.adapted != nil {
-			stage.Seconds = 0
-		}
 		p.Stages, p.RAMBytes = append([]PlanStage{stage}, p.Stages...), max(p.RAMBytes, ram)
 	}
-	for _, s := range p.Stages {
+	whole := j.whole() != nil
+	for i := range p.Stages {
+		s := &p.Stages[i]
+		if whole { // also where its checkpoints were removed
+			s.State = "done"
+		}
+		if s.State == "done" {
+			s.Seconds = 0
+		}
 		p.Seconds += s.Seconds
 	}
 	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
 	if p.Drift, err = j.drift(); err != nil {
 		return nil, err
 	}
-	p.ToDo = j.whole() == nil || slices.ContainsFunc(p.Drift.Changes, Change.Counts)
+	p.ToDo = !whole || slices.ContainsFunc(p.Drift.Changes, Change.Counts)
 	return p, nil
 }
 

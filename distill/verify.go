@@ -49,13 +49,16 @@ func Verify(dir string) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !isFolder(dir) {
+		return nil, &DataError{File: dir, Msg: "is a file, want the folder of a run", Fix: "a signed file is checked by: freehold verify --signature - --public-key KEY.pub " + dir}
+	}
 	names, err := runFiles(dir)
 	if err != nil {
 		return nil, err
 	}
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: has no %s: a run has one when it is finished; go on with: freehold apply: %w", dir, sumsName, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: %w: this is no run, or one that is not finished; go on with: freehold apply", filepath.Join(dir, sumsName), fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
@@ -134,8 +137,14 @@ func (v *Verification) files(dir string, want map[string]FileHash, broken func(n
 // RunFolder follows runs/latest to a run's folder: a link, into which a walk does not go, or a file with the folder's name, where links
 // cannot be made. Any other path is its own answer.
 func RunFolder(path string) (string, error) {
+	asked := path
 	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.Base(asked) == "latest":
+		return "", fmt.Errorf("%s: %w: there is no run yet; freehold apply makes one", asked, fs.ErrNotExist)
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s: %w", asked, fs.ErrNotExist)
+	case err != nil:
 		return "", err
 	}
 	st, err := os.Stat(path)

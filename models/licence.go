@@ -86,6 +86,7 @@ type LicenceError struct {
 	Name    string
 	Licence Licence
 	Accept  string // what was accepted instead, "" for nothing
+	Key     string // of the recipe that accepts it; "" = --accept-licence does
 }
 
 func (e *LicenceError) Error() string {
@@ -106,5 +107,9 @@ func (e *LicenceError) Error() string {
 	if e.Accept != "" {
 		why += fmt.Sprintf("; %q was accepted, which is another", e.Accept)
 	}
-	return fmt.Sprintf("%s: refused by the licence gate: %s; if you may use it, say so with --accept-licence %s", e.Name, why, e.Licence.ID)
+	say := "with --accept-licence " + e.Licence.ID
+	if e.Key != "" {
+		say = fmt.Sprintf("in the recipe, %s: %s", e.Key, e.Licence.ID)
+	}
+	return fmt.Sprintf("%s: refused by the licence gate: %s; if you may use it, say so %s", e.Name, why, say)
 }

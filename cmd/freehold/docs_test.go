@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,8 @@ import (
 
 // pages are those whose shell blocks are run, one after the other in one shell: where, and what the output shall hold. A page that is not here has none that are run.
 var pages = map[string]struct {
-	where string // "real": a folder with docs/tutorial beside it, and real weights (the long set); "run": the folder of a tiny recipe called triage, after apply
+	// "real": a folder with docs/tutorial beside it, and real weights (the long set); "clone": a clone of the last commit (the long set); "run": the folder of a tiny recipe called triage, after apply
+	where string
 	want  []string
 }{
 	"docs/tutorial.md":                    {"real", []string{"0 are not", `"label":"roads"`, "gate passed", "student "}},
@@ -27,6 +29,7 @@ var pages = map[string]struct {
 	"docs/howto/verify-a-run.md":          {"run", []string{" 0 are not", "files are the same", "made      weights model.gguf", "signed"}},
 	"docs/howto/licences-and-policies.md": {"run", []string{"licence MIT", "ok      company-eu", "holds if"}},
 	"docs/howto/air-gapped.md":            {"run", []string{" 0 are not", "nothing to do", "files are the same"}},
+	"docs/howto/releases.md":              {"clone", []string{"SHA256SUMS.sig: files signed: 1", "the signature holds", runtime.GOARCH + ": OK"}},
 	"docs/howto/ci-gate.md":               {"run", []string{"upload-sarif", "nothing to do", "train.seed", "7 -> 8"}},
 }
 
@@ -155,12 +158,16 @@ func TestPages(t *testing.T) {
 	for page, p := range pages {
 		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) {
 			dir, home := t.TempDir(), ""
-			if p.where == "real" {
-				if os.Getenv("FREEHOLD_LONG") != "1" {
-					t.Skip("long test: set FREEHOLD_LONG=1")
-				}
+			if p.where != "run" && os.Getenv("FREEHOLD_LONG") != "1" {
+				t.Skip("long test: set FREEHOLD_LONG=1")
+			}
+			switch p.where {
+			case "real":
 				copyTickets(t, dir)
-			} else {
+			case "clone":
+				dir = clone(t)
+				t.Setenv("TARGETS", runtime.GOOS+"/"+runtime.GOARCH) // the others take minutes
+			case "run":
 				dir, home = triage(t), filepath.Join(dir, "cache")
 			}
 			script := "set -eu\n"
@@ -216,6 +223,24 @@ func copyTickets(t *testing.T, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, "docs", "tutorial", "tickets.csv"), rows, 0o666); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// clone is a clone of the last commit.
+func clone(t *testing.T) string {
+	t.Helper()
+	for _, tool := range []string{"make", "git", "tar", "sha256sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("NOT TESTED: %v", err)
+		}
+	}
+	root, dir := filepath.Join("..", ".."), filepath.Join(t.TempDir(), "freehold")
+	if err := exec.Command("git", "-C", root, "rev-parse", "HEAD").Run(); err != nil {
+		t.Skipf("NOT TESTED: this is no clone: %v", err)
+	}
+	if out, err := exec.Command("git", "clone", "--quiet", root, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return dir
 }
 
 // triage is the folder of a tiny recipe that has run.

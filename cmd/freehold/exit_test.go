@@ -145,13 +145,17 @@ func TestErrors(t *testing.T) {
 		{"recipe's model missing", []string{"plan", recipe(t, "./gone.gguf")}, "", 3, []string{"gone.gguf"}},
 		{"recipe's model corrupt", []string{"plan", recipe(t, magic)}, "", 3, []string{"magic.gguf"}},
 		{"recipe's model not pulled", []string{"plan", recipe(t, "smollm2-135m-instruct")}, "", 3, []string{"freehold pull"}},
-		{"recipe's licence", []string{"plan", recipe(t, plain)}, "", 5, []string{"licence", "in a recipe: licence: unknown"}},
+		{"recipe's licence", []string{"plan", recipe(t, plain)}, "", 5, []string{"licence", "say so in the recipe, teacher.licence: unknown"}},
 		{"empty data", []string{"plan", emptyRows}, "", 3, []string{"train.jsonl"}},
 		{"corrupt data", []string{"plan", badRows}, "", 3, []string{"train.jsonl:1"}},
 		{"stages", []string{"apply", "--only=labl", emptyRows}, "", 2, []string{"labl", "label, train, eval"}},
 		{"errors of no kind", []string{"errors", "--kind=student"}, "", 2, []string{"student-gold, student-teacher, teacher-gold"}},
 		{"a correction of nothing", []string{"errors", "--correct=row"}, "", 2, []string{"ID=LABEL"}},
 		{"judged twice", []string{"errors", "--correct=a=b", "--accept=a"}, "", 2, []string{"judged twice"}},
+		{"verify, no run yet", []string{"verify"}, "", 3, []string{"runs/latest: file does not exist: there is no run yet; freehold apply"}},
+		{"verify, no such run", []string{"verify", "runs/007"}, "", 3, []string{"runs/007: file does not exist"}},
+		{"verify a folder that is no run", []string{"verify", "."}, "", 3, []string{"SHA256SUMS: file does not exist: this is no run, or one that is not finished; go on with: freehold apply"}},
+		{"verify a file", []string{"verify", model}, "", 3, []string{"want the folder of a run; a signed file", "--signature"}},
 		{"both stages", []string{"apply", "--only=label", "--from=eval", emptyRows}, "", 2, []string{"keep one"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

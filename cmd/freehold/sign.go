@@ -63,7 +63,7 @@ func (c *signCmd) Run(a *app) error {
 	if a.json {
 		return a.emit(d)
 	}
-	a.note("%s: %d files signed", d.Signature, d.Files)
+	a.note("%s: files signed: %d", d.Signature, d.Files)
 	return nil
 }
 
@@ -148,5 +148,5 @@ func (d *signatureCheck) show(a *app) {
 		rows = append(rows, []string{f.State, f.Name, f.Note})
 	}
 	a.columns(rows)
-	a.note("%s: the signature holds; %d files are as they were signed, %d are not", d.File, d.Good, len(d.Bad))
+	a.note("%s: the signature holds; files as they were signed: %d, others: %d", d.File, d.Good, len(d.Bad))
 }

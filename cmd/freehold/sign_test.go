@@ -46,12 +46,16 @@ func TestSign(t *testing.T) {
 		{"a signature that is none", "no Sigstore bundle", exitVerify, []string{"verify", at("m"), "--signature", at("key"), "--public-key", at("key.pub")}},
 		{"no signature", "no such file", exitInput, []string{"verify", at("m"), "--signature", at("none"), "--public-key", at("key.pub")}},
 		{"the key again", "not overwritten", exitUsage, []string{"sign", "--new-key", at("key")}},
+		{"a file and no signature", "want the folder of a run", exitInput, []string{"verify", at("m/a")}},
 		{"nothing", "--key are needed", exitUsage, []string{"sign", at("m")}},
 	} {
 		if r := freehold(t, c.args...); r.code != c.code || !strings.Contains(r.out+r.err, c.want) {
 			t.Errorf("%s: code %d: %s%s", c.name, r.code, r.out, r.err)
 		}
 	}
+	put("m/SHA256SUMS", "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7  a\n") // as a release has it, which is no run
+	freehold(t, "sign", at("m"), "--key", at("key")).must(t)
+	freehold(t, "verify", at("m"), "--signature", "-", "--public-key", at("key.pub")).must(t)
 	put("m/b", "B")
 	if r := freehold(t, "verify", at("m"), "--signature", "-", "--public-key", at("key.pub")); r.code != exitVerify || !strings.Contains(r.out, "changed  b") || strings.Contains(r.out, "  a") {
 		t.Errorf("a changed file: code %d: %s%s", r.code, r.out, r.err)

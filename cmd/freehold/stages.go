@@ -11,7 +11,6 @@ import (
 	"github.com/freehold-slm/freehold/bench"
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/distill/energy"
-	"github.com/freehold-slm/freehold/models"
 )
 
 // recipeFlags say which recipe is run and how.
@@ -54,15 +53,10 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 	}
 	a.resumable = true
 	follow := stageTimes{a: a}
-	j, err := distill.NewJob(a.ctx, r, distill.Options{
+	return distill.NewJob(a.ctx, r, distill.Options{
 		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
-	var gate *models.LicenceError
-	if errors.As(err, &gate) {
-		err = fmt.Errorf("%w (in a recipe: licence: %s beside the model or source)", err, gate.Licence.ID)
-	}
-	return j, err
 }
 
 // stageTimes turns events into progress, and leaves a line for each stage that has begun.

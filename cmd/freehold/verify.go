@@ -84,8 +84,12 @@ func isRun(path string) bool {
 	if err != nil {
 		return false
 	}
-	found, err := hasFile(filepath.Join(dir, "SHA256SUMS"))
-	return err == nil && found
+	for _, name := range []string{"SHA256SUMS", "manifest.json"} { // a release has the first
+		if found, err := hasFile(filepath.Join(dir, name)); err != nil || !found {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
