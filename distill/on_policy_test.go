@@ -387,7 +387,7 @@ func TestOnPolicyRefuses(t *testing.T) {
 		{"share: 0.5", "share: 0.5, temperature: 0", "train.on_policy.temperature is 0, want above 0"},
 		{"share: 0.5", "share: 0.5, max_tokens: 13", "train.on_policy.max_tokens is 13, want 1 to task.max_tokens 12"},
 		{"share: 0.5", "share: 0.5, lambda: 1", `unknown key "lambda" in train.on_policy`},
-		{"seed: 3", "seed: 3, max_tokens: 30", "an answer of the student's own up to 12 (train.on_policy.max_tokens), train.max_tokens is 30"},
+		{"seed: 3", "seed: 3, max_tokens: 47", "an answer of the student's own up to 12 (train.on_policy.max_tokens), train.max_tokens is 47"},
 	} {
 		recipe := tinyOwnJob(t, 8, 4)
 		edit(t, recipe, c[0], c[1])
