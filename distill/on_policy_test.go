@@ -178,6 +178,31 @@ func TestOnPolicyStep(t *testing.T) {
 	}
 }
 
+// Tokens come as often as they are likely, and rows of the same prompt say different things.
+func TestOwnDraws(t *testing.T) {
+	level, n, count := best(t), 20000, [4]int{}
+	logits := []float32{1, float32(math.Inf(-1)), 0, 2.5}
+	want := [4]float64{}
+	for i, lp := range logSoftmax([]float64{1 / 0.7, math.Inf(-1), 0, 2.5 / 0.7}) {
+		want[i] = math.Exp(lp)
+	}
+	for row := range n {
+		d := ownDraws{level: level, invT: 1 / 0.7, seed: 3, step: 5, row: uint32(row)}
+		count[d.Sample(slices.Clone(logits), engine.Draw{})]++
+	}
+	for i, c := range count {
+		if sigma := math.Sqrt(want[i] * (1 - want[i]) * float64(n)); math.Abs(float64(c)-want[i]*float64(n)) > 4*sigma {
+			t.Errorf("token %d came %d times of %d, want %v of them", i, c, n, want[i])
+		}
+	}
+	tr := tinyOwn(t, 2, 1)
+	prompt := tr.Data[0].prompt()
+	replies, _, err := tr.OnPolicy.answer(context.Background(), 0, [][]int32{prompt, prompt})
+	if err != nil || slices.Equal(replies[0], replies[1]) {
+		t.Errorf("two rows of one prompt both say %v (%v)", replies[0], err)
+	}
+}
+
 // jsdByHand is the generalised Jensen-Shannon divergence of two rows of logits, as the paper has it.
 func jsdByHand(teacher, student []float32, beta, temperature float64) float64 {
 	prob := func(z []float32) []float64 {
