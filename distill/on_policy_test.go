@@ -2,6 +2,7 @@ package distill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -175,6 +176,49 @@ func TestOnPolicyStep(t *testing.T) {
 	move(eps)
 	if slope := (up - down) / (2 * eps); math.Abs(slope-length) > 0.02*length {
 		t.Errorf("along the gradient the loss rises by %v, the gradient's length is %v", slope, length)
+	}
+}
+
+// A run that is stopped while the student answers takes that step anew, and ends as one that was not.
+func TestOnPolicyInterrupted(t *testing.T) {
+	train := func(dir string, stopAt int) (*Trainer, error) {
+		tr := tinyOwn(t, 6, 1)
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		open, calls := tr.OnPolicy.Student, 0
+		tr.OnPolicy.Student = func() (*engine.Model, error) {
+			if calls++; calls == stopAt {
+				stop()
+			}
+			return open()
+		}
+		loss, err := NewLoss("ce", LossParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Loss, tr.BatchRows, tr.Run, tr.Dir, tr.FS, tr.Workers, tr.Par, tr.Warn = loss, 3, testRun, dir, gguf.OS{}, 1, goParallel(1), func(s string) { t.Error(s) }
+		tr.Opt = Optimizer{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Clip: 1, Schedule: Schedule{Kind: "constant"}}
+		return tr, tr.Train(ctx)
+	}
+	whole, err := train(t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := train(dir, 3); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("stopped while it answers: %v", err)
+	}
+	if steps, err := checkpoints(filepath.Join(dir, "checkpoints")); err != nil || fmt.Sprint(steps) != "[2]" {
+		t.Errorf("it keeps the steps %v (%v), want 2", steps, err)
+	}
+	again, err := train(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range whole.Student.Params {
+		if !slices.Equal(p.W, again.Student.Params[i].W) {
+			t.Fatalf("%s is another after a stop", p.Name)
+		}
 	}
 }
 
@@ -421,6 +465,20 @@ func TestOnPolicyRefuses(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(filepath.Dir(recipe), "runs")); err == nil {
 			t.Errorf("%s: a run was begun", c[1])
+		}
+	}
+	for i, want := range []string{"train.on_policy learns from the teacher's probabilities of tokens, but", "train.on_policy asks the teacher about each token of the student's, but"} {
+		bpe, spm := tinyTeacher(t), filepath.Join(filepath.Dir(tinyTeacher(t)), "base_spm.gguf")
+		teacher, student := spm, bpe
+		if i == 1 { // a vocabulary that is larger, too
+			teacher, student = bpe, spm
+		}
+		recipe := tinyOwnJob(t, 8, 4)
+		edit(t, recipe, bpe, teacher)
+		edit(t, recipe, "from: teacher", fmt.Sprintf("from: %q, licence: Apache-2.0", student))
+		edit(t, recipe, "loss: topk_rest_kl, top_logits: 8", "loss: ce")
+		if _, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("another vocabulary: %v\nwant %s", err, want)
 		}
 	}
 	recipe := tinyJob(t)
