@@ -90,10 +90,7 @@ func (t *Trainer) ownStep(tb testing.TB, n, threads int) (loss float64, grad []f
 func TestOnPolicyStep(t *testing.T) {
 	tr := tinyOwn(t, 24, 2)
 	o, s, vocab := tr.OnPolicy, tr.Student, tr.Student.Spec.Vocab
-	prompts := make([][]int32, len(tr.Data))
-	for i := range prompts {
-		prompts[i] = tr.Data[i].prompt()
-	}
+	prompts := ownPrompts(tr)
 	const step = 3
 	replies, ended, err := o.answer(context.Background(), step, prompts)
 	if err != nil {
@@ -280,24 +277,23 @@ func TestOnPolicyBits(t *testing.T) {
 	if other, _, _ := two.ownStep(t, 1, 2); other == again {
 		t.Error("two steps say the same")
 	}
-	ex, g := tinyOwn(t, 20, 1), (*Graph)(nil)
-	g = NewGraph(ex.Student, ex.Level, 1, goParallel(1))
-	ex.head = NewHead(g)
-	replies, _, err := ex.OnPolicy.answer(context.Background(), 0, ownPrompts(ex))
+	tr := tinyOwn(t, 20, 1)
+	o, g := tr.OnPolicy, NewGraph(tr.Student, tr.Level, 1, goParallel(1))
+	tr.head = NewHead(g)
+	replies, _, err := o.answer(context.Background(), 0, ownPrompts(tr))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, reply := range replies {
-		ex.Data[i] = Example{Tokens: append(slices.Clone(ex.Data[i].prompt()), reply[:len(reply)-1]...), Answer: &AnswerTargets{Labels: reply}}
+		tr.Data[i] = Example{Tokens: append(slices.Clone(tr.Data[i].prompt()), reply[:len(reply)-1]...), Answer: &AnswerTargets{Labels: reply}}
 	}
 	for _, most := range []int{1, 30, 1000} {
-		ex.Student.ZeroGrad()
 		held, counted := 0, 0
-		got, _, err := ex.learnAnswers(g, ex.OnPolicy.Loss, ex.Data, most, func(from, to int, targets []Target) error {
+		got, _, err := tr.learnAnswers(g, o.Loss, tr.Data, most, func(from, to int, targets []Target) error {
 			held, counted = max(held, len(targets)), counted+len(targets)
-			return ex.OnPolicy.teach(context.Background(), ex.OnPolicy.Prompts[from:to], replies[from:to], ex.Student.Spec.Vocab, targets)
+			return o.teach(context.Background(), o.Prompts[from:to], replies[from:to], tr.Student.Spec.Vocab, targets)
 		})
-		if err != nil || math.Abs(got-loss) > 1e-6*loss || counted != said.Tokens || held > max(most, ex.OnPolicy.MaxTokens) {
+		if err != nil || math.Abs(got-loss) > 1e-6*loss || counted != said.Tokens || held > max(most, o.MaxTokens) {
 			t.Errorf("with %d tokens at most: loss %v, want %v; %d of %d tokens, %d at a time (%v)", most, got, loss, counted, said.Tokens, held, err)
 		}
 	}
@@ -456,10 +452,14 @@ func TestOnPolicyRefuses(t *testing.T) {
 		{"share: 0.5", "share: 0.5, temperature: 0", "train.on_policy.temperature is 0, want above 0"},
 		{"share: 0.5", "share: 0.5, max_tokens: 13", "train.on_policy.max_tokens is 13, want 1 to task.max_tokens 12"},
 		{"share: 0.5", "share: 0.5, lambda: 1", `unknown key "lambda" in train.on_policy`},
+		{`prompt: "{text}"`, fmt.Sprintf(`prompt: "{text}%s"`, strings.Repeat(" so", 40)), "the teacher's prompt has"},
 		{"seed: 3", "seed: 3, max_tokens: 47", "an answer of the student's own up to 12 (train.on_policy.max_tokens), train.max_tokens is 47"},
 	} {
 		recipe := tinyOwnJob(t, 8, 4)
 		edit(t, recipe, c[0], c[1])
+		if strings.HasPrefix(c[0], "prompt") {
+			edit(t, recipe, "freeze: []", `freeze: [], prompt: "{text}"`)
+		}
 		if _, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{}); err == nil || !strings.Contains(err.Error(), c[2]) {
 			t.Errorf("%s: %v\nwant %s", c[1], err, c[2])
 		}

@@ -115,7 +115,16 @@ func (w *answerWork) checkOwn(r *reading) error {
 		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("train.on_policy asks the teacher about each token of the student's, but %s has %d tokens and the student's reach %d (%s); take a student from a model of the teacher's family, or leave on_policy out",
 			j.teacher.Name, n, last, j.base.Name)}
 	}
+	m, a, err := w.openTeacher()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
 	for _, row := range j.data.Train {
+		if n := len(a.Tokens(nil, row.Text)); n+own > m.Context() {
+			return &DataError{File: row.File, Line: row.Line, Msg: fmt.Sprintf("the teacher's prompt has %d tokens and an answer of the student's own up to %d (train.on_policy.max_tokens), the teacher's context is %d", n, own, m.Context()),
+				Fix: "shorten the row or lower train.on_policy.max_tokens"}
+		}
 		prompt, _ := r.pair(r.base, row)
 		if n := len(prompt) + own; n > j.recipe.Train.MaxTokens {
 			return &DataError{File: row.File, Line: row.Line, Msg: fmt.Sprintf("the prompt has %d tokens and an answer of the student's own up to %d (train.on_policy.max_tokens), train.max_tokens is %d", len(prompt), own, j.recipe.Train.MaxTokens),
@@ -144,14 +153,7 @@ func (w *answerWork) newOnPolicy(b *Base, ex []Example) (o *OnPolicy, done func(
 		rows[row.ID] = row
 	}
 	for i := range ex {
-		row := rows[ex[i].ID]
-		prompt := a.Tokens(nil, row.Text)
-		if n := len(prompt) + o.MaxTokens; n > m.Context() {
-			m.Close() //nolint:errcheck // the first error is the one to tell
-			return nil, nil, &DataError{File: row.File, Line: row.Line, Msg: fmt.Sprintf("the teacher's prompt has %d tokens and an answer of the student's own up to %d, the teacher's context is %d", len(prompt), o.MaxTokens, m.Context()),
-				Fix: "shorten the row or lower train.on_policy.max_tokens"}
-		}
-		o.Prompts = append(o.Prompts, prompt)
+		o.Prompts = append(o.Prompts, a.Tokens(nil, rows[ex[i].ID].Text))
 	}
 	return o, func() { m.Close() }, nil //nolint:errcheck // a mapping
 }
