@@ -46,7 +46,8 @@ func tinyAnswerJob(t testing.TB, kind string, train, test int) string {
 	write(t, filepath.Join(dir, "freehold.yaml"), fmt.Sprintf(tinyAnswers[kind], tinyTeacher(t)))
 	ups, downs := strings.Fields("rise climb grow soar lift"), strings.Fields("fall sink drop dive lose")
 	r := rand.New(rand.NewPCG(91, 92))
-	for name, n := range map[string]int{"train": train, "test": test} {
+	for _, name := range []string{"train", "test"} { // in this order: both draw from r
+		n := map[string]int{"train": train, "test": test}[name]
 		var b strings.Builder
 		for i := range n {
 			list, way := ups, "up"

@@ -14,7 +14,7 @@ import (
 
 // What the types of task have in common that are answered with text.
 var (
-	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha"}
+	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha", "train.on_policy"}
 	answerLosses  = []string{"ce", "mixed_topk", "topk_forward_kl", "topk_rest_kl"}
 	answerMetrics = []string{"agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"}
 )
@@ -40,6 +40,7 @@ func fillAnswers(r *Recipe, said func(path ...string) bool) {
 	if r.Train.Loss == "mixed_topk" && !said("train", "alpha") {
 		r.Train.Alpha = 0.5
 	}
+	fillOnPolicy(r, said)
 }
 
 func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
@@ -70,7 +71,7 @@ func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []
 	if r.Train.Loss == "topk_rest_kl" && r.Train.Temperature != 1 {
 		errs = append(errs, at("train.temperature is not 1, and what topk_rest_kl leaves out is known at 1 alone", "train", "temperature"))
 	}
-	return errs
+	return append(errs, checkOnPolicy(r, at)...)
 }
 
 // answerWork: the student learns to give answers, gold where rows have them and the teacher's elsewhere, and what the
@@ -146,6 +147,9 @@ func (w *answerWork) read(f *gguf.File, r *reading) error {
 // are not the teacher's, where it should learn from the teacher's probabilities of them.
 func (w *answerWork) check(r *reading) error {
 	j, max := w.j, w.j.recipe.Task.MaxTokens
+	if err := w.checkOwn(r); err != nil {
+		return err
+	}
 	room := min(j.base.spec.Context, j.teacher.spec.Context)
 	for _, rows := range [][]Row{j.data.Train, j.data.Test} {
 		for _, row := range rows {
@@ -158,7 +162,7 @@ func (w *answerWork) check(r *reading) error {
 			}
 		}
 	}
-	if !w.needsTop() || j.teacher.sha256 == j.base.sha256 {
+	if !w.needsTop() && !w.onPolicy() || j.teacher.sha256 == j.base.sha256 {
 		return nil
 	}
 	return w.sameVocabulary(r)
@@ -181,8 +185,12 @@ func (w *answerWork) sameVocabulary(r *reading) error {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	differ := func(what string) error {
-		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("train.loss %s learns from the teacher's probabilities of tokens, but %s and %s have other tokens: %s; take loss: ce, which learns from the answers, or a student from a model of the teacher's family",
-			j.recipe.Train.Loss, j.teacher.Name, j.base.Name, what)}
+		key, fix := "train.loss "+j.recipe.Train.Loss, "take loss: ce, which learns from the answers"
+		if w.onPolicy() {
+			key, fix = "train.on_policy", "leave it out, with loss: ce, which learns from the answers"
+		}
+		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("%s learns from the teacher's probabilities of tokens, but %s and %s have other tokens: %s; %s, or take a student from a model of the teacher's family",
+			key, j.teacher.Name, j.base.Name, what, fix)}
 	}
 	for id := range int32(min(t.Size(), r.base.Size())) {
 		if a, b := t.Text(id), r.base.Text(id); a != b {

@@ -42,6 +42,7 @@ type Event struct {
 	Stage       string        `json:"stage"`
 	Step, Total int           `json:"-"`
 	Loss, Rate  float64       `json:"-"`
+	OwnLoss     float64       `json:"-"` // of the last on-policy step; 0 = none yet
 	Unit        string        `json:"-"` // of Rate
 	ETA         time.Duration `json:"-"`
 	Msg         string        `json:"msg,omitempty"`

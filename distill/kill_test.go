@@ -119,11 +119,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind { // half as often: it is a classify job but for its first stage
+				if kind == adaptedKind || kind == ownKind { // half as often: another job but for a stage, or for some steps
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -136,6 +136,9 @@ func TestKill(t *testing.T) {
 // adaptedKind is a classify job whose teacher is adapted first.
 const adaptedKind = "classify, adapted teacher"
 
+// ownKind is a generate job whose student answers itself in some steps.
+const ownKind = "generate, on-policy"
+
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()
@@ -144,6 +147,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == "classify" {
 		return tinyJob(t)
+	}
+	if kind == ownKind {
+		return tinyOwnJob(t, 48, 12)
 	}
 	return tinyAnswerJob(t, kind, 48, 12)
 }

@@ -1,7 +1,6 @@
 package distill
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
-	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/quant"
 )
 
 // Rung is one form of the student on the quantisation ladder: its weights as they were trained, those of model.gguf,
@@ -100,7 +97,7 @@ func (s *Summary) metric() string {
 
 // ladder measures every form of the student: the weights as they were trained, model.gguf, and the further formats.
 func (j *Job) ladder(ctx context.Context, b *Base, sum *Summary) error {
-	full, size, err := j.inMemory(b, unquantized)
+	full, size, err := b.inMemory(unquantized, j.lineage())
 	if err != nil {
 		return err
 	}
@@ -160,24 +157,6 @@ func (j *Job) ladderSpeeds(ctx context.Context, ladder []Rung, forms []*form) er
 		ladder[i].RowsPerS = rates[i][speedRounds/2]
 	}
 	return nil
-}
-
-// inMemory is the student in a format, as its file would be.
-func (j *Job) inMemory(b *Base, format string) (f *gguf.File, size int64, err error) {
-	mix, err := quant.MixByName(format)
-	if err != nil {
-		return nil, 0, err
-	}
-	w, _, err := b.Export(mix, j.lineage())
-	if err != nil {
-		return nil, 0, err
-	}
-	var buf bytes.Buffer
-	if err := w.Encode(&buf); err != nil {
-		return nil, 0, err
-	}
-	f, err = gguf.Parse("the student in "+format, buf.Bytes())
-	return f, int64(buf.Len()), err
 }
 
 // divergence is KL(p || q) in nats, of log-probabilities.

@@ -120,6 +120,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
+	own := j.planOnPolicy(step, tokens(train, len(j.data.Train), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
+	trainTime += own.seconds
 	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
 	state := func(done, part bool) string {
 		switch {
@@ -141,12 +143,12 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name, own.what), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
-	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20
+	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram
 	if j.recipe.adapts() {
 		stage, ram := j.planAdapt(int8Peak, f32Peak, float64(teacherSize))
 		stage.State = state(j.adapted != nil, exists("teacher"))

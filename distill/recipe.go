@@ -190,6 +190,8 @@ type TrainRecipe struct {
 
 	TopLogits int     `yaml:"top_logits" json:"top_logits,omitempty"` // of the teacher's, at each token of an answer
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
+
+	OnPolicy OnPolicyRecipe `yaml:"on_policy" json:"on_policy,omitzero"` // steps on answers of the student's own
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".

@@ -84,8 +84,11 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName)...), files("labels", "labels/")...)
+		if r.Train.OnPolicy.Share > 0 { // it is asked about the student's own answers
+			e.In = append(e.In, teacher)
+		}
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
-		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt}
+		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
 	case "eval":
 		e.In = append(append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")

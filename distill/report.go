@@ -106,7 +106,7 @@ func readMetrics(path string) ([]metric, error) {
 	return out, sc.Err()
 }
 
-// lossChart draws the loss of every step, thin, and its running mean over 20 steps.
+// lossChart draws the loss of every step, thin, and its running mean over 20 steps; steps on answers of the student's own apart.
 func lossChart(ms []metric) template.HTML {
 	const w, h, left, bottom = 640.0, 220.0, 48.0, 28.0
 	if len(ms) == 0 {
@@ -119,16 +119,29 @@ func lossChart(ms []metric) template.HTML {
 	if top == 0 {
 		top = 1
 	}
-	x := func(i int) float64 { return left + (w-left-8)*float64(i)/float64(max(1, len(ms)-1)) }
+	x := func(step int) float64 {
+		return left + (w-left-8)*float64(step-ms[0].Step)/float64(max(1, ms[len(ms)-1].Step-ms[0].Step))
+	}
 	y := func(v float64) float64 { return 8 + (h-bottom-8)*(1-v/top) }
-	var raw, mean strings.Builder
-	for i, m := range ms {
-		fmt.Fprintf(&raw, "%.1f,%.1f ", x(i), y(m.Loss))
-		lo, sum := max(0, i-19), 0.0
-		for _, o := range ms[lo : i+1] {
-			sum += o.Loss
+	line := func(ms []metric, class string) string {
+		var raw, mean strings.Builder
+		for i, m := range ms {
+			fmt.Fprintf(&raw, "%.1f,%.1f ", x(m.Step), y(m.Loss))
+			lo, sum := max(0, i-19), 0.0
+			for _, o := range ms[lo : i+1] {
+				sum += o.Loss
+			}
+			fmt.Fprintf(&mean, "%.1f,%.1f ", x(m.Step), y(sum/float64(i+1-lo)))
 		}
-		fmt.Fprintf(&mean, "%.1f,%.1f ", x(i), y(sum/float64(i+1-lo)))
+		return fmt.Sprintf(`<polyline points="%s" class="thin%s"/><polyline points="%s" class="line%s"/>`, raw.String(), class, mean.String(), class)
+	}
+	var given, own []metric
+	for _, m := range ms {
+		if m.OnPolicy != nil {
+			own = append(own, m)
+		} else {
+			given = append(given, m)
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="training loss by step"><line x1="%g" y1="%g" x2="%g" y2="%g" class="axis"/>`, w, h, left, h-bottom, w-8, h-bottom)
@@ -136,7 +149,11 @@ func lossChart(ms []metric) template.HTML {
 		v := top * float64(i) / 4
 		fmt.Fprintf(&b, `<line x1="%g" y1="%.1f" x2="%g" y2="%.1f" class="grid"/><text x="%g" y="%.1f" text-anchor="end">%.2f</text>`, left, y(v), w-8, y(v), left-6, y(v)+4, v)
 	}
-	fmt.Fprintf(&b, `<polyline points="%s" class="thin"/><polyline points="%s" class="line"/>`, raw.String(), mean.String())
+	b.WriteString(line(given, ""))
+	if own != nil {
+		b.WriteString(line(own, " own"))
+		fmt.Fprintf(&b, `<text x="%g" y="20" text-anchor="end">dashed: on the student's own answers</text>`, w-8)
+	}
 	fmt.Fprintf(&b, `<text x="%g" y="%g">step 0</text><text x="%g" y="%g" text-anchor="end">step %d</text></svg>`, left, h-8, w-8, h-8, ms[len(ms)-1].Step)
 	return template.HTML(b.String())
 }

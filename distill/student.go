@@ -25,6 +25,7 @@ type Base struct {
 	Student *Student
 	Meta    []Meta // the source's metadata, edited for the pruned shape
 	extra   []extraTensor
+	keep    []int32 // the source's ids of the tokens; nil = all
 }
 
 // Meta is one metadata key with its value, as gguf.Writer.Set takes them.
@@ -61,7 +62,7 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if len(p.Labels) > 0 {
 		small.Labels, small.Pooling = p.Labels, models.PoolMean
 	}
-	b := &Base{Student: newStudent(small)}
+	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
 		if strings.HasPrefix(t.Name, "cls.") {
 			continue

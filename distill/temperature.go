@@ -72,7 +72,7 @@ func (w *classifyWork) calibrate(ctx context.Context, b *Base) error {
 	if rows == nil {
 		return nil
 	}
-	f, _, err := j.inMemory(b, j.recipe.Student.Format)
+	f, _, err := b.inMemory(j.recipe.Student.Format, j.lineage())
 	if err != nil {
 		return err
 	}

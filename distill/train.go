@@ -339,17 +339,30 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	}
 	defer done()
 	t.Valid = valid
+	if w, ok := j.work.(*answerWork); ok && w.onPolicy() {
+		own, done, err := w.newOnPolicy(b, ex)
+		if err != nil {
+			return err
+		}
+		defer done()
+		t.OnPolicy = own
+	}
 	if t.BF16 && j.unit() == "" {
 		j.warn(fmt.Sprintf("train.precision is bf16, which CPU level %s does not have: training in f32, which is slower", j.level.Name))
 	}
-	rate := 0.0
+	rate, loss, own := 0.0, 0.0, 0.0
 	t.Report = func(p Progress) {
+		if p.OnPolicy {
+			own = p.Loss
+		} else {
+			loss = p.Loss
+		}
 		if rate == 0 {
 			rate = p.TokensPerS
 		}
 		rate = 0.9*rate + 0.1*p.TokensPerS
 		left := float64(p.Steps-p.Step) * float64(p.Tokens)
-		j.event(Event{Stage: "train", Step: p.Step, Total: p.Steps, Loss: p.Loss, Rate: rate, Unit: "tok/s", ETA: eta(int(left), rate)})
+		j.event(Event{Stage: "train", Step: p.Step, Total: p.Steps, Loss: loss, OwnLoss: own, Rate: rate, Unit: "tok/s", ETA: eta(int(left), rate)})
 	}
 	if t.Match, err = j.newMatching(b); err != nil {
 		return err

@@ -44,6 +44,7 @@ type Trainer struct {
 	Best     float64   // after Train: that loss
 	BestStep int       // after Train: steps done when it was least; 0 = it was not looked at
 
+	OnPolicy     *OnPolicy  // of a student that answers with text; nil = it learns from the answers of Data alone
 	Match        *Matching  // losses of states and attention beside Loss; nil = none
 	Quantize     *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
 	QuantizeFrom int        // the first step, from 0, in which they do
@@ -70,6 +71,7 @@ type Progress struct {
 	Loss         float64
 	TokensPerS   float64
 	Tokens       int
+	OnPolicy     bool // the step was on answers of the student's own
 	Resumed      bool
 	Skipped      int
 	LearningRate float64
@@ -87,6 +89,8 @@ type metric struct {
 	GradNorm float64 `json:"grad_norm"`
 	Tokens   int     `json:"tokens"`
 	Valid    float64 `json:"valid_loss,omitempty"` // after the step, where it was looked at
+
+	OnPolicy *ownAnswers `json:"on_policy,omitempty"` // the step was on answers of the student's own, and so is its loss
 }
 
 // Train runs from the newest checkpoint, or the start, to Steps. When ctx ends it saves and returns ErrInterrupted.
@@ -161,7 +165,13 @@ func (t *Trainer) Train(ctx context.Context) error {
 		}
 		start := time.Now()
 		step := state.Step
-		loss, tokens := t.step(g, step)
+		loss, tokens, own, err := t.step(ctx, g, step)
+		if ctx.Err() != nil && err != nil {
+			continue // the step is not taken; what was before it is saved
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: %w", step, err)
+		}
 		norm, lr := loss, 0.0
 		if finite(loss) {
 			norm, lr = t.Opt.Step(t.Student, step, t.Level, t.Par)
@@ -179,7 +189,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 		state.Step, state.Loss = step+1, loss
 		valid := t.validate(g, &state)
 		if log != nil {
-			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid})
+			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid, own})
 			if err == nil {
 				_, err = log.Write(append(b, '\n'))
 			}
@@ -189,7 +199,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 		}
 		if t.Report != nil {
 			t.Report(Progress{Step: state.Step, Steps: t.Steps, Loss: loss, Tokens: tokens, TokensPerS: float64(tokens) / time.Since(start).Seconds(),
-				Resumed: resumed, Skipped: state.Skipped, LearningRate: lr, GradientNorm: norm})
+				OnPolicy: own != nil, Resumed: resumed, Skipped: state.Skipped, LearningRate: lr, GradientNorm: norm})
 		}
 		if t.SaveEvery > 0 && state.Step%t.SaveEvery == 0 && state.Step < t.Steps {
 			if err := save(); err != nil {
@@ -207,8 +217,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 	return nil
 }
 
-// step computes the gradients of optimiser step n (from 0) and returns the mean loss and the tokens.
-func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
+// step computes the gradients of optimiser step n (from 0) and returns the mean loss, the tokens, and what the student
+// said where it was on-policy.
+func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, tokens int, own *ownAnswers, err error) {
 	for _, p := range t.Student.Params {
 		g.zero(p.G)
 	}
@@ -217,10 +228,15 @@ func (t *Trainer) step(g *Graph, n int) (loss float64, tokens int) {
 		defer t.round.leave()
 	}
 	rows := t.rows(n)
-	if t.head != nil {
-		return t.answerStep(g, rows)
+	switch {
+	case t.head != nil && t.OnPolicy.at(n):
+		return t.onPolicyStep(ctx, g, n, rows)
+	case t.head != nil:
+		loss, tokens = t.answerStep(g, rows)
+	default:
+		loss, tokens = t.pass(g, t.Data, rows, true)
 	}
-	return t.pass(g, t.Data, rows, true)
+	return loss, tokens, nil, nil
 }
 
 // pass takes rows of a classifier's data through the student in micro-batches and returns their mean loss and the tokens; if

@@ -214,36 +214,55 @@ func (a *Answerer) one(ctx context.Context, s *Session, text string, g Gen) (Ans
 	return Answer{Text: out, Tokens: tokens, Reason: st.Reason()}, nil
 }
 
-// readAtOnce answers are read together in Read.
-const readAtOnce = 16
-
 // Read lets the model read an answer to each text and calls each with the logits [vocab] that it had for token t of answer
-// i, as Pair has them; they are valid during the call. What the prompts share is computed once.
+// i, as Pair has them; see Model.Read.
 func (a *Answerer) Read(ctx context.Context, texts, answers []string, each func(i, t int, logits []float32) error) error {
 	if len(texts) != len(answers) {
 		panic(fmt.Sprintf("engine: Read of %d texts and %d answers", len(texts), len(answers)))
 	}
-	if len(texts) == 0 {
+	prompts, replies := make([][]int32, len(texts)), make([][]int32, len(texts))
+	for i, text := range texts {
+		prompts[i], replies[i] = a.Pair(nil, text, answers[i])
+	}
+	return a.m.Read(ctx, prompts, replies, each)
+}
+
+// readAtOnce replies are read together in Read.
+const readAtOnce = 16
+
+// Read lets the model read a reply after each prompt and calls each with the logits [vocab] that it had for token t of reply
+// i; they are valid during the call, and calls come one at a time. What all prompts begin with is computed once.
+func (m *Model) Read(ctx context.Context, prompts, replies [][]int32, each func(i, t int, logits []float32) error) error {
+	if len(prompts) != len(replies) {
+		panic(fmt.Sprintf("engine: Read of %d prompts and %d replies", len(prompts), len(replies)))
+	}
+	if len(prompts) == 0 {
 		return nil
 	}
-	base, err := a.prefix(ctx)
-	if err != nil {
+	shared := len(prompts[0]) - 1 // the last token's logits are wanted of each
+	for i, p := range prompts {
+		if len(p) == 0 || len(replies[i]) == 0 {
+			return fmt.Errorf("engine: Read of %d tokens after a prompt of %d (text %d); give at least one of each", len(replies[i]), len(p), i)
+		}
+		shared = min(shared, common(prompts[0], p), len(p)-1)
+	}
+	base := m.NewSession()
+	defer base.Close()
+	if err := m.EvalBatch(ctx, []Seq{{base, prompts[0][:shared], WantNone}}); err != nil {
 		return err
 	}
-	defer base.Close()
-	for from := 0; from < len(texts); from += readAtOnce {
-		n := min(readAtOnce, len(texts)-from)
+	for from := 0; from < len(prompts); from += readAtOnce {
+		n := min(readAtOnce, len(prompts)-from)
 		before, after := make([]Seq, n), make([]Seq, n)
 		for k := range n {
-			prompt, reply := a.Pair(nil, texts[from+k], answers[from+k])
+			prompt, reply := prompts[from+k], replies[from+k]
 			s, last := base.Fork(), len(prompt)-1
-			s.Truncate(min(common(s.tokens, prompt), last)) // an odd tokenizer may cut a text's first word otherwise
-			before[k] = Seq{s, prompt[s.Len():last], WantNone}
+			before[k] = Seq{s, prompt[shared:last], WantNone}
 			after[k] = Seq{s, append([]int32{prompt[last]}, reply[:len(reply)-1]...), WantAll}
 		}
-		err := a.m.EvalBatch(ctx, before)
+		err := m.EvalBatch(ctx, before)
 		if err == nil {
-			err = a.m.eval(ctx, after, func(seq, t int, logits []float32) error { return each(from+seq, t, logits) })
+			err = m.eval(ctx, after, func(seq, t int, logits []float32) error { return each(from+seq, t, logits) })
 		}
 		for _, s := range before {
 			s.Session.Close()

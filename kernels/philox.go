@@ -23,4 +23,5 @@ const (
 	PurposeShuffle = 2 // order of training rows
 	PurposeInit    = 3 // new weights
 	PurposeSplit   = 4 // bootstrap and data splits
+	PurposeOwn     = 5 // tokens of a student's own answers while it trains: (step, row of the step, token)
 )

@@ -273,6 +273,9 @@ func eventLine(e distill.Event) string {
 	if e.Loss != 0 {
 		parts = append(parts, fmt.Sprintf("loss %.4f", e.Loss))
 	}
+	if e.OwnLoss != 0 {
+		parts = append(parts, fmt.Sprintf("on-policy %.4f", e.OwnLoss))
+	}
 	if e.Rate > 0 {
 		parts = append(parts, fmt.Sprintf("%.0f %s", e.Rate, e.Unit))
 	}
