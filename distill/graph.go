@@ -40,7 +40,6 @@ type Graph struct {
 	taps     []float32   // of the convolution that runs
 	shares   []float32   // of the norm or the scan that runs in reverse
 	free     [][]float32 // memory of values and gradients that nothing needs any more
-	layers   []layerOps  // what recompute drops
 	again    []*layerOps // [ops] the layer whose last op it is, nil = none
 
 	decomposed []decomposed // [ops]

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -80,6 +79,6 @@ func TestFixturesGrammar(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	} else {
-		t.Log(fmt.Sprint("this vocabulary spells all bytes"))
+		t.Log("this vocabulary spells all bytes")
 	}
 }

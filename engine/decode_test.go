@@ -33,7 +33,7 @@ type claim struct {
 	Amount int64             `description:"in cents"`
 	Any    json.RawMessage   `json:"any,omitempty"`
 	Hidden func()            `json:"-"`
-	secret int               //nolint:unused // not exported
+	secret int               //lint:ignore U1000 not exported
 }
 
 type tree struct {

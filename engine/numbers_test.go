@@ -11,12 +11,7 @@ import (
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
-// changed opens a copy of a fixture model in which one F32 tensor's value at an index is another.
-func changed(t *testing.T, tensor string, at int, value float32, opts ...Option) (*Model, error) {
-	t.Helper()
-	return changedIn(t, "llama-gqa.F32", tensor, at, value, opts...)
-}
-
+// changedIn opens a copy of a fixture model in which one F32 tensor's value at an index is another.
 func changedIn(t *testing.T, model, tensor string, at int, value float32, opts ...Option) (*Model, error) {
 	t.Helper()
 	f, err := gguf.Open(fixture(t, model+".gguf"))

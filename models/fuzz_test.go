@@ -2,7 +2,6 @@ package models
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -116,7 +115,7 @@ func mustName(t *testing.T, err error) {
 	}
 	for _, r := range text {
 		if r < ' ' || r == 0x7f {
-			t.Fatal(fmt.Sprintf("control characters in error %q", text))
+			t.Fatalf("control characters in error %q", text)
 		}
 	}
 }

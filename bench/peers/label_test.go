@@ -43,7 +43,10 @@ func TestLlamaLabel(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := reviews(t, (rounds+1)*labelRows)
-	best := fastestLabeller(t, path, n, c, rows[:labelRows/2])
+	best := fastestServer(t, path, settings{Threads: n, Parallel: labelSlots, Context: 512}, func(l *llama) float64 {
+		l.label(c, rows[:labelSlots])
+		return labelRows / 2 / timed(func() { l.label(c, rows[:labelRows/2]) })
+	})
 	l := startLlama(t, path, best)
 	ours := func(texts []string) [][]float64 {
 		lp, err := c.LogProbs(t.Context(), texts)
@@ -115,25 +118,6 @@ func timed(f func()) (seconds float64) {
 	start := time.Now()
 	f()
 	return time.Since(start).Seconds()
-}
-
-// fastestLabeller is llama.cpp's best of repacking and flash attention.
-func fastestLabeller(t *testing.T, path string, threads int, c *engine.Classifier, texts []string) (best settings) {
-	fastest := 0.0
-	for _, repack := range []bool{true, false} {
-		for _, flash := range []bool{true, false} {
-			s := settings{Threads: threads, Repack: repack, Flash: flash, Parallel: labelSlots, Context: 512}
-			l := startLlama(t, path, s)
-			l.label(c, texts[:labelSlots])
-			rate := float64(len(texts)) / timed(func() { l.label(c, texts) })
-			t.Logf("llama.cpp, %s: %.1f rows/s", s, rate)
-			if rate > fastest {
-				fastest, best = rate, s
-			}
-			l.Close()
-		}
-	}
-	return best
 }
 
 // label returns [texts][labels] log-probabilities of the labels' first tokens: -Inf for a label with none among the twenty likeliest.

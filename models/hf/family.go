@@ -282,7 +282,7 @@ func (f *family) rotaryDims(c *config, headDim int) int {
 
 // window bounds the context of a model whose window of attention has no place in its GGUF architecture: within it, nothing is changed.
 func window(c *config, f string, w *gguf.Writer) {
-	if !c.has("sliding_window") || c.flag("use_sliding_window", true) == false {
+	if !c.has("sliding_window") || !c.flag("use_sliding_window", true) {
 		return
 	}
 	if n := c.size("sliding_window", 1<<31); n < c.size("max_position_embeddings", 1<<31) {
