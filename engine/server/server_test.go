@@ -254,8 +254,7 @@ func (s *site) stream(path, body string) (events []event, done bool) {
 	return events, done
 }
 
-// waitFor waits for something that must come.
-// waitFor waits a minute at most: a busy machine may be slow.
+// waitFor waits for something that must come, a minute at most: a busy machine may be slow.
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
