@@ -53,8 +53,8 @@ dist: ## dist/freehold-REVISION.tar.gz: the last commit with all that it is buil
 
 release: ## dist/freehold-OS-ARCH and SHA256SUMS, built from the tarball alone, without a network: same commit and Go, same bytes; RELEASE_KEY=key.pem signs SHA256SUMS
 	@set -e; [ -z "$(RELEASE_KEY)" ] || [ -r "$(RELEASE_KEY)" ] || { echo "RELEASE_KEY: $(RELEASE_KEY) cannot be read; freehold sign --new-key FILE makes a key" >&2; exit 1; }; \
-	tar=$$($(MAKE) -s dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; rm -f "$(DIST)"/SHA256SUMS*; \
-	build() { GOFLAGS=-mod=vendor GOPROXY=off $(MAKE) -s -C "$$tmp"/freehold-* binary OUT="$$1"; }; names=$$(basename "$$tar"); \
+	tar=$$($(MAKE) -s --no-print-directory dist); tmp=$$(mktemp -d); trap 'chmod -R u+w "$$tmp"; rm -rf "$$tmp"' EXIT; tar -xzf "$$tar" -C "$$tmp"; rm -f "$(DIST)"/SHA256SUMS*; \
+	build() { GOFLAGS=-mod=vendor GOPROXY=off $(MAKE) -s --no-print-directory -C "$$tmp"/freehold-* binary OUT="$$1"; }; names=$$(basename "$$tar"); \
 	for t in $(TARGETS); do name=freehold-$$(echo $$t | tr / -); [ $${t%/*} != windows ] || name=$$name.exe; names="$$names $$name"; \
 		(export GOOS=$${t%/*} GOARCH=$${t#*/}; build "$(abspath $(DIST))/$$name"); done; \
 	(cd "$(DIST)" && sha256sum $$names > SHA256SUMS && cat SHA256SUMS); \
