@@ -75,7 +75,7 @@ demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2
 	@echo "report: runs/latest/report.html"
 
 # In bf16 the bits are promised on one kind of CPU, in f32 on all: so the demo is repeated as it is, and its recipe with a tenth of the rows in f32 (without gates, which are for all rows) on other levels too.
-reproduce-demo: demo ## the demo once more on 1 and on 2 threads, and a tenth of it in f32 on other CPU levels: every file the same, to the bit (20 minutes on two cores with AMX)
+reproduce-demo: demo ## the demo once more on 1 and on 2 threads, and a tenth of it in f32 on other CPU levels: every file the same, to the bit (half an hour on two cores with AMX)
 	set -e; for t in 1 2; do bin/freehold verify --reproduce runs/latest --threads $$t; done
 	mkdir -p $(DEMO)-f32
 	sed -e 's/precision: bf16.*/precision: f32/' -e 's/_rows: \([0-9]*\)0$$/_rows: \1/' -e 's/gates: .*/gates: {}/' $(DEMO)/freehold.yaml > $(DEMO)-f32/freehold.yaml
