@@ -16,7 +16,7 @@ type ownPlan struct {
 }
 
 // planOnPolicy estimates the on-policy steps after the given one: the student's writing in f32, every answer as long as it may be, and the teacher's reading.
-// tokens are those of the training rows, sizes the weights of the blocks.
+// tokens are those of the rows that are learnt from, sizes the weights of the blocks.
 func (j *Job) planOnPolicy(step int, tokens, student, teacher, int8Peak, f32Peak float64) (p ownPlan) {
 	r := j.recipe.Train.OnPolicy
 	if r.Share == 0 {
@@ -26,7 +26,7 @@ func (j *Job) planOnPolicy(step int, tokens, student, teacher, int8Peak, f32Peak
 	all := o.steps(j.steps())
 	p.what = fmt.Sprintf(", %d of them on its own answers", all)
 	rows, drawn := float64(j.recipe.Train.Batch), float64(r.MaxTokens)
-	read := rows * tokens / float64(max(1, len(j.data.Train)))
+	read := rows * tokens / float64(max(1, len(j.learns().Train)))
 	turns := float64((j.recipe.Train.Batch + engine.BatchStreams - 1) / engine.BatchStreams)
 	perStep := (read+rows*drawn)*2*student/(trainShare*f32Peak) + turns*drawn*4*student/answerReads + (read+rows*drawn)*2*teacher/(prefillShare*int8Peak)
 	p.seconds = perStep * float64(all-o.steps(step))

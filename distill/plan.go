@@ -120,7 +120,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
-	own := j.planOnPolicy(step, tokens(train, len(j.data.Train), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
+	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
 	trainTime += own.seconds
 	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
 	state := func(done, part bool) string {
