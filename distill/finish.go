@@ -29,7 +29,8 @@ type Manifest struct {
 	Threads   int                 `json:"threads"`
 	GoVersion string              `json:"go_version"`
 	Platform  string              `json:"platform"`
-	Seal      string              `json:"seal"` // see seal
+	Enforced  *lineage.Enforced   `json:"enforced,omitempty"` // on the process that ended the run; of each stage's own lineage.jsonl tells
+	Seal      string              `json:"seal"`               // see seal
 }
 
 // ChainEnd says how a chain of lineage ends, so that a shorter one is known for what it is.
@@ -84,7 +85,7 @@ func (j *Job) finish(sum *Summary) error {
 	m := Manifest{Schema: manifestSchema, Run: j.key, Recipe: j.recipe, Teacher: j.teacher.record(), Base: j.base.record(),
 		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.learns().Report.String(), "declared_because": j.recipe.Data.Reason},
 		Licences: j.licences(), Policy: j.policyUsed(),
-		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Seal: noSeal}
+		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Enforced: j.opt.Enforced, Seal: noSeal}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/distill/energy"
+	"github.com/freehold-slm/freehold/distill/lineage"
 	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -35,6 +36,7 @@ type Options struct {
 	FS       gguf.FS                       // nil = the real file system
 	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
 	Prices   energy.Prices
+	Enforced *lineage.Enforced // what holds the process back, for the record; nil = nothing is said
 }
 
 // Event is progress of a stage.
@@ -97,7 +99,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	if o.RunsDir == "" {
-		o.RunsDir = r.path("runs")
+		o.RunsDir = r.RunsDir()
 	}
 	j := &Job{recipe: r, opt: o, timing: map[string]float64{}}
 	err := r.openBundle()
@@ -167,6 +169,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	j.loadAdapted()
 	return j, nil
 }
+
+// RunsDir is where the runs of the recipe are, unless somewhere else is asked for: runs beside it.
+func (r *Recipe) RunsDir() string { return r.path("runs") }
 
 // Dir is the run folder.
 func (j *Job) Dir() string { return j.dir }

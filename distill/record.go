@@ -31,7 +31,7 @@ func (j *Job) record(stage string) error {
 	if e.By, err = lineage.Program(); err != nil {
 		return err
 	}
-	e.By.Level, e.By.Threads = j.level.Name, j.opt.Threads
+	e.By.Level, e.By.Threads, e.By.Enforced = j.level.Name, j.opt.Threads, j.opt.Enforced
 	at := filepath.Join(j.dir, lineage.Name)
 	text, err := lineage.Append(at, e)
 	if err != nil {

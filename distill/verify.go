@@ -32,8 +32,9 @@ type FileCheck struct {
 
 // Verification is what Verify found.
 type Verification struct {
-	Run   string      `json:"run"` // hash of recipe and inputs, "" where the manifest cannot be read
-	Files []FileCheck `json:"files"`
+	Run   string        `json:"run"` // hash of recipe and inputs, "" where the manifest cannot be read
+	Files []FileCheck   `json:"files"`
+	Held  *lineage.Held `json:"held,omitempty"` // while the stages ran, as the lineage tells; nil = it is not whole
 }
 
 // Bad lists what is not as the manifest says. Files that were added are none of it: they change nothing that the run made.
@@ -93,7 +94,11 @@ func Verify(dir string) (*Verification, error) {
 		if name != lineage.Name || v.Run == "" {
 			return nil
 		}
-		return checkChain(filepath.Join(dir, name), &m)
+		chain, err := checkChain(filepath.Join(dir, name), &m)
+		if err == nil {
+			v.Held = lineage.HeldOf(chain)
+		}
+		return err
 	}
 	if err := v.files(dir, m.Files, broken); err != nil {
 		return nil, err
@@ -167,20 +172,20 @@ func isFolder(path string) bool {
 }
 
 // checkChain holds the entries of a run's lineage against each other, and what they say was made against the manifest.
-func checkChain(path string, m *Manifest) error {
+func checkChain(path string, m *Manifest) ([]lineage.Entry, error) {
 	chain, err := lineage.Read(path)
 	if err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), path+": "))
+		return nil, errors.New(strings.TrimPrefix(err.Error(), path+": "))
 	}
 	if n := m.Lineage.Entries; len(chain) < n {
-		return &lineage.EntryError{Entry: len(chain), Msg: fmt.Sprintf(" is missing: the manifest counts %d", n)}
+		return nil, &lineage.EntryError{Entry: len(chain), Msg: fmt.Sprintf(" is missing: the manifest counts %d", n)}
 	} else if len(chain) > n {
-		return &lineage.EntryError{Entry: n, Msg: fmt.Sprintf(" (%s) was added: the manifest counts %d", chain[n].Stage, n)}
+		return nil, &lineage.EntryError{Entry: n, Msg: fmt.Sprintf(" (%s) was added: the manifest counts %d", chain[n].Stage, n)}
 	}
 	if lineage.Head(chain) != m.Lineage.Head {
-		return &lineage.EntryError{Entry: len(chain) - 1, Msg: " has another hash than the manifest says: the chain was written anew"}
+		return nil, &lineage.EntryError{Entry: len(chain) - 1, Msg: " has another hash than the manifest says: the chain was written anew"}
 	}
-	return lineage.CheckOutputs(chain, func(name string) string {
+	return chain, lineage.CheckOutputs(chain, func(name string) string {
 		if strings.HasSuffix(name, "/") {
 			return treeOf(m.Files, name)
 		}

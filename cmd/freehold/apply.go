@@ -8,7 +8,8 @@ import (
 )
 
 type applyCmd struct {
-	recipeFlags
+	recipeArg
+	stageFlags
 	priceFlags
 	Only string `help:"Run this stage alone: adapt, label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
@@ -32,10 +33,17 @@ func (c *applyCmd) Run(a *app) error {
 
 // The commands of single stages.
 type (
-	labelCmd struct{ recipeFlags }
-	trainCmd struct{ recipeFlags }
-	evalCmd  struct {
-		recipeFlags
+	labelCmd struct {
+		recipeArg
+		stageFlags
+	}
+	trainCmd struct {
+		recipeArg
+		stageFlags
+	}
+	evalCmd struct {
+		recipeArg
+		stageFlags
 		priceFlags
 	}
 )

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
@@ -10,9 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/distill/lineage"
 )
 
 // within makes a command that is run through another program, with the arguments before it.
@@ -174,5 +180,87 @@ func TestSystemCalls(t *testing.T) {
 	}
 	if written < 20 {
 		t.Errorf("apply was seen writing %d times; the eye is closed\n%s", written, trace)
+	}
+}
+
+// The kernel holds a process back while it runs stages, and each entry of the run's lineage and its manifest say so: whether connections and writing elsewhere were denied, whether the
+// program was told to stay offline, which interfaces it saw.
+func TestEnforced(t *testing.T) {
+	status := func(pid int) string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // gone = ""
+		return string(b)
+	}
+	seccomp := regexp.MustCompile(`(?m)^Seccomp:\t2$`)
+	if seccomp.MatchString(status(os.Getpid())) {
+		t.Log("this process has a filter of its own already: that of apply is not told from it")
+	}
+	for _, c := range []struct {
+		name        string
+		flags       []string
+		connections string
+		offline     bool
+	}{
+		{"as it is", nil, lineage.Denied, false},
+		{"offline", []string{"--offline"}, lineage.Denied, true},
+		{"not locked", []string{"--no-lock"}, "not denied (--no-lock)", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			job := recipe(t, tiny(t), "steps: 6", "steps: 3")
+			dir := filepath.Join(filepath.Dir(job), "runs", "001")
+			cmd := call{}.command(t, t.Context(), append([]string{"apply", "--quiet", job}, c.flags...)...)
+			var text bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &text, &text
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- cmd.Wait() }()
+			locked, seen := false, false
+			for ended := false; !ended; {
+				select {
+				case err := <-done:
+					if ended = true; err != nil {
+						t.Fatalf("%v\n%s", err, text.String())
+					}
+				case <-time.After(2 * time.Millisecond):
+					if _, err := os.Stat(filepath.Join(dir, lineage.Name)); err == nil && !seen { // a stage runs
+						if s := status(cmd.Process.Pid); strings.Contains(s, "Seccomp:") {
+							seen, locked = true, seccomp.MatchString(s)
+						}
+					}
+				}
+			}
+			if want := c.connections == lineage.Denied; !seen || locked != want && !seccomp.MatchString(status(os.Getpid())) {
+				t.Errorf("the process was seen at work: %v; it had a filter: %v, want %v", seen, locked, want)
+			}
+			chain, err := lineage.Read(filepath.Join(dir, lineage.Name))
+			if err != nil || len(chain) < 4 {
+				t.Fatalf("%d entries, %v", len(chain), err)
+			}
+			var m distill.Manifest
+			b, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+			if err == nil {
+				err = json.Unmarshal(b, &m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := []*lineage.Enforced{m.Enforced}
+			for _, e := range chain {
+				said = append(said, e.By.Enforced)
+			}
+			for i, e := range said {
+				if e == nil || e.Connections != c.connections || e.Offline != c.offline || !slices.Contains(e.Interfaces, "lo") {
+					t.Errorf("%d: %v, want connections %s, offline %v, and lo among the interfaces", i, e, c.connections, c.offline)
+				}
+			}
+			if out := freehold(t, "show", "--lineage", dir).must(t).out; strings.Count(out, "connections "+c.connections) != len(chain) {
+				t.Errorf("show --lineage does not say what held each stage back:\n%s", out)
+			}
+			all := fmt.Sprintf("connections were denied in %d of %d stages", map[bool]int{true: len(chain)}[c.connections == lineage.Denied], len(chain))
+			if r := freehold(t, "verify", dir).must(t); !strings.Contains(r.err, all) {
+				t.Errorf("verify does not say %q:\n%s", all, r.err)
+			}
+		})
 	}
 }

@@ -1,7 +1,8 @@
 package main
 
 type planCmd struct {
-	recipeFlags
+	recipeArg
+	jobFlags
 	Exit  bool `name:"exit-code" help:"Leave with exit code 9 where apply would do something, 0 where there is nothing to do."`
 	Probe int  `help:"Ask the teacher about this many validation rows: which prompt is best, is a linear model enough, which rows to label by hand." placeholder:"N"`
 }

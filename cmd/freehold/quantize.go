@@ -27,7 +27,7 @@ type quantizeCmd struct {
 	ImatrixFrom string `help:"Gather the importance matrix by running IN on the texts of task data." placeholder:"DATA.jsonl"`
 	ImatrixOut  string `help:"Also write what --imatrix-from gathered." placeholder:"FILE"`
 	policyFlag
-	jobFlags
+	stageFlags
 }
 
 // quantized is freehold/quantize/1.

@@ -11,20 +11,27 @@ import (
 	"github.com/freehold-slm/freehold/bench"
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/distill/energy"
+	"github.com/freehold-slm/freehold/distill/lineage"
 )
 
-// recipeFlags say which recipe is run and how.
-type recipeFlags struct {
+// recipeArg says which recipe is meant.
+type recipeArg struct {
 	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe file."`
+}
+
+// stageFlags say how stages of a recipe are run.
+type stageFlags struct {
 	jobFlags
+	lockFlags
 }
 
 // jobFlags say how a recipe is run.
 type jobFlags struct {
 	computeFlags
-	Runs string        `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
-	Run_ string        `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
-	at   energy.Prices // of a command that takes prices
+	Runs string            `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
+	Run_ string            `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
+	at   energy.Prices     // of a command that takes prices
+	held *lineage.Enforced // of a command that runs stages
 }
 
 // priceFlags are what the user pays; nothing is reckoned without them.
@@ -43,18 +50,23 @@ func (f *priceFlags) prices() (energy.Prices, error) {
 
 // job reads the recipe and resolves its inputs.
 func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
-	level, err := f.level()
+	r, err := distill.LoadRecipe(recipe)
 	if err != nil {
 		return nil, err
 	}
-	r, err := distill.LoadRecipe(recipe)
+	return f.resolve(a, r)
+}
+
+// resolve resolves a recipe's inputs.
+func (f *jobFlags) resolve(a *app, r *distill.Recipe) (*distill.Job, error) {
+	level, err := f.level()
 	if err != nil {
 		return nil, err
 	}
 	a.resumable = true
 	follow := stageTimes{a: a}
 	return distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at,
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Enforced: f.held,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
 }
@@ -73,9 +85,19 @@ func (s *stageTimes) event(e distill.Event) {
 	s.a.progress.show(eventLine(e), false)
 }
 
-// stages runs some stages of a recipe and prints how it went.
-func (f *jobFlags) stages(a *app, recipe string, st distill.Stages) error {
-	j, err := f.job(a, recipe)
+// stages runs some stages of a recipe and prints how it went. The process is locked before it opens models and rows, which strangers made.
+func (f *stageFlags) stages(a *app, recipe string, st distill.Stages) error {
+	r, err := distill.LoadRecipe(recipe)
+	if err != nil {
+		return err
+	}
+	if f.Runs == "" {
+		f.Runs = r.RunsDir()
+	}
+	if f.held, err = f.lock(a, f.Runs); err != nil {
+		return err
+	}
+	j, err := f.resolve(a, r)
 	if err != nil {
 		return err
 	}

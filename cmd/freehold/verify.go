@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ type verifyCmd struct {
 	Inputs    string `help:"With --reproduce: folder at which the recipe's relative paths begin; default: the one that holds runs." placeholder:"DIR" type:"path"`
 	trustFlags
 	computeFlags
+	lockFlags
 }
 
 func (*verifyCmd) Help() string {
@@ -57,7 +59,11 @@ func (c *verifyCmd) Run(a *app) error {
 	d.Ok = len(bad) == 0 && d.Signature.ok()
 	if c.Reproduce && d.Ok {
 		follow := stageTimes{a: a}
-		d.Reproduced, err = distill.Reproduce(a.ctx, run, c.Inputs, distill.Options{Threads: c.Threads, Level: level.Name,
+		held, err := c.lock(a, os.TempDir()) // which it leaves empty
+		if err != nil {
+			return err
+		}
+		d.Reproduced, err = distill.Reproduce(a.ctx, run, c.Inputs, distill.Options{Threads: c.Threads, Level: level.Name, Enforced: held,
 			Progress: follow.event, Warn: func(s string) { a.warn("%s", s) }})
 		a.progress.clear()
 		if err != nil {
@@ -108,6 +114,9 @@ func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
 	}
 	a.columns(rows)
 	a.note("%s: %d files are as the run wrote them, %d are not", c.Run_, good, len(bad))
+	if h := d.Held; h != nil {
+		a.note("connections were denied in %d of %d stages, changing files outside of the runs in %d", h.Connections, h.Stages, h.Writes)
+	}
 	r := d.Reproduced
 	if r == nil {
 		if c.Reproduce {

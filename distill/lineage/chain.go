@@ -56,6 +56,54 @@ type Maker struct {
 	Platform string `json:"platform"`
 	Level    string `json:"cpu_level"`
 	Threads  int    `json:"threads"`
+
+	Enforced *Enforced `json:"enforced,omitempty"` // nil = a program that says nothing of it
+}
+
+// Enforced is what held a process back while it ran a stage. A part that the system took away is "denied"; any other text says why it was not.
+type Enforced struct {
+	Connections string   `json:"connections"`          // new sockets and connections, and other programs
+	Writes      string   `json:"writes"`               // files changed elsewhere than in the folder of runs
+	Offline     bool     `json:"offline"`              // --offline, or FREEHOLD_OFFLINE
+	Interfaces  []string `json:"interfaces,omitempty"` // of the network that the process could see by name; none = unknown, lo alone = none that leads anywhere
+}
+
+// Denied is a part of Enforced that the system took away.
+const Denied = "denied"
+
+func (e *Enforced) String() string {
+	if e == nil {
+		return "not said"
+	}
+	parts := []string{"connections " + e.Connections, "writing elsewhere " + e.Writes}
+	if e.Offline {
+		parts = append(parts, "offline")
+	}
+	if e.Interfaces != nil {
+		parts = append(parts, "network interfaces "+strings.Join(e.Interfaces, " "))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Held counts the entries of a chain, and of them those whose process the system let open no connection, and change no file elsewhere.
+type Held struct {
+	Stages      int `json:"stages"`
+	Connections int `json:"connections_denied"`
+	Writes      int `json:"writes_denied"`
+}
+
+// HeldOf counts.
+func HeldOf(chain []Entry) *Held {
+	h := &Held{Stages: len(chain)}
+	for _, e := range chain {
+		if by := e.By.Enforced; by != nil && by.Connections == Denied {
+			h.Connections++
+		}
+		if by := e.By.Enforced; by != nil && by.Writes == Denied {
+			h.Writes++
+		}
+	}
+	return h
 }
 
 // Body is what two runs of a stage have in common where they are the same run.

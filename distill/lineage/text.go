@@ -15,6 +15,7 @@ func Rows(chain []Entry) (rows [][]string) {
 			by += " (modified)"
 		}
 		rows = append(rows, []string{fmt.Sprintf("%d %s", e.Seq, e.Stage), fmt.Sprintf("by %s, %s %s, CPU level %s, %d threads", by, e.By.Go, e.By.Platform, e.By.Level, e.By.Threads)})
+		rows = append(rows, []string{"  held", e.By.Enforced.String()})
 		for _, it := range e.In {
 			rows = append(rows, []string{"  took", it.text()})
 		}

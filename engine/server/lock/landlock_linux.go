@@ -19,6 +19,7 @@ const (
 
 	reading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	writing = reading | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	owning  = writing | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SYM | unix.LANDLOCK_ACCESS_FS_REFER
 )
 
 // landlock denies files outside of the folders and, where the kernel can, TCP connections once more.
@@ -49,7 +50,7 @@ func landlock(f Folders) (string, error) {
 	for _, part := range []struct {
 		folders []string
 		rights  uint64
-	}{{f.Read, reading}, {f.Write, writing}} {
+	}{{f.Read, reading}, {f.Write, writing}, {f.Own, owning}} {
 		for _, dir := range part.folders {
 			if err := allow(int(rules), dir, part.rights&attr.Handled_access_fs); err != nil {
 				return "", fmt.Errorf("folder %s: %w", dir, err)

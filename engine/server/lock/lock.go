@@ -1,5 +1,5 @@
-// Package lock takes from a process what a server needs no more once it listens: new connections and sockets, other programs, and files outside
-// some folders. It cannot be undone, and holds for all threads and whatever they start.
+// Package lock takes from a process what a server needs no more once it listens, and a job never: new connections and sockets, other programs, and files
+// outside some folders. It cannot be undone, and holds for all threads and whatever they start.
 package lock
 
 import "fmt"
@@ -7,7 +7,8 @@ import "fmt"
 // Folders are what a locked process may still open files in, with all below.
 type Folders struct {
 	Read  []string
-	Write []string // read, too
+	Write []string // files: read, made, changed, removed
+	Own   []string // folders and links made and removed, too, and files moved between folders
 }
 
 // Denied is what a part of the lock says when it holds.

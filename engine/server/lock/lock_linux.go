@@ -15,7 +15,7 @@ import (
 
 // Process locks the process. Where the kernel lacks a part of it the state says so; what the kernel has and refuses is an error.
 func Process(f Folders) (State, error) {
-	for _, dir := range append(slices.Clone(f.Read), f.Write...) { // before anything is in force
+	for _, dir := range slices.Concat(f.Read, f.Write, f.Own) { // before anything is in force
 		if st, err := os.Stat(dir); err != nil {
 			return State{}, fmt.Errorf("lock: %w", err)
 		} else if !st.IsDir() {

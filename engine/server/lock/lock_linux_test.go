@@ -42,6 +42,7 @@ type order struct {
 	Server, UDP string // that listen in the test's process
 	In, Out     string // folders: In may be read and Log written
 	Log         string
+	Own         string // its own, whole
 }
 
 // report is what came of it: the error of each thing tried, "" = it worked.
@@ -76,7 +77,7 @@ func trial() error {
 	}
 	r := report{Tried: map[string]string{}}
 	if o.Lock {
-		if r.State, err = Process(Folders{Read: []string{o.In}, Write: []string{o.Log}}); err != nil {
+		if r.State, err = Process(Folders{Read: []string{o.In}, Write: []string{o.Log}, Own: []string{o.Own}}); err != nil {
 			return err
 		}
 	}
@@ -151,7 +152,30 @@ func trial() error {
 	try("a file elsewhere", read)
 	try("write elsewhere", func() error { return os.WriteFile(filepath.Join(o.Out, "new"), nil, 0o600) })
 	try("write where it may read", func() error { return os.WriteFile(filepath.Join(o.In, "new"), nil, 0o600) })
-	// What a server goes on to do.
+	try("write a folder where it may write files", func() error {
+		err := os.Mkdir(filepath.Join(o.Log, "new"), 0o700)
+		if err == nil {
+			err = os.Remove(filepath.Join(o.Log, "new"))
+		}
+		return err
+	})
+	// What a server goes on to do, and a job.
+	try("its own folder", func() error {
+		a, b := filepath.Join(o.Own, "a"), filepath.Join(o.Own, "b")
+		for _, f := range []func() error{
+			func() error { return os.MkdirAll(a, 0o700) }, func() error { return os.MkdirAll(b, 0o700) },
+			func() error { return os.WriteFile(filepath.Join(a, "x"), []byte("x"), 0o600) },
+			func() error { return os.Truncate(filepath.Join(a, "x"), 0) },
+			func() error { return os.Rename(filepath.Join(a, "x"), filepath.Join(b, "x")) },
+			func() error { return os.Symlink("b", filepath.Join(o.Own, "latest")) },
+			func() error { return os.RemoveAll(a) }, func() error { return os.RemoveAll(b) }, func() error { return os.Remove(filepath.Join(o.Own, "latest")) },
+		} {
+			if err := f(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	try("its own connection", func() error {
 		if _, err := before.Write([]byte("once more\n")); err != nil {
 			return err
@@ -199,8 +223,8 @@ func trial() error {
 // A locked process reaches nobody and no file elsewhere, from any thread, and goes on serving; one that is not locked could.
 func TestProcess(t *testing.T) {
 	dir := t.TempDir()
-	o := order{In: filepath.Join(dir, "in"), Out: filepath.Join(dir, "out"), Log: filepath.Join(dir, "log")}
-	for _, d := range []string{o.In, o.Out, o.Log} {
+	o := order{In: filepath.Join(dir, "in"), Out: filepath.Join(dir, "out"), Log: filepath.Join(dir, "log"), Own: filepath.Join(dir, "own")}
+	for _, d := range []string{o.In, o.Out, o.Log, o.Own} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +257,7 @@ func TestProcess(t *testing.T) {
 	}
 	defer u.Close()
 	o.Server, o.UDP = l.Addr().String(), u.LocalAddr().String()
-	serves := []string{"a caller", "its folder", "its log", "its own connection"}
+	serves := []string{"a caller", "its folder", "its log", "its own connection", "its own folder"}
 	for _, o.Lock = range []bool{false, true} {
 		t.Run(fmt.Sprintf("lock=%v", o.Lock), func(t *testing.T) {
 			r := run(t, o)
