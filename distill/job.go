@@ -22,6 +22,7 @@ import (
 	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/chat"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
 
@@ -116,6 +117,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	}
 	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
 		return nil, sourceError("teacher", err)
+	}
+	if err := checkTemplate(j.teacher); err != nil {
+		return nil, err
 	}
 	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
 		j.base = j.teacher
@@ -242,6 +246,26 @@ func checkModel(path string) (spec *models.Spec, err error) {
 		err = &DataError{File: path, Msg: strings.TrimPrefix(err.Error(), path+": ")}
 	}
 	return spec, err
+}
+
+// checkTemplate refuses a teacher that cannot be asked: one whose file has no chat template, or one that cannot be read.
+func checkTemplate(teacher source) error {
+	f, err := gguf.Open(teacher.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := f.StringOr("tokenizer.chat_template", "")
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return &DataError{File: teacher.path, Msg: "teacher: has no tokenizer.chat_template: a base model, which was not taught to answer", Fix: "take a teacher that was (an instruct or chat model); as student.from a base model is good"}
+	}
+	if _, err := chat.Parse(text); err != nil {
+		return &DataError{File: teacher.path, Msg: "teacher: " + err.Error()}
+	}
+	return nil
 }
 
 // sourceError says whose file it is and, for a licence, which key of the recipe declares or accepts it.

@@ -49,7 +49,7 @@ func TestErrors(t *testing.T) {
 	model, plain := tiny(t), fixture(t, "models/llama256.Q8_0.gguf")
 	strange := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"general.architecture": "hyena9"})
 	nopre := edited(t, "models/qwen2.Q8_0.gguf", map[string]any{"tokenizer.ggml.pre": "martian"})
-	badTemplate := edited(t, "models/qwen2.Q8_0.gguf", map[string]any{"tokenizer.chat_template": "{% for x %}"})
+	badTemplate := edited(t, "models/qwen2.Q8_0.gguf", map[string]any{"tokenizer.chat_template": "{% for x %}", "general.license": "mit"})
 	cut := truncated(t, "models/llama256.Q8_0.gguf", 3000)
 	short := truncated(t, "models/llama256.Q8_0.gguf", 300_000)
 	magic := file(t, "magic.gguf", "NOPE and more that is no model at all")
@@ -96,6 +96,8 @@ func TestErrors(t *testing.T) {
 		{"unknown pre-tokenizer", []string{"tokenize", nopre, "hi"}, "", 3, []string{`"martian"`}},
 		{"broken template", []string{"run", badTemplate, "hi"}, "", 3, []string{"model.gguf", "line 1"}},
 		{"no chat template", []string{"run", plain, "hi"}, "", 2, []string{"no chat template", "--raw"}},
+		{"teacher without chat template", []string{"plan", recipe(t, edited(t, "models/llama256.Q8_0.gguf", map[string]any{"general.license": "mit"}))}, "", 3, []string{"no tokenizer.chat_template", "instruct or chat model"}},
+		{"teacher with a broken template", []string{"plan", recipe(t, badTemplate)}, "", 3, []string{"teacher: ", "line 1"}},
 		{"empty prompt", []string{"run", model}, "", 2, []string{"the prompt is empty"}},
 		{"long prompt", []string{"run", "--raw", model, strings.Repeat("a b c ", 2000)}, "", 2, []string{"the prompt has 8001 tokens", "holds 512"}},
 		{"context above the model's", []string{"run", "--context=99999", model, "x"}, "", 2, []string{"99999", "512"}},
