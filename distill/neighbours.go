@@ -132,8 +132,11 @@ func cosine(a, b []feature) (sum float64) {
 	return sum
 }
 
-// originOf is where a row was read, from the recipe's folder on: no path of a machine.
+// originOf is where a row was read, from the recipe's folder on: no path of a machine. A data set of the catalogue is known by its file's name alone, be it in the cache or in a bundle.
 func (r *Recipe) originOf(row data.Row) string {
+	if d := r.Data; d.Source != "" && (d.Collected == "" || row.File != r.path(d.Collected)) {
+		return filepath.Base(row.File)
+	}
 	file, err := filepath.Rel(r.path("."), row.File)
 	if err != nil || !filepath.IsLocal(file) {
 		file = filepath.Base(row.File)

@@ -73,3 +73,24 @@ func TestNeighbours(t *testing.T) {
 		t.Errorf("data that changed: %v", err)
 	}
 }
+
+// A row's origin is the same wherever its file lies: beside the recipe, elsewhere, in the cache or unpacked from a bundle.
+func TestOriginOfRows(t *testing.T) {
+	at, home := filepath.FromSlash("/job"), filepath.FromSlash("/cache")
+	for _, c := range []struct {
+		data DataRecipe
+		file string
+		want string
+	}{
+		{DataRecipe{Train: "train.jsonl"}, filepath.Join(at, "rows", "train.jsonl"), "rows/train.jsonl"},
+		{DataRecipe{Train: filepath.Join(home, "mine.jsonl")}, filepath.Join(home, "mine.jsonl"), "mine.jsonl"},
+		{DataRecipe{Source: "snippets"}, filepath.Join(home, "snippets.txt"), "snippets.txt"},
+		{DataRecipe{Source: "snippets"}, filepath.Join(at, "data", "snippets.txt"), "snippets.txt"}, // in a bundle
+		{DataRecipe{Source: "snippets", Collected: "rows/kept.jsonl"}, filepath.Join(at, "rows", "kept.jsonl"), "rows/kept.jsonl"},
+	} {
+		r := &Recipe{Data: c.data, dir: at}
+		if got := r.originOf(Row{File: c.file}); got != c.want {
+			t.Errorf("%+v, %s: %s, want %s", c.data, c.file, got, c.want)
+		}
+	}
+}
