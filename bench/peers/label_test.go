@@ -95,6 +95,20 @@ func TestLlamaLabel(t *testing.T) {
 // reviews are the first n texts of the demo's data set.
 func reviews(t *testing.T, n int) (texts []string) {
 	t.Helper()
+	for _, text := range reviewLines(t) {
+		if text != "" && len(texts) < n {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) < n {
+		t.Fatalf("the data set has %d rows, want %d", len(texts), n)
+	}
+	return texts
+}
+
+// reviewLines are the texts of the demo's data set by line, "" where a line has none.
+func reviewLines(t *testing.T) (texts []string) {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +118,11 @@ func reviews(t *testing.T, n int) (texts []string) {
 		t.Fatalf("%v; run: freehold pull --accept-licence unknown movie-review-snippets", err)
 	}
 	for line := range strings.SplitSeq(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n") {
-		if p := strings.SplitN(line, "\t", 3); len(p) == 3 && len(texts) < n {
-			texts = append(texts, p[2])
+		text := ""
+		if p := strings.SplitN(line, "\t", 3); len(p) == 3 {
+			text = p[2]
 		}
-	}
-	if len(texts) < n {
-		t.Fatalf("the data set has %d rows, want %d", len(texts), n)
+		texts = append(texts, text)
 	}
 	return texts
 }

@@ -140,13 +140,9 @@ func folderedModel(t *testing.T, name, dir string) string {
 	return path
 }
 
-// startTransformers starts transformers, where bench-train-peers has installed it. The func asks for the logits after every token.
-func startTransformers(t *testing.T) func(t *testing.T, folder string, tokens []int32) [][]float64 {
+// torchFolder is where make bench-train-peers puts PyTorch and transformers.
+func torchFolder(t *testing.T) string {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		missing(t, "python3: %v", err)
-	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		missing(t, "no cache folder: %v", err)
@@ -156,7 +152,18 @@ func startTransformers(t *testing.T) func(t *testing.T, folder string, tokens []
 		// Not even in CI: PyTorch with all that pip brings along is 5.6 GB.
 		t.Skip("NOT TESTED: transformers is not here; make bench-train-peers installs it")
 	}
-	cmd := exec.Command(python, "-c", transformersScript, found[len(found)-1])
+	return found[len(found)-1]
+}
+
+// startTransformers starts transformers, where bench-train-peers has installed it. The func asks for the logits after every token.
+func startTransformers(t *testing.T) func(t *testing.T, folder string, tokens []int32) [][]float64 {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		missing(t, "python3: %v", err)
+	}
+	packages := torchFolder(t)
+	cmd := exec.Command(python, "-c", transformersScript, packages)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	in, err := cmd.StdinPipe()
