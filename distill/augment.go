@@ -92,11 +92,18 @@ func (j *Job) labelRows(label int) []Row {
 }
 
 // makings lists the texts that the recipe asks for. Training rows alone are shown to the model.
-func (j *Job) makings() (all []making) {
-	a, task := j.recipe.Data.Augment, j.recipe.Task
+func (j *Job) makings() []making {
+	if j.asked == nil {
+		j.asked = j.newMakings()
+	}
+	return j.asked
+}
+
+func (j *Job) newMakings() (all []making) {
+	a, task, licence := j.recipe.Data.Augment, j.recipe.Task, j.madeLicence()
 	add := func(made data.Made, prompt string) {
 		said := sha256.Sum256([]byte(prompt))
-		made.Prompt, made.Model, made.SHA256, made.Seed, made.Licence = hex.EncodeToString(said[:]), nameOnly(j.maker.Name), j.maker.sha256, j.recipe.Train.Seed, j.madeLicence()
+		made.Prompt, made.Model, made.SHA256, made.Seed, made.Licence = hex.EncodeToString(said[:]), nameOnly(j.maker.Name), j.maker.sha256, j.recipe.Train.Seed, licence
 		all = append(all, making{made, prompt})
 	}
 	for n := range a.Paraphrases {

@@ -53,12 +53,7 @@ func (j *Job) addMade(shards [][]making, said [][]makingLine) error {
 			rows = append(rows, row)
 		}
 	}
-	j.data = j.own.With(rows, func(r Row) string {
-		if f := faults[r.ID]; f != "" {
-			return f
-		}
-		return fits(r)
-	}, j.recipe.tidy())
+	j.data = j.own.With(rows, faults, fits, j.recipe.tidy())
 	j.work, err = taskTypes[j.recipe.Task.Type].work(j) // which knows its rows
 	return err
 }
@@ -82,7 +77,9 @@ func cleanText(text string) string {
 
 // faultOf is why a text is no row; "" = it is one.
 func faultOf(text string) string {
-	odd := func(r rune) bool { return r == unicode.ReplacementChar || unicode.IsControl(r) && r != '\n' && r != '\t' }
+	odd := func(r rune) bool {
+		return r == unicode.ReplacementChar || unicode.IsControl(r) && r != '\n' && r != '\t'
+	}
 	switch {
 	case text == "":
 		return "empty"

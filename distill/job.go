@@ -52,7 +52,9 @@ type Event struct {
 type Stages struct{ Only, From string }
 
 // StageNames lists the stages in order.
-func StageNames() []string { return []string{"adapt", "augment", "label", "train", "eval", "quantize", "report"} }
+func StageNames() []string {
+	return []string{"adapt", "augment", "label", "train", "eval", "quantize", "report"}
+}
 
 // Job is a recipe with its inputs resolved and its run folder chosen.
 type Job struct {
@@ -67,6 +69,7 @@ type Job struct {
 	data    *data.Set
 	own     *data.Set // data as it was read, without the rows that the augment stage made
 	maker   source    // of these rows: the teacher, or the recipe's data.augment.model
+	asked   []making  // what it is asked for; nil = not listed yet
 	sure    *data.Set // data without the training rows that the teacher is not sure of; nil = not yet, or all stay
 	work    work
 	adapted *Adapted           // nil = the teacher has no adapter, or not yet

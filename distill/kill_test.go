@@ -56,6 +56,8 @@ func (c child) run() {
 	stages := []string{"label", "train"}
 	if r, err := LoadRecipe(c.recipe); err == nil && r.adapts() {
 		stages = append([]string{"adapt"}, stages...)
+	} else if err == nil && r.augments() {
+		stages = append([]string{"augment"}, stages...)
 	}
 	for _, stage := range stages {
 		if _, _, err := apply(context.Background(), c.recipe, o, Stages{Only: stage}); err != nil {
@@ -119,11 +121,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, madeKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind { // half as often: another job but for a stage, or for some steps
+				if kind == adaptedKind || kind == ownKind || kind == madeKind { // half as often: another job but for a stage, or for some steps
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -139,6 +141,9 @@ const adaptedKind = "classify, adapted teacher"
 // ownKind is a generate job whose student answers itself in some steps.
 const ownKind = "generate, on-policy"
 
+// madeKind is a classify job with rows that a model makes.
+const madeKind = "classify, made rows"
+
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()
@@ -147,6 +152,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == "classify" {
 		return tinyJob(t)
+	}
+	if kind == madeKind {
+		return tinyAugmentJob(t, "classify")
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)

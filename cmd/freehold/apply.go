@@ -10,7 +10,7 @@ import (
 type applyCmd struct {
 	recipeFlags
 	priceFlags
-	Only string `help:"Run this stage alone: adapt, label, train, eval, quantize or report." placeholder:"STAGE"`
+	Only string `help:"Run this stage alone: adapt, augment, label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
 

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -33,6 +34,11 @@ type MadeReport struct {
 	Kinds []MadeKindCount `json:"kinds"`
 }
 
+// Says is the report in words.
+func (m *MadeReport) Says() string {
+	return fmt.Sprintf("%d training rows were made by %s, of %d texts asked for", m.Kept, m.Model, m.Asked)
+}
+
 // MadeKindCount counts those of a kind and label.
 type MadeKindCount struct {
 	Kind  string `json:"kind"`
@@ -53,10 +59,10 @@ func (r *Report) madeCount(m *Made) *MadeKindCount {
 	return &r.Made.Kinds[at]
 }
 
-// With is the set with rows that a model made among those that are learnt from. Masks and bounds hold for them as for others; one that has a fault (a
-// reason to leave it out, "" = none), or that repeats or nearly repeats a row of any split or a made row before it, is left out and counted. The set itself
+// With is the set with rows that a model made among those that are learnt from. Masks and bounds hold for them as for others; one that has a fault (by its
+// id), does not fit (fits gives the reason) or repeats or nearly repeats a row of any split or a made row before it is left out and counted. The set itself
 // stays as it is, and so does Hash: it is of the rows that were read.
-func (s *Set) With(rows []Row, fault func(Row) string, o TidyOptions) *Set {
+func (s *Set) With(rows []Row, faults map[string]string, fits func(Row) string, o TidyOptions) *Set {
 	out := *s
 	out.Train, out.Report.Out, out.Report.Masked = slices.Clone(s.Train), slices.Clone(s.Report.Out), maps.Clone(s.Report.Masked)
 	out.Report.Made = &MadeReport{}
@@ -71,20 +77,26 @@ func (s *Set) With(rows []Row, fault func(Row) string, o TidyOptions) *Set {
 		made := out.Report.Made
 		made.Model, made.Asked = row.Made.Model, made.Asked+1
 		out.Report.madeCount(row.Made).Asked++
-		reason := fault(row)
+		reason := faults[row.ID]
 		if reason == "" {
 			row.Text = mask(row.Text, &out.Report)
 			reason = o.unfit(row.Text, wanted)
 		}
-		l := same.look(row.Text)
-		if _, where := same.find(l); reason == "" && where != "" {
-			reason = "repeats or nearly repeats a " + where + " text"
+		if reason == "" {
+			reason = fits(row)
+		}
+		if reason == "" {
+			l := same.look(row.Text)
+			if _, where := same.find(l); where == "" {
+				same.add(row, MadeSplit, l)
+			} else {
+				reason = "repeats or nearly repeats a " + where + " text"
+			}
 		}
 		if reason != "" {
 			out.Report.leaveOut(MadeSplit, reason, row)
 			continue
 		}
-		same.add(row, MadeSplit, l)
 		out.Train = append(out.Train, row)
 	}
 	out.describe(o.Labels)

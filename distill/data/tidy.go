@@ -127,7 +127,7 @@ func (r *Report) String() string {
 		all = append(all, fmt.Sprintf("%d rows corrected by hand", r.Corrected))
 	}
 	if r.Made != nil {
-		all = append(all, fmt.Sprintf("%d training rows made by %s, of %d asked for", r.Made.Kept, r.Made.Model, r.Made.Asked))
+		all = append(all, r.Made.Says())
 	}
 	return strings.Join(all, "; ")
 }
