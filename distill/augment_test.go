@@ -406,6 +406,11 @@ func TestAugmentAgreeing(t *testing.T) {
 			}
 		}
 		counts[keep] = len(in)
+		w := j.work.(*classifyWork)
+		own, err := j.calibration(j.own.Train, w.labels)
+		if err != nil || !slices.Equal(own.Bias, w.cal.Bias) {
+			t.Errorf("%s: the teacher is calibrated by made rows too (%v)", keep, err)
+		}
 		write(t, recipe, text)
 	}
 	if !(40 < counts["min_confidence: 0.52"] && counts["min_confidence: 0.52"] < counts["keep: agreeing"] && counts["keep: agreeing"] < counts["keep: all"]) {
