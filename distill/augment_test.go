@@ -406,6 +406,10 @@ func TestAugmentAgreeing(t *testing.T) {
 			}
 		}
 		counts[keep] = len(in)
+		plain := len(j.own.Train) + len(j.own.Test)
+		if all := j.labelled(); all[plain-1].Made != nil || all[plain].Made == nil {
+			t.Errorf("%s: made rows are not labelled last, so runs with and without them share no shards", keep)
+		}
 		w := j.work.(*classifyWork)
 		own, err := j.calibration(j.own.Train, w.labels)
 		if err != nil || !slices.Equal(own.Bias, w.cal.Bias) {
