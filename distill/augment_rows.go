@@ -215,7 +215,7 @@ func (j *Job) planMade(int8Peak float64) (s PlanStage, done func(), err error) {
 	all := j.makings()
 	missing, shards := j.unmade()
 	s = PlanStage{Name: "augment", State: "to do"}
-	if s.State = "to do"; missing == 0 {
+	if missing == 0 {
 		s.State = "done"
 	} else if missing < shards {
 		s.State = "partly done"

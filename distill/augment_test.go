@@ -233,30 +233,53 @@ func TestAugmentJob(t *testing.T) {
 	}
 }
 
-// Answers: paraphrases of the texts, which the teacher answers; a classifier's keys are refused.
+// Answers: paraphrases of the texts, which the teacher answers, also where the student answers itself in some steps; a classifier's keys are refused.
 func TestAugmentAnswers(t *testing.T) {
-	recipe := tinyAugmentJob(t, "generate")
-	sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
-	rows := madeLines(t, dir)
-	if len(rows) < 20 || sum.Rows["train"] != 24+len(rows) || sum.Made.Kept != len(rows) {
-		t.Fatalf("%d rows were made, %v %+v", len(rows), sum.Rows, sum.Made)
-	}
-	labels := ""
-	shards, err := filepath.Glob(filepath.Join(dir, "labels", "*.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range shards {
-		labels += mustRead(t, s)
-	}
-	for _, m := range rows {
-		if !strings.Contains(labels, `{"id":"`+m.ID+`","answer":`) || strings.Contains(labels, `{"id":"`+m.ID+`","answer":"","gold":true`) {
-			t.Errorf("the teacher did not answer %s", m.ID)
+	for _, kind := range []string{"generate", "extract"} {
+		recipe := tinyAugmentJob(t, kind)
+		if kind == "generate" {
+			edit(t, recipe, "save_every: 2, seed: 3}", "save_every: 2, seed: 3, on_policy: {share: 0.5}}")
+		} else { // what a teacher of random weights answers to made rows is worth nothing
+			edit(t, recipe, `valid: ">= 1"`, `size_ratio: ">= 1"`)
+		}
+		sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+		rows := madeLines(t, dir)
+		if len(rows) < 20 || sum.Rows["train"] != 24+len(rows) || sum.Made.Kept != len(rows) {
+			t.Fatalf("%s: %d rows were made, %v %+v", kind, len(rows), sum.Rows, sum.Made)
+		}
+		labels := ""
+		shards, err := filepath.Glob(filepath.Join(dir, "labels", "*.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range shards {
+			labels += mustRead(t, s)
+		}
+		for _, m := range rows {
+			if _, line, _ := strings.Cut(labels, `{"id":"`+m.ID+`",`); !strings.HasPrefix(line, `"answer":`) || strings.Contains(strings.SplitN(line, "\n", 2)[0], `"gold":true`) {
+				t.Errorf("%s: the teacher did not answer %s", kind, m.ID)
+			}
+		}
+		edit(t, recipe, "paraphrases: 2", "paraphrases: 2, per_label: 3")
+		if _, err := LoadRecipe(recipe); err == nil || !strings.Contains(err.Error(), "data.augment.per_label is for task type classify") {
+			t.Errorf("%s: per_label: %v", kind, err)
 		}
 	}
-	edit(t, recipe, "paraphrases: 2", "paraphrases: 2, per_label: 3")
-	if _, err := LoadRecipe(recipe); err == nil || !strings.Contains(err.Error(), "data.augment.per_label is for task type classify") {
-		t.Errorf("per_label of a task generate: %v", err)
+}
+
+// An adapted teacher labels the made rows; what makes them is not adapted.
+func TestAugmentAdapted(t *testing.T) {
+	recipe := tinyAdaptedJob(t, 80, 40)
+	edit(t, recipe, "duplicates: keep", fmt.Sprintf("duplicates: keep, augment: {model: %q, licence: MIT, per_label: 20, examples: 2, max_tokens: 24, prompt: \"{examples}{label}\"}", tinyMaker(t)))
+	if p := planOf(t, recipe); p.Stages[0].Name != "adapt" || p.Stages[1].Name != "augment" || p.Stages[2].Name != "label" {
+		t.Errorf("plan: %+v", p.Stages)
+	}
+	sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	if sum.Adapted == nil || sum.Made == nil || sum.Made.Kept == 0 || sum.Rows["train"] != 80+sum.Made.Kept {
+		t.Errorf("adapted %+v, made %+v, rows %v", sum.Adapted, sum.Made, sum.Rows)
+	}
+	if r, err := Reproduce(context.Background(), dir, "", Options{Threads: 1}); err != nil || len(r.Different()) > 0 {
+		t.Errorf("again: %v, %+v", err, r)
 	}
 }
 
