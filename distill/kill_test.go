@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -253,5 +254,38 @@ func TestKillAtTheStart(t *testing.T) {
 	edit(t, recipe, "seed: 3", "seed: 4")
 	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"}); filepath.Base(dir) != "008" {
 		t.Errorf("beside a stranger's folder 007 the next run is %s", dir)
+	}
+}
+
+// kill -9 at the file operations of the shards and of the list of made rows: what is made afterwards, on another number of threads, is what was made without.
+func TestKillAugment(t *testing.T) {
+	recipe := tinyAugmentJob(t, "classify")
+	dir := filepath.Join(filepath.Dir(recipe), "runs", "001")
+	files := func() (sums []string) {
+		names, err := filepath.Glob(filepath.Join(dir, madeFolder, "*"))
+		if err != nil || len(names) != 5 {
+			t.Fatalf("made %v (%v)", names, err)
+		}
+		for _, name := range names {
+			sums = append(sums, filepath.Base(name)+" "+sha(t, name))
+		}
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+		return sums
+	}
+	_, _ = mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "augment"})
+	want := files()
+	for _, only := range []string{"shard-", "rows.jsonl"} {
+		for k := 0; k < 20; k += 3 {
+			cmd, _, errs := child{recipe: recipe, threads: 2, only: only, killAt: k}.start(t)
+			if err := cmd.Wait(); !killed(err) && only == "shard-" {
+				t.Fatalf("operation %d: %v: %s", k, err, errs)
+			}
+			_, _ = mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "augment"})
+			if got := files(); !slices.Equal(got, want) {
+				t.Errorf("killed at operation %d of %s: %v, want %v", k, only, got, want)
+			}
+		}
 	}
 }
