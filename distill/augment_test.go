@@ -179,7 +179,7 @@ func TestAugmentJob(t *testing.T) {
 		t.Errorf("of 120 texts %d are learnt from and %d left out, %d of them after labelling: %s", learnt, out, disagree, &report)
 	}
 	checkSums(t, dir, madeRows, "augment/shard-00003.jsonl")
-	checkPage(t, filepath.Join(dir, "report.html"), "Rows that a model made", "are training rows; none is a validation or test row")
+	checkPage(t, filepath.Join(dir, "report.html"), "Rows that a model made", "are training rows; none is a validation or test row", "maker of rows ")
 	if chain := mustRead(t, filepath.Join(dir, "lineage.jsonl")); !strings.Contains(chain, `"stage":"augment"`) || !strings.Contains(chain, `"role":"maker of rows"`) || !strings.Contains(chain, `"asked":"120"`) {
 		t.Error("the lineage does not say it")
 	}

@@ -45,6 +45,7 @@ type reportData struct {
 	Timings     []timing
 	Golds       []string // columns of the table of data
 	Made_       []Row    // some that a model made
+	Maker       *source  // of these, where it is not the teacher
 }
 
 type timing struct {
@@ -60,6 +61,9 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	}
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
 		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels, Made_: j.shownMade()}
+	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
+		d.Maker = &j.maker
+	}
 	if sum.Answers != nil {
 		d.Bars = answerBars(sum)
 	} else {
