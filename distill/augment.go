@@ -308,7 +308,8 @@ func (j *Job) makeRows(ctx context.Context, m *engine.Model, ask *engine.Answere
 		if err != nil {
 			panic("distill: an id that is no hash")
 		}
-		requests, at = append(requests, engine.Request{Tokens: tokens, Gen: engine.Gen{MaxTokens: a.MaxTokens, Temperature: a.Temperature, TopP: a.TopP, Seed: j.recipe.Train.Seed, Sequence: uint32(sequence)}}), append(at, i)
+		g := engine.Gen{MaxTokens: a.MaxTokens, Temperature: a.Temperature, TopP: a.TopP, Seed: j.recipe.Train.Seed, Sequence: uint32(sequence)}
+		requests, at = append(requests, engine.Request{Tokens: tokens, Gen: g}), append(at, i)
 	}
 	for got, err := range m.Batch(ctx, requests) {
 		if err != nil {

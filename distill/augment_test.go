@@ -143,10 +143,11 @@ func TestAugmentJob(t *testing.T) {
 		if m.Split != "train" || m.Made.SHA256 != j.maker.sha256 || m.Made.Model != "maker.gguf" || m.Made.Licence != "Apache-2.0" || m.Made.Seed != 3 || len(m.Made.Prompt) != 64 || m.Text == "" {
 			t.Errorf("row %+v", m)
 		}
-		from := append(slices.Clone(m.Made.Examples), m.Made.Of)
-		if m.Made.Kind == data.Paraphrase {
-			from = []string{m.Made.Of}
-		} else if from = m.Made.Examples; len(from) != 2 || from[0] == from[1] {
+		from := []string{m.Made.Of}
+		if m.Made.Kind != data.Paraphrase {
+			from = m.Made.Examples
+		}
+		if m.Made.Kind != data.Paraphrase && (len(from) != 2 || from[0] == from[1]) {
 			t.Errorf("row %s was shown %v", m.ID, from)
 		}
 		for _, id := range from {
