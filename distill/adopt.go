@@ -24,6 +24,13 @@ func (j *Job) trainKey() string {
 			parts = append(parts, fmt.Sprintf("%d %v", row.Gold, row.Corrected), row.Answer)
 		}
 	}
+	if j.recipe.augments() { // which made rows are learnt from rests on the labels that were meant
+		a := j.recipe.Data.Augment
+		parts = append(parts, fmt.Sprintf("%s %v", a.Keep, a.MinConfidence))
+		for _, row := range j.made() {
+			parts = append(parts, row.Made.Label)
+		}
+	}
 	if r.keepsBest() { // by the validation rows
 		for _, row := range j.data.Valid {
 			parts = append(parts, "valid", row.ID, row.Text, fmt.Sprintf("%d %v", row.Gold, row.Corrected))

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/freehold-slm/freehold/distill/data"
 )
@@ -45,11 +46,14 @@ func unsure(p float64) string { return fmt.Sprintf("teacher less sure than %g", 
 // underSteps are the thresholds that the report counts rows under, to choose another by.
 var underSteps = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99}
 
-// leaveOutUnsure takes the training rows out that the teacher is less sure of than the recipe wants. The work must know the teacher's answers.
+// leaveOutUnsure takes the training rows out that the teacher is less sure of than the recipe wants, and made rows that it gives another label. The work must know the teacher's answers.
 func (j *Job) leaveOutUnsure() error {
 	least := j.recipe.Train.MinConfidence
-	if least == 0 || j.sure != nil {
+	if j.sure != nil {
 		return nil
+	}
+	if err := j.leaveOutDisagreeing(); err != nil || least == 0 {
+		return err
 	}
 	out, most := map[string]bool{}, 0.0
 	counts := &data.ConfidenceReport{Min: least}
@@ -59,7 +63,7 @@ func (j *Job) leaveOutUnsure() error {
 	for _, l := range j.recipe.Task.Labels {
 		counts.Labels = append(counts.Labels, data.LabelConfidence{Label: l})
 	}
-	for _, r := range j.data.Train {
+	for _, r := range j.learns().Train {
 		p, label, asked := j.work.confidence(r)
 		if !asked {
 			continue
@@ -81,7 +85,12 @@ func (j *Job) leaveOutUnsure() error {
 			counts.Labels[at].Rows++
 		}
 	}
-	set := j.data.Without(func(r Row) bool { return out[r.ID] }, unsure(least), j.recipe.tidy().Labels)
+	set := j.learns().Without(func(r Row) string {
+		if out[r.ID] {
+			return unsure(least)
+		}
+		return ""
+	}, j.recipe.tidy().Labels)
 	if len(set.Train) == 0 {
 		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("train.min_confidence is %v, and the teacher is less sure of all %d training rows: of the surest %.3g; lower it", least, counts.Rows, most)}
 	}
@@ -102,7 +111,7 @@ func (j *Job) leaveOutUnsure() error {
 // planned is the data as plan tells of it: where all labels are there, what is left out is known before the run.
 func (j *Job) planned(labelled bool) (tidied string, err error) {
 	least := j.recipe.Train.MinConfidence
-	if least > 0 && labelled {
+	if (least > 0 || j.recipe.augments()) && labelled {
 		if err := j.work.recall(); err != nil {
 			return "", err
 		}
@@ -111,6 +120,9 @@ func (j *Job) planned(labelled bool) (tidied string, err error) {
 		}
 	}
 	tidied = j.learns().Report.String()
+	if note := j.madeNote(labelled); note != "" {
+		tidied = strings.TrimPrefix(tidied+"; "+note, "; ")
+	}
 	if least > 0 && !labelled {
 		if tidied != "" {
 			tidied += "; "

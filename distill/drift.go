@@ -174,6 +174,7 @@ func (j *Job) inputDrift(d *Drift, dir string, lock lockFile) error {
 		}
 	}
 	d.add("input", "rows", sum(lock.Data), sum(j.data.Hash))
+	d.add("input", "maker of rows", sum(lock.Maker), sum(j.maker.sha256))
 	policy := ""
 	if j.policy != nil {
 		policy = j.policy.SHA256

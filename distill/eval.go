@@ -38,6 +38,7 @@ type Summary struct {
 	Rows      map[string]int `json:"rows"`
 
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
+	Made       *data.MadeReport       `json:"made,omitempty"`       // training rows that a model made
 
 	Seconds  map[string]float64 `json:"seconds"` // of this invocation, by stage
 	CPULevel string             `json:"cpu_level"`

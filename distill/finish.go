@@ -53,7 +53,7 @@ func (s source) record() map[string]any {
 func (j *Job) finish(sum *Summary) error {
 	sum.Seconds = map[string]float64{}
 	maps.Copy(sum.Seconds, j.timing)
-	sum.Confidence = j.learns().Report.Confidence
+	sum.Confidence, sum.Made = j.learns().Report.Confidence, j.learns().Report.Made
 	sum.Energy, sum.Cost = j.used.after(sum.Energy), j.costTable(sum)
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "summary.json"), sum); err != nil {
 		return err

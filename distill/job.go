@@ -55,7 +55,9 @@ type Event struct {
 type Stages struct{ Only, From string }
 
 // StageNames lists the stages in order.
-func StageNames() []string { return []string{"adapt", "label", "train", "eval", "quantize", "report"} }
+func StageNames() []string {
+	return []string{"adapt", "augment", "label", "train", "eval", "quantize", "report"}
+}
 
 // Job is a recipe with its inputs resolved and its run folder chosen.
 type Job struct {
@@ -68,6 +70,9 @@ type Job struct {
 	teacher source
 	base    source
 	data    *data.Set
+	own     *data.Set // data as it was read, without the rows that the augment stage made
+	maker   source    // of these rows: the teacher, or the recipe's data.augment.model
+	asked   []making  // what it is asked for; nil = not listed yet
 	sure    *data.Set // data without the training rows that the teacher is not sure of; nil = not yet, or all stay
 	work    work
 	adapted *Adapted           // nil = the teacher has no adapter, or not yet
@@ -136,9 +141,13 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err := r.Student.Width.check(j.base.spec); err != nil {
 		return nil, &RecipeError{File: r.file, Msg: fmt.Sprintf("student.width: %v (%s)", err, j.base.Name)}
 	}
+	if j.maker, err = r.openMaker(j.teacher); err != nil {
+		return nil, err
+	}
 	if j.data, err = loadData(ctx, r); err != nil {
 		return nil, err
 	}
+	j.own = j.data
 	if err := j.allowed(); err != nil {
 		return nil, err
 	}
@@ -154,6 +163,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err := j.checkAdaptable(); err != nil {
 		return nil, err
 	}
+	if err := j.checkExamples(); err != nil {
+		return nil, err
+	}
 	if j.work, err = taskTypes[r.Task.Type].work(j); err != nil {
 		return nil, err
 	}
@@ -166,6 +178,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
 	if j.calibrates() { // runs of before there was a temperature have none
 		j.key = hashOf(j.key, calibrationSchema)
+	}
+	if j.recipe.augments() {
+		j.key = hashOf(j.key, j.maker.sha256)
 	}
 	if err := j.chooseRun(); err != nil {
 		return nil, err
@@ -305,6 +320,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	if st.Only == "adapt" && !j.recipe.adapts() {
 		return nil, &RecipeError{File: j.recipe.file, Msg: "stage adapt is for a recipe with teacher.adapt, and this one has none"}
 	}
+	if st.Only == "augment" && !j.recipe.augments() {
+		return nil, &RecipeError{File: j.recipe.file, Msg: "stage augment is for a recipe with data.augment, and this one has none"}
+	}
 	run := func(name string) bool {
 		if st.Only != "" {
 			return name == st.Only
@@ -316,8 +334,8 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, err
 		}
 	}
-	for _, s := range []struct{ stage, action string }{{"adapt", "train"}, {"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
-		if run(s.stage) && (s.stage != "adapt" || j.recipe.adapts()) {
+	for _, s := range []struct{ stage, action string }{{"adapt", "train"}, {"augment", "label"}, {"label", "label"}, {"train", "train"}, {"quantize", "export"}} {
+		if run(s.stage) && (s.stage != "adapt" || j.recipe.adapts()) && (s.stage != "augment" || j.recipe.augments()) {
 			if err := j.obey(s.action); err != nil {
 				return nil, err
 			}
@@ -370,6 +388,19 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			err = timed("adapt", func() error { return j.adapt(ctx) })
 		}
 		if err != nil || st.Only == "adapt" {
+			return nil, err
+		}
+	}
+	if j.recipe.augments() {
+		err := timed("augment", func() error {
+			if !run("augment") {
+				if err := j.checkMade(); err != nil {
+					return err
+				}
+			}
+			return j.augment(ctx)
+		})
+		if err != nil || st.Only == "augment" {
 			return nil, err
 		}
 	}

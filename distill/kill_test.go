@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,6 +57,8 @@ func (c child) run() {
 	stages := []string{"label", "train"}
 	if r, err := LoadRecipe(c.recipe); err == nil && r.adapts() {
 		stages = append([]string{"adapt"}, stages...)
+	} else if err == nil && r.augments() {
+		stages = append([]string{"augment"}, stages...)
 	}
 	for _, stage := range stages {
 		if _, _, err := apply(context.Background(), c.recipe, o, Stages{Only: stage}); err != nil {
@@ -119,11 +122,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, madeKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind { // half as often: another job but for a stage, or for some steps
+				if kind == adaptedKind || kind == ownKind || kind == madeKind { // half as often: another job but for a stage, or for some steps
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -139,6 +142,9 @@ const adaptedKind = "classify, adapted teacher"
 // ownKind is a generate job whose student answers itself in some steps.
 const ownKind = "generate, on-policy"
 
+// madeKind is a classify job with rows that a model makes.
+const madeKind = "classify, made rows"
+
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()
@@ -147,6 +153,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == "classify" {
 		return tinyJob(t)
+	}
+	if kind == madeKind {
+		return tinyAugmentJob(t, "classify")
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
@@ -245,5 +254,38 @@ func TestKillAtTheStart(t *testing.T) {
 	edit(t, recipe, "seed: 3", "seed: 4")
 	if _, dir := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"}); filepath.Base(dir) != "008" {
 		t.Errorf("beside a stranger's folder 007 the next run is %s", dir)
+	}
+}
+
+// kill -9 at the file operations of the shards and of the list of made rows: what is made afterwards, on another number of threads, is what was made without.
+func TestKillAugment(t *testing.T) {
+	recipe := tinyAugmentJob(t, "classify")
+	dir := filepath.Join(filepath.Dir(recipe), "runs", "001")
+	files := func() (sums []string) {
+		names, err := filepath.Glob(filepath.Join(dir, madeFolder, "*"))
+		if err != nil || len(names) != 5 {
+			t.Fatalf("made %v (%v)", names, err)
+		}
+		for _, name := range names {
+			sums = append(sums, filepath.Base(name)+" "+sha(t, name))
+		}
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+		return sums
+	}
+	_, _ = mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "augment"})
+	want := files()
+	for _, only := range []string{"shard-", "rows.jsonl"} {
+		for k := 0; k < 20; k += 3 {
+			cmd, _, errs := child{recipe: recipe, threads: 2, only: only, killAt: k}.start(t)
+			if err := cmd.Wait(); !killed(err) && only == "shard-" {
+				t.Fatalf("operation %d: %v: %s", k, err, errs)
+			}
+			_, _ = mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "augment"})
+			if got := files(); !slices.Equal(got, want) {
+				t.Errorf("killed at operation %d of %s: %v, want %v", k, only, got, want)
+			}
+		}
 	}
 }

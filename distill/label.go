@@ -280,9 +280,9 @@ func calibrated(lp []float64, cal *engine.Calibration) []float64 {
 	return logSoftmax(out)
 }
 
-// labelled lists the rows that the teacher labels.
+// labelled lists the rows that the teacher labels; those that were made last, so that runs with and without them share the others' shards.
 func (j *Job) labelled() []Row {
-	return slices.Concat(j.data.Train, j.data.Test, j.validRows())
+	return slices.Concat(j.own.Train, j.data.Test, j.validRows(), j.made())
 }
 
 // validRows are the validation rows, where the recipe needs the teacher's answers to them: to choose the best weights, or to fit a temperature without

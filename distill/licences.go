@@ -26,11 +26,19 @@ func fileLicence(path, declared string) (models.Licence, error) {
 
 // inputs are what the student is made from, as licences see it. A teacher that is also the base counts as the base, which hands on more.
 func (j *Job) inputs() []licence.Input {
-	r := j.recipe
 	all := []licence.Input{j.base.Licence.Input("base", j.base.Name, j.base.Accepted, j.base.Reason)}
 	if j.teacher.sha256 != j.base.sha256 {
 		all = append(all, j.teacher.Licence.Input("teacher", j.teacher.Name, j.teacher.Accepted, j.teacher.Reason))
 	}
+	if j.maker.sha256 != "" && j.maker.sha256 != j.teacher.sha256 && j.maker.sha256 != j.base.sha256 {
+		all = append(all, j.maker.Licence.Input("teacher", j.maker.Name, j.maker.Accepted, j.maker.Reason))
+	}
+	return append(all, j.dataInputs()...)
+}
+
+// dataInputs are the rows, as licences see them.
+func (j *Job) dataInputs() (all []licence.Input) {
+	r := j.recipe
 	switch {
 	case r.Data.Source != "":
 		if e, err := models.LookupData(r.Data.Source); err == nil {

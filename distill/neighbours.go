@@ -60,7 +60,10 @@ func NewNeighbours(ctx context.Context, dir, inputs, key string) (*Neighbours, e
 	if set.Hash != lock.Data {
 		return nil, &DataError{File: r.path(r.Data.Train + r.Data.Source), Msg: "the data is no longer what the run learnt from", Fix: "put the former files back, or apply the recipe again"}
 	}
-	j := &Job{recipe: r, opt: Options{RunsDir: filepath.Dir(dir)}, dir: dir, teacher: source{sha256: lock.Teacher}, data: set}
+	j := &Job{recipe: r, opt: Options{RunsDir: filepath.Dir(dir)}, dir: dir, teacher: source{sha256: lock.Teacher}, data: set, own: set}
+	if err := j.recallMade(); err != nil {
+		return nil, err
+	}
 	return j.neighbours()
 }
 
@@ -134,6 +137,9 @@ func cosine(a, b []feature) (sum float64) {
 
 // originOf is where a row was read, from the recipe's folder on: no path of a machine. A data set of the catalogue is known by its file's name alone, be it in the cache or in a bundle.
 func (r *Recipe) originOf(row data.Row) string {
+	if row.Made != nil { // from the run folder on
+		return row.File
+	}
 	if d := r.Data; d.Source != "" && (d.Collected == "" || row.File != r.path(d.Collected)) {
 		return filepath.Base(row.File)
 	}

@@ -80,12 +80,21 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	p.Licences, p.Policy = j.licences(), j.policyUsed()
+	int8Peak, f32Peak := j.peaks()
+	var made *PlanStage
+	if j.recipe.augments() {
+		stage, done, err := j.planMade(int8Peak)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		made = &stage
+	}
 	missing, shards := j.work.missing()
 	var err error
 	if p.Tidied, err = j.planned(missing == 0); err != nil {
 		return nil, err
 	}
-	int8Peak, f32Peak := j.peaks()
 	all := j.labelled()
 	chars, train := 0, 0
 	for _, r := range all {
@@ -138,7 +147,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		rungs = n + 2 // the weights as they were trained and model.gguf are measured too
 	}
 	most := ""
-	if j.recipe.Train.MinConfidence > 0 && j.sure == nil && j.recipe.Train.Steps == 0 {
+	if (j.recipe.Train.MinConfidence > 0 || j.recipe.augments()) && j.sure == nil && j.recipe.Train.Steps == 0 {
 		most = "up to "
 	}
 	p.Stages = []PlanStage{
@@ -149,6 +158,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
 	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram
+	if made != nil {
+		p.Stages, p.RAMBytes = append([]PlanStage{*made}, p.Stages...), max(p.RAMBytes, j.maker.Bytes+256<<20)
+	}
 	if j.recipe.adapts() {
 		stage, ram := j.planAdapt(int8Peak, f32Peak, float64(teacherSize))
 		stage.State = state(j.adapted != nil, exists("teacher"))

@@ -157,7 +157,7 @@ func (j *Job) probeLinear(l *ProbeLinear, gold, rows []Row) rowScores {
 		return trainBaseline(textsOf(rows), probs, len(j.recipe.Task.Labels), true, j.recipe.Train.Seed)
 	}
 	probs, labels := make([][]float64, len(rows)), make([]int, len(rows))
-	train := slices.DeleteFunc(slices.Clone(j.data.Train), func(r Row) bool { return r.Gold < 0 })
+	train := slices.DeleteFunc(slices.Clone(j.own.Train), func(r Row) bool { return r.Gold < 0 })
 	if len(train) >= len(gold) {
 		l.Rows, l.How = len(train), fmt.Sprintf("on the gold labels of %d training rows", len(train))
 		b := fit(train)
@@ -189,7 +189,7 @@ func (j *Job) probeLinear(l *ProbeLinear, gold, rows []Row) rowScores {
 // margin between the two likeliest labels, times its distance from the nearest row that is named already (1 less the
 // cosine of TF-IDF).
 func (j *Job) probeRows(ctx context.Context, p *Probe, c *engine.Classifier, cal *engine.Calibration, pool, n int) error {
-	rows := byHash(slices.DeleteFunc(slices.Clone(j.data.Train), func(r Row) bool { return r.Gold >= 0 }), pool)
+	rows := byHash(slices.DeleteFunc(slices.Clone(j.own.Train), func(r Row) bool { return r.Gold >= 0 }), pool)
 	if len(rows) == 0 {
 		return nil
 	}

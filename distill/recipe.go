@@ -159,6 +159,8 @@ type DataRecipe struct {
 
 	Corrections string `yaml:"corrections" json:"corrections,omitempty"` // file of what people said of rows
 	Collected   string `yaml:"collected" json:"collected,omitempty"`     // file of rows that a server kept; they are learnt from, never judged by
+
+	Augment AugmentRecipe `yaml:"augment" json:"augment,omitzero"` // rows that a model makes; they are learnt from, never judged by
 }
 
 // TrainRecipe holds the hyper-parameters of training.
@@ -264,6 +266,7 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 		return nil, yamlError(file, err)
 	}
 	r.Student.LoRA.fill()
+	r.Data.Augment.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "data", "augment", key) != nil })
 	if r.Train.Keep == "last" { // said or not, the run is the same
 		r.Train.Keep = ""
 	}

@@ -184,6 +184,7 @@ func (r *Recipe) check(root ast.Node) error {
 		between(d.Split.Valid, 0, 0.9, "a part from 0 to 0.9", "data", "split", "valid"),
 		between(d.Split.Test, 0, 0.9, "a part from 0 to 0.9", "data", "split", "test"),
 		between(d.Split.Valid+d.Split.Test, 0, 0.95, "at most 0.95 for valid and test together", "data", "split"))
+	errs = append(errs, checkAugment(r, at)...)
 	for _, code := range d.Language {
 		errs = append(errs, oneOf(code, data.Languages(), "data", "language"))
 	}

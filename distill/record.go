@@ -78,12 +78,18 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Out = append(append(files("adapter", adapterName), files("metrics", "teacher/metrics.jsonl")...), files("results", adaptedName)...)
 		a := r.Teacher.Adapt
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "gold_rows": strconv.Itoa(a.Rows), "rank": strconv.Itoa(a.Rank), "steps": strconv.Itoa(j.adaptSteps()), "precision": j.precision(), "seed": seed(r)}
+	case "augment":
+		e.In, e.Facts = append([]lineage.Item{weightsItem("maker of rows", j.maker)}, files("rows", rowsName)...), j.augmentFacts()
+		e.Out = files("rows", madeFolder)
+		for i := range e.Out {
+			e.Out[i].Rows, e.Out[i].Licence, e.Out[i].Basis = len(j.made()), j.madeLicence(), "strictest of model and data"
+		}
 	case "label":
-		e.In = append(append([]lineage.Item{teacher}, files("rows", rowsName)...), files("adapter", adapterName)...)
+		e.In = append(append([]lineage.Item{teacher}, files("rows", rowsName, madeFolder)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
 	case "train":
-		e.In = append(append([]lineage.Item{base}, files("rows", rowsName)...), files("labels", "labels/")...)
+		e.In = append(append([]lineage.Item{base}, files("rows", rowsName, madeFolder)...), files("labels", "labels/")...)
 		if r.Train.OnPolicy.Share > 0 { // it is asked about the student's own answers
 			e.In = append(e.In, teacher)
 		}
@@ -166,12 +172,12 @@ func treeOf(files map[string]FileHash, folder string) string {
 // origins are the files that the recipe names as data, with the rows that are used of each.
 func (j *Job) origins() (items []lineage.Item, err error) {
 	d, kept := j.recipe.Data, 0
-	for _, r := range j.data.Train {
+	for _, r := range j.own.Train {
 		if d.Collected != "" && r.File == j.recipe.path(d.Collected) {
 			kept++
 		}
 	}
-	train, valid, test := len(j.data.Train)-kept, len(j.data.Valid), len(j.data.Test)
+	train, valid, test := len(j.own.Train)-kept, len(j.own.Valid), len(j.own.Test)
 	add := func(role, file string, rows int, licence string) {
 		if file == "" || err != nil {
 			return
@@ -236,7 +242,7 @@ func (j *Job) writeRows() error {
 	for _, part := range []struct {
 		name string
 		rows []Row
-	}{{"train", j.data.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
+	}{{"train", j.own.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
 		for _, r := range part.rows {
 			if err := enc.Encode(rowOrigin{r.ID, part.name, j.recipe.originOf(r), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
 				return err

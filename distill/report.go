@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -44,6 +44,8 @@ type reportData struct {
 	Curve       template.HTML
 	Timings     []timing
 	Golds       []string // columns of the table of data
+	Made_       []Row    // some that a model made
+	Maker       *source  // of these, where it is not the teacher
 }
 
 type timing struct {
@@ -58,7 +60,10 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		return nil, err
 	}
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
-		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels}
+		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels, Made_: j.shownMade()}
+	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
+		d.Maker = &j.maker
+	}
 	if sum.Answers != nil {
 		d.Bars = answerBars(sum)
 	} else {

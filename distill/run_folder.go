@@ -19,6 +19,7 @@ type lockFile struct {
 	Base    string `json:"student_base_sha256"`
 	Data    string `json:"data_sha256"`
 	Policy  string `json:"policy_sha256,omitempty"`
+	Maker   string `json:"augment_sha256,omitempty"` // model that makes rows
 }
 
 // chooseRun opens the newest run folder with this job's key, or makes the next one. A run that is asked for by name
@@ -130,7 +131,7 @@ func (j *Job) open() error {
 			return err
 		}
 	}
-	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash, policy})
+	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash, policy, j.maker.sha256})
 	if err != nil {
 		return err
 	}

@@ -135,6 +135,9 @@ func (f *runFacts) data(p *papers.Paper) {
 	p.Add("Licence of the data", j.recipe.Data.Licence, papers.Declared, "recipe: data.licence, "+because(j.recipe.Data.Reason))
 	p.Add("Where it came from and when it was gathered", "", papers.Unknown, "the data's owner")
 	p.Add("Made by a model", fmt.Sprintf("labels or answers of %s where rows have no gold", j.teacher.Name), papers.Verified, "labels/")
+	if m := j.learns().Report.Made; m != nil {
+		p.Add("Rows made by a model", fmt.Sprintf("%d training rows by %s, of %d texts asked for: %s", m.Kept, m.Model, m.Asked, j.recipe.Data.Augment), papers.Verified, madeRows)
+	}
 }
 
 func (f *runFacts) quality(p *papers.Paper) {

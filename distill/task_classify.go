@@ -15,11 +15,13 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys:    []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "student.head", "student.calibration", "train.gold", "train.match", "train.keep"},
+		keys: []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "student.head", "student.calibration", "train.gold", "train.match", "train.keep",
+			"data.augment.per_label", "data.augment.prompt", "data.augment.examples", "data.augment.keep", "data.augment.min_confidence"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
 		fill: func(r *Recipe, said func(path ...string) bool) {
+			r.Data.Augment.fillKeep()
 			if r.Teacher.Adapt.fill(); r.adapts() && !said("teacher", "calibration") {
 				r.Teacher.Calibration = "none" // it has learnt how frequent the labels are
 			}
@@ -69,7 +71,7 @@ func (w *classifyWork) label(ctx context.Context) (err error) {
 	if w.labels, err = w.j.label(ctx, w.j.labelled()); err != nil {
 		return err
 	}
-	w.cal, err = w.j.calibration(w.j.data.Train, w.labels)
+	w.cal, err = w.j.calibration(w.j.own.Train, w.labels)
 	return err
 }
 
@@ -77,7 +79,7 @@ func (w *classifyWork) recall() (err error) {
 	if w.labels, err = w.j.recall(w.j.labelled()); err != nil {
 		return err
 	}
-	w.cal, err = w.j.calibration(w.j.data.Train, w.labels)
+	w.cal, err = w.j.calibration(w.j.own.Train, w.labels)
 	return err
 }
 

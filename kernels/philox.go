@@ -24,4 +24,5 @@ const (
 	PurposeInit    = 3 // new weights
 	PurposeSplit   = 4 // bootstrap and data splits
 	PurposeOwn     = 5 // tokens of a student's own answers while it trains: (step, row of the step, token)
+	PurposeShow    = 6 // rows that are shown where a text for a label is asked for: (label, number of the text, draw)
 )

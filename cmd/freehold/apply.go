@@ -11,7 +11,7 @@ type applyCmd struct {
 	recipeArg
 	stageFlags
 	priceFlags
-	Only string `help:"Run this stage alone: adapt, label, train, eval, quantize or report." placeholder:"STAGE"`
+	Only string `help:"Run this stage alone: adapt, augment, label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
 

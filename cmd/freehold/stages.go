@@ -191,6 +191,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns(rows)
 	}
 	a.tests(s.Tests)
+	if s.Made != nil {
+		a.write("\n%s\n", s.Made.Says())
+	}
 	if s.Confidence != nil {
 		a.write("\n%s\n", s.Confidence.Says())
 	}

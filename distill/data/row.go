@@ -23,6 +23,8 @@ type Row struct {
 
 	Slices []string // values of the columns that ReadOptions.Slices names; "" = none
 
+	Made *Made // by a model; nil = the row was read
+
 	File string // where it was read
 	Line int    // 0 = the file as a whole
 }

@@ -34,6 +34,8 @@ type Report struct {
 	Confidence *ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows are left out by it
 
 	Corrected int `json:"corrected,omitempty"` // rows of the corrections file
+
+	Made *MadeReport `json:"made,omitempty"` // rows that a model made; nil = none
 }
 
 // SplitReport is what one split holds.
@@ -124,6 +126,9 @@ func (r *Report) String() string {
 	if r.Corrected > 0 {
 		all = append(all, fmt.Sprintf("%d rows corrected by hand", r.Corrected))
 	}
+	if r.Made != nil {
+		all = append(all, r.Made.Says())
+	}
 	return strings.Join(all, "; ")
 }
 
@@ -136,14 +141,10 @@ func (s *Set) Tidy(o TidyOptions) {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
 			row.Text, row.Answer = mask(row.Text, &s.Report), mask(row.Answer, &s.Report)
-			chars, l := utf8.RuneCountInString(row.Text), same.look(row.Text)
+			unfit, l := o.unfit(row.Text, wanted), same.look(row.Text)
 			switch first, where := same.find(l); {
-			case o.MinChars > 0 && chars < o.MinChars:
-				s.Report.leaveOut(p.name, fmt.Sprintf("under %d characters", o.MinChars), row)
-			case o.MaxChars > 0 && chars > o.MaxChars:
-				s.Report.leaveOut(p.name, fmt.Sprintf("over %d characters", o.MaxChars), row)
-			case o.Language != nil && wanted.other(row.Text):
-				s.Report.leaveOut(p.name, "in another language than "+strings.Join(o.Language, ", "), row)
+			case unfit != "":
+				s.Report.leaveOut(p.name, unfit, row)
 			case where != "":
 				reason := "repeats a " + where + " text"
 				s.Report.leaveOut(p.name, reason, row)
@@ -160,13 +161,31 @@ func (s *Set) Tidy(o TidyOptions) {
 	s.describe(o.Labels)
 }
 
-// Without is the set without some of its training rows, for a reason that its report gives. The set itself stays as it is.
-func (s *Set) Without(drop func(Row) bool, reason string, labels []string) *Set {
+// unfit is why a text is left out by itself; "" = it is not.
+func (o *TidyOptions) unfit(text string, wanted *wantedLanguages) string {
+	switch chars := utf8.RuneCountInString(text); {
+	case o.MinChars > 0 && chars < o.MinChars:
+		return fmt.Sprintf("under %d characters", o.MinChars)
+	case o.MaxChars > 0 && chars > o.MaxChars:
+		return fmt.Sprintf("over %d characters", o.MaxChars)
+	case o.Language != nil && wanted.other(text):
+		return "in another language than " + strings.Join(o.Language, ", ")
+	}
+	return ""
+}
+
+// Without is the set without those of its training rows for which there is a reason ("" = none), which its report gives; made rows are counted apart.
+// The set itself stays as it is.
+func (s *Set) Without(why func(Row) string, labels []string) *Set {
 	out := *s
 	out.Train, out.Report.Out = nil, slices.Clone(s.Report.Out)
 	for _, row := range s.Train {
-		if drop(row) {
-			out.Report.leaveOut("train", reason, row)
+		if reason := why(row); reason != "" {
+			split := "train"
+			if row.Made != nil {
+				split = MadeSplit
+			}
+			out.Report.leaveOut(split, reason, row)
 		} else {
 			out.Train = append(out.Train, row)
 		}
@@ -177,6 +196,7 @@ func (s *Set) Without(drop func(Row) bool, reason string, labels []string) *Set 
 
 // describe fills in what the splits hold.
 func (s *Set) describe(labels []string) {
+	s.countMade()
 	r := &s.Report
 	r.Schema, r.Splits = "freehold/data/1", nil
 	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {

@@ -47,7 +47,7 @@ func OfChain(title string, chain []Entry) *Graph {
 			took = append(took, g.item(it, 0))
 		}
 		for _, k := range slices.Sorted(maps.Keys(e.Facts)) { // what was said to a model is a thing of its own
-			if k == "prompt" || k == "system" || k == "student_prompt" {
+			if k == "prompt" || k == "system" || k == "student_prompt" || k == "paraphrase_prompt" {
 				took = append(took, g.add(Node{Kind: "prompt", Name: k, Notes: []string{cut(e.Facts[k], 28)}}))
 			}
 		}
