@@ -148,6 +148,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "classify" {
 		return tinyJob(t)
 	}
+	if kind == votedKind {
+		return tinyVotedJob(t, 48, 12)
+	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
 	}

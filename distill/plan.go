@@ -108,7 +108,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := (tokens(chars, len(all), 6+perRow)*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(chars, len(all), 6+perRow)+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
 	step := 0
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
 		step = steps[0]
@@ -142,7 +142,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		most = "up to "
 	}
 	p.Stages = []PlanStage{
-		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
+		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacher.Name, missing, shards, after(", ", j.recipe.Teacher.samples())), labelTime},
 		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name, own.what), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
@@ -171,6 +171,14 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.ToDo = !whole || slices.ContainsFunc(p.Drift.Changes, Change.Counts)
 	return p, nil
+}
+
+// after puts a text after another, where there is one.
+func after(sep, text string) string {
+	if text == "" {
+		return ""
+	}
+	return sep + text
 }
 
 // answerTokens guesses, for a task that is answered with text, the tokens that prompt and answer add to a row, those that

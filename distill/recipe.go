@@ -57,8 +57,9 @@ type TeacherRecipe struct {
 	Reason      string `yaml:"licence_reason" json:"licence_reason,omitempty"`
 	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
 
-	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
+	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which one is kept
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
+	Choose      string  `yaml:"choose" json:"choose,omitempty"`           // which of several: likeliest or vote
 
 	Adapt AdaptRecipe `yaml:"adapt" json:"adapt,omitzero"` // to the task, before it labels
 }

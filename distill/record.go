@@ -81,7 +81,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 	case "label":
 		e.In = append(append([]lineage.Item{teacher}, files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
-		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
+		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples()}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName)...), files("labels", "labels/")...)
 		if r.Train.OnPolicy.Share > 0 { // it is asked about the student's own answers
