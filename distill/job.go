@@ -63,6 +63,7 @@ type Job struct {
 	key     string // hash of recipe and inputs: same key, same result
 	level   *kernels.Level
 	teacher source
+	others  []source // further teachers, of an ensemble
 	base    source
 	data    *data.Set
 	sure    *data.Set // data without the training rows that the teacher is not sure of; nil = not yet, or all stay
@@ -115,6 +116,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
 		return nil, sourceError("teacher", err)
 	}
+	if err := j.openEnsemble(); err != nil {
+		return nil, err
+	}
 	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
 		j.base = j.teacher
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence, r.Student.Reason); err != nil {
@@ -158,6 +162,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
+	if j.others != nil {
+		j.key = hashOf(append([]string{j.key}, j.ensembleHashes()...)...)
+	}
 	if j.calibrates() { // runs of before there was a temperature have none
 		j.key = hashOf(j.key, calibrationSchema)
 	}

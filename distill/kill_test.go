@@ -119,11 +119,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, ensembleKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind { // half as often: another job but for a stage, or for some steps
+				if kind == adaptedKind || kind == ownKind || kind == ensembleKind { // half as often: another job but for a stage, or for some steps
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -147,6 +147,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == "classify" {
 		return tinyJob(t)
+	}
+	if kind == ensembleKind {
+		return tinyEnsembleJob(t, tinyTrain, tinyTest)
 	}
 	if kind == votedKind {
 		return tinyVotedJob(t, 48, 12)

@@ -28,8 +28,10 @@ func fileLicence(path, declared string) (models.Licence, error) {
 func (j *Job) inputs() []licence.Input {
 	r := j.recipe
 	all := []licence.Input{j.base.Licence.Input("base", j.base.Name, j.base.Accepted, j.base.Reason)}
-	if j.teacher.sha256 != j.base.sha256 {
-		all = append(all, j.teacher.Licence.Input("teacher", j.teacher.Name, j.teacher.Accepted, j.teacher.Reason))
+	for _, t := range j.teachers() {
+		if t.sha256 != j.base.sha256 {
+			all = append(all, t.Licence.Input("teacher", t.Name, t.Accepted, t.Reason))
+		}
 	}
 	switch {
 	case r.Data.Source != "":

@@ -61,7 +61,8 @@ type TeacherRecipe struct {
 	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
 	Choose      string  `yaml:"choose" json:"choose,omitempty"`           // which of several: likeliest or vote
 
-	Adapt AdaptRecipe `yaml:"adapt" json:"adapt,omitzero"` // to the task, before it labels
+	Adapt    AdaptRecipe    `yaml:"adapt" json:"adapt,omitzero"`       // to the task, before it labels
+	Ensemble EnsembleRecipe `yaml:"ensemble" json:"ensemble,omitzero"` // further teachers
 }
 
 // StudentRecipe says what learns and what the written file looks like.
