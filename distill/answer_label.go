@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -71,7 +72,7 @@ func (w *answerWork) labelKey(rows []Row) string {
 	r := w.j.recipe
 	seed := ""
 	if r.Teacher.Samples > 1 {
-		seed = strconv.FormatUint(r.Train.Seed, 10) + " " + r.Teacher.Choose
+		seed = strings.Join(append([]string{strconv.FormatUint(r.Train.Seed, 10), r.Teacher.Choose}, r.Teacher.VoteOn...), " ")
 	}
 	parts := []string{answerSchema, w.j.teacher.sha256, r.Task.Prompt, r.Task.System, string(w.schema), strconv.Itoa(r.Task.MaxTokens), r.Numeric,
 		strconv.Itoa(r.Teacher.Samples), strconv.FormatFloat(r.Teacher.Temperature, 'g', -1, 64), seed, strconv.Itoa(r.Train.TopLogits)}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,26 @@ func (t *TeacherRecipe) checkSamples(at func(msg string, path ...string) error) 
 	if t.Samples > 1 && !slices.Contains(choices, t.Choose) {
 		errs = append(errs, at(spell.Unknown("value", t.Choose, "teacher.choose", choices), "teacher", "choose"))
 	}
+	if t.VoteOn != nil && (t.Choose != "vote" || len(t.VoteOn) == 0) {
+		errs = append(errs, at("teacher.vote_on names the fields that teacher.choose: vote compares; give both, or leave it out", "teacher", "vote_on"))
+	}
 	return errs
+}
+
+// checkVoteOn refuses fields that the schema does not have.
+func (w *answerWork) checkVoteOn() error {
+	var s struct {
+		Properties map[string]any `json:"properties"`
+	}
+	if err := json.Unmarshal(w.schema, &s); err != nil || s.Properties == nil {
+		return nil // a schema that says it otherwise
+	}
+	for _, f := range w.j.recipe.Teacher.VoteOn {
+		if _, ok := s.Properties[f]; !ok {
+			return &RecipeError{File: w.j.recipe.file, Msg: spell.Unknown("field", f, "teacher.vote_on", sortedKeys(s.Properties))}
+		}
+	}
+	return nil
 }
 
 // samples is what plan and lineage say of them; "" = one answer.
@@ -59,7 +79,7 @@ func (t *TeacherRecipe) samples() string {
 	if t.Samples < 2 {
 		return ""
 	}
-	return fmt.Sprintf("%d samples at temperature %g, %s", t.Samples, t.Temperature, t.Choose)
+	return fmt.Sprintf("%d samples at temperature %g, %s%s", t.Samples, t.Temperature, t.Choose, after(" on ", strings.Join(t.VoteOn, ", ")))
 }
 
 // sampleSeed is a row's: a draw is a function of seed, row, sample and place alone, whatever rows are asked beside it.
@@ -110,8 +130,22 @@ func (w *answerWork) ask(ctx context.Context, a *engine.Answerer, rows []Row, pr
 	return lines, nil
 }
 
-// value is what answers are the same by, as for the metric exact: the value of JSON, else the text without white space around it.
+// value is what answers are the same by, as for the metric exact: the value of JSON, else the text without white space around it. With teacher.vote_on it
+// is that of some fields alone.
 func (w *answerWork) value(text string) string {
+	on := w.j.recipe.Teacher.VoteOn
+	if all, err := decodeJSON(text); err == nil && on != nil {
+		some := map[string]any{}
+		if fields, ok := all.(map[string]any); ok {
+			for _, f := range on {
+				if v, ok := fields[f]; ok {
+					some[f] = v
+				}
+			}
+			b, _ := json.Marshal(some) // it came from JSON
+			return string(b)
+		}
+	}
 	if w.rule != nil {
 		if v, err := canonicalJSON(text); err == nil {
 			return v

@@ -56,9 +56,22 @@ func TestChosen(t *testing.T) {
 			t.Errorf("%s: the vote is %d with %d, want %d with %d: %s", c.samples, got, agreeing(all, all[got]), c.vote, c.most, c.why)
 		}
 	}
-	w := answerWork{}
+	r := Recipe{}
+	w := answerWork{j: &Job{recipe: &r}}
 	if w.value(" a b\n") != w.value("a b") || w.value("a b") == w.value("A b") {
 		t.Error("texts are the same without the white space around them")
+	}
+	r.Teacher.VoteOn = []string{"way", "n"}
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{`{"why": "so", "way": "up"}`, `{"why": "or so", "way": "up"}`, true}, {`{"n": 1, "way": "up"}`, `{"way":"up","why":"","n":1}`, true},
+		{`{"way": "up"}`, `{"way": "down"}`, false}, {`{"way": "up"}`, `{"way": "up", "n": 1}`, false}, {`{}`, `no JSON`, false},
+	} {
+		if got := w.value(c.a) == w.value(c.b); got != c.same {
+			t.Errorf("voting on way and n, %s and %s are the same: %v", c.a, c.b, got)
+		}
 	}
 }
 
@@ -77,7 +90,7 @@ func TestSampledLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		text := map[string]Row{}
+		text := map[string]Row{} // by id
 		for _, r := range j.labelled() {
 			text[r.ID] = r
 		}
@@ -210,6 +223,20 @@ func TestVotedJob(t *testing.T) {
 			t.Errorf("with other rows beside it row %s is %+v, was %+v", l.ID, l, was[l.ID])
 		}
 	}
+	edit(t, recipe, "choose: vote", "choose: vote, vote_on: [way]")
+	_, byWay := mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "label"})
+	more := 0
+	for _, l := range shardLines[answerLine](t, byWay) {
+		if old := was[l.ID]; l.Agree < old.Agree {
+			t.Errorf("on one field %d agree on row %s, on all %d", l.Agree, l.ID, old.Agree)
+		} else if l.Agree > old.Agree {
+			more++
+		}
+	}
+	if more == 0 {
+		t.Error("a vote on one field alone finds no more that agree")
+	}
+	edit(t, recipe, ", vote_on: [way]", "")
 	asked, o := 0, Options{Threads: 2}
 	o.Progress = func(Event) { asked++ }
 	edit(t, recipe, "choose: vote", "choose: likeliest")
@@ -225,11 +252,14 @@ func TestSamplesRefused(t *testing.T) {
 		{"samples: 3, temperature: 0", "teacher.temperature is 0, want above 0 to 100"},
 		{"temperature: 0.5", "teacher.temperature is for several samples"},
 		{"choose: vote", "teacher.choose is for several samples; give teacher.samples"},
+		{"samples: 3, vote_on: [way]", "teacher.vote_on names the fields that teacher.choose: vote compares"},
+		{"samples: 3, choose: vote, vote_on: []", "teacher.vote_on names the fields that teacher.choose: vote compares"},
+		{"samples: 3, choose: vote, vote_on: [why]", `unknown field "why" in teacher.vote_on`},
 		{"samples: 3, choose: votes", `unknown value "votes" in teacher.choose`},
 	} {
-		recipe := tinyAnswerJob(t, "generate", 8, 4)
+		recipe := tinyAnswerJob(t, "extract", 8, 4)
 		edit(t, recipe, "licence: Apache-2.0", "licence: Apache-2.0, "+c[0])
-		if _, err := LoadRecipe(recipe); err == nil || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), "freehold.yaml:4:") {
+		if _, _, err := apply(context.Background(), recipe, Options{Threads: 1}, Stages{}); err == nil || !strings.Contains(err.Error(), c[1]) || !strings.Contains(err.Error(), "freehold.yaml:4:") && !strings.Contains(c[1], "why") {
 			t.Errorf("%s: %v\nwant %s", c[0], err, c[1])
 		}
 	}

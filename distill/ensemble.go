@@ -108,6 +108,10 @@ func (o EnsembleTeacher) promptOf(r *Recipe) string {
 // openEnsemble finds the further teachers.
 func (j *Job) openEnsemble() error {
 	for i, o := range j.recipe.Teacher.Ensemble.With {
+		if o.Model == j.recipe.Teacher.Model && o.Licence == "" { // the same with another prompt
+			j.others = append(j.others, j.teacher)
+			continue
+		}
 		s, err := openSource(j.recipe, o.Model, o.Licence, o.Reason)
 		if err != nil {
 			return sourceError(fmt.Sprintf("teacher.ensemble.with[%d]", i), err)

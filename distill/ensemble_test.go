@@ -30,7 +30,7 @@ func otherTeacher(t testing.TB) string {
 func tinyEnsembleJob(t testing.TB, train, test int) string {
 	t.Helper()
 	recipe := tinyJobOf(t, train, test)
-	edit(t, recipe, "licence: Apache-2.0}", fmt.Sprintf("licence: Apache-2.0, ensemble: {weight: 2, with: [{model: %q, licence: MIT, calibration: mean}, {model: %q, licence: Apache-2.0, prompt: %q, weight: 0.5, calibration: none}]}}",
+	edit(t, recipe, "licence: Apache-2.0}", fmt.Sprintf("licence: Apache-2.0, ensemble: {weight: 2, with: [{model: %q, licence: MIT, calibration: mean}, {model: %q, prompt: %q, weight: 0.5, calibration: none}]}}",
 		otherTeacher(t), tinyTeacher(t), otherPrompt))
 	return recipe
 }
