@@ -209,7 +209,11 @@ func TestEnsembleJob(t *testing.T) {
 	*asked = 0
 	want := sha(t, filepath.Join(dir, "labels", "2", "shard-00001.jsonl"))
 	edit(t, recipe, "weight: 2,", "weight: 2, mean: geometric,")
+	third := sha(t, filepath.Join(dir, "labels", "3", "shard-00000.jsonl"))
 	_, geometric := mustApply(t, recipe, o, Stages{Only: "label"})
+	if sha(t, filepath.Join(geometric, "labels", "3", "shard-00000.jsonl")) != third {
+		t.Error("the labels of another prompt are taken")
+	}
 	if *asked > 0 || geometric == dir || sha(t, filepath.Join(geometric, "labels", "2", "shard-00001.jsonl")) != want {
 		t.Errorf("the other mean asked %d times", *asked)
 	}
