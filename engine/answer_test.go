@@ -152,6 +152,19 @@ func TestSamples(t *testing.T) {
 	const n = 5
 	texts := []string{"one", "two words", "one", "and a longer one", "x", "y", "z"}
 	draw := func(i, k int) Gen { return Gen{Temperature: 1.5, Seed: uint64(i), Sequence: uint32(k)} }
+	before, most := m.Load().Rows, uint64(len(a.Tokens(nil, ""))) // tokens to compute: what prompts begin with, each prompt, what is drawn
+	for _, text := range texts {
+		most += uint64(len(a.Tokens(nil, text)))
+	}
+	err = a.Samples(ctx, texts, n, draw, func(_ int, got []Answer) error {
+		for _, one := range got {
+			most += uint64(len(one.Tokens) + 1)
+		}
+		return nil
+	})
+	if rows := m.Load().Rows - before; err != nil || rows > most {
+		t.Errorf("%d tokens were computed, want %d at most: prompts are not shared (%v)", rows, most, err)
+	}
 	next, different := 0, 0
 	err = a.Samples(ctx, texts, n, draw, func(i int, got []Answer) error {
 		if i != next || len(got) != n {
