@@ -144,7 +144,7 @@ func TestEnsembleJob(t *testing.T) {
 		t.Errorf("the teachers have %d bytes, want %d; raw %v", sum.Teacher.Bytes, want, sum.Teacher.Raw)
 	}
 	checkSums(t, dir, "labels/shard-00000.jsonl", "labels/2/shard-00001.jsonl", "labels/3/shard-00000.jsonl")
-	checkPage(t, filepath.Join(dir, "report.html"), "Each teacher alone, and together", "base_spm.gguf", "<td>together</td>", "arithmetic mean")
+	checkPage(t, filepath.Join(dir, "report.html"), "Each teacher alone, and together", "base_spm.gguf", "<td>together</td>", "arithmetic mean", "base_bpe256.gguf asked <q>"+otherPrompt)
 	chain, err := lineage.Read(filepath.Join(dir, "lineage.jsonl"))
 	if err != nil {
 		t.Fatal(err)
