@@ -158,7 +158,7 @@ func TestEnsembleJob(t *testing.T) {
 			t.Errorf("the lineage of %s does not name the second teacher", stage)
 		}
 	}
-	for name, want := range map[string]string{"lock.json": `"ensemble_sha256"`, "manifest.json": `"ensemble": [`, "MODEL_CARD.md": "Teacher-2", "mlbom.cdx.json": `"teacher-2"`, "NOTICE": "MIT"} {
+	for name, want := range map[string]string{"lock.json": `"ensemble_sha256"`, "manifest.json": `"ensemble": [`, "MODEL_CARD.md": "Teacher 2", "mlbom.cdx.json": `"teacher-2"`, "NOTICE": "MIT"} {
 		if text := mustRead(t, filepath.Join(dir, name)); !strings.Contains(text, want) || name != "NOTICE" && !strings.Contains(text, sha(t, otherTeacher(t))) {
 			t.Errorf("%s does not name the second teacher", name)
 		}

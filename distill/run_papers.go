@@ -95,7 +95,7 @@ func (f *runFacts) general(p *papers.Paper) {
 func (f *runFacts) madeFrom(p *papers.Paper) {
 	j := f.j
 	p.Section("Made from")
-	for _, s := range j.roles("Base", "Teacher") {
+	for _, s := range j.roles("Base", "Teacher", " ") {
 		p.Add(s.role, fmt.Sprintf("%s, %s, %d layers, sha256 %s", s.Name, s.spec.Arch, s.spec.Layers, s.sha256), papers.Verified, "the file")
 		status, source := papers.Declared, "declared by the recipe: "+because(s.Reason)
 		if s.Licence.Basis == models.StatedInFile {
@@ -114,11 +114,11 @@ type sourceRole struct {
 	source
 }
 
-// roles are base and teachers, the further ones with a number.
-func (j *Job) roles(base, teacher string) []sourceRole {
+// roles are base and teachers, the further ones with a number after a mark.
+func (j *Job) roles(base, teacher, mark string) []sourceRole {
 	all := []sourceRole{{base, j.base}, {teacher, j.teacher}}
 	for i, s := range j.teachers()[1:] {
-		all = append(all, sourceRole{fmt.Sprintf("%s-%d", teacher, i+2), s})
+		all = append(all, sourceRole{fmt.Sprintf("%s%s%d", teacher, mark, i+2), s})
 	}
 	return all
 }
@@ -271,7 +271,7 @@ func (f *runFacts) bom() *papers.BOM {
 		main.Properties = append(main.Properties, papers.Property{Name: "freehold:licence:declared", Value: d})
 	}
 	b := papers.NewBOM(j.key, main)
-	for _, s := range j.roles("base", "teacher") {
+	for _, s := range j.roles("base", "teacher", "-") {
 		c := papers.Component{Type: "machine-learning-model", Ref: s.role, Name: s.Name, Hashes: papers.SHA256(s.sha256), Licenses: papers.Licensed(s.Licence.ID)}
 		if s.Licence.Basis != models.StatedInFile {
 			c.Properties = append(c.Properties, papers.Property{Name: "freehold:licence:basis", Value: string(s.Licence.Basis)})
