@@ -346,7 +346,7 @@ func (j *Job) measureAdapter(ctx context.Context) (*Adapted, error) {
 		count[r.Gold]++
 	}
 	ask := func(adapter, what string) ([][]float64, error) {
-		c, close, err := j.openTeacher(adapter, nil)
+		c, close, err := j.openTeacher(j.labellers()[0], adapter, nil)
 		if err != nil {
 			return nil, err
 		}

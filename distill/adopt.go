@@ -18,6 +18,7 @@ func (j *Job) trainKey() string {
 		panic(fmt.Sprintf("distill: a recipe that is no JSON: %v", err)) // NewJob has written it once
 	}
 	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.svd() + j.work.key()}
+	parts = append(parts, j.ensembleHashes()...)
 	for _, row := range j.data.Train {
 		parts = append(parts, row.ID, row.Text)
 		if row.Corrected || r.answers() || r.Train.Gold > 0 || r.adapts() { // other labels of a classifier's rows are not learnt

@@ -17,6 +17,8 @@ type AnswerSummary struct {
 	Student  AnswerScores `json:"student"`
 	Baseline AnswerScores `json:"baseline"` // the answer of the most similar training row
 	Labels   string       `json:"labels,omitempty"`
+
+	Samples *SampleSummary `json:"samples,omitempty"` // where the teacher gave several answers a row
 }
 
 // answerRows is how many test rows the speeds are measured on.
@@ -106,6 +108,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	}
 	s := &AnswerSummary{Main: w.main, Teacher: w.scores(teach), Student: w.scores(got), Baseline: w.scores(w.nearest(texts))}
 	s.Teacher.Cut, s.Student.Cut = cut, gotCut
+	s.Samples = w.sampled(s.Teacher.exactRows())
 	if w.packed.Tokens > 0 {
 		s.Labels = w.packed.String()
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -20,6 +21,8 @@ type answerLine struct {
 	Answer string `json:"answer"`
 	Gold   bool   `json:"gold,omitempty"` // the row's own: the teacher was not asked
 	Cut    bool   `json:"cut,omitempty"`  // it did not end within task.max_tokens
+
+	Agree int `json:"agree,omitempty"` // how many of several samples gave this answer
 
 	P *float64 `json:"p,omitempty"` // with train.min_confidence: how sure the teacher is of its answer to a training row
 }
@@ -69,7 +72,7 @@ func (w *answerWork) labelKey(rows []Row) string {
 	r := w.j.recipe
 	seed := ""
 	if r.Teacher.Samples > 1 {
-		seed = strconv.FormatUint(r.Train.Seed, 10)
+		seed = strings.Join(append([]string{strconv.FormatUint(r.Train.Seed, 10), r.Teacher.Choose}, r.Teacher.VoteOn...), " ")
 	}
 	parts := []string{answerSchema, w.j.teacher.sha256, r.Task.Prompt, r.Task.System, string(w.schema), strconv.Itoa(r.Task.MaxTokens), r.Numeric,
 		strconv.Itoa(r.Teacher.Samples), strconv.FormatFloat(r.Teacher.Temperature, 'g', -1, 64), seed, strconv.Itoa(r.Train.TopLogits)}
@@ -262,13 +265,17 @@ func (w *answerWork) label(ctx context.Context) error {
 	if w.needsTop() {
 		j.event(Event{Stage: "label", Step: total, Total: total, Msg: w.packed.String()})
 	}
+	if s := w.sampled(make([]bool, len(j.data.Test))); s != nil {
+		j.event(Event{Stage: "label", Step: total, Total: total, Msg: s.Says()})
+	}
 	return nil
 }
 
-// unscored are the lines that lack what the recipe asks: how sure the teacher is of its answers to training rows. Answers that were cut are not learnt.
+// unscored are the lines that lack what the recipe asks: how sure the teacher is of its answers to training rows, where no vote tells. Answers that were
+// cut are not learnt.
 func (w *answerWork) unscored(rows []Row, lines []answerLine) (at []int) {
 	for i, r := range rows {
-		if w.j.recipe.Train.MinConfidence > 0 && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].P == nil {
+		if w.j.recipe.Train.MinConfidence > 0 && w.j.recipe.Teacher.Choose != "vote" && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].P == nil {
 			at = append(at, i)
 		}
 	}
@@ -307,9 +314,14 @@ func (w *answerWork) recall() error {
 	return nil
 }
 
-// confidence is the geometric mean of the probabilities of the tokens of the teacher's answer. A cut one has none, and is left out anyway.
+// confidence is the geometric mean of the probabilities of the tokens of the teacher's answer, or with a vote the share of samples that gave it. A cut one
+// has none, and is left out anyway.
 func (w *answerWork) confidence(r Row) (p float64, label string, asked bool) {
-	if line := w.answers[r.ID]; line.P != nil {
+	line := w.answers[r.ID]
+	switch t := w.j.recipe.Teacher; {
+	case t.Choose == "vote" && line.Agree > 0:
+		return float64(line.Agree) / float64(t.Samples), "", true
+	case line.P != nil:
 		return *line.P, "", true
 	}
 	return 1, "", false
@@ -331,46 +343,6 @@ func (w *answerWork) openTeacher() (*engine.Model, *engine.Answerer, error) {
 		return nil, nil, err
 	}
 	return m, a, nil
-}
-
-// ask gets the teacher's answers to the rows that it is asked about, of several samples the one that it holds likeliest
-// a token, and the gold ones of the others.
-func (w *answerWork) ask(ctx context.Context, a *engine.Answerer, rows []Row, progress func(done int)) ([]answerLine, error) {
-	r := w.j.recipe
-	lines := make([]answerLine, len(rows))
-	var texts []string
-	var at []int
-	for i, row := range rows {
-		lines[i] = answerLine{ID: row.ID, Answer: row.Answer, Gold: true}
-		if w.asked[row.ID] {
-			texts, at = append(texts, row.Text), append(at, i)
-		}
-	}
-	best := make([]float64, len(texts))
-	for n := range r.Teacher.Samples {
-		g := engine.Gen{Temperature: r.Teacher.Temperature, Seed: r.Train.Seed, Sequence: uint32(n)}
-		got, sample := make([]string, len(texts)), make([]answerLine, len(texts))
-		err := a.Answers(ctx, texts, g, func(i int, one engine.Answer) error {
-			got[i] = one.Text
-			sample[i] = answerLine{ID: rows[at[i]].ID, Answer: one.Text, Cut: one.Reason == engine.ReasonLength}
-			progress((n*len(rows) + at[i]) / r.Teacher.Samples)
-			return nil
-		})
-		sums, tokens := make([]float64, len(texts)), make([]int, len(texts))
-		if err == nil && r.Teacher.Samples > 1 {
-			sums, tokens, err = a.LogProbs(ctx, texts, got)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for i, line := range sample {
-			old, score := lines[at[i]], sums[i]/float64(max(1, tokens[i]))
-			if n == 0 || old.Cut && !line.Cut || old.Cut == line.Cut && score > best[i] {
-				lines[at[i]], best[i] = line, score
-			}
-		}
-	}
-	return lines, nil
 }
 
 // scoreTop reads each training row's answer with the teacher and packs what it held likely at every token. Rows that are

@@ -14,7 +14,7 @@ import (
 
 // What the types of task have in common that are answered with text.
 var (
-	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "train.top_logits", "train.alpha", "train.on_policy"}
+	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "teacher.choose", "train.top_logits", "train.alpha", "train.on_policy"}
 	answerLosses  = []string{"ce", "mixed_topk", "topk_forward_kl", "topk_rest_kl"}
 	answerMetrics = []string{"agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"}
 )
@@ -28,12 +28,7 @@ func fillAnswers(r *Recipe, said func(path ...string) bool) {
 	if !said("task", "max_tokens") {
 		r.Task.MaxTokens = 256
 	}
-	if !said("teacher", "samples") {
-		r.Teacher.Samples = 1
-	}
-	if r.Teacher.Samples != 1 && !said("teacher", "temperature") {
-		r.Teacher.Temperature = 1
-	}
+	r.Teacher.fillSamples(said)
 	if r.Train.Loss != "ce" && !said("train", "top_logits") {
 		r.Train.TopLogits = 32
 	}
@@ -53,13 +48,7 @@ func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []
 		errs = append(errs, at(fmt.Sprintf("student.prompt holds {text} %d times, want once", strings.Count(p, "{text}")), "student", "prompt"))
 	}
 	whole(r.Task.MaxTokens, 1<<20, "task", "max_tokens")
-	whole(r.Teacher.Samples, 64, "teacher", "samples")
-	if r.Teacher.Samples > 1 && !(r.Teacher.Temperature > 0 && r.Teacher.Temperature <= 100) {
-		errs = append(errs, at(fmt.Sprintf("teacher.temperature is %v, want above 0 to 100", r.Teacher.Temperature), "teacher", "temperature"))
-	}
-	if r.Teacher.Samples == 1 && r.Teacher.Temperature != 0 {
-		errs = append(errs, at("teacher.temperature is for several samples; one is the likeliest token by token", "teacher", "temperature"))
-	}
+	errs = append(errs, r.Teacher.checkSamples(at)...)
 	if r.Train.Loss == "ce" && (r.Train.TopLogits != 0 || r.Train.Alpha != 0) {
 		errs = append(errs, at("train.loss is ce, which learns from the answers alone; leave train.top_logits and train.alpha out", "train", "loss"))
 	} else if r.Train.Loss != "ce" {

@@ -44,7 +44,7 @@ func (r *Recipe) openMaker(teacher source) (source, error) {
 	if err != nil {
 		return s, sourceError("data.augment", err)
 	}
-	return s, nil
+	return s, checkTemplate("data.augment", s)
 }
 
 // making is a text that is asked for.

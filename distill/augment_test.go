@@ -435,7 +435,7 @@ func TestAugmentAgreeing(t *testing.T) {
 			t.Errorf("%s: made rows are not labelled last, so runs with and without them share no shards", keep)
 		}
 		w := j.work.(*classifyWork)
-		own, err := j.calibration(j.own.Train, w.labels)
+		own, err := calibrationOf(j.recipe.Teacher.Calibration, j.own.Train, w.labels)
 		if err != nil || !slices.Equal(own.Bias, w.cal.Bias) {
 			t.Errorf("%s: the teacher is calibrated by made rows too (%v)", keep, err)
 		}

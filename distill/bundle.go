@@ -220,7 +220,15 @@ func (p *packing) add(to, from string) error {
 
 // models adds the teacher's and the base's files, which are held against the lock.
 func (p *packing) models(in bool) error {
-	for _, m := range []struct{ role, name, sum string }{{"teacher", p.recipe.Teacher.Model, p.lock.Teacher}, {"student base", p.recipe.Student.From, p.lock.Base}, {"maker of rows", p.recipe.Data.Augment.Model, p.lock.Maker}} {
+	type model struct{ role, name, sum string }
+	all := []model{{"teacher", p.recipe.Teacher.Model, p.lock.Teacher}, {"student base", p.recipe.Student.From, p.lock.Base}}
+	for i, o := range p.recipe.Teacher.Ensemble.With {
+		if i < len(p.lock.Others) {
+			all = append(all, model{fmt.Sprintf("teacher %d", i+2), o.Model, p.lock.Others[i]})
+		}
+	}
+	all = append(all, model{"maker of rows", p.recipe.Data.Augment.Model, p.lock.Maker})
+	for _, m := range all {
 		if m.name == "" || m.name == "teacher" || slices.ContainsFunc(p.b.Inputs, func(have BundleInput) bool { return have.Name == m.name }) {
 			continue
 		}

@@ -65,14 +65,11 @@ func cascade(student, teacher [][]float64, gold []int) *Cascade {
 	return c
 }
 
-// costs counts what a test row costs student and teacher, and what the points of the curve cost.
-func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier) error {
+// costs counts what a test row costs student and teacher, and what the points of the curve cost. Of several teachers the tokens of all count; the first is
+// the one that a student asks that is not sure.
+func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier, others []*engine.Classifier) error {
 	c := sum.Cascade
-	cost := func(path string, k *engine.Classifier, m *ModelResult) (float64, error) {
-		weights, err := blockWeights(path)
-		if err != nil {
-			return 0, err
-		}
+	perRow := func(k *engine.Classifier) (float64, error) {
 		tokens := 0
 		for _, r := range j.data.Test {
 			ids, err := k.Tokens(r.Text)
@@ -81,8 +78,15 @@ func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier) error {
 			}
 			tokens += len(ids)
 		}
-		m.TokensPerRow = float64(tokens) / float64(max(1, len(j.data.Test)))
-		return 2 * float64(weights) * m.TokensPerRow, nil
+		return float64(tokens) / float64(max(1, len(j.data.Test))), nil
+	}
+	cost := func(path string, k *engine.Classifier, m *ModelResult) (float64, error) {
+		weights, err := blockWeights(path)
+		if err != nil {
+			return 0, err
+		}
+		m.TokensPerRow, err = perRow(k)
+		return 2 * float64(weights) * m.TokensPerRow, err
 	}
 	var err error
 	if c.StudentFLOPs, err = cost(j.modelPath(""), student, &sum.Student); err != nil {
@@ -90,6 +94,13 @@ func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier) error {
 	}
 	if c.TeacherFLOPs, err = cost(j.teacher.path, teacher, &sum.Teacher); err != nil {
 		return err
+	}
+	for _, k := range others {
+		tokens, err := perRow(k)
+		if err != nil {
+			return err
+		}
+		sum.Teacher.TokensPerRow += tokens
 	}
 	for i := range c.Points {
 		c.Points[i].FLOPs = c.StudentFLOPs + float64(c.Points[i].Escalated*c.TeacherFLOPs)

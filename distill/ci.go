@@ -107,7 +107,11 @@ type Wanted struct{ Name, Licence, Reason string }
 // Wanted lists what of the catalogue the recipe needs.
 func (r *Recipe) Wanted() []Wanted {
 	var all []Wanted
-	for _, w := range []Wanted{{r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason}, {r.Student.From, r.Student.Licence, r.Student.Reason}, {r.Data.Augment.Model, r.Data.Augment.Licence, r.Data.Augment.Reason}} {
+	named := []Wanted{{r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason}, {r.Student.From, r.Student.Licence, r.Student.Reason}, {r.Data.Augment.Model, r.Data.Augment.Licence, r.Data.Augment.Reason}}
+	for _, o := range r.Teacher.Ensemble.With {
+		named = append(named, Wanted{o.Model, o.Licence, o.Reason})
+	}
+	for _, w := range named {
 		if w.Name == "" {
 			continue
 		}

@@ -151,6 +151,15 @@ func (j *Job) inputDrift(d *Drift, dir string, lock lockFile) error {
 		return "sha256 " + s
 	}
 	d.add("input", "teacher", sum(lock.Teacher), sum(j.teacher.sha256))
+	for i := range max(len(lock.Others), len(j.others)) {
+		both := [2]string{}
+		for k, sums := range [][]string{lock.Others, j.ensembleHashes()} {
+			if i < len(sums) {
+				both[k] = sum(sums[i])
+			}
+		}
+		d.add("input", fmt.Sprintf("teacher %d", i+2), both[0], both[1])
+	}
 	d.add("input", "student base", sum(lock.Base), sum(j.base.sha256))
 	chain, _ := lineage.Read(filepath.Join(dir, lineage.Name)) // verification says what is wrong with it
 	if e := lineage.Last(chain, inputsStage); e != nil && lock.Data != j.data.Hash {

@@ -29,13 +29,14 @@ type Summary struct {
 
 	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
 
-	Slices    []Slice        `json:"slices"` // of the test rows
-	Quantized []Quantized    `json:"quantized"`
-	Ladder    []Rung         `json:"ladder,omitempty"`  // where files were quantised
-	Cascade   *Cascade       `json:"cascade,omitempty"` // of a classifier
-	Adapted   *Adapted       `json:"adapted,omitempty"` // what learning from gold rows made of the teacher
-	Answers   *AnswerSummary `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
-	Rows      map[string]int `json:"rows"`
+	Slices    []Slice          `json:"slices"` // of the test rows
+	Quantized []Quantized      `json:"quantized"`
+	Ladder    []Rung           `json:"ladder,omitempty"`   // where files were quantised
+	Cascade   *Cascade         `json:"cascade,omitempty"`  // of a classifier
+	Ensemble  *EnsembleSummary `json:"ensemble,omitempty"` // of several teachers
+	Adapted   *Adapted         `json:"adapted,omitempty"`  // what learning from gold rows made of the teacher
+	Answers   *AnswerSummary   `json:"answers,omitempty"`  // of a task that is answered with text; accuracy is then the share of exact answers
+	Rows      map[string]int   `json:"rows"`
 
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
 	Made       *data.MadeReport       `json:"made,omitempty"`       // training rows that a model made
@@ -117,13 +118,14 @@ const (
 )
 
 // eval measures the written student, reopened, against gold, teacher and baseline, and judges the gates.
-func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine.Calibration) error {
-	test := j.data.Test
+func (j *Job) eval(ctx context.Context, sum *Summary, w *classifyWork) error {
+	test, labels, cal, first := j.data.Test, w.labels, w.cal, w.apart[0]
 	texts, gold := make([]string, len(test)), make([]int, len(test))
-	raw, teach := make([][]float64, len(test)), make([][]float64, len(test))
+	raw, teach, asked := make([][]float64, len(test)), make([][]float64, len(test)), make([][]float64, len(test))
 	for i, r := range test {
 		texts[i], gold[i] = r.Text, r.Gold
 		raw[i], teach[i] = expAll(calibrated(labels[r.ID], nil)), expAll(calibrated(labels[r.ID], cal))
+		asked[i] = expAll(calibrated(first.labels[r.ID], first.cal)) // by a student that is not sure
 	}
 	nl, seed := len(j.recipe.Task.Labels), j.recipe.Train.Seed
 	m, err := engine.Open(j.modelPath(""), engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
@@ -154,17 +156,24 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 
 	rawScores := score(raw, gold, nl, seed)
 	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir),
-		Teacher:  ModelResult{Name: j.teacher.Name, Scores: score(teach, gold, nl, seed), Raw: &rawScores, Bytes: j.teacher.Bytes},
+		Teacher:  ModelResult{Name: j.teacherNames(), Scores: score(teach, gold, nl, seed), Raw: &rawScores},
 		Student:  ModelResult{Name: "model.gguf", Scores: score(got, gold, nl, seed)},
 		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
 		Rows:     map[string]int{"train": len(train), "valid": len(j.data.Valid), "test": len(test)},
 		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	for _, t := range j.teachers() {
+		sum.Teacher.Bytes += t.Bytes
+	}
+	if sum.Ensemble = w.ensemble(); sum.Ensemble != nil {
+		sum.Teacher.Raw = nil // each is calibrated by itself
+		j.event(Event{Stage: "eval", Msg: sum.Ensemble.Says(sum.Teacher.Scores)})
+	}
 	if cal := student.Calibration(); cal != nil {
 		before := score(plain, gold, nl, seed)
 		sum.Student.Raw = &before
 		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
 	}
-	sum.Cascade, sum.Adapted = cascade(got, teach, gold), j.adapted
+	sum.Cascade, sum.Adapted = cascade(got, asked, gold), j.adapted
 	mine := rightRows(got, gold)
 	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{
@@ -175,7 +184,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
 		return err
 	}
-	if err := j.speeds(ctx, sum, student, cal, texts[:min(len(texts), speedRows)]); err != nil {
+	if err := j.speeds(ctx, sum, student, first, texts[:min(len(texts), speedRows)]); err != nil {
 		return err
 	}
 	sum.Metrics = map[string]float64{
@@ -212,21 +221,26 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 	return out, nil
 }
 
-// speeds times student and teacher in turn on the same rows and keeps the medians.
-func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifier, cal *engine.Calibration, texts []string) error {
-	teacher, close, err := j.teacherClassifier(cal)
+// speeds times student and teacher, or all teachers, in turn on the same rows and keeps the medians.
+func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifier, first opinion, texts []string) error {
+	teacher, close, err := j.teacherClassifier(first.labeller, first.cal)
 	if err != nil {
 		return err
 	}
 	defer close()
-	if err := j.costs(sum, student, teacher); err != nil {
+	others, closeOthers, err := j.openOthers()
+	if err != nil {
+		return err
+	}
+	defer closeOthers()
+	if err := j.costs(sum, student, teacher, others); err != nil {
 		return err
 	}
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
-	ask := func(c *engine.Classifier) func() error {
-		return func() error { _, err := c.LogProbs(ctx, texts); return err }
+	ask := func(all ...*engine.Classifier) func() error {
+		return func() error { return askAll(ctx, all, texts) }
 	}
-	return j.inTurn(sum, len(texts), ask(student), ask(teacher))
+	return j.inTurn(sum, len(texts), ask(student), ask(append(others, teacher)...))
 }
 
 // inTurn times student and teacher on the same rows in turn, and keeps the median speeds, and what a row used.

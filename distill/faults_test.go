@@ -550,7 +550,7 @@ func TestJobInterrupt(t *testing.T) {
 		kind  string
 		label int // rows labelled when it is cancelled there
 		eval  int
-	}{{"classify", 128, 60}, {"extract", 1, 12}, {"generate", 32, 1}} {
+	}{{"classify", 128, 60}, {"extract", 1, 12}, {"generate", 32, 1}, {votedKind, 40, 12}, {ensembleKind, 388, 60}} {
 		t.Run(c.kind, func(t *testing.T) { interruptJob(t, tinyJobKind(t, c.kind), c.label, c.eval) })
 	}
 }

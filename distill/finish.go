@@ -18,6 +18,7 @@ type Manifest struct {
 	Run       string              `json:"run"` // hash of recipe and inputs
 	Recipe    *Recipe             `json:"recipe"`
 	Teacher   map[string]any      `json:"teacher"`
+	Ensemble  []map[string]any    `json:"ensemble,omitempty"` // further teachers
 	Base      map[string]any      `json:"student_base"`
 	Data      map[string]any      `json:"data"`
 	Licences  *Licences           `json:"licences"`
@@ -86,6 +87,9 @@ func (j *Job) finish(sum *Summary) error {
 		Data:     map[string]any{"name": j.datasetName(), "sha256": j.data.Hash, "licence": j.data.Licence, "note": j.learns().Report.String(), "declared_because": j.recipe.Data.Reason},
 		Licences: j.licences(), Policy: j.policyUsed(),
 		Files: files, Lineage: ChainEnd{len(chain), lineage.Head(chain)}, CPULevel: j.level.Name, Precision: j.precision(), Threads: j.opt.Threads, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Enforced: j.opt.Enforced, Seal: noSeal}
+	for _, s := range j.others {
+		m.Ensemble = append(m.Ensemble, s.record())
+	}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

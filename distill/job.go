@@ -68,6 +68,7 @@ type Job struct {
 	key     string // hash of recipe and inputs: same key, same result
 	level   *kernels.Level
 	teacher source
+	others  []source // further teachers, of an ensemble
 	base    source
 	data    *data.Set
 	own     *data.Set // data as it was read, without the rows that the augment stage made
@@ -123,7 +124,10 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
 		return nil, sourceError("teacher", err)
 	}
-	if err := checkTemplate(j.teacher); err != nil {
+	if err := checkTemplate("teacher", j.teacher); err != nil {
+		return nil, err
+	}
+	if err := j.openEnsemble(); err != nil {
 		return nil, err
 	}
 	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
@@ -176,6 +180,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		return nil, err
 	}
 	j.key = hashOf("freehold/run/2", string(canonical), j.data.Hash, j.teacher.sha256, j.base.sha256, j.unit()+j.svd()+j.work.key())
+	if j.others != nil {
+		j.key = hashOf(append([]string{j.key}, j.ensembleHashes()...)...)
+	}
 	if j.calibrates() { // runs of before there was a temperature have none
 		j.key = hashOf(j.key, calibrationSchema)
 	}
@@ -264,7 +271,7 @@ func checkModel(path string) (spec *models.Spec, err error) {
 }
 
 // checkTemplate refuses a teacher that cannot be asked: one whose file has no chat template, or one that cannot be read.
-func checkTemplate(teacher source) error {
+func checkTemplate(role string, teacher source) error {
 	f, err := gguf.Open(teacher.path)
 	if err != nil {
 		return err
@@ -275,10 +282,10 @@ func checkTemplate(teacher source) error {
 		return err
 	}
 	if text == "" {
-		return &DataError{File: teacher.path, Msg: "teacher: has no tokenizer.chat_template: a base model, which was not taught to answer", Fix: "take a teacher that was (an instruct or chat model); as student.from a base model is good"}
+		return &DataError{File: teacher.path, Msg: role + ": has no tokenizer.chat_template: a base model, which was not taught to answer", Fix: "take a teacher that was (an instruct or chat model); as student.from a base model is good"}
 	}
 	if _, err := chat.Parse(text); err != nil {
-		return &DataError{File: teacher.path, Msg: "teacher: " + err.Error()}
+		return &DataError{File: teacher.path, Msg: role + ": " + err.Error()}
 	}
 	return nil
 }

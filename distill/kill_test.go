@@ -122,11 +122,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, madeKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, madeKind, ensembleKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind || kind == madeKind { // half as often: another job but for a stage, or for some steps
+				if kind == adaptedKind || kind == ownKind || kind == madeKind || kind == ensembleKind { // half as often: another job but for a stage, or for some steps
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -156,6 +156,12 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
+	}
+	if kind == ensembleKind {
+		return tinyEnsembleJob(t, tinyTrain, tinyTest)
+	}
+	if kind == votedKind {
+		return tinyVotedJob(t, 48, 12)
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)

@@ -42,10 +42,10 @@ type labelLine struct {
 	LP []float64 `json:"lp"`
 }
 
-// label asks the teacher about every row and keeps the answers in hashed shards. Shards that are whole are not asked
+// label asks a teacher about every row and keeps the answers in hashed shards. Shards that are whole are not asked
 // for again.
-func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
-	dir := filepath.Join(j.dir, "labels")
+func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error) {
+	dir := t.folder(j.dir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -54,9 +54,9 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 	shards := (len(rows) + shardRows - 1) / shardRows
 	part := func(s int) []Row { return rows[s*shardRows : min(len(rows), (s+1)*shardRows)] }
 	for s := range shards {
-		lines, own, err := j.findShard(s, part(s))
+		lines, own, err := j.findShard(t, s, part(s))
 		if err == nil && !own {
-			err = writeShard(j, shardPath(dir, s), j.labelKey(part(s)), lines)
+			err = writeShard(j, shardPath(dir, s), j.labelKey(t, part(s)), lines)
 			if err != nil {
 				return nil, err
 			}
@@ -75,11 +75,12 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 	if len(todo) == 0 {
 		return out, nil
 	}
-	c, close, err := j.teacherClassifier(nil)
+	c, close, err := j.teacherClassifier(t, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer close()
+	before, total := t.n*len(rows), (1+len(j.others))*len(rows) // each teacher's rows count
 	start, fresh := time.Now(), 0
 	for _, s := range todo {
 		batch := part(s)
@@ -99,22 +100,22 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 			lines[i] = labelLine{r.ID, lp[i]}
 			out[r.ID] = lp[i]
 		}
-		if err := writeShard(j, shardPath(dir, s), j.labelKey(batch), lines); err != nil {
+		if err := writeShard(j, shardPath(dir, s), j.labelKey(t, batch), lines); err != nil {
 			return nil, err
 		}
 		done += len(batch)
 		fresh += len(batch)
 		rate := float64(fresh) / time.Since(start).Seconds()
-		j.event(Event{Stage: "label", Step: done, Total: len(rows), Rate: rate, Unit: "rows/s", ETA: eta(len(rows)-done, rate)})
+		j.event(Event{Stage: "label", Step: before + done, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-before-done, rate)})
 	}
 	return out, nil
 }
 
 // recall is label where every shard is there; it neither asks nor writes.
-func (j *Job) recall(rows []Row) (Labels, error) {
+func (j *Job) recall(t labeller, rows []Row) (Labels, error) {
 	out := Labels{}
 	for s := 0; s*shardRows < len(rows); s++ {
-		lines, _, err := j.findShard(s, rows[s*shardRows:min(len(rows), (s+1)*shardRows)])
+		lines, _, err := j.findShard(t, s, rows[s*shardRows:min(len(rows), (s+1)*shardRows)])
 		if err != nil {
 			return nil, err
 		}
@@ -127,9 +128,9 @@ func (j *Job) recall(rows []Row) (Labels, error) {
 
 // findShard reads shard s of this run (own) or, where that is missing or damaged, the same answers from another run of
 // the folder: runs that differ in training alone ask the teacher once. The error is about this run's shard.
-func (j *Job) findShard(s int, rows []Row) (lines []labelLine, own bool, err error) {
-	key := j.labelKey(rows)
-	if lines, err = readShard(shardPath(filepath.Join(j.dir, "labels"), s), key, rows); err == nil {
+func (j *Job) findShard(t labeller, s int, rows []Row) (lines []labelLine, own bool, err error) {
+	key := j.labelKey(t, rows)
+	if lines, err = readShard(shardPath(t.folder(j.dir), s), key, rows); err == nil {
 		return lines, true, nil
 	}
 	runs, readErr := os.ReadDir(j.opt.RunsDir)
@@ -140,11 +141,25 @@ func (j *Job) findShard(s int, rows []Row) (lines []labelLine, own bool, err err
 		if !run.IsDir() || run.Name() == filepath.Base(j.dir) {
 			continue
 		}
-		if lines, other := readShard(shardPath(filepath.Join(j.opt.RunsDir, run.Name(), "labels"), s), key, rows); other == nil {
-			return lines, false, nil
+		for _, dir := range labelFolders(filepath.Join(j.opt.RunsDir, run.Name())) { // there it may be another of several teachers
+			if lines, other := readShard(shardPath(dir, s), key, rows); other == nil {
+				return lines, false, nil
+			}
 		}
 	}
 	return nil, false, err
+}
+
+// missingOf counts the shards of a teacher that are not there yet, and all.
+func (j *Job) missingOf(t labeller) (missing, all int) {
+	rows := j.labelled()
+	for s := 0; s*shardRows < len(rows); s++ {
+		if _, _, err := j.findShard(t, s, rows[s*shardRows:min(len(rows), (s+1)*shardRows)]); err != nil {
+			missing++
+		}
+		all++
+	}
+	return missing, all
 }
 
 func shardPath(dir string, s int) string {
@@ -152,10 +167,10 @@ func shardPath(dir string, s int) string {
 }
 
 // labelKey identifies the question that a shard answers: teacher, prompt, labels, numeric mode and rows.
-func (j *Job) labelKey(rows []Row) string {
+func (j *Job) labelKey(by labeller, rows []Row) string {
 	t := j.recipe.Task
 	words, _ := json.Marshal(t.Words)
-	parts := []string{j.teacherID(), t.Prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
+	parts := []string{by.id, by.prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
 	for _, r := range rows {
 		parts = append(parts, r.ID, r.Text)
 	}
@@ -223,19 +238,19 @@ func readLines[L any](path, schema, key string, rows int) (h shardHeader, lines 
 	return h, lines, nil
 }
 
-// teacherClassifier opens the teacher that labels for the recipe's task.
-func (j *Job) teacherClassifier(cal *engine.Calibration) (*engine.Classifier, func(), error) {
-	if !j.recipe.adapts() {
-		return j.openTeacher("", cal)
+// teacherClassifier opens a teacher that labels for the recipe's task.
+func (j *Job) teacherClassifier(t labeller, cal *engine.Calibration) (*engine.Classifier, func(), error) {
+	if t.n > 0 || !j.recipe.adapts() {
+		return j.openTeacher(t, "", cal)
 	}
 	if err := j.checkAdapted(); err != nil {
 		return nil, nil, err
 	}
-	return j.openTeacher(filepath.Join(j.dir, adapterName), cal)
+	return j.openTeacher(t, filepath.Join(j.dir, adapterName), cal)
 }
 
-// openTeacher opens the teacher with an adapter beside it; "" = none.
-func (j *Job) openTeacher(adapter string, cal *engine.Calibration) (*engine.Classifier, func(), error) {
+// openTeacher opens a teacher with an adapter beside it; "" = none.
+func (j *Job) openTeacher(by labeller, adapter string, cal *engine.Calibration) (*engine.Classifier, func(), error) {
 	numeric := engine.Normal
 	if j.recipe.Numeric == "reference" {
 		numeric = engine.Reference
@@ -244,12 +259,12 @@ func (j *Job) openTeacher(adapter string, cal *engine.Calibration) (*engine.Clas
 	if adapter != "" {
 		opts = append(opts, engine.WithLoRA(adapter, 1))
 	}
-	m, err := engine.Open(j.teacher.path, opts...)
+	m, err := engine.Open(by.path, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
 	t := j.recipe.Task
-	c, err := m.NewClassifier(engine.Task{Labels: t.Labels, Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: cal})
+	c, err := m.NewClassifier(engine.Task{Labels: t.Labels, Prompt: by.prompt, System: t.System, Words: t.Words, Calibration: cal})
 	if err != nil {
 		m.Close()
 		return nil, nil, err
@@ -257,16 +272,16 @@ func (j *Job) openTeacher(adapter string, cal *engine.Calibration) (*engine.Clas
 	return c, func() { m.Close() }, nil
 }
 
-// calibration estimates the teacher's label bias from the training rows, unlabelled.
-func (j *Job) calibration(rows []Row, labels Labels) (*engine.Calibration, error) {
-	if j.recipe.Teacher.Calibration == "none" {
+// calibrationOf estimates a teacher's label bias from the training rows, unlabelled.
+func calibrationOf(kind string, rows []Row, labels Labels) (*engine.Calibration, error) {
+	if kind == "none" {
 		return nil, nil
 	}
 	lp := make([][]float64, len(rows))
 	for i, r := range rows {
 		lp[i] = labels[r.ID]
 	}
-	return engine.Calibrate(j.recipe.Teacher.Calibration, lp)
+	return engine.Calibrate(kind, lp)
 }
 
 // calibrated subtracts the calibration and normalises to log-probabilities.

@@ -27,8 +27,10 @@ func fileLicence(path, declared string) (models.Licence, error) {
 // inputs are what the student is made from, as licences see it. A teacher that is also the base counts as the base, which hands on more.
 func (j *Job) inputs() []licence.Input {
 	all := []licence.Input{j.base.Licence.Input("base", j.base.Name, j.base.Accepted, j.base.Reason)}
-	if j.teacher.sha256 != j.base.sha256 {
-		all = append(all, j.teacher.Licence.Input("teacher", j.teacher.Name, j.teacher.Accepted, j.teacher.Reason))
+	for _, t := range j.teachers() {
+		if t.sha256 != j.base.sha256 {
+			all = append(all, t.Licence.Input("teacher", t.Name, t.Accepted, t.Reason))
+		}
 	}
 	if j.maker.sha256 != "" && j.maker.sha256 != j.teacher.sha256 && j.maker.sha256 != j.base.sha256 {
 		all = append(all, j.maker.Licence.Input("teacher", j.maker.Name, j.maker.Accepted, j.maker.Reason))

@@ -45,9 +45,11 @@ func readOrigin(path string) (map[string]string, error) {
 // origin is what the student's file says of where it comes from, in GGUF's general.* keys: the models that it was made from and taught
 // by (one where they are the same), the file whose weights it began with, and the data.
 func (j *Job) origin() []Meta {
-	bases := []source{j.base, j.teacher}
-	if j.base.sha256 == j.teacher.sha256 {
-		bases = bases[:1]
+	bases := []source{j.base}
+	for _, t := range j.teachers() {
+		if t.sha256 != j.base.sha256 {
+			bases = append(bases, t)
+		}
 	}
 	meta := []Meta{{"general.base_model.count", uint32(len(bases))}}
 	for i, s := range bases {

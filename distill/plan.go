@@ -75,6 +75,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
 		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
+	for i, s := range j.others {
+		p.Models = append(p.Models, PlanModel{fmt.Sprintf("teacher %d", i+2), s.Name, s.Bytes, s.sha256, s.Licence, verdict(s)})
+	}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
 	if err := j.obey("plan"); err != nil {
 		return nil, err
@@ -117,7 +120,14 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := (tokens(chars, len(all), 6+perRow)*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(chars, len(all), 6+perRow)+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	var others int64 // bytes of an ensemble's further teachers, which are all open where speeds are measured
+	perToken := 0.0
+	if j.others != nil {
+		if labelTime, perToken, others, err = j.planLabels(tokens(chars, len(all), 6), int8Peak); err != nil {
+			return nil, err
+		}
+	}
 	step := 0
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
 		step = steps[0]
@@ -127,7 +137,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(rows)))
 	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
-	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*2*float64(teacherSize)/(prefillShare*int8Peak)
+	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*(2*float64(teacherSize)/(prefillShare*int8Peak)+perToken)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
 	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
 	trainTime += own.seconds
@@ -151,13 +161,13 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		most = "up to "
 	}
 	p.Stages = []PlanStage{
-		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing", len(all), j.teacher.Name, missing, shards), labelTime},
+		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())), labelTime},
 		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name, own.what), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
-	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram
+	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram + others
 	if made != nil {
 		p.Stages, p.RAMBytes = append([]PlanStage{*made}, p.Stages...), max(p.RAMBytes, j.maker.Bytes+256<<20)
 	}
@@ -183,6 +193,14 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.ToDo = !whole || slices.ContainsFunc(p.Drift.Changes, Change.Counts)
 	return p, nil
+}
+
+// after puts a text after another, where there is one.
+func after(sep, text string) string {
+	if text == "" {
+		return ""
+	}
+	return sep + text
 }
 
 // answerTokens guesses, for a task that is answered with text, the tokens that prompt and answer add to a row, those that

@@ -57,10 +57,13 @@ type TeacherRecipe struct {
 	Reason      string `yaml:"licence_reason" json:"licence_reason,omitempty"`
 	Calibration string `yaml:"calibration" json:"calibration"` // none, mean, median
 
-	Samples     int     `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which the teacher's likeliest is kept
-	Temperature float64 `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
+	Samples     int      `yaml:"samples" json:"samples,omitempty"`         // answers a row, of which one is kept
+	Temperature float64  `yaml:"temperature" json:"temperature,omitempty"` // of several samples; one is greedy
+	Choose      string   `yaml:"choose" json:"choose,omitempty"`           // which of several: likeliest or vote
+	VoteOn      []string `yaml:"vote_on" json:"vote_on,omitempty"`         // extract: fields that must be the same for answers to agree; nil = all
 
-	Adapt AdaptRecipe `yaml:"adapt" json:"adapt,omitzero"` // to the task, before it labels
+	Adapt    AdaptRecipe    `yaml:"adapt" json:"adapt,omitzero"`       // to the task, before it labels
+	Ensemble EnsembleRecipe `yaml:"ensemble" json:"ensemble,omitzero"` // further teachers
 }
 
 // StudentRecipe says what learns and what the written file looks like.

@@ -33,6 +33,8 @@ func TestRecipeDocumented(t *testing.T) {
 			case key == "":
 			case f.Type.Kind() == reflect.Struct:
 				walk(prefix+key+".", f.Type)
+			case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+				walk(prefix+key+".", f.Type.Elem())
 			default:
 				known = append(known, prefix+key)
 			}

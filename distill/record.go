@@ -59,6 +59,10 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		return items
 	}
 	teacher, base := weightsItem("teacher", j.teacher), weightsItem("student base", j.base)
+	var others []lineage.Item // of an ensemble
+	for _, s := range j.teachers()[1:] {
+		others = append(others, weightsItem("teacher", s))
+	}
 	switch stage {
 	case inputsStage:
 		both := []lineage.Item{teacher, base}
@@ -67,6 +71,11 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 			both = []lineage.Item{teacher}
 		}
 		e.In = append(files("recipe", "recipe.yaml"), both...)
+		for _, it := range others {
+			if it.SHA256 != base.SHA256 {
+				e.In = append(e.In, it)
+			}
+		}
 		var origins []lineage.Item
 		if origins, err = j.origins(); err == nil {
 			e.In = append(e.In, origins...)
@@ -85,9 +94,9 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 			e.Out[i].Rows, e.Out[i].Licence, e.Out[i].Basis = len(j.made()), j.madeLicence(), "strictest of model and data"
 		}
 	case "label":
-		e.In = append(append([]lineage.Item{teacher}, files("rows", rowsName, madeFolder)...), files("adapter", adapterName)...)
+		e.In = append(append(append([]lineage.Item{teacher}, others...), files("rows", rowsName, madeFolder)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
-		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r)}
+		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples(), "ensemble": r.ensemble()}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName, madeFolder)...), files("labels", "labels/")...)
 		if r.Train.OnPolicy.Share > 0 { // it is asked about the student's own answers
@@ -96,7 +105,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
 	case "eval":
-		e.In = append(append(append([]lineage.Item{teacher}, files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
+		e.In = append(append(append(append([]lineage.Item{teacher}, others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")
 		e.Facts = map[string]string{"numeric": r.Numeric, "seed": seed(r)}
 	case "quantize":

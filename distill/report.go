@@ -23,13 +23,14 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource))
 
 // reportData is what the page shows.
 type reportData struct {
 	*Summary
 	Recipe   *Recipe
 	Teacher_ source
+	Others   []source // further teachers
 	Base     source
 	Data     *data.Set
 	Source   string
@@ -59,7 +60,7 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
+	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Others: j.teachers()[1:], Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
 		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels, Made_: j.shownMade()}
 	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
 		d.Maker = &j.maker

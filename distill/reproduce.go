@@ -202,7 +202,7 @@ func (r *Reproduction) lock(dir string, j *Job) bool {
 		r.Files = append(r.Files, FileCheck{"lock.json", "differs", errText(err)})
 		return true
 	}
-	for _, in := range []struct{ what, was, is string }{{"the teacher's file", was.Teacher, j.teacher.sha256}, {"the student base's file", was.Base, j.base.sha256},
+	for _, in := range []struct{ what, was, is string }{{"the teacher's file", was.Teacher, j.teacher.sha256}, {"the other teachers' files", strings.Join(was.Others, " "), strings.Join(j.ensembleHashes(), " ")}, {"the student base's file", was.Base, j.base.sha256},
 		{"the data", was.Data, j.data.Hash}, {"recipe, bf16 unit or reading of the data", was.Key, j.key}} {
 		if in.was != in.is {
 			r.Files = append(r.Files, FileCheck{"lock.json", "differs", fmt.Sprintf("%s is another: hash %s, was %s; nothing was run", in.what, in.is, in.was)})

@@ -13,13 +13,14 @@ import (
 
 // lockFile pins the inputs of a run.
 type lockFile struct {
-	Schema  string `json:"schema"`
-	Key     string `json:"key"`
-	Teacher string `json:"teacher_sha256"`
-	Base    string `json:"student_base_sha256"`
-	Data    string `json:"data_sha256"`
-	Policy  string `json:"policy_sha256,omitempty"`
-	Maker   string `json:"augment_sha256,omitempty"` // model that makes rows
+	Schema  string   `json:"schema"`
+	Key     string   `json:"key"`
+	Teacher string   `json:"teacher_sha256"`
+	Others  []string `json:"ensemble_sha256,omitempty"` // further teachers
+	Base    string   `json:"student_base_sha256"`
+	Data    string   `json:"data_sha256"`
+	Policy  string   `json:"policy_sha256,omitempty"`
+	Maker   string   `json:"augment_sha256,omitempty"` // model that makes rows
 }
 
 // chooseRun opens the newest run folder with this job's key, or makes the next one. A run that is asked for by name
@@ -131,7 +132,7 @@ func (j *Job) open() error {
 			return err
 		}
 	}
-	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.base.sha256, j.data.Hash, policy, j.maker.sha256})
+	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.ensembleHashes(), j.base.sha256, j.data.Hash, policy, j.maker.sha256})
 	if err != nil {
 		return err
 	}

@@ -95,10 +95,7 @@ func (f *runFacts) general(p *papers.Paper) {
 func (f *runFacts) madeFrom(p *papers.Paper) {
 	j := f.j
 	p.Section("Made from")
-	for _, s := range []struct {
-		role string
-		source
-	}{{"Base", j.base}, {"Teacher", j.teacher}} {
+	for _, s := range j.roles("Base", "Teacher", " ") {
 		p.Add(s.role, fmt.Sprintf("%s, %s, %d layers, sha256 %s", s.Name, s.spec.Arch, s.spec.Layers, s.sha256), papers.Verified, "the file")
 		status, source := papers.Declared, "declared by the recipe: "+because(s.Reason)
 		if s.Licence.Basis == models.StatedInFile {
@@ -109,6 +106,21 @@ func (f *runFacts) madeFrom(p *papers.Paper) {
 	p.Add("Licence", f.l.Distribute.Licence, papers.Declared, "follows from these; "+f.l.Distribute.State+", see NOTICE")
 	p.Add("Licence facts compared with their text", fmt.Sprintf("all but %s", none(append(append([]string{}, f.l.Distribute.Unverified...), f.l.Distribute.Unknown...))), papers.Verified, "freehold licence")
 	p.Add("Licence texts missing from NOTICE", none(f.notices), papers.Verified, "NOTICE")
+}
+
+// sourceRole is a model file with its part in the run.
+type sourceRole struct {
+	role string
+	source
+}
+
+// roles are base and teachers, the further ones with a number after a mark.
+func (j *Job) roles(base, teacher, mark string) []sourceRole {
+	all := []sourceRole{{base, j.base}, {teacher, j.teacher}}
+	for i, s := range j.teachers()[1:] {
+		all = append(all, sourceRole{fmt.Sprintf("%s%s%d", teacher, mark, i+2), s})
+	}
+	return all
 }
 
 func because(reason string) string {
@@ -134,7 +146,7 @@ func (f *runFacts) data(p *papers.Paper) {
 	p.Add("Personal data masked", none(j.recipe.Data.Mask), papers.Verified, "recipe: data.mask; what the masks did not find is unknown")
 	p.Add("Licence of the data", j.recipe.Data.Licence, papers.Declared, "recipe: data.licence, "+because(j.recipe.Data.Reason))
 	p.Add("Where it came from and when it was gathered", "", papers.Unknown, "the data's owner")
-	p.Add("Made by a model", fmt.Sprintf("labels or answers of %s where rows have no gold", j.teacher.Name), papers.Verified, "labels/")
+	p.Add("Made by a model", fmt.Sprintf("labels or answers of %s where rows have no gold", j.teacherNames()), papers.Verified, "labels/")
 	if m := j.learns().Report.Made; m != nil {
 		p.Add("Rows made by a model", fmt.Sprintf("%d training rows by %s, of %d texts asked for: %s", m.Kept, m.Model, m.Asked, j.recipe.Data.Augment), papers.Verified, madeRows)
 	}
@@ -193,7 +205,7 @@ func (f *runFacts) training() *papers.Paper {
 	p.Add("Data licensed from others", "", papers.Unknown, "the data's owner")
 	p.Add("Data crawled from the web by the provider", "", papers.Unknown, "the data's owner")
 	p.Add("Data of users", "", papers.Unknown, "the data's owner")
-	p.Add("Data made by models", "labels or answers of "+f.j.teacher.Name, papers.Verified, "labels/")
+	p.Add("Data made by models", "labels or answers of "+f.j.teacherNames(), papers.Verified, "labels/")
 	p.Add("Content that the base and the teacher were trained on", "", papers.Unknown, "their publishers' summaries")
 	p.Add("Opt-outs under Article 4(3) of Directive (EU) 2019/790", "", papers.Unknown, "the data's owner")
 	f.effort(p)
@@ -262,11 +274,8 @@ func (f *runFacts) bom() *papers.BOM {
 		main.Properties = append(main.Properties, papers.Property{Name: "freehold:licence:declared", Value: d})
 	}
 	b := papers.NewBOM(j.key, main)
-	for _, s := range []struct {
-		ref string
-		source
-	}{{"base", j.base}, {"teacher", j.teacher}} {
-		c := papers.Component{Type: "machine-learning-model", Ref: s.ref, Name: s.Name, Hashes: papers.SHA256(s.sha256), Licenses: papers.Licensed(s.Licence.ID)}
+	for _, s := range j.roles("base", "teacher", "-") {
+		c := papers.Component{Type: "machine-learning-model", Ref: s.role, Name: s.Name, Hashes: papers.SHA256(s.sha256), Licenses: papers.Licensed(s.Licence.ID)}
 		if s.Licence.Basis != models.StatedInFile {
 			c.Properties = append(c.Properties, papers.Property{Name: "freehold:licence:basis", Value: string(s.Licence.Basis)})
 		}

@@ -15,13 +15,14 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys: []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "student.head", "student.calibration", "train.gold", "train.match", "train.keep",
+		keys: []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "teacher.ensemble", "student.head", "student.calibration", "train.gold", "train.match", "train.keep",
 			"data.augment.per_label", "data.augment.prompt", "data.augment.examples", "data.augment.keep", "data.augment.min_confidence"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkClassify,
 		fill: func(r *Recipe, said func(path ...string) bool) {
 			r.Data.Augment.fillKeep()
+			r.Teacher.Ensemble.fill(said)
 			if r.Teacher.Adapt.fill(); r.adapts() && !said("teacher", "calibration") {
 				r.Teacher.Calibration = "none" // it has learnt how frequent the labels are
 			}
@@ -55,7 +56,7 @@ func checkClassify(r *Recipe, at func(msg string, path ...string) error) (errs [
 			errs = append(errs, at(fmt.Sprintf("task.words of label %q are empty", l), "task", "words", l))
 		}
 	}
-	return append(errs, checkAdapt(r, at)...)
+	return append(append(errs, checkAdapt(r, at)...), checkEnsemble(r, at)...)
 }
 
 // classifyWork: the teacher gives probabilities of the labels, and the student learns to give the same.
@@ -63,24 +64,28 @@ type classifyWork struct {
 	j      *Job
 	labels Labels
 	cal    *engine.Calibration
+	apart  []opinion // of each teacher; labels and cal are what they say together
 }
 
 func (w *classifyWork) key() string { return "" }
 
-func (w *classifyWork) label(ctx context.Context) (err error) {
-	if w.labels, err = w.j.label(ctx, w.j.labelled()); err != nil {
-		return err
-	}
-	w.cal, err = w.j.calibration(w.j.own.Train, w.labels)
-	return err
+func (w *classifyWork) label(ctx context.Context) error {
+	return w.gather(func(l labeller, rows []Row) (Labels, error) { return w.j.label(ctx, l, rows) })
 }
 
-func (w *classifyWork) recall() (err error) {
-	if w.labels, err = w.j.recall(w.j.labelled()); err != nil {
-		return err
+func (w *classifyWork) recall() error { return w.gather(w.j.recall) }
+
+// gather gets what each teacher says of the rows.
+func (w *classifyWork) gather(from func(l labeller, rows []Row) (Labels, error)) error {
+	var all []Labels
+	for _, l := range w.j.labellers() {
+		labels, err := from(l, w.j.labelled())
+		if err != nil {
+			return err
+		}
+		all = append(all, labels)
 	}
-	w.cal, err = w.j.calibration(w.j.own.Train, w.labels)
-	return err
+	return w.pool(all)
 }
 
 // confidence is the probability of the likeliest label, calibrated. A person's word, where it counts, needs no confidence of the teacher's.
@@ -94,13 +99,9 @@ func (w *classifyWork) confidence(r Row) (p float64, label string, asked bool) {
 }
 
 func (w *classifyWork) missing() (missing, all int) {
-	rows := w.j.labelled()
-	for s := 0; s*shardRows < len(rows); s++ {
-		part := rows[s*shardRows : min(len(rows), (s+1)*shardRows)]
-		if _, _, err := w.j.findShard(s, part); err != nil {
-			missing++
-		}
-		all++
+	for _, l := range w.j.labellers() {
+		m, n := w.j.missingOf(l)
+		missing, all = missing+m, all+n
 	}
 	return missing, all
 }
@@ -136,11 +137,11 @@ func (w *classifyWork) shape(p *Prune) {
 	}
 }
 
-// write keeps how the teacher was asked, for texts that the student is not sure of, and the prompt and the labels; a pooled
+// write keeps how the teacher (of several the first) was asked, for texts that the student is not sure of, and the prompt and the labels; a pooled
 // head needs none.
 func (w *classifyWork) write(b *Base) error {
 	t, meta := w.j.recipe.Task, metaList(b.Meta)
-	teacher, err := engine.EncodeTeacherTask(engine.Task{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: w.cal})
+	teacher, err := engine.EncodeTeacherTask(engine.Task{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: w.apart[0].cal})
 	if err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func withGold(lp []float64, gold int, share float64) []float64 {
 }
 
 func (w *classifyWork) eval(ctx context.Context, sum *Summary) error {
-	return w.j.eval(ctx, sum, w.labels, w.cal)
+	return w.j.eval(ctx, sum, w)
 }
 
 // measure classifies the test rows by a form of the student.

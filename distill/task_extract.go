@@ -8,7 +8,7 @@ import (
 
 func init() {
 	taskTypes["extract"] = taskType{
-		keys:    append([]string{"task.schema"}, answerKeys...),
+		keys:    append([]string{"task.schema", "teacher.vote_on"}, answerKeys...),
 		losses:  answerLosses,
 		metrics: append([]string{"field_f1", "field_precision", "field_recall", "exact", "valid", "perplexity"}, answerMetrics...),
 		check: func(r *Recipe, at func(msg string, path ...string) error) []error {
@@ -34,6 +34,9 @@ func newExtractWork(j *Job) (work, error) {
 		return nil, err
 	}
 	if w.schema, w.rule, err = j.recipe.Task.Schema.text(j.recipe); err != nil {
+		return nil, err
+	}
+	if err := w.checkVoteOn(); err != nil {
 		return nil, err
 	}
 	for _, rows := range [][]Row{j.data.Train, j.data.Valid, j.data.Test} {

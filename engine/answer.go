@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/models/token"
@@ -152,33 +151,7 @@ func (a *Answerer) Pair(t *token.Tokenizer, text, answer string) (prompt, reply 
 // BatchStreams generations run side by side; what the prompts share is computed once. g.MaxTokens and g.Grammar are the
 // task's.
 func (a *Answerer) Answers(ctx context.Context, texts []string, g Gen, each func(i int, got Answer) error) error {
-	if len(texts) == 0 {
-		return nil
-	}
-	g.MaxTokens, g.Grammar = a.task.MaxTokens, a.rule
-	base, err := a.prefix(ctx)
-	if err != nil {
-		return err
-	}
-	defer base.Close()
-	var one sync.Mutex // a session serves one goroutine at a time
-	i := 0
-	for got, err := range inOrder(ctx, len(texts), BatchStreams, func(ctx context.Context, i int) (Answer, error) {
-		one.Lock()
-		s := base.Fork()
-		one.Unlock()
-		defer s.Close()
-		return a.one(ctx, s, texts[i], g)
-	}) {
-		if err == nil {
-			err = each(i, got)
-		}
-		if err != nil {
-			return err
-		}
-		i++
-	}
-	return nil
+	return a.Samples(ctx, texts, 1, func(int, int) Gen { return g }, func(i int, got []Answer) error { return each(i, got[0]) })
 }
 
 // prefix is a session that holds what every prompt begins with.

@@ -12,7 +12,7 @@ import (
 
 func answerModel(t *testing.T, opts ...Option) *Model {
 	t.Helper()
-	m, err := Open(fixture(t, "hostile/base/base_bpe256.gguf"), opts...)
+	m, err := Open(fixture(t, "../hostile/base/base_bpe256.gguf"), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,5 +138,67 @@ func TestAnswerPair(t *testing.T) {
 		if _, err := m.NewAnswerer(bad); err == nil {
 			t.Errorf("%+v is accepted", bad)
 		}
+	}
+}
+
+// Samples of a text are the answers that it is given alone with the same Gen, in order; neither other texts nor the prompt that they share change one.
+func TestSamples(t *testing.T) {
+	ctx := context.Background()
+	m := answerModel(t)
+	a, err := m.NewAnswerer(TextTask{Prompt: "Say {text} again", MaxTokens: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 5
+	texts := []string{"one", "two words", "one", "and a longer one", "x", "y", "z"}
+	draw := func(i, k int) Gen { return Gen{Temperature: 1.5, Seed: uint64(i), Sequence: uint32(k)} }
+	before, most := m.Load().Rows, uint64(len(a.Tokens(nil, ""))) // tokens to compute: what prompts begin with, each prompt, what is drawn
+	for _, text := range texts {
+		most += uint64(len(a.Tokens(nil, text)))
+	}
+	err = a.Samples(ctx, texts, n, draw, func(_ int, got []Answer) error {
+		for _, one := range got {
+			most += uint64(len(one.Tokens) + 1)
+		}
+		return nil
+	})
+	if rows := m.Load().Rows - before; err != nil || rows > most {
+		t.Errorf("%d tokens were computed, want %d at most: prompts are not shared (%v)", rows, most, err)
+	}
+	next, different := 0, 0
+	err = a.Samples(ctx, texts, n, draw, func(i int, got []Answer) error {
+		if i != next || len(got) != n {
+			t.Fatalf("text %d with %d answers comes as number %d", i, len(got), next)
+		}
+		next++
+		for k := range got {
+			err := a.Answers(ctx, texts[i:i+1], draw(i, k), func(_ int, want Answer) error {
+				if got[k].Text != want.Text || got[k].Reason != want.Reason || !slices.Equal(got[k].Tokens, want.Tokens) {
+					t.Errorf("text %d sample %d: %q, alone %q", i, k, got[k].Text, want.Text)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got[k].Text != got[0].Text {
+				different++
+			}
+		}
+		return nil
+	})
+	if err != nil || next != len(texts) || different < len(texts) {
+		t.Fatalf("%d texts, %d answers other than the first: %v", next, different, err)
+	}
+	stop := errors.New("stop")
+	if err := a.Samples(ctx, texts, n, draw, func(int, []Answer) error { return stop }); err != stop {
+		t.Errorf("an error of the caller's: %v", err)
+	}
+	var full *ContextError
+	if err := a.Samples(ctx, []string{"x", strings.Repeat("word ", m.Context())}, n, draw, func(int, []Answer) error { return nil }); !errors.As(err, &full) {
+		t.Errorf("a text longer than the context: %v", err)
+	}
+	if err := a.Samples(ctx, texts, 0, draw, nil); err == nil {
+		t.Error("0 samples are accepted")
 	}
 }

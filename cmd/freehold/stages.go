@@ -170,10 +170,16 @@ func (a *app) summary(s *distill.Summary, dir string) {
 			table = append(table, append([]string{r.Name}, r.Cells...))
 		}
 		a.columns(table)
+		if s.Answers.Samples != nil {
+			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
+		}
 	} else {
 		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
 			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
 			{"", accuracy(s.Pairs), "", "", "the same with word pairs"}})
+		if s.Ensemble != nil {
+			a.write("\n%s\n", s.Ensemble.Says(s.Teacher.Scores))
+		}
 		if s.Adapted != nil {
 			a.write("\nteacher %s\n", s.Adapted.Says())
 		}
