@@ -14,6 +14,12 @@ import (
 // crossVocabulary is byte-level BPE of ASCII with the given merges ("t+h th+e"), two tokens that end a turn and one without a text.
 func crossVocabulary(t testing.TB, merges string) *tokenizer {
 	t.Helper()
+	return crossVocabularyOf(t, merges, merges)
+}
+
+// crossVocabularyOf has the merges in another order than the tokens that they make.
+func crossVocabularyOf(t testing.TB, tokens, merges string) *tokenizer {
+	t.Helper()
 	v, err := token.Default("gpt2", "gpt-2")
 	if err != nil {
 		t.Fatal(err)
@@ -22,9 +28,11 @@ func crossVocabulary(t testing.TB, merges string) *tokenizer {
 		v.Tokens = append(v.Tokens, string(c))
 	}
 	v.Tokens = append(v.Tokens, "Ġ")
+	for _, pair := range strings.Fields(tokens) {
+		v.Tokens = append(v.Tokens, strings.Replace(pair, "+", "", 1))
+	}
 	for _, pair := range strings.Fields(merges) {
-		a, b, _ := strings.Cut(pair, "+")
-		v.Tokens, v.Merges = append(v.Tokens, a+b), append(v.Merges, a+" "+b)
+		v.Merges = append(v.Merges, strings.Replace(pair, "+", " ", 1))
 	}
 	n := len(v.Tokens)
 	v.Types = slices.Repeat([]int32{token.Normal}, n)
@@ -208,7 +216,7 @@ func TestCrossTokenizerBounds(t *testing.T) {
 		return crossVocabulary(t, strings.Join(merges, " "))
 	}
 	longer, shorter := 0, 0
-	for round := range 500 {
+	for range 500 {
 		teacher, student := vocabulary(), vocabulary()
 		text := make([]byte, r.IntN(16))
 		for i := range text {
@@ -232,7 +240,7 @@ func TestCrossTokenizerBounds(t *testing.T) {
 		}
 		x := newCrossTokenizer(teacher, student, keep)
 		ids, lp := x.targets(row, theirs, own, labels)
-		if len(ids) != len(own) || x.sum.TextAlone > 0 && round < 0 {
+		if len(ids) != len(own) {
 			t.Fatalf("%d targets of %d tokens", len(ids), len(own))
 		}
 		if len(own) > len(theirs) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models/tiny"
 )
@@ -77,10 +78,11 @@ func TestCrossTokenizerJob(t *testing.T) {
 		t.Fatalf("alignment %+v", a)
 	}
 	checkPage(t, filepath.Join(dir, "report.html"), "Across vocabularies: the teacher has other tokens")
-	for _, want := range []string{`"role":"teacher"`} {
-		if line := stageLine(t, dir, "train"); !strings.Contains(line, want) {
-			t.Errorf("the lineage of training lacks %s: %s", want, line)
-		}
+	if line := stageLine(t, dir, "train"); !strings.Contains(line, `"role":"teacher"`) {
+		t.Errorf("the lineage of training lacks the teacher, whose tokens were read: %s", line)
+	}
+	if !strings.Contains(mustRead(t, filepath.Join(dir, "papers", "eu-technical-documentation.md")), "the teacher has other tokens") {
+		t.Error("the papers do not say it")
 	}
 	b, err := os.ReadFile(topPath(filepath.Join(dir, "labels"), 0))
 	if err != nil {
@@ -105,7 +107,7 @@ func TestCrossTokenizerJob(t *testing.T) {
 		}
 	}
 	for change, want := range map[string]string{
-		"loss: topk_forward_kl, top_logits: 8":                         `train.loss topk_forward_kl learns from the teacher's probabilities of tokens, but`,
+		"loss: topk_forward_kl, top_logits: 8":                       `train.loss topk_forward_kl learns from the teacher's probabilities of tokens, but`,
 		"loss: topk_rest_kl, top_logits: 8, on_policy: {share: 0.5}": `train.on_policy learns from the teacher's probabilities of tokens, but`,
 	} {
 		write(t, recipe, strings.Replace(text, "loss: topk_rest_kl, top_logits: 8", change, 1))
@@ -113,10 +115,37 @@ func TestCrossTokenizerJob(t *testing.T) {
 			t.Errorf("%s: %v\nwant %s", change, err, want)
 		}
 	}
-	// The same tokens in the same order, which are merged otherwise: only texts tell.
-	write(t, recipe, text)
-	swapped := strings.Replace(teacherMerges, "i+n a+n", "a+n i+n", 1)
-	_ = swapped
+}
+
+// Vocabularies are the same where tokens and encodings are: not by their number, and not where the same tokens are merged in another order, which
+// texts and answers tell.
+func TestOtherTokens(t *testing.T) {
+	of := func(tokens, merges string) *tokenizer { return crossVocabularyOf(t, tokens, merges) }
+	one, same := of("a+b b+c", "a+b b+c"), of("a+b b+c", "a+b b+c")
+	merged, named := of("a+b b+c", "b+c a+b"), of("a+b c+d", "a+b c+d")
+	for _, c := range []struct {
+		student        *tokenizer
+		text, gold, by string // by = the teacher's answer
+		want           string
+	}{
+		{same, "abc", "abc", "abc", ""},
+		{named, "x", "x", "", `token 96 is "bc" and "cd"`},
+		{merged, "ab", "bc", "", ""},
+		{merged, "abc", "x", "", `"abc" is encoded differently`},
+		{merged, "x", "abc", "", `"abc" is encoded differently`},
+		{merged, "x", "x", "abc", `"abc" is encoded differently`},
+	} {
+		w := &answerWork{j: &Job{data: &data.Set{Train: []Row{{ID: "1", Text: c.text, Answer: c.gold}}}}, answers: map[string]answerLine{"1": {Answer: c.by}}}
+		if one.Size() != c.student.Size() {
+			t.Fatalf("%d and %d tokens", one.Size(), c.student.Size())
+		}
+		if got := w.otherTokens(one, c.student); got != c.want {
+			t.Errorf("%+v: %q, want %q", c, got, c.want)
+		}
+		if (tokensHash(one) == tokensHash(c.student)) != (c.student != named) {
+			t.Errorf("%+v: hashes", c)
+		}
+	}
 }
 
 // stageLine is the line of a stage in a run's lineage.
@@ -224,7 +253,8 @@ func nextByte(t *testing.T, recipe, dir string) float64 {
 	return kl / float64(n)
 }
 
-// At equal steps a student that learns the probabilities of a teacher with other tokens is nearer to it than one that learns its answers. Three seeds.
+// At equal steps a student that learns the probabilities of a teacher with other tokens is far nearer to it than one
+// that learns answers: this one's gold answers are none that the teacher would give. Three seeds.
 //
 // FREEHOLD_CROSS=one.yaml:other.yaml measures recipes of one's own, which have been applied, instead.
 func TestCrossTokenizerLearns(t *testing.T) {
@@ -246,7 +276,7 @@ func TestCrossTokenizerLearns(t *testing.T) {
 			kl[i] = nextByte(t, recipe, dir)
 		}
 		t.Logf("seed %d: KL(teacher || student) of the next byte: %.4f with probabilities, %.4f with answers alone", seed, kl[0], kl[1])
-		if kl[0] >= kl[1] {
+		if kl[0] >= kl[1]/10 { // ids that are carried over wrongly give a fifth
 			t.Errorf("seed %d: with the teacher's probabilities %v, without %v", seed, kl[0], kl[1])
 		}
 	}

@@ -119,11 +119,11 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind) {
+	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, crossKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind { // half as often: another job but for a stage, or for some steps
+				if kind == adaptedKind || kind == ownKind || kind == crossKind { // half as often: another job but for a stage, some steps, or what they learn
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -139,6 +139,9 @@ const adaptedKind = "classify, adapted teacher"
 // ownKind is a generate job whose student answers itself in some steps.
 const ownKind = "generate, on-policy"
 
+// crossKind is a generate job whose teacher has other tokens than the student.
+const crossKind = "generate, other tokens"
+
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()
@@ -150,6 +153,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
+	}
+	if kind == crossKind {
+		return tinyCrossJob(t, 48, 12)
 	}
 	return tinyAnswerJob(t, kind, 48, 12)
 }

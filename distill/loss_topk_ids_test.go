@@ -17,9 +17,13 @@ func TestTopLossIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for round := range 20 {
+		for round := range 24 {
 			var tmp []float32
 			z, teach := normal(r, 40, 2), normal(r, 40, 2)
+			if round >= 20 { // a student that is sure, of what the teacher is not quite sure
+				top := largest(teach, 1)[0]
+				z[top] += 18 + float32(round-20)
+			}
 			lp := make([]float32, 40) // log-probabilities, of which a few are what a shard keeps
 			for i, v := range logSoftmax(to64(teach)) {
 				lp[i] = float32(v)
