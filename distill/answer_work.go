@@ -228,7 +228,7 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		w.aligned = &cross.sum
 		j.event(Event{Stage: "train", Msg: cross.sum.String()})
 		if cross.sum.Mapped < float64(cross.sum.StudentTokens)/2 {
-			j.warn(fmt.Sprintf("train.loss %s learns little from this teacher; ce on its answers may do as well: %s", j.recipe.Train.Loss, cross.sum))
+			j.warn(fmt.Sprintf("train.loss %s learns little from this teacher; more train.top_logits or student.vocab: full may help, and ce on its answers may do as well: %s", j.recipe.Train.Loss, cross.sum))
 		}
 	}
 	return ex, nil

@@ -52,14 +52,15 @@ type Alignment struct {
 	StudentTokens int     `json:"student_tokens"`
 	Aligned       int     `json:"aligned"`    // of the student's: begin at a byte where one of the teacher's does
 	TextAlone     int     `json:"text_alone"` // of the student's: learnt from the text, for the teacher's probabilities say nothing of it
+	Listed        float64 `json:"listed"`     // probability of the teacher's that its lists hold, summed over its tokens
 	Mapped        float64 `json:"mapped"`     // probability of the teacher's that falls on tokens of the student's, summed over these
 }
 
 // String is the figure for people.
 func (a Alignment) String() string {
-	part := func(v float64) float64 { return 100 * v / float64(max(1, a.StudentTokens)) }
-	return fmt.Sprintf("the teacher has other tokens: its %d of the answers are %d of the student's, of which %.1f %% begin where one of the teacher's does; %.1f %% of its probability falls on tokens that the student has; %.1f %% are learnt from the text alone",
-		a.TeacherTokens, a.StudentTokens, part(float64(a.Aligned)), part(a.Mapped), part(float64(a.TextAlone)))
+	part := func(v float64, n int) float64 { return 100 * v / float64(max(1, n)) }
+	return fmt.Sprintf("the teacher has other tokens: its %d of the answers are %d of the student's, of which %.1f %% begin where one of the teacher's does; its lists hold %.1f %% of its probability, %.1f %% falls on tokens that the student has; %.1f %% of these are learnt from the text alone",
+		a.TeacherTokens, a.StudentTokens, part(float64(a.Aligned), a.StudentTokens), part(a.Listed, a.TeacherTokens), part(a.Mapped, a.StudentTokens), part(float64(a.TextAlone), a.StudentTokens))
 }
 
 // answerText is what a token stands for in an answer.
@@ -96,6 +97,7 @@ func (c *crossTokenizer) targets(top *TopRow, theirs, own, labels []int32) (ids 
 		for e := range list {
 			at := t*k + e
 			list[e] = candidate{top.IDs[at], c.texts[top.IDs[at]], kernels.Exp(float64(top.LogProbs[at]))}
+			c.sum.Listed += list[e].p
 		}
 		a.lists = append(a.lists, list)
 	}

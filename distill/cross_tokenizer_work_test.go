@@ -74,7 +74,7 @@ func TestCrossTokenizerJob(t *testing.T) {
 	}
 	sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
 	a := sum.Answers.Alignment
-	if a == nil || a.TeacherTokens == a.StudentTokens || a.Aligned < a.StudentTokens/2 || a.Aligned == a.StudentTokens || !(a.Mapped > 0 && a.Mapped <= float64(a.StudentTokens)) {
+	if a == nil || a.TeacherTokens == a.StudentTokens || a.Aligned < a.StudentTokens/2 || a.Aligned == a.StudentTokens || !(a.Mapped > 0 && a.Mapped <= float64(a.StudentTokens)) || !(a.Listed > 0 && a.Listed < float64(a.TeacherTokens)) {
 		t.Fatalf("alignment %+v", a)
 	}
 	checkPage(t, filepath.Join(dir, "report.html"), "Across vocabularies: the teacher has other tokens")
@@ -148,6 +148,21 @@ func TestOtherTokens(t *testing.T) {
 	}
 }
 
+// A vocabulary of SentencePiece and one of byte-level BPE follow each other.
+func TestCrossTokenizerSentencePiece(t *testing.T) {
+	bpe, spm := tinyTeacher(t), filepath.Join(filepath.Dir(tinyTeacher(t)), "base_spm.gguf")
+	for _, c := range [][2]string{{bpe, spm}, {spm, bpe}} {
+		recipe := tinyAnswerJob(t, "extract", 12, 4)
+		edit(t, recipe, bpe, c[0])
+		edit(t, recipe, "from: teacher", fmt.Sprintf("from: %q, licence: Apache-2.0", c[1]))
+		edit(t, recipe, "steps: 9", "steps: 2")
+		sum, _ := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+		if a := sum.Answers.Alignment; a == nil || a.Aligned < a.StudentTokens/4 || a.TextAlone > a.StudentTokens/2 {
+			t.Errorf("%s teaches %s: %+v", filepath.Base(c[0]), filepath.Base(c[1]), a)
+		}
+	}
+}
+
 // stageLine is the line of a stage in a run's lineage.
 func stageLine(t *testing.T, dir, stage string) string {
 	t.Helper()
@@ -162,8 +177,9 @@ func stageLine(t *testing.T, dir, stage string) string {
 }
 
 // nextByte is how far a run's student is from the teacher on the teacher's answers to the test rows: divergence KL(teacher || student) of what the next byte
-// is, or the end, mean over the places where both have a token begin. It knows nothing of how probabilities are carried over.
-func nextByte(t *testing.T, recipe, dir string) float64 {
+// is, or the end, mean over the places where both have a token begin. It knows nothing of how probabilities are carried over. ce is the student's cross-entropy on
+// these answers, nats a token of its own.
+func nextByte(t *testing.T, recipe, dir string) (kl, ce float64) {
 	t.Helper()
 	r, err := LoadRecipe(recipe)
 	if err != nil {
@@ -237,7 +253,7 @@ func nextByte(t *testing.T, recipe, dir string) float64 {
 		return at
 	}
 	theirs, mine := of(teacher, ask), of(student, answer)
-	kl, n := 0.0, 0
+	n := 0
 	for at, p := range theirs {
 		q, ok := mine[at]
 		if !ok {
@@ -250,7 +266,15 @@ func nextByte(t *testing.T, recipe, dir string) float64 {
 			}
 		}
 	}
-	return kl / float64(n)
+	lp, counts, err := answer.LogProbs(context.Background(), texts, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := 0
+	for i := range lp {
+		ce, tokens = ce-lp[i], tokens+counts[i]
+	}
+	return kl / float64(n), ce / float64(tokens)
 }
 
 // At equal steps a student that learns the probabilities of a teacher with other tokens is far nearer to it than one
@@ -261,7 +285,8 @@ func TestCrossTokenizerLearns(t *testing.T) {
 	if list := os.Getenv("FREEHOLD_CROSS"); list != "" {
 		for _, recipe := range strings.Split(list, ":") {
 			_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "train"})
-			t.Logf("%s: KL(teacher || student) %.4f nats of the next byte", recipe, nextByte(t, recipe, dir))
+			kl, ce := nextByte(t, recipe, dir)
+			t.Logf("%s: KL(teacher || student) %.4f nats of the next byte, cross-entropy %.4f nats a token on the teacher's answers", recipe, kl, ce)
 		}
 		return
 	}
@@ -273,7 +298,7 @@ func TestCrossTokenizerLearns(t *testing.T) {
 			write(t, recipe, strings.NewReplacer("loss: topk_rest_kl, top_logits: 64", loss, "save_every: 2, seed: 3", fmt.Sprintf("save_every: 60, seed: %d", seed)).Replace(text))
 			_, _ = mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "label"})
 			_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "train"})
-			kl[i] = nextByte(t, recipe, dir)
+			kl[i], _ = nextByte(t, recipe, dir)
 		}
 		t.Logf("seed %d: KL(teacher || student) of the next byte: %.4f with probabilities, %.4f with answers alone", seed, kl[0], kl[1])
 		if kl[0] >= kl[1]/10 { // ids that are carried over wrongly give a fifth
