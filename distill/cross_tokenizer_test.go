@@ -216,7 +216,7 @@ func TestCrossTokenizerBounds(t *testing.T) {
 		return crossVocabulary(t, strings.Join(merges, " "))
 	}
 	longer, shorter := 0, 0
-	for range 500 {
+	for range 200 {
 		teacher, student := vocabulary(), vocabulary()
 		text := make([]byte, r.IntN(16))
 		for i := range text {
@@ -261,7 +261,7 @@ func TestCrossTokenizerBounds(t *testing.T) {
 			}
 		}
 	}
-	if longer < 50 || shorter < 50 {
+	if longer < 20 || shorter < 20 {
 		t.Errorf("the student's tokens were longer %d times, shorter %d times", longer, shorter)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models/gguf"
 	"github.com/freehold-slm/freehold/models/tiny"
 )
 
@@ -106,6 +107,12 @@ func TestCrossTokenizerJob(t *testing.T) {
 			t.Errorf("%s: %+v", loss, sum.Answers.Alignment)
 		}
 	}
+	write(t, recipe, text)
+	w, read := jobReading(t, recipe)
+	w.tokens = "another"
+	if _, err := w.examples(read); err == nil || !strings.Contains(err.Error(), "are of a vocabulary with sha256 another, ") {
+		t.Errorf("probabilities of another vocabulary: %v", err)
+	}
 	for change, want := range map[string]string{
 		"loss: topk_forward_kl, top_logits: 8":                       `train.loss topk_forward_kl learns from the teacher's probabilities of tokens, but`,
 		"loss: topk_rest_kl, top_logits: 8, on_policy: {share: 0.5}": `train.on_policy learns from the teacher's probabilities of tokens, but`,
@@ -161,6 +168,33 @@ func TestCrossTokenizerSentencePiece(t *testing.T) {
 			t.Errorf("%s teaches %s: %+v", filepath.Base(c[0]), filepath.Base(c[1]), a)
 		}
 	}
+}
+
+// jobReading is a job's part with its labels, and how its rows become the student's tokens.
+func jobReading(t *testing.T, recipe string) (*answerWork, *reading) {
+	t.Helper()
+	r, err := LoadRecipe(recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := NewJob(context.Background(), r, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := j.work.(*answerWork)
+	if err := w.label(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(j.base.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	read, err := j.newReading(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, read
 }
 
 // stageLine is the line of a stage in a run's lineage.

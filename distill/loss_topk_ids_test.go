@@ -52,4 +52,14 @@ func TestTopLossIDs(t *testing.T) {
 			t.Errorf("%s: of no ids the loss is %v", name, got)
 		}
 	}
+	mixed, err := NewLoss("mixed_topk", testParams(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, c := normal(r, 40, 2), lossCase{testParams(1), 3}
+	var tmp []float32
+	want := (1 - c.p.Alpha) * lossSpecs["ce"](c, to64(z), nil)
+	if got := g.row(mixed, z, Target{Label: 3, Teacher: []float32{}, IDs: []int32{}, Weight: 1}, &tmp); !(math.Abs(got-want) <= 1e-5) {
+		t.Errorf("mixed_topk: of no ids the loss is %v, want that of the label, %v", got, want)
+	}
 }
