@@ -225,10 +225,12 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(rows), j.recipe.Task.MaxTokens))
 	}
 	if cross != nil && w.aligned == nil {
-		w.aligned = &cross.sum
-		j.event(Event{Stage: "train", Msg: cross.sum.String()})
-		if cross.sum.Mapped < float64(cross.sum.StudentTokens)/2 {
-			j.warn(fmt.Sprintf("train.loss %s learns little from this teacher; more train.top_logits or student.vocab: full may help, and ce on its answers may do as well: %s", j.recipe.Train.Loss, cross.sum))
+		sum := cross.sum
+		w.aligned = &sum
+		j.event(Event{Stage: "train", Msg: sum.String()})
+		if sum.Mapped < float64(sum.StudentTokens)/2 {
+			j.warn(fmt.Sprintf("train.loss %s learns little from this teacher; more train.top_logits or student.vocab: full may help, and ce on its answers may do as well: %s",
+				j.recipe.Train.Loss, sum))
 		}
 	}
 	return ex, nil

@@ -59,7 +59,8 @@ type Alignment struct {
 // String is the figure for people.
 func (a Alignment) String() string {
 	part := func(v float64, n int) float64 { return 100 * v / float64(max(1, n)) }
-	return fmt.Sprintf("the teacher has other tokens: its %d of the answers are %d of the student's, of which %.1f %% begin where one of the teacher's does; its lists hold %.1f %% of its probability, %.1f %% falls on tokens that the student has; %.1f %% of these are learnt from the text alone",
+	return fmt.Sprintf("the teacher has other tokens: its %d of the answers are %d of the student's, of which %.1f %% begin where one of the teacher's does; "+
+		"its lists hold %.1f %% of its probability, %.1f %% falls on tokens that the student has; %.1f %% of these are learnt from the text alone",
 		a.TeacherTokens, a.StudentTokens, part(float64(a.Aligned), a.StudentTokens), part(a.Listed, a.TeacherTokens), part(a.Mapped, a.StudentTokens), part(float64(a.TextAlone), a.StudentTokens))
 }
 
