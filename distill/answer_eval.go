@@ -18,7 +18,8 @@ type AnswerSummary struct {
 	Baseline AnswerScores `json:"baseline"` // the answer of the most similar training row
 	Labels   string       `json:"labels,omitempty"`
 
-	Samples *SampleSummary `json:"samples,omitempty"` // where the teacher gave several answers a row
+	Samples   *SampleSummary `json:"samples,omitempty"`   // where the teacher gave several answers a row
+	Alignment *Alignment     `json:"alignment,omitempty"` // of a teacher with other tokens, whose probabilities the student learnt from
 }
 
 // answerRows is how many test rows the speeds are measured on.
@@ -111,6 +112,9 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	s.Samples = w.sampled(s.Teacher.exactRows())
 	if w.packed.Tokens > 0 {
 		s.Labels = w.packed.String()
+	}
+	if s.Alignment, err = w.alignment(); err != nil {
+		return err
 	}
 	result := func(name string, a AnswerScores) ModelResult {
 		return ModelResult{Name: name, Scores: Scores{Accuracy: a.Exact.Mean, CI95: a.Exact.CI95, Rows: a.Rows}}

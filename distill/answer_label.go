@@ -186,6 +186,7 @@ func (w *answerWork) label(ctx context.Context) error {
 			w.top[l.ID] = &shard.Rows[i]
 		}
 		w.packed.add(shard, len(top))
+		w.tokens = shard.Tokens
 		return nil
 	}
 	type unfinished struct {
@@ -350,7 +351,7 @@ func (w *answerWork) openTeacher() (*engine.Model, *engine.Answerer, error) {
 func (w *answerWork) scoreTop(ctx context.Context, m *engine.Model, a *engine.Answerer, rows []Row, lines []answerLine) ([]byte, error) {
 	vocab := m.Spec.Vocab
 	k := min(w.j.recipe.Train.TopLogits, vocab)
-	shard := &TopShard{Key: w.labelKey(rows), Vocab: vocab, K: k, Rows: make([]TopRow, len(rows))}
+	shard := &TopShard{Key: w.labelKey(rows), Vocab: vocab, Tokens: tokensHash(m.Tokenizer()), K: k, Rows: make([]TopRow, len(rows))}
 	var texts, answers []string
 	var at []int
 	for i, r := range rows {

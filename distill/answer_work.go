@@ -7,9 +7,7 @@ import (
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/grammar"
-	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/token"
 )
 
 // What the types of task have in common that are answered with text.
@@ -75,6 +73,8 @@ type answerWork struct {
 	answers map[string]answerLine
 	top     map[string]*TopRow // by row id; nil = the loss needs none
 	packed  packedTotals
+	tokens  string     // hash of the vocabulary that top is of; "" = it does not say
+	aligned *Alignment // of a teacher with other tokens, once there are examples
 }
 
 func newAnswerWork(j *Job, main string) (*answerWork, error) {
@@ -133,7 +133,7 @@ func (w *answerWork) read(f *gguf.File, r *reading) error {
 }
 
 // check refuses gold answers that are never reached, prompts that leave no room for an answer, and a student whose tokens
-// are not the teacher's, where it should learn from the teacher's probabilities of them.
+// are not the teacher's, where it could not learn from the teacher's probabilities of them.
 func (w *answerWork) check(r *reading) error {
 	j, max := w.j, w.j.recipe.Task.MaxTokens
 	if err := w.checkOwn(r); err != nil {
@@ -151,50 +151,8 @@ func (w *answerWork) check(r *reading) error {
 			}
 		}
 	}
-	if !w.needsTop() && !w.onPolicy() || j.teacher.sha256 == j.base.sha256 {
-		return nil
-	}
-	return w.sameVocabulary(r)
-}
-
-// sameVocabulary compares the teacher's encodings of the rows with the student's, and the tokens themselves.
-func (w *answerWork) sameVocabulary(r *reading) error {
-	j := w.j
-	f, err := gguf.Open(j.teacher.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return err
-	}
-	t, err := token.New(v)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name, err)
-	}
-	differ := func(what string) error {
-		key, fix := "train.loss "+j.recipe.Train.Loss, "take loss: ce, which learns from the answers"
-		if w.onPolicy() {
-			key, fix = "train.on_policy", "leave it out, with loss: ce, which learns from the answers"
-		}
-		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("%s learns from the teacher's probabilities of tokens, but %s and %s have other tokens: %s; %s, or take a student from a model of the teacher's family",
-			key, j.teacher.Name, j.base.Name, what, fix)}
-	}
-	for id := range int32(min(t.Size(), r.base.Size())) {
-		if a, b := t.Text(id), r.base.Text(id); a != b {
-			return differ(fmt.Sprintf("token %d is %.40q and %.40q", id, a, b))
-		}
-	}
-	for _, row := range j.data.Train {
-		for _, text := range []string{row.Text, row.Answer} {
-			opt := token.EncodeOptions{}
-			if !slices.Equal(t.Encode(nil, text, opt), r.base.Encode(nil, text, opt)) {
-				return differ(fmt.Sprintf("%.60q is encoded differently", text))
-			}
-		}
-	}
-	return nil
+	_, err := w.otherTeacher(r.base)
+	return err
 }
 
 func (w *answerWork) shape(*Prune) {}
@@ -218,6 +176,10 @@ func (w *answerWork) write(b *Base) error {
 // student does not have are left out of the teacher's list.
 func (w *answerWork) examples(read *reading) ([]Example, error) {
 	j := w.j
+	cross, err := w.newCross(read)
+	if err != nil {
+		return nil, err
+	}
 	var ex []Example
 	rows := j.learns().Train
 	for _, r := range rows {
@@ -232,7 +194,11 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		all := read.small(append(prompt, reply...))
 		n := len(all) - len(reply)
 		e := Example{ID: r.ID, Tokens: all[:len(all)-1], Answer: &AnswerTargets{Labels: all[n:]}}
-		if w.needsTop() {
+		if cross != nil {
+			if e.Answer.IDs, e.Answer.LogProbs, err = cross.learn(r, w.top[r.ID], line.Answer, reply, e.Answer.Labels); err != nil {
+				return nil, err
+			}
+		} else if w.needsTop() {
 			row := w.top[r.ID]
 			if row == nil || len(row.Rest) != len(reply) {
 				return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the answer's %d tokens after the student's prompt are others after the teacher's", len(reply)), Fix: "end student.prompt as task.prompt ends, or take loss: ce"}
@@ -246,6 +212,15 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 	}
 	if cut := len(rows) - len(ex); cut > 0 {
 		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(rows), j.recipe.Task.MaxTokens))
+	}
+	if cross != nil && w.aligned == nil {
+		sum := cross.sum
+		w.aligned = &sum
+		j.event(Event{Stage: "train", Msg: sum.String()})
+		if sum.Mapped < float64(sum.StudentTokens)/2 {
+			j.warn(fmt.Sprintf("train.loss %s learns little from this teacher; more train.top_logits or student.vocab: full may help, and ce on its answers may do as well: %s",
+				j.recipe.Train.Loss, sum))
+		}
 	}
 	return ex, nil
 }

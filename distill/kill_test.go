@@ -122,11 +122,12 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	for _, kind := range append(TaskTypes(), adaptedKind, ownKind, madeKind, ensembleKind) {
+	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind}
+	for _, kind := range append(TaskTypes(), further...) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
-				if kind == adaptedKind || kind == ownKind || kind == madeKind || kind == ensembleKind { // half as often: another job but for a stage, or for some steps
+				if slices.Contains(further, kind) { // half as often: another job but for a stage, some steps, or what they learn
 					killJobs(t, recipe, want/2, n)
 					continue
 				}
@@ -144,6 +145,9 @@ const ownKind = "generate, on-policy"
 
 // madeKind is a classify job with rows that a model makes.
 const madeKind = "classify, made rows"
+
+// crossKind is a generate job whose teacher has other tokens than the student.
+const crossKind = "generate, other tokens"
 
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
@@ -165,6 +169,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
+	}
+	if kind == crossKind {
+		return tinyCrossJob(t, 48, 12)
 	}
 	return tinyAnswerJob(t, kind, 48, 12)
 }

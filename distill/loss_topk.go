@@ -75,6 +75,9 @@ func (s *topSums) begin(k int, t *Target) {
 
 func (f topKLoss) end(l *kernels.Level, s *rowSums, _ *Target, weight float32) float64 {
 	top := &s.top
+	if len(top.ids) == 0 { // a trimmed vocabulary has none of the teacher's tokens
+		return 0
+	}
 	top.tmp, top.next = resize(top.tmp, 3*len(top.z)), 0
 	return f.kl.Row(l, top.z, top.t, -1, weight, top.tmp)
 }

@@ -33,15 +33,16 @@ func (f topKRest) RowTop(l *kernels.Level, z []float32, ids []int32, t []float32
 	q, out := tmp[:n], tmp[n:2*n]
 	lse := softmax(l, q, z, 1)
 	copy(out, q)
-	loss, rest, student := 0.0, 1.0, 1.0
+	loss, rest := 0.0, 1.0
 	for i, id := range ids {
 		p := kernels.Exp(float64(t[i]))
 		rest -= p
-		student -= float64(q[id])
 		loss += float64(p * (float64(t[i]) - (float64(z[id]) - lse)))
 		out[id] = 0 // set below; what is left is of the others
 	}
-	if rest, student = max(rest, 0), max(student, 1e-30); k == n {
+	// What the student gives to the others is their own sum: what it gives to ids, taken from 1, would be nothing where it is nearly 1.
+	student := max(float64(l.Sum(out)), 1e-30)
+	if rest = max(rest, 0); k == n {
 		rest = 0
 	}
 	each := 0.0

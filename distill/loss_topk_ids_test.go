@@ -17,9 +17,13 @@ func TestTopLossIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for round := range 20 {
+		for round := range 24 {
 			var tmp []float32
 			z, teach := normal(r, 40, 2), normal(r, 40, 2)
+			if round >= 20 { // a student that is sure, of what the teacher is not quite sure
+				top := largest(teach, 1)[0]
+				z[top] += 18 + float32(round-20)
+			}
 			lp := make([]float32, 40) // log-probabilities, of which a few are what a shard keeps
 			for i, v := range logSoftmax(to64(teach)) {
 				lp[i] = float32(v)
@@ -47,5 +51,15 @@ func TestTopLossIDs(t *testing.T) {
 		if got := g.row(loss, z, Target{Teacher: []float32{}, IDs: []int32{}, Weight: 1}, &tmp); name != "topk_uniform_kl" && (math.Abs(got) > 1e-6 || maxAbsDiff(z, make([]float32, 40)) > 1e-6) {
 			t.Errorf("%s: of no ids the loss is %v", name, got)
 		}
+	}
+	mixed, err := NewLoss("mixed_topk", testParams(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, c := normal(r, 40, 2), lossCase{testParams(1), 3}
+	var tmp []float32
+	want := (1 - c.p.Alpha) * lossSpecs["ce"](c, to64(z), nil)
+	if got := g.row(mixed, z, Target{Label: 3, Teacher: []float32{}, IDs: []int32{}, Weight: 1}, &tmp); !(math.Abs(got-want) <= 1e-5) {
+		t.Errorf("mixed_topk: of no ids the loss is %v, want that of the label, %v", got, want)
 	}
 }

@@ -99,7 +99,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples(), "ensemble": r.ensemble()}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName, madeFolder)...), files("labels", "labels/")...)
-		if r.Train.OnPolicy.Share > 0 { // it is asked about the student's own answers
+		if w, ok := j.work.(*answerWork); r.Train.OnPolicy.Share > 0 || ok && w.aligned != nil { // it is asked about the student's own answers, or its vocabulary is read
 			e.In = append(e.In, teacher)
 		}
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)

@@ -29,11 +29,12 @@ type TopRow struct {
 // the step from the one before; the rest as its distance, plus 192, 511 = nothing is left. As everything sums up to 1,
 // the most likely token's own follows.
 type TopShard struct {
-	Key   string // which question it answers
-	Vocab int
-	K     int
-	Rows  []TopRow
-	Error TopError
+	Key    string // which question it answers
+	Vocab  int
+	Tokens string // hash of the vocabulary that the ids are of, see tokensHash; "" = not said
+	K      int
+	Rows   []TopRow
+	Error  TopError
 }
 
 // TopError says what packing cost.
@@ -46,6 +47,7 @@ type topHeader struct {
 	Schema string   `json:"schema"`
 	Key    string   `json:"key"`
 	Vocab  int      `json:"vocab"`
+	Of     string   `json:"vocab_sha256,omitempty"` // of its tokens, in their order
 	K      int      `json:"k"`
 	Unit   string   `json:"unit"`
 	Tokens []int    `json:"tokens"` // of each row
@@ -95,7 +97,7 @@ func (s *TopShard) Encode() ([]byte, error) {
 	if s.Vocab < 1 || s.Vocab > 1<<24 || s.K < 1 || s.K > min(maxTopK, s.Vocab) {
 		return nil, fmt.Errorf("distill: the %d most likely of %d tokens cannot be packed", s.K, s.Vocab)
 	}
-	h := topHeader{Schema: topSchema, Key: s.Key, Vocab: s.Vocab, K: s.K, Unit: topUnit, Tokens: []int{}}
+	h := topHeader{Schema: topSchema, Key: s.Key, Vocab: s.Vocab, Of: s.Tokens, K: s.K, Unit: topUnit, Tokens: []int{}}
 	e, m := newRangeEncoder(), newTopModels(s.Vocab)
 	codes := make([]int, s.K)
 	total, back := 0, TopRow{IDs: make([]int32, s.K), LogProbs: make([]float32, s.K), Rest: make([]float32, 1)}
@@ -240,7 +242,7 @@ func ParseTopShard(file string, b []byte) (*TopShard, error) {
 		}
 		left -= n
 	}
-	s := &TopShard{Key: h.Key, Vocab: h.Vocab, K: h.K, Error: h.Error, Rows: make([]TopRow, len(h.Tokens))}
+	s := &TopShard{Key: h.Key, Vocab: h.Vocab, Tokens: h.Of, K: h.K, Error: h.Error, Rows: make([]TopRow, len(h.Tokens))}
 	d, m := newRangeDecoder(body), newTopModels(h.Vocab)
 	codes, at := make([]int, h.K), map[int32]bool{}
 	for r, n := range h.Tokens {

@@ -173,6 +173,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		if s.Answers.Samples != nil {
 			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
 		}
+		if s.Answers.Alignment != nil {
+			a.write("\n%s\n", s.Answers.Alignment)
+		}
 	} else {
 		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
 			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
