@@ -72,6 +72,7 @@ type Job struct {
 	timing  map[string]float64 // seconds a stage
 	meter   *energy.Meter      // nil = none; while stages run
 	used    *EnergyUsed
+	events  *events // nil = not yet, or the file could not be opened
 }
 
 // source is a model file of the recipe.
@@ -172,6 +173,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 func (j *Job) Dir() string { return j.dir }
 
 func (j *Job) event(e Event) {
+	j.events.progress(e)
 	if j.opt.Progress != nil {
 		j.opt.Progress(e)
 	}
@@ -267,6 +269,13 @@ func hashFile(parts ...string) (sum string, n int64, err error) {
 
 // Apply runs the stages, resuming what is there, and returns the summary. A failed gate is a *GateError beside it.
 func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
+	sum, err := j.apply(ctx, st)
+	j.events.end(err)
+	j.events = nil
+	return sum, err
+}
+
+func (j *Job) apply(ctx context.Context, st Stages) (*Summary, error) {
 	names := StageNames()
 	for _, s := range []string{st.Only, st.From} {
 		if s != "" && !slices.Contains(names, s) {
@@ -316,6 +325,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			maps.Copy(j.timing, sum.Seconds)
 		}
 	}
+	j.startEvents()
 	defer j.startMeter()()
 	if err := j.writeRows(); err != nil {
 		return nil, err
@@ -325,6 +335,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
+		if run(name) {
+			j.events.enter(name)
+		}
 		err := j.metered(name, fn)
 		j.timing[name] += time.Since(start).Seconds()
 		if err == nil && run(name) {
@@ -386,6 +399,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, err
 		}
 	}
+	j.events.enter("report")
 	return sum, errors.Join(j.finish(sum), failed)
 }
 
