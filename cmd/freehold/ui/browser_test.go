@@ -324,7 +324,7 @@ func followed(t *testing.T, b *browser, address, dir string) (steps int) {
 	release := sync.OnceFunc(func() { close(goOn) })
 	defer release()
 	b.until(t, `document.querySelector(".runs tbody tr .state")?.textContent === "running"`)
-	b.do(t, chromedp.Click(chromedp.CSS(".runs tbody tr a")))
+	b.do(t, chromedp.Click(chromedp.CSS(".runs tbody tr a")), chromedp.WaitVisible(chromedp.CSS("#try")))
 	b.until(t, fmt.Sprintf(`document.querySelector("#live .state.running") && document.querySelector("#chart-loss polyline").dataset.xs.split(" ").length === %d`, all/2))
 	eval[int](t, b, `(window.stays = 7)`) // gone if the page were loaded anew
 	b.sound(t, "running")

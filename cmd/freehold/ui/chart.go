@@ -25,9 +25,9 @@ func (c chart) Unit() string  { return c.unit }
 
 // Size of a chart in its own units, and of its margins.
 const (
-	chartW, chartH           = 640.0, 240.0
-	marginLeft, marginBottom = 56.0, 30.0
-	marginTop, marginRight   = 10.0, 12.0
+	chartW, chartH           = 460.0, 230.0
+	marginLeft, marginBottom = 54.0, 30.0
+	marginTop, marginRight   = 12.0, 12.0
 )
 
 // Key is a curve's entry in the legend.
@@ -114,9 +114,9 @@ func (c chart) SVG() template.HTML {
 		if at := x(v * unit); at > chartW-40 {
 			anchor = "end"
 		}
-		fmt.Fprintf(&b, `<text x="%.1f" y="%g" text-anchor="%s">%s</text>`, x(v*unit), chartH-marginBottom+17, anchor, short(v, xstep))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%g" text-anchor="%s">%s</text>`, x(v*unit), chartH-marginBottom+19, anchor, short(v, xstep))
 	}
-	fmt.Fprintf(&b, `<text class="name" x="%g" y="%g" text-anchor="end">%s</text>`, marginLeft-7, chartH-marginBottom+17, name)
+	fmt.Fprintf(&b, `<text class="name" x="%g" y="%g" text-anchor="end">%s</text>`, marginLeft-7, chartH-marginBottom+19, name)
 	for _, k := range c.curves {
 		var at, xs, ys strings.Builder
 		for _, p := range k.points {
@@ -202,8 +202,11 @@ func num(v float64) string {
 
 // short is a tick's number: as many digits as its step asks for.
 func short(v, step float64) string {
-	if a := math.Abs(v); a >= 1e6 || a > 0 && a < 1e-3 {
+	switch a := math.Abs(v); {
+	case a >= 1e7 || a > 0 && a < 1e-3:
 		return strconv.FormatFloat(v, 'g', 3, 64)
+	case step >= 1000:
+		return strconv.FormatFloat(v/1000, 'f', -1, 64) + "k"
 	}
 	digits := 0
 	for s := step; digits < 6 && math.Abs(s-math.Round(s)) > 1e-9; s *= 10 {

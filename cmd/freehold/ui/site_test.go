@@ -66,9 +66,9 @@ func tinyJob(t testing.TB) (dir string) {
 	for name, n := range map[string]int{"train": 120, "test": 40} {
 		var b strings.Builder
 		for i := range n {
-			text, label := fmt.Sprintf("rise %d", i), "up"
+			text, label := fmt.Sprintf("fall %d", i), "<b>down"
 			if i%2 == 1 {
-				text, label = fmt.Sprintf("fall %d", i), "<b>down"
+				text, label = fmt.Sprintf("rise %d", i), "up"
 			}
 			if i == 5 {
 				text += hostile
@@ -332,7 +332,7 @@ func TestNamedFiles(t *testing.T) {
 	write(t, recipe, strings.NewReplacer("test: test.jsonl", "test: "+filepath.Join(outside, "test.jsonl"), `"teacher.gguf"`, fmt.Sprintf("%q", filepath.Join(outside, "teacher.gguf"))).Replace(string(text)))
 	ts, _ := serve(t, filepath.Join(dir, "runs"))
 	rows := get(t, ts.URL+"/runs/"+name+"/rows")
-	if strings.Contains(rows.body, "rise 0") || !strings.Contains(rows.body, "--read") || !strings.Contains(rows.body, "text not shown") {
+	if strings.Contains(rows.body, "fall 0") || !strings.Contains(rows.body, "--read") || !strings.Contains(rows.body, "text not shown") {
 		t.Errorf("rows from outside: %.2000s", rows.body)
 	}
 	if got := post(t, ts.URL+"/runs/"+name+"/ask", `{"text":"rise","sides":["teacher"]}`); !strings.Contains(got.body, "event: problem") || !strings.Contains(got.body, "--read") || strings.Contains(got.body, "event: labels") {

@@ -87,7 +87,7 @@ function read(svg, at, toEnd) {
   hair.removeAttribute("hidden");
   tip.textContent = lines.join("\n");
   tip.hidden = false;
-  const box = svg.getBoundingClientRect(), own = tip.getBoundingClientRect(), left = box.left + (px / 640) * box.width;
+  const box = svg.getBoundingClientRect(), own = tip.getBoundingClientRect(), left = box.left + (px / svg.viewBox.baseVal.width) * box.width;
   tip.style.left = Math.max(4, left + 12 + own.width < innerWidth ? left + 12 : left - own.width - 12) + "px";
   tip.style.top = Math.max(4, box.top + 8) + "px";
 }
@@ -102,7 +102,7 @@ const chartOf = (target) => target instanceof Element ? target.closest("svg[data
 document.addEventListener("pointermove", (e) => {
   const svg = chartOf(e.target);
   if (!svg) { if (reading && reading.svg !== document.activeElement) hide(); return; }
-  const box = svg.getBoundingClientRect(), x = ((e.clientX - box.left) / box.width) * 640;
+  const box = svg.getBoundingClientRect(), x = ((e.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
   const main = longest(curves(svg));
   read(svg, nearest(main.points.map((p) => p[0]), x), false);
 });
@@ -144,7 +144,7 @@ const boxOf = (side) => $(`[data-side=${side}] .answer`, section);
 const milliseconds = (ms) => (ms < 10 ? ms.toFixed(1) : Math.round(ms)) + " ms";
 
 const handle = {
-  opening({ side }) { boxOf(side).replaceChildren(node("p", { class: "busy" }, "answering ")); },
+  opening({ side, model }) { $(`[data-side=${side}] h3 .soft`, section).textContent = model; boxOf(side).replaceChildren(node("p", { class: "busy" }, "answering ")); },
   labels({ side, choices, line, note, ms }) {
     answers[side] = choices[0].label;
     const sure = choices[0].p >= line;
