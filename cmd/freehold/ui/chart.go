@@ -116,7 +116,7 @@ func (c chart) SVG() template.HTML {
 		}
 		fmt.Fprintf(&b, `<text x="%.1f" y="%g" text-anchor="%s">%s</text>`, x(v*unit), chartH-marginBottom+19, anchor, short(v, xstep))
 	}
-	fmt.Fprintf(&b, `<text class="name" x="%g" y="%g" text-anchor="end">%s</text>`, marginLeft-7, chartH-marginBottom+19, name)
+	fmt.Fprintf(&b, `<text x="%g" y="%g">%s</text>`, 4.0, chartH-marginBottom+19, name)
 	for _, k := range c.curves {
 		var at, xs, ys strings.Builder
 		for _, p := range k.points {

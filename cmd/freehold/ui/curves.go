@@ -92,9 +92,10 @@ func withPoints(all []chart) (some []chart) {
 				curves = append(curves, k)
 			}
 		}
-		if c.curves = curves; curves != nil {
-			some = append(some, c)
+		if c.curves = curves; curves == nil || c.x == "time" && len(curves[0].points) < 2 { // one moment tells nothing
+			continue
 		}
+		some = append(some, c)
 	}
 	return some
 }

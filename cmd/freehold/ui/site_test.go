@@ -195,7 +195,7 @@ func TestPages(t *testing.T) {
 	if n := points(one.body, "loss", "forward_kl"); n != 30 {
 		t.Errorf("%d points of the loss are drawn, want 30", n)
 	}
-	for _, want := range []string{"chart-loss", "chart-memory", "chart-tokens", "Data", "size_ratio", "report.html on its own", "linear, words and pairs"} {
+	for _, want := range []string{"chart-loss", "chart-memory", "Data", "size_ratio", "report.html on its own", "linear, words and pairs"} {
 		if !strings.Contains(one.body, want) {
 			t.Errorf("the page of a run lacks %q", want)
 		}
