@@ -59,7 +59,9 @@ const mostWatchers = 64
 // New opens a folder of runs.
 func New(o Options) (*Site, error) {
 	dir, err := openFolder(o.Runs)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w: freehold apply makes the folder of runs; one elsewhere is shown by: freehold ui DIR", o.Runs, fs.ErrNotExist)
+	} else if err != nil {
 		return nil, err
 	}
 	if at, ok := folderIsRun(dir); ok {
