@@ -130,6 +130,9 @@ func compareScores(a, b *run) (all []field) {
 		put("student's size", size(s.Student.Bytes), float64(s.Student.Bytes))
 		put("student's rows/s", fmt.Sprintf("%.1f", s.Student.RowsPerS), s.Student.RowsPerS)
 		for _, k := range slices.Sorted(maps.Keys(s.Metrics)) {
+			if k == student.Name { // it stands above
+				continue
+			}
 			put(k, num(s.Metrics[k]), s.Metrics[k])
 		}
 	}

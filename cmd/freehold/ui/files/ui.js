@@ -43,19 +43,23 @@ function replace(old, part) {
   }
 }
 
+let source = null;
+
 function follow() {
-  const source = new EventSource(live.dataset.live);
+  source = new EventSource(live.dataset.live);
   source.addEventListener("part", (e) => { link.textContent = ""; take(JSON.parse(e.data)); });
   source.addEventListener("gone", () => { source.close(); link.textContent = "the run is gone"; });
   source.addEventListener("error", () => {
     link.textContent = "not connected; trying again";
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) follow(); }, 5000);
   });
 }
 
 if (live) {
   for (const e of live.children) shown.set(e.dataset.part, e.outerHTML);
   follow();
+  // A page that nobody looks at holds no connection: browsers have six for all pages of a server.
+  document.addEventListener("visibilitychange", () => { source.close(); if (!document.hidden) follow(); });
 }
 
 // Reading of charts, by mouse and by arrow keys.
