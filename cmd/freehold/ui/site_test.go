@@ -359,6 +359,9 @@ func TestHostileNames(t *testing.T) {
 	if len(links) != len(names) {
 		t.Fatalf("%d links for %d runs", len(links), len(names))
 	}
+	if r := get(t, ts.URL+"/compare?"+url.Values{"a": {names[0]}, "b": {names[2]}}.Encode()); r.status != 200 || strings.Contains(r.body, "<script>alert") || points(r.body, "loss", html.EscapeString(names[2])+": loss") != 1 {
+		t.Errorf("two hostile names compared: %d\n%s", r.status, r.body)
+	}
 	for _, l := range links {
 		to := html.UnescapeString(l[1])
 		if r := get(t, ts.URL+to); r.status != 200 || points(r.body, "loss", "loss") != 1 {
