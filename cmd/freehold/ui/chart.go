@@ -96,11 +96,12 @@ func (c chart) SVG() template.HTML {
 	x := func(v float64) float64 { return marginLeft + (chartW-marginLeft-marginRight)*(v-x0)/(x1-x0) }
 	y := func(v float64) float64 { return marginTop + (chartH-marginTop-marginBottom)*(y1-v)/(y1-y0) }
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg id="chart-%s" viewBox="0 0 %g %g" role="img" tabindex="0" data-x="%s" data-unit="%s" data-box="%g %g %g %g" data-range="%s %s" aria-label="%s">`,
-		c.id, chartW, chartH, c.x, esc(c.unit), marginLeft, marginTop, chartW-marginRight, chartH-marginBottom, num(x0), num(x1), esc(c.says()))
+	fmt.Fprintf(&b, `<svg id="chart-%s" viewBox="0 0 %g %g" role="img" tabindex="0" data-x="%s" data-unit="%s" data-box="%g %g %g %g" aria-label="%s">`,
+		c.id, chartW, chartH, c.x, esc(c.unit), marginLeft, marginTop, chartW-marginRight, chartH-marginBottom, esc(c.says()))
 	yt, step := ticks(y0, y1, 4)
 	for _, v := range yt {
-		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`, marginLeft, chartW-marginRight, y(v), y(v), marginLeft-7, y(v)+4, short(v, step))
+		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, marginLeft, chartW-marginRight, y(v), y(v))
+		fmt.Fprintf(&b, `<text x="%g" y="%.1f" text-anchor="end">%s</text>`, marginLeft-7, y(v)+4, short(v, step))
 	}
 	fmt.Fprintf(&b, `<line class="axis" x1="%g" x2="%g" y1="%g" y2="%g"/>`, marginLeft, chartW-marginRight, chartH-marginBottom, chartH-marginBottom)
 	xt, xstep := ticks(x0, x1, 5)
@@ -128,7 +129,8 @@ func (c chart) SVG() template.HTML {
 		if len(k.points) == 1 {
 			class += " dot"
 		}
-		fmt.Fprintf(&b, `<polyline class="curve %s" data-name="%s" data-xs="%s" data-ys="%s" points="%s"/>`, esc(class), esc(k.name), strings.TrimSpace(xs.String()), strings.TrimSpace(ys.String()), strings.TrimSpace(at.String()))
+		fmt.Fprintf(&b, `<polyline class="curve %s" data-name="%s" data-xs="%s" data-ys="%s" points="%s"/>`,
+			esc(class), esc(k.name), strings.TrimSpace(xs.String()), strings.TrimSpace(ys.String()), strings.TrimSpace(at.String()))
 		if strings.HasPrefix(k.class, "dots") || len(k.points) == 1 {
 			for _, p := range k.points {
 				fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="3.5"/>`, esc(k.class), x(p.x), y(p.y))

@@ -60,11 +60,12 @@ func (s *Site) follow(w http.ResponseWriter, r *http.Request, part string, look 
 		return
 	}
 	e := begin(w)
-	before, last := "", time.Now()
+	before, last, size := "", time.Now(), 0
 	for {
 		start := time.Now()
 		mark, data := look()
-		pause := max(s.opt.Refresh, 10*time.Since(start)) // many runs, or a slow network's folder
+		// Less often where looking takes long (many runs, a slow network's folder), and at most 100 kB a second.
+		pause := max(s.opt.Refresh, 10*time.Since(start), time.Duration(size)*10*time.Microsecond)
 		switch {
 		case data == nil:
 			e.send("gone", "")
@@ -75,7 +76,8 @@ func (s *Site) follow(w http.ResponseWriter, r *http.Request, part string, look 
 				s.log("part "+part, err)
 				return
 			}
-			if before, last = mark, time.Now(); !e.send("part", b.String()) {
+			before, last, size = mark, time.Now(), b.Len()
+			if !e.send("part", b.String()) {
 				return
 			}
 		case time.Since(last) > 15*time.Second:

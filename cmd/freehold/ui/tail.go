@@ -13,7 +13,7 @@ import (
 // Bounds on what is read of a file that grows: whatever stands in a run folder, a page takes bounded time and memory.
 const (
 	longestLine = 1 << 20
-	mostPoints  = 4096 // kept of a curve; of a longer one every second, fourth ... is
+	mostPoints  = 2048 // kept of a curve; of a longer one every second, fourth ... is
 	readAtOnce  = 64 << 20
 	lookBack    = 64 // bytes before the place where reading stopped that must still be the same
 )
