@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/freehold-slm/freehold/distill"
+	"github.com/freehold-slm/freehold/engine/server"
 )
 
 // browser is a tab of a headless Chromium, with what it asked for and complained of.
@@ -29,6 +30,7 @@ type browser struct {
 	context.Context
 	mu         sync.Mutex
 	asked      []string
+	answered   map[string]int64 // status by URL
 	complaints []string
 }
 
@@ -53,7 +55,7 @@ func open(t *testing.T, width int64, dark bool) *browser {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	b := &browser{Context: ctx}
+	b := &browser{Context: ctx, answered: map[string]int64{}}
 	b.do(t)
 	err := chromedp.Listen(ctx, func(ev any) {
 		b.mu.Lock()
@@ -61,6 +63,8 @@ func open(t *testing.T, width int64, dark bool) *browser {
 		switch ev := ev.(type) {
 		case *network.EventRequestWillBeSent:
 			b.asked = append(b.asked, ev.Request.URL)
+		case *network.EventResponseReceived:
+			b.answered[ev.Response.URL] = ev.Response.Status
 		case *runtime.EventExceptionThrown:
 			b.complaints = append(b.complaints, ev.ExceptionDetails.Text+" "+ev.ExceptionDetails.URL)
 		case *runtime.EventConsoleAPICalled:
@@ -210,6 +214,41 @@ func TestBrowserRuns(t *testing.T) {
 	}{{360, true}, {1280, false}} {
 		t.Run(fmt.Sprint(c.width), func(t *testing.T) { visit(t, open(t, c.width, c.dark)) })
 	}
+}
+
+// With keys the browser sends the key that its user gave with all that a page is made of: what follows the run, questions, and the report within the page.
+func TestBrowserKey(t *testing.T) {
+	if os.Getenv("FREEHOLD_LONG") == "" {
+		t.Skip("a real browser: in the long set (FREEHOLD_LONG=1)")
+	}
+	dir := tinyJob(t)
+	apply(t, dir, 30, 3)
+	keys, err := server.ReadKeys(strings.NewReader("ann a-key-of-the-page-0123\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts, _ := serve(t, filepath.Join(dir, "runs"), server.WithKeys(keys))
+	b := open(t, 1280, true)
+	b.do(t, chromedp.Navigate(strings.Replace(ts.URL, "http://", "http://ann:a-key-of-the-page-0123@", 1)+"/ui.css")) // as a prompt would have it
+	b.do(t, chromedp.Navigate(ts.URL+"/runs/001"))
+	b.until(t, `document.querySelector("#chart-loss polyline")?.dataset.xs.split(" ").length === 30`)
+	appendTo(t, filepath.Join(dir, "runs", "001", "metrics.jsonl"), `{"step":30,"loss":0.001}`+"\n")
+	b.until(t, `document.querySelector("#chart-loss polyline").dataset.xs.split(" ").length === 31`)
+	b.do(t, chromedp.SendKeys(chromedp.CSS("#text"), "rise"), chromedp.Click(chromedp.CSS("#ask .primary")))
+	b.until(t, `document.querySelectorAll("#try .bars tbody tr").length === 4`)
+	b.do(t, chromedp.Click(chromedp.CSS("#report summary")))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		b.mu.Lock()
+		got := b.answered[ts.URL+"/runs/001/report"]
+		b.mu.Unlock()
+		if got == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the report within the page: %d", got)
+		}
+	}
+	b.sound(t, "run with a key")
 }
 
 func visit(t *testing.T, b *browser) {

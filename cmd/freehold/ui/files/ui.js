@@ -78,7 +78,7 @@ function read(svg, at, toEnd) {
   at = toEnd ? main.xs.length - 1 : Math.max(0, Math.min(main.xs.length - 1, at));
   if (reading && reading.svg !== svg) hide();
   reading = { svg, at, last: at === main.xs.length - 1 };
-  const x = main.xs[at], [l, t, r, b] = svg.dataset.box.split(" ").map(Number), px = main.points[at][0];
+  const x = main.xs[at], [, t, , b] = svg.dataset.box.split(" ").map(Number), px = main.points[at][0];
   const hair = $(".hair", svg), marks = [node("line", { x1: px, x2: px, y1: t, y2: b })], lines = [(svg.dataset.x === "step" ? "step " : "after ") + x + (svg.dataset.x === "step" ? "" : " s")];
   const near = (main.xs.at(-1) - main.xs[0]) / 50;
   for (const c of all) {
