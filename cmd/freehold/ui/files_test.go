@@ -171,6 +171,13 @@ func TestStates(t *testing.T) {
 		if got := f.open(name).State; got != c.want {
 			t.Errorf("%s is %q, want %q", name, got, c.want)
 		}
+		if events := c.files["events.jsonl"]; events != "" { // after a long history, of which the list reads the end
+			write(t, filepath.Join(runs, name, "events.jsonl"), strings.Repeat(line(2*time.Hour, "alive", `,"stage":"label"`), 2000)+events)
+		}
+		r := f.read(name, true)
+		if r.State != c.want || len(r.logs.events.kept.all) != 0 || r.logs.events.bad != 0 {
+			t.Errorf("%s is %q in the list, want %q; %d events are held", name, r.State, c.want, len(r.logs.events.kept.all))
+		}
 	}
 	ts, _ := serve(t, runs)
 	if body := get(t, ts.URL+"/").body; !strings.Contains(body, "train 33 %, 1m05s to go") {
@@ -178,6 +185,43 @@ func TestStates(t *testing.T) {
 	}
 	if body := get(t, ts.URL+"/runs/broken").body; !strings.Contains(body, "disk full") {
 		t.Error("the page does not say why the run failed")
+	}
+}
+
+// A folder of many runs is listed, again and again, without reading it all again, and what is gone is forgotten.
+func TestManyRuns(t *testing.T) {
+	runs := t.TempDir()
+	for i := range mostRuns + 5 {
+		write(t, filepath.Join(runs, fmt.Sprintf("%04d", i), "summary.json"), fmt.Sprintf(`{"gate":"passed","student":{"accuracy":%g},"rows":{"test":3}}`, float64(i)/2000))
+	}
+	ts, site := serve(t, runs)
+	start := time.Now()
+	list := get(t, ts.URL+"/").body
+	first := time.Since(start)
+	if n := strings.Count(list, `scope="row"`); n != mostRuns || !strings.Contains(list, "5 older ones are not shown") {
+		t.Errorf("%d runs are listed", n)
+	}
+	start = time.Now()
+	get(t, ts.URL+"/")
+	t.Logf("%v, and again %v", first, time.Since(start))
+	names, _, err := site.dir.names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names[10:] {
+		if err := os.RemoveAll(filepath.Join(runs, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get(t, ts.URL+"/")
+	if len(site.dir.docs) > 40 || len(site.dir.glance) > 20 {
+		t.Errorf("%d documents and %d logs are held of 15 runs", len(site.dir.docs), len(site.dir.glance))
+	}
+	for _, n := range names[:10] {
+		get(t, ts.URL+"/runs/"+n)
+	}
+	if len(site.dir.looked) != mostLooked {
+		t.Errorf("curves of %d runs are held", len(site.dir.looked))
 	}
 }
 

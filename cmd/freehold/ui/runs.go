@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -68,13 +69,14 @@ type run struct {
 
 // logs are the growing files of a run, read as far as they were.
 type logs struct {
+	name    string
 	metrics tail[metric]
 	events  tail[distill.RunEvent]
 	stages  []stage // guarded by events.mu
 }
 
-func newLogs() *logs {
-	l := &logs{}
+func newLogs(name string) *logs {
+	l := &logs{name: name}
 	l.events.seen = l.follow
 	l.events.anew = func() { l.stages = nil }
 	return l
@@ -96,10 +98,14 @@ type folder struct {
 	path string // with links resolved
 	now  func() time.Time
 
-	mu   sync.Mutex
-	logs map[string]*logs
-	docs map[string]*document
+	mu     sync.Mutex
+	glance map[string]*logs // of the list's runs
+	looked []*logs          // of the runs that were looked at last, the newest at the end
+	docs   map[string]*document
 }
+
+// mostLooked is of how many runs the curves are kept.
+const mostLooked = 8
 
 // document is a file that was read and parsed, as long as it stays the same.
 type document struct {
@@ -120,7 +126,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{root: root, path: dir, now: time.Now, logs: map[string]*logs{}, docs: map[string]*document{}}, nil
+	return &folder{root: root, path: dir, now: time.Now, glance: map[string]*logs{}, docs: map[string]*document{}}, nil
 }
 
 // known are the files by which a folder is known for a run, and those that a page is made of.
@@ -203,8 +209,45 @@ func (f *folder) isRun(name string) (at time.Time, ok bool) {
 	return at, ok
 }
 
+// logsOf are what was read of a run's growing files before: of its end alone for the list, else of all.
+func (f *folder) logsOf(name string, list bool) *logs {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if list {
+		if f.glance[name] == nil {
+			f.glance[name] = newLogs(name)
+			f.glance[name].events.glance = true
+		}
+		return f.glance[name]
+	}
+	i := slices.IndexFunc(f.looked, func(l *logs) bool { return l.name == name })
+	l := newLogs(name)
+	if i >= 0 {
+		l = f.looked[i]
+		f.looked = slices.Delete(f.looked, i, i+1)
+	}
+	f.looked = append(f.looked, l)
+	f.looked = f.looked[max(0, len(f.looked)-mostLooked):]
+	return l
+}
+
+// forget drops what was read of runs that are gone.
+func (f *folder) forget(names []string) {
+	there := map[string]bool{}
+	for _, n := range names {
+		there[n] = true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.glance, func(name string, _ *logs) bool { return !there[name] })
+	maps.DeleteFunc(f.docs, func(file string, _ *document) bool { return !there[path.Dir(file)] })
+}
+
 // open reads a run; nil = there is none of that name.
-func (f *folder) open(name string) *run {
+func (f *folder) open(name string) *run { return f.read(name, false) }
+
+// read reads a run, for the list without its metrics and with the end of its events alone.
+func (f *folder) read(name string, list bool) *run {
 	at, ok := f.isRun(name)
 	if !ok {
 		return nil
@@ -237,17 +280,17 @@ func (f *folder) open(name string) *run {
 		if err := json.Unmarshal(b, s); err != nil {
 			return nil, err
 		}
+		lighten(s)
 		return s, nil
 	})
 	note("summary.json", err)
 	r.Summary, _ = v.(*distill.Summary)
-	f.mu.Lock()
-	if f.logs[name] == nil {
-		f.logs[name] = newLogs()
+	r.logs = f.logsOf(name, list)
+	logs := map[string]func(*os.Root, string) (bool, error){"events.jsonl": r.logs.events.read, "metrics.jsonl": r.logs.metrics.read}
+	if list {
+		delete(logs, "metrics.jsonl")
 	}
-	r.logs = f.logs[name]
-	f.mu.Unlock()
-	for what, read := range map[string]func(*os.Root, string) (bool, error){"events.jsonl": r.logs.events.read, "metrics.jsonl": r.logs.metrics.read} {
+	for what, read := range logs {
 		more, err := read(f.root, path.Join(name, what))
 		note(what, err)
 		if more {
@@ -265,6 +308,15 @@ func (f *folder) open(name string) *run {
 	r.State = f.state(r)
 	f.list(r)
 	return r
+}
+
+// lighten drops what no page shows beside the report, for all runs of the list are held.
+func lighten(s *distill.Summary) {
+	s.Slices, s.Ladder, s.Cascade, s.Cost, s.Confidence, s.Adapted = nil, nil, nil, nil, nil, nil
+	for _, m := range []*distill.Scores{&s.Teacher.Scores, &s.Student.Scores, &s.Baseline, &s.Pairs} {
+		m.Confusion, m.Calibration = nil, nil
+	}
+	s.Teacher.Raw, s.Student.Raw = nil, nil
 }
 
 // state tells how a run is, by its last event; a run of before there were events by the files that it has.

@@ -15,6 +15,7 @@ const (
 	longestLine = 1 << 20
 	mostPoints  = 2048 // kept of a curve; of a longer one every second, fourth ... is
 	readAtOnce  = 64 << 20
+	glanced     = 64 << 10
 	lookBack    = 64 // bytes before the place where reading stopped that must still be the same
 )
 
@@ -30,8 +31,9 @@ type tail[T any] struct {
 	kept   thinned[T]
 	last   *T
 
-	seen func(T) // is handed each line; nil = nobody is
-	anew func()  // is told that the file is read from its beginning; nil = nobody is
+	seen   func(T) // is handed each line; nil = nobody is
+	anew   func()  // is told that the file is read from its beginning; nil = nobody is
+	glance bool    // only the end of a long file is read, and no lines are kept
 }
 
 // read takes in what was appended. more tells that there is more to read than one call takes.
@@ -52,6 +54,9 @@ func (t *tail[T]) read(root *os.Root, name string) (more bool, err error) {
 	defer f.Close() //nolint:errcheck // read-only
 	if !t.continues(f) {
 		t.reset()
+	}
+	if st, err := f.Stat(); err == nil && t.glance && t.offset == 0 && st.Size() > glanced {
+		t.offset, t.skip = st.Size()-glanced, true // within a line
 	}
 	buf := make([]byte, 256<<10)
 	var rest []byte // of a line whose end is not read yet
@@ -105,7 +110,9 @@ func (t *tail[T]) line(b []byte) {
 		t.bad++
 		return
 	}
-	t.kept.add(*v)
+	if !t.glance {
+		t.kept.add(*v)
+	}
 	t.last = v
 	if t.seen != nil {
 		t.seen(*v)

@@ -206,8 +206,9 @@ func (s *Site) listed() (d listData) {
 	if d.Left = left; err != nil {
 		d.Err = plain(err)
 	}
+	s.dir.forget(names)
 	for _, name := range names {
-		r := s.dir.open(name)
+		r := s.dir.read(name, true)
 		if r == nil {
 			continue
 		}
