@@ -13,6 +13,7 @@ type chart struct {
 	id, title, unit string
 	x               string // step, or time in seconds
 	zero            bool   // the axis begins at 0
+	log             bool   // the axis is logarithmic; what is not above 0 is left out
 	note            string
 	curves          []curve
 }
@@ -59,6 +60,9 @@ func (c chart) bounds() (x0, x1, y0, y1 float64) {
 			x0, x1, y0, y1 = min(x0, p.x), max(x1, p.x), min(y0, p.y), max(y1, p.y)
 		}
 	}
+	if c.log && y1 > y0 {
+		return x0, x1, y0, y1
+	}
 	if c.zero || y0 > 0 && y0 < 0.5*y1 {
 		y0 = min(0, y0)
 	}
@@ -87,6 +91,23 @@ func ticks(lo, hi float64, n int) (all []float64, step float64) {
 	return all, step
 }
 
+// decades are the powers of ten from 10^lo to 10^hi, with steps between where they are few, and some left out where they are many.
+func decades(lo, hi float64) (all []float64) {
+	between := []float64{1}
+	if hi-lo < 2 {
+		between = []float64{1, 2, 5}
+	}
+	every := max(1, int(hi-lo)/6)
+	for e := int(math.Floor(lo)); float64(e) <= hi; e += every {
+		for _, m := range between {
+			if v := m * math.Pow(10, float64(e)); math.Log10(v) >= lo-1e-9 && math.Log10(v) <= hi+1e-9 {
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
 // SVG draws the chart. A curve of one point, and one of few that are far apart, is drawn as dots.
 func (c chart) SVG() template.HTML {
 	if len(c.curves) == 0 {
@@ -95,10 +116,15 @@ func (c chart) SVG() template.HTML {
 	x0, x1, y0, y1 := c.bounds()
 	x := func(v float64) float64 { return marginLeft + (chartW-marginLeft-marginRight)*(v-x0)/(x1-x0) }
 	y := func(v float64) float64 { return marginTop + (chartH-marginTop-marginBottom)*(y1-v)/(y1-y0) }
+	yt, step := ticks(y0, y1, 4)
+	if c.log {
+		lo, hi := math.Log10(y0), math.Log10(y1)
+		y = func(v float64) float64 { return marginTop + (chartH-marginTop-marginBottom)*(hi-math.Log10(v))/(hi-lo) }
+		yt, step = decades(lo, hi), 0
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg id="chart-%s" viewBox="0 0 %g %g" role="img" tabindex="0" data-x="%s" data-unit="%s" data-box="%g %g %g %g" aria-label="%s">`,
 		c.id, chartW, chartH, c.x, esc(c.unit), marginLeft, marginTop, chartW-marginRight, chartH-marginBottom, esc(c.says()))
-	yt, step := ticks(y0, y1, 4)
 	for _, v := range yt {
 		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, marginLeft, chartW-marginRight, y(v), y(v))
 		fmt.Fprintf(&b, `<text x="%g" y="%.1f" text-anchor="end">%s</text>`, marginLeft-7, y(v)+4, short(v, step))
@@ -205,7 +231,11 @@ func num(v float64) string {
 // short is a tick's number: as many digits as its step asks for.
 func short(v, step float64) string {
 	switch a := math.Abs(v); {
+	case v == 0:
+		return "0"
 	case a >= 1e7 || a > 0 && a < 1e-3:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	case step == 0: // of a logarithmic axis
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	case step >= 1000:
 		return strconv.FormatFloat(v/1000, 'f', -1, 64) + "k"

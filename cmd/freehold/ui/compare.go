@@ -18,6 +18,7 @@ type compareData struct {
 	Charts  []chart
 	Without []string // runs whose recipe cannot be read
 	Names   []string // all runs, to choose from
+	Log     bool
 }
 
 // field is a value of two runs.
@@ -43,12 +44,13 @@ func (s *Site) compare(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if d.A != nil && d.B != nil {
-		d.fill()
+		d.fill(logarithmic(r))
 	}
 	s.show(w, "compare", http.StatusOK, page{Title: "Compare", Runs: s.dir.path, Data: d})
 }
 
-func (d *compareData) fill() {
+func (d *compareData) fill(log bool) {
+	d.Log = log
 	var of [2]map[string]string
 	for i, r := range []*run{d.A, d.B} {
 		if r.Recipe == nil {
@@ -67,7 +69,7 @@ func (d *compareData) fill() {
 		}
 	}
 	d.Scores = compareScores(d.A, d.B)
-	d.Charts = overlay(curvesOf(d.A, " first"), curvesOf(d.B, " second"))
+	d.Charts = overlay(curvesOf(d.A, " first", log), curvesOf(d.B, " second", log))
 }
 
 // leaves are the values of a document by their path.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,8 +17,8 @@ type curve struct {
 	points []point
 }
 
-// curvesOf are the charts of a run; those without points are left out.
-func curvesOf(r *run, suffix string) []chart {
+// curvesOf are the charts of a run; those without points are left out. With log, losses and norms have a logarithmic axis.
+func curvesOf(r *run, suffix string, log bool) []chart {
 	name := func(s string) string {
 		if suffix == "" {
 			return s
@@ -79,6 +80,14 @@ func curvesOf(r *run, suffix string) []chart {
 		{id: "rows", title: "Labelling speed", unit: "rows/s", x: "time", curves: []curve{{name("rows a second"), "line" + suffix, speed["rows/s"]}}},
 		{id: "rate", title: "Learning rate", x: "step", zero: true, note: thinnedNote, curves: []curve{{name("learning rate"), "line" + suffix, rate}}},
 		{id: "norm", title: "Gradient norm", x: "step", note: thinnedNote, curves: []curve{{name("norm"), "line" + suffix, norm}}},
+	}
+	for i := range all {
+		if c := &all[i]; log && (c.id == "loss" || c.id == "norm") {
+			c.log = true
+			for k := range c.curves {
+				c.curves[k].points = slices.DeleteFunc(c.curves[k].points, func(p point) bool { return !(p.y > 0) })
+			}
+		}
 	}
 	return withPoints(all)
 }

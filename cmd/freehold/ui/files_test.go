@@ -115,7 +115,7 @@ func TestTornFiles(t *testing.T) {
 	ts, _ := serve(t, runs)
 	start := time.Now()
 	for _, name := range []string{"empty", "torn", "binary", "huge", "deep", "strange", "shapes"} {
-		for _, path := range []string{"", "/rows", "/report", "/files/summary.json"} {
+		for _, path := range []string{"", "?log=1", "/rows", "/report", "/files/summary.json"} {
 			if r := get(t, ts.URL+"/runs/"+name+path); r.status == 500 || strings.Contains(r.body, "<b>") || strings.Contains(r.body, "<i>") || strings.Contains(r.body, "NaN") || strings.Contains(r.body, "Inf") {
 				if path != "/files/summary.json" { // plain text
 					t.Errorf("%s%s: %d\n%.2000s", name, path, r.status, r.body)

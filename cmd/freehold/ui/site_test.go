@@ -195,6 +195,9 @@ func TestPages(t *testing.T) {
 	if n := points(one.body, "loss", "forward_kl"); n != 30 {
 		t.Errorf("%d points of the loss are drawn, want 30", n)
 	}
+	if log := get(t, ts.URL+"/runs/"+first+"?log=1"); points(log.body, "loss", "forward_kl") != 30 || strings.Contains(log.body, "NaN") || !strings.Contains(log.body, "/live?log=1") {
+		t.Errorf("the loss on a logarithmic axis: %d points", points(log.body, "loss", "forward_kl"))
+	}
 	for _, want := range []string{"chart-loss", "chart-memory", "Data", "size_ratio", "report.html on its own", "linear, words and pairs"} {
 		if !strings.Contains(one.body, want) {
 			t.Errorf("the page of a run lacks %q", want)

@@ -246,32 +246,27 @@ type runData struct {
 	Stages []stage
 	Now    *stage
 	Charts []chart
-	More   []chart // behind a fold
 	Scores table
 	Gates  gates
-	Labels []string
+	Log    bool // losses have a logarithmic axis
 }
 
-func (s *Site) runData(r *run) runData {
-	d := runData{Stages: r.stagesOf(), Scores: scoreTable(r.Summary), Gates: gatesOf(r.Summary)}
+func (s *Site) runData(r *run, log bool) runData {
+	d := runData{Stages: r.stagesOf(), Scores: scoreTable(r.Summary), Gates: gatesOf(r.Summary), Charts: curvesOf(r, "", log), Log: log}
 	for i := range d.Stages {
 		if d.Stages[i].State == running {
 			d.Now = &d.Stages[i]
 		}
 	}
-	for _, c := range curvesOf(r, "") {
-		if c.id == "rate" || c.id == "norm" {
-			d.More = append(d.More, c)
-		} else {
-			d.Charts = append(d.Charts, c)
-		}
-	}
 	return d
 }
 
+// logarithmic tells whether a request asks for losses on a logarithmic axis.
+func logarithmic(r *http.Request) bool { return r.URL.Query().Get("log") != "" }
+
 func (s *Site) run(w http.ResponseWriter, r *http.Request) {
 	if found := s.found(w, r); found != nil {
-		s.show(w, "run", http.StatusOK, page{Title: found.Name, Runs: s.dir.path, Run: found, Data: s.runData(found)})
+		s.show(w, "run", http.StatusOK, page{Title: found.Name, Runs: s.dir.path, Run: found, Data: s.runData(found, logarithmic(r))})
 	}
 }
 
@@ -285,7 +280,7 @@ func (s *Site) runLive(w http.ResponseWriter, r *http.Request) {
 		if found == nil {
 			return "gone", nil
 		}
-		return found.State + s.dir.marks(name), page{Run: found, Runs: s.dir.path, Data: s.runData(found)}
+		return found.State + s.dir.marks(name), page{Run: found, Runs: s.dir.path, Data: s.runData(found, logarithmic(r))}
 	})
 }
 
