@@ -198,6 +198,7 @@ var reach = []struct {
 		"models/pull*.go":         "makes the requests that go through it",
 		"engine/server/*.go":      "answers HTTP, and connects to nothing but systemd's local socket",
 		"engine/server/page/*.go": "answers HTTP with the web page",
+		"cmd/freehold/ui/*.go":    "answers HTTP with the pages about runs",
 	}},
 	{"other programs", regexp.MustCompile(`^(os/exec|plugin)$`), map[string]string{
 		"models/pull*.go":                "runs the user's own pip, and stops it with its children",

@@ -81,6 +81,7 @@ type Job struct {
 	timing  map[string]float64 // seconds a stage
 	meter   *energy.Meter      // nil = none; while stages run
 	used    *EnergyUsed
+	events  *events // nil = not yet, or the file could not be opened
 }
 
 // source is a model file of the recipe.
@@ -203,6 +204,7 @@ func (r *Recipe) RunsDir() string { return r.path("runs") }
 func (j *Job) Dir() string { return j.dir }
 
 func (j *Job) event(e Event) {
+	j.events.progress(e)
 	if j.opt.Progress != nil {
 		j.opt.Progress(e)
 	}
@@ -318,6 +320,13 @@ func hashFile(parts ...string) (sum string, n int64, err error) {
 
 // Apply runs the stages, resuming what is there, and returns the summary. A failed gate is a *GateError beside it.
 func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
+	sum, err := j.apply(ctx, st)
+	j.events.end(err)
+	j.events = nil
+	return sum, err
+}
+
+func (j *Job) apply(ctx context.Context, st Stages) (*Summary, error) {
 	names := StageNames()
 	for _, s := range []string{st.Only, st.From} {
 		if s != "" && !slices.Contains(names, s) {
@@ -370,6 +379,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			maps.Copy(j.timing, sum.Seconds)
 		}
 	}
+	j.startEvents()
 	defer j.startMeter()()
 	if err := j.writeRows(); err != nil {
 		return nil, err
@@ -379,6 +389,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	timed := func(name string, fn func() error) error {
 		start := time.Now()
+		if run(name) {
+			j.events.enter(name)
+		}
 		err := j.metered(name, fn)
 		j.timing[name] += time.Since(start).Seconds()
 		if err == nil && run(name) {
@@ -453,6 +466,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			return nil, err
 		}
 	}
+	j.events.enter("report")
 	return sum, errors.Join(j.finish(sum), failed)
 }
 

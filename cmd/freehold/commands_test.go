@@ -116,6 +116,7 @@ func TestJSON(t *testing.T) {
 		"version":    {nil, "freehold/version/1", "cpu_levels"},
 		"pull":       {nil, "", ""}, // needs the network; its errors are in TestErrors
 		"serve":      {nil, "", ""}, // runs until it is stopped; serve_unix_test.go reads its line
+		"ui":         {nil, "", ""}, // the same; ui_unix_test.go
 	}
 	for _, c := range commands(t) { // in the table's order, so that stages follow each other
 		t.Run(c.Name, func(t *testing.T) {

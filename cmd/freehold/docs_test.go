@@ -26,6 +26,7 @@ var pages = map[string]struct {
 	"docs/policy.md":                      {"run", []string{"company-eu", "ok      company-eu", "DOES NOT HOLD"}},
 	"docs/howto/serve-behind-a-key.md":    {"run", []string{`"label":`}},
 	"docs/howto/learn-from-use.md":        {"run", []string{`"abstained":true,"collected":true`, `"text":"Write to [EMAIL]","label":null`, "data file collected batch-1.jsonl", "1 rows corrected by hand", "rows, the surest first"}},
+	"docs/howto/watch-a-run.md":           {"run", []string{"state finished", `"state":"done"`}},
 	"docs/howto/verify-a-run.md":          {"run", []string{" 0 are not", "files are the same", "made      weights model.gguf", "signed"}},
 	"docs/howto/licences-and-policies.md": {"run", []string{"licence MIT", "ok      company-eu", "holds if"}},
 	"docs/howto/air-gapped.md":            {"run", []string{" 0 are not", "nothing to do", "files are the same"}},

@@ -26,6 +26,7 @@ type table struct {
 	Errors errorsCmd `cmd:"" group:"job" help:"List rows that student, teacher and gold labels disagree on, and record who is right."`
 	Verify verifyCmd `cmd:"" group:"job" help:"Check that a run's files are those that it wrote, signed by whom, or run it again."`
 	Sign   signCmd   `cmd:"" group:"job" help:"Sign a run, a model folder or a file with a key of your own."`
+	UI     uiCmd     `cmd:"" name:"ui" group:"job" help:"Show the runs of a folder in the browser: live curves, reports, two runs compared, teacher and student side by side."`
 	Export exportCmd `cmd:"" group:"job" help:"Write a run with all that it needs into one tar, for machines without a network."`
 
 	Pull    pullCmd    `cmd:"" group:"models" help:"Fetch models and data sets of the catalogue into the cache."`

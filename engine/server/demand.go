@@ -17,7 +17,7 @@ type Demand struct {
 	Pinned    []string      // models that are open from the beginning and stay
 }
 
-// OnDemand makes models open on demand. It is called after Add and before Load.
+// OnDemand makes models open on demand. It is called before Load; those that are pinned were added before it.
 func (ms *Models) OnDemand(d Demand) error {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()

@@ -172,7 +172,7 @@ func (ms *Models) recall(l *loaded) {
 	}
 }
 
-// Add enters a model that Load opens, with adapters that open with it and are asked for as name:adapter.
+// Add enters a model that Load opens, or where models open on demand the first request for it, with adapters that open with it and are asked for as name:adapter.
 func (ms *Models) Add(name string, open Open, adapters ...string) error {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -190,8 +190,20 @@ func (ms *Models) Add(name string, open Open, adapters ...string) error {
 		}
 		taken = append(taken, n)
 	}
+	if ms.demand != nil {
+		e.keep = ms.demand.KeepAlive
+	}
 	ms.entries = append(ms.entries, e)
 	return nil
+}
+
+// Use gives a model to the program itself, opened as for a request, until release is called.
+func (ms *Models) Use(ctx context.Context, name string) (m *engine.Model, release func(), err error) {
+	l, release, err := ms.use(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.Model, release, nil
 }
 
 // names are those that requests may give, the model's own first.

@@ -50,6 +50,7 @@ type config struct {
 	log          *slog.Logger
 	audit        io.Writer
 	page         http.Handler
+	site         http.Handler // in place of the API; nil = the API
 	now          func() time.Time
 	alive        time.Duration
 	patience     time.Duration
@@ -264,6 +265,9 @@ func (c *call) answer() error {
 	}
 	at, allowed := route(r.Method, r.URL.Path)
 	c.at = at
+	if s.cfg.site != nil && (at == nil || !at.open) {
+		return c.visit()
+	}
 	if at == nil && len(allowed) == 0 {
 		if err := refusedChange(r.URL.Path); err != nil {
 			return err
@@ -317,10 +321,9 @@ func (c *call) readBody() error {
 		return &apiError{Status: http.StatusUnsupportedMediaType, Type: typeRequest, Code: "unsupported_media_type", Message: fmt.Sprintf("the Content-Encoding is %.60q, want none", e)}
 	}
 	limit := c.s.cfg.body
-	tooLarge := &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body has more than the %d bytes that a request may have", limit)}
 	if c.r.ContentLength > limit {
 		c.w.Header().Set("Connection", "close")
-		return tooLarge
+		return c.tooLarge()
 	}
 	rc := http.NewResponseController(c.w)
 	rc.SetReadDeadline(time.Now().Add(c.s.cfg.patience)) //nolint:errcheck // a body over a connection without deadlines is read all the same
@@ -328,7 +331,7 @@ func (c *call) readBody() error {
 	rc.SetReadDeadline(time.Time{}) //nolint:errcheck // as above
 	if err != nil {
 		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return tooLarge
+			return c.tooLarge()
 		}
 		return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Code: "body_cut", Message: "the body did not come whole"}
 	}
@@ -337,6 +340,10 @@ func (c *call) readBody() error {
 	}
 	c.body = body
 	return nil
+}
+
+func (c *call) tooLarge() error {
+	return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeRequest, Code: "body_too_large", Message: fmt.Sprintf("the body has more than the %d bytes that a request may have", c.s.cfg.body)}
 }
 
 // use takes the model of a request.
