@@ -196,6 +196,7 @@ var reach = []struct {
 	{"the network", regexp.MustCompile(`^(net|net/http|net/rpc|net/smtp|net/textproto|crypto/tls|golang\.org/x/net/.*)$`), map[string]string{
 		"models/egress/*.go":      "the one place that opens outgoing connections",
 		"models/pull*.go":         "makes the requests that go through it",
+		"distill/remote/*.go":     "makes a remote teacher's requests, which go through it",
 		"engine/server/*.go":      "answers HTTP, and connects to nothing but systemd's local socket",
 		"engine/server/page/*.go": "answers HTTP with the web page",
 	}},

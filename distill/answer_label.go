@@ -21,6 +21,8 @@ type answerLine struct {
 	Gold   bool   `json:"gold,omitempty"` // the row's own: the teacher was not asked
 	Cut    bool   `json:"cut,omitempty"`  // it did not end within task.max_tokens
 
+	Bad string `json:"bad,omitempty"` // why a remote teacher's is not learnt: refused, empty, not of the schema
+
 	P *float64 `json:"p,omitempty"` // with train.min_confidence: how sure the teacher is of its answer to a training row
 }
 
@@ -221,6 +223,22 @@ func (w *answerWork) label(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
+	if j.teacher.remote != nil {
+		asks, err := j.askRemote(ctx)
+		for _, one := range todo {
+			var lines []answerLine
+			if err == nil {
+				lines, err = w.remoteAnswers(asks, shards[one.s])
+			}
+			if err == nil {
+				err = w.writeShard(one.s, shards[one.s], lines, nil)
+			}
+			if err == nil {
+				err = keep(one.s, lines, nil)
+			}
+		}
+		return err
+	}
 	m, a, err := w.openTeacher()
 	if err != nil {
 		return err
@@ -268,7 +286,7 @@ func (w *answerWork) label(ctx context.Context) error {
 // unscored are the lines that lack what the recipe asks: how sure the teacher is of its answers to training rows. Answers that were cut are not learnt.
 func (w *answerWork) unscored(rows []Row, lines []answerLine) (at []int) {
 	for i, r := range rows {
-		if w.j.recipe.Train.MinConfidence > 0 && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].P == nil {
+		if w.j.recipe.Train.MinConfidence > 0 && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].Bad == "" && lines[i].P == nil {
 			at = append(at, i)
 		}
 	}

@@ -221,7 +221,7 @@ func (p *packing) add(to, from string) error {
 // models adds the teacher's and the base's files, which are held against the lock.
 func (p *packing) models(in bool) error {
 	for _, m := range []struct{ role, name, sum string }{{"teacher", p.recipe.Teacher.Model, p.lock.Teacher}, {"student base", p.recipe.Student.From, p.lock.Base}} {
-		if m.name == "teacher" || slices.ContainsFunc(p.b.Inputs, func(have BundleInput) bool { return have.Name == m.name }) {
+		if m.name == "teacher" || m.role == "teacher" && p.recipe.Teacher.remote() || slices.ContainsFunc(p.b.Inputs, func(have BundleInput) bool { return have.Name == m.name }) {
 			continue
 		}
 		it := BundleInput{Role: m.role, Name: m.name, SHA256: m.sum}

@@ -107,7 +107,11 @@ type Wanted struct{ Name, Licence, Reason string }
 // Wanted lists what of the catalogue the recipe needs.
 func (r *Recipe) Wanted() []Wanted {
 	var all []Wanted
-	for _, w := range []Wanted{{r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason}, {r.Student.From, r.Student.Licence, r.Student.Reason}} {
+	named := []Wanted{{r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason}, {r.Student.From, r.Student.Licence, r.Student.Reason}}
+	if r.Teacher.remote() { // its model's name is its server's
+		named = named[1:]
+	}
+	for _, w := range named {
 		_, entry, _ := models.Resolve(w.Name) // a path wins
 		if entry != nil && !slices.ContainsFunc(all, func(have Wanted) bool { return have.Name == w.Name }) {
 			all = append(all, w)

@@ -37,6 +37,7 @@ type Summary struct {
 	Answers   *AnswerSummary `json:"answers,omitempty"` // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int `json:"rows"`
 
+	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
 
 	Seconds  map[string]float64 `json:"seconds"` // of this invocation, by stage
@@ -163,7 +164,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		sum.Student.Raw = &before
 		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
 	}
-	sum.Cascade, sum.Adapted = cascade(got, teach, gold), j.adapted
+	if sum.Adapted = j.adapted; j.teacher.remote == nil {
+		sum.Cascade = cascade(got, teach, gold)
+	}
 	mine := rightRows(got, gold)
 	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{
@@ -183,6 +186,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, labels Labels, cal *engine
 		"over_pairs": sum.Student.Accuracy - sum.Pairs.Accuracy,
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
+	j.withoutTeacherFile(sum)
 	sum.judge(j.recipe.Eval.Gates)
 	var disputed []prediction
 	for _, r := range j.data.Train {
@@ -213,6 +217,9 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 
 // speeds times student and teacher in turn on the same rows and keeps the medians.
 func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifier, cal *engine.Calibration, texts []string) error {
+	if j.teacher.remote != nil { // it is asked for labels alone
+		return j.inTurn(sum, len(texts), func() error { _, err := student.LogProbs(ctx, texts); return err }, nil)
+	}
 	teacher, close, err := j.teacherClassifier(cal)
 	if err != nil {
 		return err
@@ -228,13 +235,24 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 	return j.inTurn(sum, len(texts), ask(student), ask(teacher))
 }
 
-// inTurn times student and teacher on the same rows in turn, and keeps the median speeds, and what a row used.
+// withoutTeacherFile takes out what compares with the teacher's file where there is none here.
+func (j *Job) withoutTeacherFile(sum *Summary) {
+	if j.teacher.remote != nil {
+		delete(sum.Metrics, "size_ratio")
+		delete(sum.Metrics, "speed_ratio")
+	}
+}
+
+// inTurn times student and teacher (nil = it is a remote one) on the same rows in turn, and keeps the median speeds, and what a row used.
 func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) error {
 	models := []*ModelResult{&sum.Student, &sum.Teacher}
 	var rates [2][]float64
 	var joules [2]float64
 	for range speedRounds {
 		for i, ask := range []func() error{student, teacher} {
+			if ask == nil {
+				continue
+			}
 			start := time.Now()
 			used, err := j.meter.Of(ask)
 			if err != nil {
@@ -247,6 +265,9 @@ func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) erro
 		}
 	}
 	for i, m := range models {
+		if rates[i] == nil {
+			continue
+		}
 		m.RowsPerS = stats.Median(rates[i])
 		if _, err := j.meter.Joules(); err == nil && joules[i] > 0 {
 			each := joules[i] / float64(speedRounds*rows)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,6 +36,7 @@ type Options struct {
 	FS       gguf.FS                       // nil = the real file system
 	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
 	Prices   energy.Prices
+	Offline  bool // a remote teacher is not asked; FREEHOLD_OFFLINE does it too
 }
 
 // Event is progress of a stage.
@@ -78,7 +80,8 @@ type Job struct {
 type source struct {
 	Name     string `json:"name"`
 	path     string
-	sha256   string
+	sha256   string   // of the file; of a remote teacher the hash of where and how it is asked
+	remote   *url.URL // nil = a model of this machine
 	spec     *models.Spec
 	origin   map[string]string // what the file says of where it came from
 	Bytes    int64             `json:"bytes"`
@@ -88,7 +91,7 @@ type source struct {
 }
 
 // NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and
-// chooses the run folder. Nothing is trained yet, and nothing here or later uses the network: that is pull's job.
+// chooses the run folder. Nothing is trained yet, and nothing here or later uses the network but to ask a remote teacher that the recipe names: all else is pull's job.
 func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if o.FS == nil {
 		o.FS = gguf.OS{}
@@ -112,10 +115,15 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
+	if r.Teacher.remote() {
+		j.teacher, err = openRemote(r)
+	} else {
+		j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason)
+	}
+	if err != nil {
 		return nil, sourceError("teacher", err)
 	}
-	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
+	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model && !r.Teacher.remote() {
 		j.base = j.teacher
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence, r.Student.Reason); err != nil {
 		return nil, sourceError("student", err)
@@ -153,6 +161,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	}
 	asked := *r
 	asked.Task.Prompts = nil // no stage reads them
+	asked.Teacher = r.Teacher.asked()
 	canonical, err := json.Marshal(&asked)
 	if err != nil {
 		return nil, err
@@ -284,6 +293,11 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 	}
 	if run("train") {
 		if err := j.checkStudent(); err != nil {
+			return nil, err
+		}
+	}
+	if run("label") {
+		if err := j.MaySend(); err != nil {
 			return nil, err
 		}
 	}

@@ -75,6 +75,9 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 	if len(todo) == 0 {
 		return out, nil
 	}
+	if j.teacher.remote != nil {
+		return out, j.labelRemote(ctx, todo, part, out)
+	}
 	c, close, err := j.teacherClassifier(nil)
 	if err != nil {
 		return nil, err

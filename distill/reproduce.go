@@ -23,6 +23,7 @@ type Reproduction struct {
 	First   lineage.Maker `json:"first"` // who ran the training then, and now
 	Second  lineage.Maker `json:"second"`
 	Seconds float64       `json:"seconds"`
+	Labels  string        `json:"labels,omitempty"` // of a remote teacher: that they were taken as they are
 }
 
 // Different lists what the second run made otherwise, in the order of the stages: the first explains those after it.
@@ -132,7 +133,7 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 		return nil, err
 	}
 	defer os.RemoveAll(o.RunsDir)
-	o.Run = filepath.Base(dir)
+	o.Run, o.Offline = filepath.Base(dir), true
 	j, err := jobOfRun(ctx, dir, inputs, o)
 	if err != nil {
 		return nil, err
@@ -143,6 +144,12 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 	r := &Reproduction{}
 	if r.lock(dir, j) {
 		return r, nil
+	}
+	if j.teacher.remote != nil {
+		if err := j.takeAnswers(dir); err != nil {
+			return nil, err
+		}
+		r.Labels = fmt.Sprintf("the labels are answers of %s at %s, which another time may be others: they are an input here and were taken as they are, not asked for again", j.teacher.Name, j.teacher.remote)
 	}
 	// A gate on speed is judged by the clock, so it may not decide which stages run.
 	j.recipe.Eval.Gates = maps.Clone(j.recipe.Eval.Gates)
@@ -162,7 +169,13 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 	if a, b := lineage.Last(first, "train"), lineage.Last(second, "train"); a != nil && b != nil {
 		r.First, r.Second = a.By, b.By
 	}
-	return r, r.compare(dir, j.dir, first)
+	err = r.compare(dir, j.dir, first)
+	for i := range r.Files {
+		if c := &r.Files[i]; j.teacher.remote != nil && c.State == "equal" && (c.Name == remoteName || strings.HasPrefix(c.Name, "labels/")) {
+			*c = FileCheck{c.Name, "left out", "what the remote teacher said is an input"}
+		}
+	}
+	return r, err
 }
 
 // recipeOfRun is a run folder's recipe, whose paths begin at the folder inputs, or at the one that holds runs/.

@@ -165,9 +165,9 @@ func publish(fsys gguf.FS, path string, data []byte) error {
 	return fsys.SyncDir(filepath.Dir(path))
 }
 
-// offline reports whether FREEHOLD_OFFLINE forbids the network. Anything but
+// Offline reports whether FREEHOLD_OFFLINE forbids the network. Anything but
 // empty, 0 and false does.
-func offline() bool {
+func Offline() bool {
 	switch strings.ToLower(os.Getenv("FREEHOLD_OFFLINE")) {
 	case "", "0", "false":
 		return false

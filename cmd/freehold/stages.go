@@ -54,7 +54,7 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 	a.resumable = true
 	follow := stageTimes{a: a}
 	return distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at,
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Offline: a.offline,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
 }
@@ -136,6 +136,9 @@ type stageDone struct {
 // summary prints the result of a run as a table.
 func (a *app) summary(s *distill.Summary, dir string) {
 	model := func(role string, m distill.ModelResult) []string {
+		if m.Bytes == 0 {
+			return []string{role, accuracy(m.Scores), "", "", m.Name + " (remote)"}
+		}
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
 	if s.Answers != nil {
@@ -169,6 +172,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.columns(rows)
 	}
 	a.tests(s.Tests)
+	if s.Remote != nil {
+		a.write("\nremote teacher: %s\n", s.Remote.Says())
+	}
 	if s.Confidence != nil {
 		a.write("\n%s\n", s.Confidence.Says())
 	}

@@ -115,6 +115,9 @@ func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
 		}
 		return
 	}
+	if r.Labels != "" {
+		a.note("%s", r.Labels)
+	}
 	rows = nil
 	for _, f := range r.Files {
 		rows = append(rows, []string{f.State, f.Name, f.Note})

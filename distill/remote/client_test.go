@@ -44,7 +44,7 @@ func ask(t *testing.T, h http.HandlerFunc, change func(*Config)) (*Client, *http
 
 func body(t *testing.T) []byte {
 	t.Helper()
-	b, err := (&Request{Model: "m", User: "yes or no?", MaxTokens: 4, Seed: 7, Top: 20}).Body()
+	b, err := (&Request{Model: "m", User: "yes or no?", MaxTokens: 4, Top: 20}).Body()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestChat(t *testing.T) {
 		}
 		fmt.Fprint(w, good)
 	}, nil)
-	b, err := (&Request{Model: "m", System: "be short", User: "yes or <no>?", MaxTokens: 4, Seed: 1<<40 + 7, Top: 20, Format: json.RawMessage(`{"type":"json_object"}`), Params: `{"seed": null, "reasoning_effort": "low"}`}).Body()
+	b, err := (&Request{Model: "m", System: "be short", User: "yes or <no>?", MaxTokens: 4, Top: 20, Format: json.RawMessage(`{"type":"json_object"}`), Params: `{"seed": null, "reasoning_effort": "low"}`}).Body()
 	if err != nil {
 		t.Fatal(err)
 	}

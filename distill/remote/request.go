@@ -12,14 +12,10 @@ import (
 type Request struct {
 	Model, System, User string
 	MaxTokens           int
-	Seed                uint64
 	Top                 int             // log-probabilities of so many tokens a place; 0 = of none, 1 = of the answer's own
 	Format              json.RawMessage // response_format; nil = any text
 	Params              string          // JSON object: fields of the request that are put in; null takes one out
 }
-
-// maxSeed is the largest that servers take which keep seeds in 32 bits.
-const maxSeed = 1<<31 - 1
 
 // fixed are the fields that Params may not change: what comes back would not be the answer to this question.
 var fixed = []string{"messages", "model", "n", "stream", "stream_options", "tool_choice", "tools"}
@@ -34,7 +30,7 @@ func (r *Request) Body() ([]byte, error) {
 	if r.System != "" {
 		turns = append([]turn{{"system", r.System}}, turns...)
 	}
-	fields := map[string]any{"model": r.Model, "messages": turns, "temperature": 0, "seed": r.Seed & maxSeed, "max_tokens": r.MaxTokens}
+	fields := map[string]any{"model": r.Model, "messages": turns, "temperature": 0, "seed": 0, "max_tokens": r.MaxTokens}
 	if r.Top > 0 {
 		fields["logprobs"] = true
 	}
