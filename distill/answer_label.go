@@ -166,6 +166,9 @@ func (w *answerWork) label(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(j.dir, "labels"), 0o777); err != nil {
 		return err
 	}
+	if err := j.takeOver(); err != nil {
+		return err
+	}
 	w.answers, w.top, w.packed = map[string]answerLine{}, map[string]*TopRow{}, packedTotals{}
 	keep := func(s int, lines []answerLine, top []byte) error {
 		for _, l := range lines {

@@ -49,6 +49,9 @@ func (j *Job) label(ctx context.Context, rows []Row) (Labels, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
+	if err := j.takeOver(); err != nil {
+		return nil, err
+	}
 	out := Labels{}
 	var todo []int
 	shards := (len(rows) + shardRows - 1) / shardRows

@@ -103,9 +103,9 @@ func (r *Recipe) check(root ast.Node) error {
 		if c := r.Student.Calibration; c != "" && r.Task.Type == "classify" {
 			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
 		}
+		errs = append(errs, checkRemote(r, at, func(path ...string) bool { return findKey(root, path...) != nil }))
 		errs = append(errs, ty.check(r, at)...)
 		errs = append(errs, checkConfidence(r, at))
-		errs = append(errs, checkRemote(r, at, func(path ...string) bool { return findKey(root, path...) != nil }))
 	}
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))

@@ -131,8 +131,7 @@ func (j *Job) remoteAsks() (*remoteAsks, error) {
 	return a, err
 }
 
-// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. What other runs of the folder have
-// is taken over. An error, a signal or a spent budget ends it when the questions on their way are answered, and another run goes on from there.
+// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. An error, a signal or a spent budget ends it when the questions on their way are answered, and another run goes on from there.
 func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	a, err := j.remoteAsks()
 	if err != nil {
@@ -144,21 +143,36 @@ func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	if err := j.MaySend(); err != nil {
 		return nil, err
 	}
+	left := a.left()
+	if len(left) == 0 {
+		return a, nil
+	}
 	kept, err := openJournal(filepath.Join(j.dir, remoteName))
 	if err != nil {
 		return nil, err
 	}
-	left := a.left()
+	return a, errors.Join(j.askAll(ctx, a, left, kept), kept.close())
+}
+
+// takeOver copies what other runs of the folder were answered to this run's questions, so that it holds all that its labels are made of.
+func (j *Job) takeOver() error {
+	if j.teacher.remote == nil {
+		return nil
+	}
+	a, err := j.remoteAsks()
+	if err != nil || len(a.others) == 0 {
+		return err
+	}
+	kept, err := openJournal(filepath.Join(j.dir, remoteName))
+	if err != nil {
+		return err
+	}
 	for _, q := range a.list {
 		if l, theirs := a.others[q.key]; theirs && err == nil {
-			a.own[q.key] = l
 			err = kept.add(l)
 		}
 	}
-	if err == nil && len(left) > 0 {
-		err = j.askAll(ctx, a, left, kept)
-	}
-	return a, errors.Join(err, kept.close())
+	return errors.Join(err, kept.close())
 }
 
 // askAll asks questions, concurrently.

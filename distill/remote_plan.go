@@ -92,8 +92,5 @@ func (p *PlanRemote) Says() string {
 	if p.Budget != "" {
 		text += "\n                this may go past teacher.budget." + p.Budget + ": the run stops there, and goes on when it is raised"
 	}
-	if p.Refused != "" {
-		text += "\n                " + p.Refused
-	}
 	return text
 }

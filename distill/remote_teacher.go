@@ -1,6 +1,8 @@
 package distill
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/freehold-slm/freehold/models"
@@ -20,7 +22,11 @@ func openRemote(r *Recipe) (source, error) {
 		s.Licence = models.Licence{ID: t.Licence, Basis: models.Declared}
 	}
 	if err := s.Licence.Check(fmt.Sprintf("%s at %s", s.Name, s.remote.Host), t.Licence); err != nil {
-		return s, fmt.Errorf("%w. What counts for a remote teacher are the terms under which its host gives answers, or the licence of the model that it serves: read them", err)
+		var refused *models.LicenceError
+		if errors.As(err, &refused) {
+			refused.Key = "teacher.licence"
+		}
+		return s, fmt.Errorf("%w. What counts for a remote teacher are the terms under which its host gives answers, or the licence of the model that it serves: read them and write their id, such as Apache-2.0", err)
 	}
 	return s, nil
 }
@@ -58,6 +64,12 @@ func (j *Job) MaySend() error {
 		return refused
 	}
 	return nil
+}
+
+// remoteTask stands in a student's file where else is how its teacher is asked.
+func (j *Job) remoteTask() (string, error) {
+	b, err := json.Marshal(map[string]string{"remote": fmt.Sprintf("%s at %s", j.teacher.Name, j.teacher.remote)})
+	return string(b), err
 }
 
 // egress lists what would use the network, as rules and plans have it.

@@ -53,17 +53,24 @@ func (w labelWords) parse(answer string) int {
 	return -1
 }
 
-// begun are the labels that a text is the beginning of. Where it goes on after a spelling it must not be a longer word.
+// begun are the labels that a text is the beginning of; else the one that it goes on after, which must not be a longer word.
 func (w labelWords) begun(text string) (labels []int) {
+	var past []int
 	for i, words := range w {
 		for _, s := range words {
-			rest, past := strings.CutPrefix(text, s)
-			next, _ := utf8.DecodeRuneInString(rest)
-			if strings.HasPrefix(s, text) || past && !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+			if strings.HasPrefix(s, text) {
 				labels = append(labels, i)
 				break
 			}
+			rest, ok := strings.CutPrefix(text, s)
+			if next, _ := utf8.DecodeRuneInString(rest); ok && !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+				past = append(past, i)
+				break
+			}
 		}
+	}
+	if labels == nil {
+		return past
 	}
 	return labels
 }
@@ -76,55 +83,73 @@ const (
 )
 
 // score gives log-probabilities over the labels, not yet normalised. A token that begins one label's words alone counts for it, with all tokens before it; one
-// that begins several, and was said, is followed. A label that is not among the likeliest tokens is no likelier than the least of them and no likelier than what they
-// leave over, and gets that. Without probabilities it is all on the label that was answered.
+// that begins several, and was said, is followed. A label that no listed token begins is no likelier than the least that is listed and no likelier than what the list
+// leaves over, and gets that. Without probabilities it is all on the label that was answered.
 func (w labelWords) score(l *remoteLine) (lp []float64, how string) {
-	found := make([][]float64, len(w))
-	least, said, listed := 0.0, 0.0, false
-	at := ""
-walk:
+	found, bounds := make([][]float64, len(w)), make([][]float64, len(w))
+	said, at, listed, ended := 0.0, "", false, false
 	for _, t := range l.Tokens {
+		if len(t.Top) < 2 { // no list
+			break
+		}
 		top := t.Top
 		if !slices.ContainsFunc(top, func(o remote.Likely) bool { return o.Text == t.Text }) {
 			top = append(slices.Clone(top), remote.Likely{Text: t.Text, LogProb: t.LogProb})
 		}
-		follow := false
+		follow, begun := false, make([]bool, len(w))
 		var ps []float64
 		for _, o := range top {
-			p := said + logProb(o.LogProb)
-			ps = append(ps, logProb(o.LogProb))
+			p := logProb(o.LogProb)
+			ps = append(ps, p)
 			text := strings.TrimLeftFunc(at+o.Text, unicode.IsSpace)
-			labels := w.begun(text)
-			switch {
-			case text == "" || len(labels) > 1:
+			if text == "" {
 				follow = follow || o.Text == t.Text
-			case len(labels) == 1:
-				found[labels[0]] = append(found[labels[0]], p)
+				continue
+			}
+			labels := w.begun(text)
+			if len(labels) == 1 {
+				found[labels[0]] = append(found[labels[0]], said+p)
 				listed = true
 			}
-		}
-		if len(t.Top) > 1 { // a list bounds what is not on it
-			bound := said + slices.Min(ps)
-			if rest := 1 - kernels.Exp(logSumExp(ps)); rest > 0 {
-				bound = min(bound, said+kernels.Log(rest))
+			if len(labels) > 1 && o.Text == t.Text {
+				follow = true
 			}
-			least = min(least, bound)
+			for _, k := range labels {
+				begun[k] = begun[k] || len(labels) == 1 || o.Text == t.Text
+			}
 		}
-		if !follow {
-			break walk
+		bound := slices.Min(ps)
+		if rest := 1 - kernels.Exp(logSumExp(ps)); rest > 0 {
+			bound = min(bound, kernels.Log(rest))
+		}
+		for k := range w {
+			if !begun[k] {
+				bounds[k] = append(bounds[k], said+max(bound, -100))
+			}
+		}
+		if ended = follow; !follow {
+			break
 		}
 		at, said = at+t.Text, said+logProb(t.LogProb)
 	}
-	if k := w.parse(l.Answer); !listed || least == 0 {
-		if k < 0 {
-			return make([]float64, len(w)), byNothing
-		}
+	k := w.parse(l.Answer)
+	switch {
+	case !listed && k < 0:
+		return make([]float64, len(w)), byNothing
+	case !listed:
 		return withGold(make([]float64, len(w)), k, 1), byAnswer
+	case ended && k >= 0: // what was followed to its end is the answer's
+		found[k] = append(found[k], said)
 	}
 	lp = make([]float64, len(w))
-	for i, ps := range found {
-		if lp[i] = least; ps != nil {
-			lp[i] = logSumExp(ps)
+	for k := range w {
+		switch {
+		case found[k] != nil:
+			lp[k] = logSumExp(found[k])
+		case bounds[k] != nil:
+			lp[k] = slices.Max(bounds[k])
+		default: // begun, and the answer ended there as another
+			lp[k] = said + kernels.Log(leastGold)
 		}
 	}
 	return lp, byProbability
