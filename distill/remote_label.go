@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -280,31 +279,6 @@ func (j *Job) askOne(ctx context.Context, c *remote.Client, q remoteAsk) (remote
 // prices are the recipe's.
 func (j *Job) prices() remote.Prices {
 	return remote.Prices{In: j.recipe.Teacher.Prices.Input, Out: j.recipe.Teacher.Prices.Output}
-}
-
-// takeAnswers copies what the remote teacher of another run said, and the labels that were made of it.
-func (j *Job) takeAnswers(run string) error {
-	labels, err := os.ReadDir(filepath.Join(run, "labels"))
-	if err != nil {
-		return err
-	}
-	names := []string{remoteName}
-	for _, e := range labels {
-		names = append(names, "labels/"+e.Name())
-	}
-	if err := os.MkdirAll(filepath.Join(j.dir, "labels"), 0o777); err != nil {
-		return err
-	}
-	for _, n := range names {
-		b, err := os.ReadFile(filepath.Join(run, filepath.FromSlash(n)))
-		if err != nil {
-			return err
-		}
-		if err := writeFile(j.opt.FS, filepath.Join(j.dir, filepath.FromSlash(n)), b); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // spentOn sums up what answers cost that this run asked for itself.

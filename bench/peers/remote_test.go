@@ -26,11 +26,11 @@ train: {steps: 1}
 func TestLlamaRemoteTeacher(t *testing.T) {
 	long(t)
 	path := realModel(t, "smollm2-135m-instruct")
-	l := startLlama(t, path, settings{Threads: threads(t), Parallel: 4, Context: 512})
+	l := startLlama(t, path, settings{Threads: 1, Exact: true})
 	labels := func(teacher string) map[string][]float64 {
 		dir := t.TempDir()
 		var rows strings.Builder
-		for i, what := range strings.Fields("superb dull warm clumsy moving tedious clever awful funny weak lovely boring") {
+		for i, what := range strings.Fields("superb dull warm tedious lovely boring") {
 			fmt.Fprintf(&rows, "{\"id\": \"r%d\", \"text\": \"The film is %s, and so is its end.\", \"label\": %q}\n", i, what, []string{"positive", "negative"}[i%2])
 		}
 		for name, text := range map[string]string{"freehold.yaml": fmt.Sprintf(remoteRecipe, teacher), "train.jsonl": rows.String(), "test.jsonl": `{"id": "t", "text": "A film.", "label": "positive"}`} {
@@ -68,7 +68,7 @@ func TestLlamaRemoteTeacher(t *testing.T) {
 		return got
 	}
 	here := labels("model: smollm2-135m-instruct")
-	afar := labels(fmt.Sprintf("openai: %q, model: any, egress_ok: true", l.Address+"/v1"))
+	afar := labels(fmt.Sprintf("openai: %q, model: any, egress_ok: true, limits: {concurrency: 1}", l.Address+"/v1"))
 	compared, widest := 0, 0.0
 	for id, a := range here {
 		b := afar[id]
@@ -83,7 +83,7 @@ func TestLlamaRemoteTeacher(t *testing.T) {
 		}
 	}
 	t.Logf("llama.cpp (xllamacpp %s): %d label probabilities compared, the furthest are %.3f apart", l.Version, compared, widest)
-	if len(here) != 13 || compared < 13 || widest > 0.05 {
+	if len(here) != 7 || compared < 7 || widest > 0.05 {
 		t.Errorf("%d rows, %d compared, %.3f apart", len(here), compared, widest)
 	}
 }
