@@ -311,7 +311,7 @@ func TestRemoteResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	was := kept()
-	write(t, path, strings.Replace(string(b), `"answer":"up"`, `"answer":"UP"`, 1)+`{"key":"abc","at":"2026`)
+	write(t, path, strings.Replace(string(b), `"answer":"up"`, `"answer":"UP"`, 1)+`{"key":"`+strings.Repeat("abc", 100000))
 	if kept() != was-1 {
 		t.Fatalf("%d answers count, want %d", kept(), was-1)
 	}
@@ -325,6 +325,9 @@ func TestRemoteResumes(t *testing.T) {
 	write(t, job, strings.Replace(string(text), "max_requests: 120", "max_requests: 1000", 1))
 	if err := label(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(b), "\"}\n") {
+		t.Errorf("%v, the file ends in %.40q", err, b[len(b)-40:])
 	}
 	most, questions := f.most()
 	twice := 0
@@ -680,5 +683,26 @@ func TestRemoteAnswers(t *testing.T) {
 	var long *DataError
 	if _, _, err := apply(t.Context(), job, Options{}, Stages{}); !errors.As(err, &long) || long.Line == 0 || !strings.Contains(err.Error(), "data.max_chars") {
 		t.Errorf("too long: %v", err)
+	}
+}
+
+// A remote teacher that answers otherwise the next time makes another student: weights that were trained on other labels are not taken over.
+func TestRemoteOtherAnswers(t *testing.T) {
+	f := newFakeTeacher(t, upOrDown)
+	job := remoteJob(t, f.URL, 40, 20)
+	_, first := mustApply(t, job, Options{}, Stages{})
+	for _, name := range []string{remoteName, "labels"} {
+		if err := os.RemoveAll(filepath.Join(first, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap := strings.NewReplacer(`"down"`, `"up"`, `"up"`, `"down"`, `"Up"`, `"Down"`, `" down"`, `" up"`)
+	f.answer = func(n int, user string) (int, string) { status, b := upOrDown(n, user); return status, swap.Replace(b) }
+	text, _ := os.ReadFile(job)
+	write(t, job, strings.Replace(string(text), "name: tiny", "name: other", 1))
+	_, second := mustApply(t, job, Options{}, Stages{})
+	last := filepath.Join("checkpoints", checkpointName(3)+".gguf")
+	if first == second || sha(t, filepath.Join(first, last)) == sha(t, filepath.Join(second, last)) {
+		t.Errorf("%s and %s have the same weights", first, second)
 	}
 }

@@ -80,10 +80,8 @@ func (c *Client) Chat(ctx context.Context, body []byte, tokens int) (*Answer, er
 			e.Fix = fmt.Sprintf("it asks to be left alone for %v (Retry-After): run again then", e.after.Round(time.Second))
 			return nil, e
 		}
-		if e.Status == http.StatusTooManyRequests || e.after > 0 { // it is not this question alone that is too much
-			c.pace.pause(e.after)
-		}
-		if err := c.pace.sleep(ctx, max(e.after, c.wait(try))); err != nil {
+		c.pace.pause(e.after) // everybody, for it is not this question alone that is too much
+		if err := c.pace.sleep(ctx, c.wait(try)); err != nil {
 			return nil, err
 		}
 	}

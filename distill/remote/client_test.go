@@ -117,9 +117,12 @@ func TestFaults(t *testing.T) {
 	}
 	huge := func(w http.ResponseWriter, r *http.Request) {
 		chunk := strings.Repeat(" ", 1<<20)
-		for range 64 {
+		for n := range 200 {
 			if _, err := io.WriteString(w, chunk); err != nil {
 				return
+			}
+			if n == 100 {
+				t.Error("100 MiB of an answer were taken")
 			}
 		}
 	}
