@@ -139,12 +139,9 @@ func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	if a.bad > 0 {
 		j.warn(fmt.Sprintf("%s: %d answers are not as they were written, and do not count", filepath.Join(j.dir, remoteName), a.bad))
 	}
-	if err := j.MaySend(); err != nil {
-		return nil, err
-	}
 	left := a.left()
-	if len(left) == 0 {
-		return a, nil
+	if err := j.maySend(len(left)); err != nil || len(left) == 0 {
+		return a, err
 	}
 	kept, err := openJournal(filepath.Join(j.dir, remoteName))
 	if err != nil {

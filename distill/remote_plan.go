@@ -53,7 +53,7 @@ func (j *Job) planRemote() (*PlanRemote, float64, error) {
 	case b.MaxCost > 0 && all.Cost > b.MaxCost:
 		p.Budget = fmt.Sprintf("max_cost %v", b.MaxCost)
 	}
-	if err := j.MaySend(); err != nil {
+	if err := j.maySend(len(left)); err != nil {
 		p.Refused = err.Error()
 	}
 	seconds := float64(len(left)) * answerSeconds / float64(t.Limits.Concurrency)

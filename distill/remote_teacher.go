@@ -52,7 +52,11 @@ func (j *Job) MaySend() error {
 	if err != nil {
 		return err
 	}
-	left := len(asks.left())
+	return j.maySend(len(asks.left()))
+}
+
+// maySend is MaySend for so many texts.
+func (j *Job) maySend(left int) error {
 	switch refused := (&EgressError{Host: j.teacher.remote.Host, Rows: left}); {
 	case left == 0:
 		return nil

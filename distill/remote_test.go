@@ -463,7 +463,7 @@ func TestRemoteRecipe(t *testing.T) {
 		{[]string{"http://127.0.0.1:9", "ftp://127.0.0.1"}, "want https"},
 		{[]string{"http://127.0.0.1:9/v1", "nonsense"}, "not an address"},
 		{[]string{`openai: "http://127.0.0.1:9/v1", `, ""}, "teacher.egress_ok is for a remote teacher"},
-		{[]string{`openai: "http://127.0.0.1:9/v1"`, `openai: ""`}, "teacher.openai is empty"}, // which key comes first is the recipe's order
+		{[]string{`openai: "http://127.0.0.1:9/v1", model: fake, egress_ok: true, licence: Apache-2.0, limits: {concurrency: 4, retries: 1}`, `openai: "", model: fake, licence: Apache-2.0`}, "teacher.openai is empty"},
 		{[]string{"model: fake", "key_env: " + canary + ", model: fake"}, "teacher.key_env is not the name"},
 		{[]string{"model: fake", `params: '{"model": "x"}', model: fake`}, "teacher.params sets \"model\""},
 		{[]string{"model: fake", `params: 'x', model: fake`}, "teacher.params is not a JSON object"},
@@ -483,9 +483,6 @@ func TestRemoteRecipe(t *testing.T) {
 	} {
 		_, err := LoadRecipe(remoteJob(t, "http://127.0.0.1:9", 2, 2, c.edits...))
 		var e *RecipeError
-		if c.says == "teacher.openai is empty" { // other remote keys are named first
-			c.says = "is for a remote teacher"
-		}
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.says) || e.Line == 0 || strings.Contains(err.Error(), canary) {
 			t.Errorf("%q: %v, want %q", c.edits, err, c.says)
 		}

@@ -57,6 +57,9 @@ func Resolve(nameOrPath string) (path string, entry *Entry, err error) {
 		if statErr == nil {
 			return "", nil, fmt.Errorf("%s is a folder, not a model file", nameOrPath)
 		}
+		if strings.Contains(nameOrPath, "://") {
+			return "", nil, fmt.Errorf("model file: %w: %s is an address, want a file of this machine or a name of the catalogue; a remote model can label the rows of a recipe alone, by teacher.openai", fs.ErrNotExist, nameOrPath)
+		}
 		if strings.ContainsAny(nameOrPath, `/\`) || strings.HasSuffix(nameOrPath, ".gguf") {
 			return "", nil, fmt.Errorf("model file: %w", statErr)
 		}

@@ -120,6 +120,9 @@ func TestRemote(t *testing.T) {
 	if out := freehold(t, "classify", "--escalate", tiny(t), "--abstain-below", "0.9", student, "text"); out.code != exitInput || !strings.Contains(out.err, "a remote model") {
 		t.Errorf("escalation: exit code %d: %s%s", out.code, out.out, out.err)
 	}
+	if out := freehold(t, "classify", "--labels", "no,yes", "--escalate", "https://models.example.org/v1", "--abstain-below", "0.9", tiny(t), "text"); out.code != exitInput || !strings.Contains(out.err, "is an address") || !strings.Contains(out.err, "teacher.openai") {
+		t.Errorf("escalation to an address: exit code %d: %s", out.code, out.err)
+	}
 	noKey(t, filepath.Dir(job))
 }
 
