@@ -140,6 +140,7 @@ var bannedMath = map[string]bool{"Exp": true, "Exp2": true, "Expm1": true, "Log"
 // bannedUses are the exceptions: "file: thing" -> why no logit, weight, sample or hash can come from it.
 var bannedUses = map[string]string{
 	"distill/lora_svd.go: gonum.org/v1/gonum/mat": "student.lora.init: pissa; the manifest and the run's key name the architecture",
+	"distill/remote/client.go: math/rand/v2":      "waits between tries, which no answer depends on",
 }
 
 // The same bits everywhere need functions that are the same everywhere (docs/arithmetic.md, "Banned").
@@ -196,6 +197,7 @@ var reach = []struct {
 	{"the network", regexp.MustCompile(`^(net|net/http|net/rpc|net/smtp|net/textproto|crypto/tls|golang\.org/x/net/.*)$`), map[string]string{
 		"models/egress/*.go":      "the one place that opens outgoing connections",
 		"models/pull*.go":         "makes the requests that go through it",
+		"distill/remote/*.go":     "makes a remote teacher's requests, which go through it",
 		"engine/server/*.go":      "answers HTTP, and connects to nothing but systemd's local socket",
 		"engine/server/page/*.go": "answers HTTP with the web page",
 		"cmd/freehold/ui/*.go":    "answers HTTP with the pages about runs",

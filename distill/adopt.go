@@ -12,6 +12,7 @@ import (
 func (j *Job) trainKey() string {
 	r := *j.recipe
 	r.Name, r.Eval, r.Quantize, r.Data, r.Student.Format = "", EvalRecipe{}, nil, DataRecipe{}, ""
+	r.Teacher = r.Teacher.asked()
 	r.Task.AbstainBelow, r.Task.Prompts, r.Student.Calibration = 0, nil, ""
 	canonical, err := json.Marshal(&r)
 	if err != nil {
@@ -19,6 +20,13 @@ func (j *Job) trainKey() string {
 	}
 	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.svd() + j.work.key()}
 	parts = append(parts, j.ensembleHashes()...)
+	if j.teacher.remote != nil { // which may answer otherwise the next time, so its answers are what counts
+		sum, _, err := treeSum(filepath.Join(j.dir, "labels"))
+		if err != nil {
+			sum = "no labels yet"
+		}
+		parts = append(parts, sum)
+	}
 	for _, row := range j.data.Train {
 		parts = append(parts, row.ID, row.Text)
 		if row.Corrected || r.answers() || r.Train.Gold > 0 || r.adapts() { // other labels of a classifier's rows are not learnt

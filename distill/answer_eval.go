@@ -152,6 +152,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	}
 	of := func(s *AnswerScores) float64 { v, _ := s.metric(w.main); return v }
 	sum.Metrics["retention"], sum.Metrics["over_baseline"] = of(&s.Student)/of(&s.Teacher), of(&s.Student)-of(&s.Baseline)
+	j.withoutTeacherFile(sum)
 	sum.judge(j.recipe.Eval.Gates)
 	return writeJSONLines(j, "answers.jsonl", lines)
 }
@@ -185,6 +186,9 @@ func (w *answerWork) answerAll(ctx context.Context, a *engine.Answerer, texts []
 // withTeacher measures what needs both models: perplexities of the gold answers, how sure each is of its own, and speeds, in
 // turn on the same rows.
 func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string, lines []answerRecord) error {
+	if w.j.teacher.remote != nil {
+		return w.withoutTeacher(ctx, sum, student, texts, lines)
+	}
 	m, teacher, err := w.openTeacher()
 	if err != nil {
 		return err
@@ -221,6 +225,29 @@ func (w *answerWork) withTeacher(ctx context.Context, sum *Summary, student *eng
 		}
 	}
 	return w.j.inTurn(sum, len(texts), ask(student), ask(teacher))
+}
+
+// withoutTeacher measures the same of the student alone: a remote teacher is asked for answers and nothing else.
+func (w *answerWork) withoutTeacher(ctx context.Context, sum *Summary, student *engine.Answerer, texts []string, lines []answerRecord) (err error) {
+	w.j.event(Event{Stage: "eval", Msg: "perplexity and speed of the student"})
+	if sum.Answers.Student.Perplexity, err = w.perplexity(ctx, student); err != nil {
+		return err
+	}
+	var own []string
+	for _, l := range lines {
+		own = append(own, l.Student)
+	}
+	mine, err := w.sure(ctx, student, texts, own)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		lines[i].StudentP = mine[i]
+	}
+	texts = texts[:min(len(texts), answerRows)]
+	return w.j.inTurn(sum, len(texts), func() error {
+		return student.Answers(ctx, texts, engine.Gen{}, func(int, engine.Answer) error { return nil })
+	}, nil)
 }
 
 // perplexity of the gold answers a token, the end of the turn included; 0 = it is no number.

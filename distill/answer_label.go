@@ -24,6 +24,8 @@ type answerLine struct {
 
 	Agree int `json:"agree,omitempty"` // how many of several samples gave this answer
 
+	Bad string `json:"bad,omitempty"` // why a remote teacher's is not learnt: refused, empty, not of the schema
+
 	P *float64 `json:"p,omitempty"` // with train.min_confidence: how sure the teacher is of its answer to a training row
 }
 
@@ -167,6 +169,9 @@ func (w *answerWork) label(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(j.dir, "labels"), 0o777); err != nil {
 		return err
 	}
+	if err := j.takeOver(); err != nil {
+		return err
+	}
 	w.answers, w.top, w.packed = map[string]answerLine{}, map[string]*TopRow{}, packedTotals{}
 	keep := func(s int, lines []answerLine, top []byte) error {
 		for _, l := range lines {
@@ -225,6 +230,22 @@ func (w *answerWork) label(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
+	if j.teacher.remote != nil {
+		asks, err := j.askRemote(ctx)
+		for _, one := range todo {
+			var lines []answerLine
+			if err == nil {
+				lines, err = w.remoteAnswers(asks, shards[one.s])
+			}
+			if err == nil {
+				err = w.writeShard(one.s, shards[one.s], lines, nil)
+			}
+			if err == nil {
+				err = keep(one.s, lines, nil)
+			}
+		}
+		return err
+	}
 	m, a, err := w.openTeacher()
 	if err != nil {
 		return err
@@ -276,7 +297,7 @@ func (w *answerWork) label(ctx context.Context) error {
 // cut are not learnt.
 func (w *answerWork) unscored(rows []Row, lines []answerLine) (at []int) {
 	for i, r := range rows {
-		if w.j.recipe.Train.MinConfidence > 0 && w.j.recipe.Teacher.Choose != "vote" && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].P == nil {
+		if w.j.recipe.Train.MinConfidence > 0 && w.j.recipe.Teacher.Choose != "vote" && w.learnt[r.ID] && w.asked[r.ID] && !lines[i].Cut && lines[i].Bad == "" && lines[i].P == nil {
 			at = append(at, i)
 		}
 	}

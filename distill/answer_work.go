@@ -2,6 +2,7 @@ package distill
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -139,7 +140,10 @@ func (w *answerWork) check(r *reading) error {
 	if err := w.checkOwn(r); err != nil {
 		return err
 	}
-	room := min(j.base.spec.Context, j.teacher.spec.Context)
+	room := j.base.spec.Context
+	if j.teacher.spec != nil { // a remote teacher tells when a row is too long
+		room = min(room, j.teacher.spec.Context)
+	}
 	for _, rows := range [][]Row{j.data.Train, j.data.Test} {
 		for _, row := range rows {
 			prompt, reply := r.pair(r.base, row)
@@ -181,10 +185,13 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		return nil, err
 	}
 	var ex []Example
-	rows := j.learns().Train
+	rows, bad := j.learns().Train, 0
 	for _, r := range rows {
 		line := w.answers[r.ID]
-		if line.Cut {
+		if line.Bad != "" {
+			bad++
+		}
+		if line.Cut || line.Bad != "" {
 			continue
 		}
 		prompt, reply := read.pair(read.base, r)
@@ -207,10 +214,16 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		}
 		ex = append(ex, e)
 	}
+	if len(ex) == 0 && bad > 0 {
+		return nil, &DataError{File: j.recipe.file, Msg: fmt.Sprintf("no answer of the teacher can be learnt: %d of %d are empty, refused or not of task.schema", bad, len(rows)), Fix: "look at " + filepath.Join(j.dir, remoteName)}
+	}
 	if len(ex) == 0 {
 		return nil, &DataError{File: j.recipe.file, Msg: "no answer of the teacher came to an end", Fix: "raise task.max_tokens"}
 	}
-	if cut := len(rows) - len(ex); cut > 0 {
+	if bad > 0 {
+		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer is empty, refused or not of task.schema (%s)", bad, len(rows), filepath.Join(j.dir, remoteName)))
+	}
+	if cut := len(rows) - len(ex) - bad; cut > 0 {
 		j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer did not end within task.max_tokens %d", cut, len(rows), j.recipe.Task.MaxTokens))
 	}
 	if cross != nil && w.aligned == nil {

@@ -229,7 +229,7 @@ func (p *packing) models(in bool) error {
 	}
 	all = append(all, model{"maker of rows", p.recipe.Data.Augment.Model, p.lock.Maker})
 	for _, m := range all {
-		if m.name == "" || m.name == "teacher" || slices.ContainsFunc(p.b.Inputs, func(have BundleInput) bool { return have.Name == m.name }) {
+		if m.name == "" || m.name == "teacher" || m.role == "teacher" && p.recipe.Teacher.remote() || slices.ContainsFunc(p.b.Inputs, func(have BundleInput) bool { return have.Name == m.name }) {
 			continue
 		}
 		it := BundleInput{Role: m.role, Name: m.name, SHA256: m.sum}

@@ -111,6 +111,9 @@ func (r *Recipe) Wanted() []Wanted {
 	for _, o := range r.Teacher.Ensemble.With {
 		named = append(named, Wanted{o.Model, o.Licence, o.Reason})
 	}
+	if r.Teacher.remote() { // its model's name is its server's
+		named = named[1:]
+	}
 	for _, w := range named {
 		if w.Name == "" {
 			continue

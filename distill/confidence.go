@@ -49,6 +49,9 @@ var underSteps = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99}
 // leaveOutUnsure takes the training rows out that the teacher is less sure of than the recipe wants, and made rows that it gives another label. The work must know the teacher's answers.
 func (j *Job) leaveOutUnsure() error {
 	least := j.recipe.Train.MinConfidence
+	if least == 0 && j.teacher.remote != nil {
+		return j.leaveOutUnanswered()
+	}
 	if j.sure != nil {
 		return nil
 	}
@@ -111,7 +114,7 @@ func (j *Job) leaveOutUnsure() error {
 // planned is the data as plan tells of it: where all labels are there, what is left out is known before the run.
 func (j *Job) planned(labelled bool) (tidied string, err error) {
 	least := j.recipe.Train.MinConfidence
-	if (least > 0 || j.recipe.augments()) && labelled {
+	if (least > 0 || j.recipe.augments() || j.teacher.remote != nil) && labelled {
 		if err := j.work.recall(); err != nil {
 			return "", err
 		}

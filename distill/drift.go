@@ -117,7 +117,7 @@ func (j *Job) recipes(dir string) (was, is map[string]string, err error) {
 	flatten("", m.Recipe, was)
 	flatten("", now, is)
 	for _, fields := range []map[string]string{was, is} {
-		delete(fields, "task.prompts")
+		maps.DeleteFunc(fields, func(key, _ string) bool { return key == "task.prompts" || changesNoAnswer(key) })
 	}
 	return was, is, nil
 }

@@ -38,6 +38,7 @@ type Summary struct {
 	Answers   *AnswerSummary   `json:"answers,omitempty"`  // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int   `json:"rows"`
 
+	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
 	Made       *data.MadeReport       `json:"made,omitempty"`       // training rows that a model made
 
@@ -173,7 +174,9 @@ func (j *Job) eval(ctx context.Context, sum *Summary, w *classifyWork) error {
 		sum.Student.Raw = &before
 		sum.Calibration = judgeCalibration(cal, before, sum.Student.Scores, plain, got, gold, seed)
 	}
-	sum.Cascade, sum.Adapted = cascade(got, asked, gold), j.adapted
+	if sum.Adapted = j.adapted; j.teacher.remote == nil {
+		sum.Cascade = cascade(got, asked, gold)
+	}
 	mine := rightRows(got, gold)
 	sum.Slices = j.slices(mine.right, rightRows(teach, gold).right)
 	sum.Tests = []Comparison{
@@ -193,6 +196,7 @@ func (j *Job) eval(ctx context.Context, sum *Summary, w *classifyWork) error {
 		"over_pairs": sum.Student.Accuracy - sum.Pairs.Accuracy,
 		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
 	}
+	j.withoutTeacherFile(sum)
 	sum.judge(j.recipe.Eval.Gates)
 	var disputed []prediction
 	for _, r := range j.data.Train {
@@ -223,6 +227,9 @@ func (j *Job) classify(ctx context.Context, c *engine.Classifier, texts []string
 
 // speeds times student and teacher, or all teachers, in turn on the same rows and keeps the medians.
 func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifier, first opinion, texts []string) error {
+	if j.teacher.remote != nil { // it is asked for labels alone
+		return j.inTurn(sum, len(texts), func() error { _, err := student.LogProbs(ctx, texts); return err }, nil)
+	}
 	teacher, close, err := j.teacherClassifier(first.labeller, first.cal)
 	if err != nil {
 		return err
@@ -243,13 +250,24 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 	return j.inTurn(sum, len(texts), ask(student), ask(append(others, teacher)...))
 }
 
-// inTurn times student and teacher on the same rows in turn, and keeps the median speeds, and what a row used.
+// withoutTeacherFile takes out what compares with the teacher's file where there is none here.
+func (j *Job) withoutTeacherFile(sum *Summary) {
+	if j.teacher.remote != nil {
+		delete(sum.Metrics, "size_ratio")
+		delete(sum.Metrics, "speed_ratio")
+	}
+}
+
+// inTurn times student and teacher (nil = it is a remote one) on the same rows in turn, and keeps the median speeds, and what a row used.
 func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) error {
 	models := []*ModelResult{&sum.Student, &sum.Teacher}
 	var rates [2][]float64
 	var joules [2]float64
 	for range speedRounds {
 		for i, ask := range []func() error{student, teacher} {
+			if ask == nil {
+				continue
+			}
 			start := time.Now()
 			used, err := j.meter.Of(ask)
 			if err != nil {
@@ -262,6 +280,9 @@ func (j *Job) inTurn(sum *Summary, rows int, student, teacher func() error) erro
 		}
 	}
 	for i, m := range models {
+		if rates[i] == nil {
+			continue
+		}
 		m.RowsPerS = stats.Median(rates[i])
 		if _, err := j.meter.Joules(); err == nil && joules[i] > 0 {
 			each := joules[i] / float64(speedRounds*rows)

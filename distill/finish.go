@@ -47,6 +47,9 @@ type FileHash struct {
 }
 
 func (s source) record() map[string]any {
+	if s.remote != nil { // no file: its answers are, see remote.jsonl
+		return map[string]any{"name": s.Name, "endpoint": s.remote.String(), "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted, "declared_because": s.Reason}
+	}
 	return map[string]any{"name": s.Name, "sha256": s.sha256, "bytes": s.Bytes, "licence": s.Licence.ID, "licence_basis": s.Licence.Basis, "declared_by_recipe": s.Accepted, "declared_because": s.Reason}
 }
 
@@ -54,6 +57,10 @@ func (s source) record() map[string]any {
 func (j *Job) finish(sum *Summary) error {
 	sum.Seconds = map[string]float64{}
 	maps.Copy(sum.Seconds, j.timing)
+	var err error
+	if sum.Remote, err = j.remoteUsed(); err != nil {
+		return err
+	}
 	sum.Confidence, sum.Made = j.learns().Report.Confidence, j.learns().Report.Made
 	sum.Energy, sum.Cost = j.used.after(sum.Energy), j.costTable(sum)
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, "summary.json"), sum); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -38,6 +39,7 @@ type Options struct {
 	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
 	Prices   energy.Prices
 	Enforced *lineage.Enforced // what holds the process back, for the record; nil = nothing is said
+	Offline  bool              // a remote teacher is not asked; FREEHOLD_OFFLINE does it too
 }
 
 // Event is progress of a stage.
@@ -53,6 +55,15 @@ type Event struct {
 
 // Stages selects stages of Apply by name; both empty = all.
 type Stages struct{ Only, From string }
+
+// Runs tells whether a stage is selected.
+func (s Stages) Runs(stage string) bool {
+	if s.Only != "" {
+		return stage == s.Only
+	}
+	names := StageNames()
+	return s.From == "" || slices.Index(names, stage) >= slices.Index(names, s.From)
+}
 
 // StageNames lists the stages in order.
 func StageNames() []string {
@@ -88,7 +99,8 @@ type Job struct {
 type source struct {
 	Name     string `json:"name"`
 	path     string
-	sha256   string
+	sha256   string   // of the file; of a remote teacher the hash of where and how it is asked
+	remote   *url.URL // nil = a model of this machine
 	spec     *models.Spec
 	origin   map[string]string // what the file says of where it came from
 	Bytes    int64             `json:"bytes"`
@@ -98,7 +110,7 @@ type source struct {
 }
 
 // NewJob resolves the recipe's models and data, which must be in the cache or on disk, passes the licence gate, and
-// chooses the run folder. Nothing is trained yet, and nothing here or later uses the network: that is pull's job.
+// chooses the run folder. Nothing is trained yet, and nothing here or later uses the network but to ask a remote teacher that the recipe names: all else is pull's job.
 func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if o.FS == nil {
 		o.FS = gguf.OS{}
@@ -122,16 +134,23 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason); err != nil {
+	if r.Teacher.remote() {
+		j.teacher, err = openRemote(r)
+	} else {
+		j.teacher, err = openSource(r, r.Teacher.Model, r.Teacher.Licence, r.Teacher.Reason)
+	}
+	if err != nil {
 		return nil, sourceError("teacher", err)
 	}
-	if err := checkTemplate("teacher", j.teacher); err != nil {
-		return nil, err
+	if !r.Teacher.remote() {
+		if err := checkTemplate("teacher", j.teacher); err != nil {
+			return nil, err
+		}
 	}
 	if err := j.openEnsemble(); err != nil {
 		return nil, err
 	}
-	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model {
+	if r.Student.From == "teacher" || r.Student.From == r.Teacher.Model && !r.Teacher.remote() {
 		j.base = j.teacher
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence, r.Student.Reason); err != nil {
 		return nil, sourceError("student", err)
@@ -176,6 +195,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	}
 	asked := *r
 	asked.Task.Prompts = nil // no stage reads them
+	asked.Teacher = r.Teacher.asked()
 	canonical, err := json.Marshal(&asked)
 	if err != nil {
 		return nil, err
@@ -339,14 +359,14 @@ func (j *Job) apply(ctx context.Context, st Stages) (*Summary, error) {
 	if st.Only == "augment" && !j.recipe.augments() {
 		return nil, &RecipeError{File: j.recipe.file, Msg: "stage augment is for a recipe with data.augment, and this one has none"}
 	}
-	run := func(name string) bool {
-		if st.Only != "" {
-			return name == st.Only
-		}
-		return st.From == "" || slices.Index(names, name) >= slices.Index(names, st.From)
-	}
+	run := func(name string) bool { return st.Runs(name) } // of st as it is then
 	if run("train") {
 		if err := j.checkStudent(); err != nil {
+			return nil, err
+		}
+	}
+	if run("label") {
+		if err := j.MaySend(); err != nil {
 			return nil, err
 		}
 	}

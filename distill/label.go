@@ -49,6 +49,9 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
+	if err := j.takeOver(); err != nil {
+		return nil, err
+	}
 	out := Labels{}
 	var todo []int
 	shards := (len(rows) + shardRows - 1) / shardRows
@@ -74,6 +77,9 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	done := len(out)
 	if len(todo) == 0 {
 		return out, nil
+	}
+	if j.teacher.remote != nil {
+		return out, j.labelRemote(ctx, todo, part, out)
 	}
 	c, close, err := j.teacherClassifier(t, nil)
 	if err != nil {

@@ -59,6 +59,11 @@ func (j *Job) origin() []Meta {
 			}
 		}
 		add("name", nameOnly(s.Name))
+		if s.remote != nil {
+			add("url", s.remote.String())
+			add("description", "remote teacher, asked over the network")
+			continue
+		}
 		add("version", "sha256:"+s.sha256)
 		url := s.origin["url"]
 		if e, err := models.Lookup(s.Name); err == nil && strings.Contains(e.From(), "://") {

@@ -28,6 +28,7 @@ type Plan struct {
 	Tidied   string      `json:"data_tidied"` // what was left out and masked
 	Stages   []PlanStage `json:"stages"`
 	Egress   []string    `json:"egress"` // what would use the network; empty = nothing
+	Remote   *PlanRemote `json:"remote,omitempty"`
 	RAMBytes int64       `json:"ram_bytes"`
 	Disk     int64       `json:"disk_bytes"`
 	Seconds  float64     `json:"seconds"` // estimate
@@ -44,6 +45,7 @@ type PlanModel struct {
 	Name    string         `json:"name"`
 	Bytes   int64          `json:"bytes"`
 	SHA256  string         `json:"sha256"`
+	Remote  string         `json:"remote,omitempty"` // address of a remote teacher, of which there is no file
 	Licence models.Licence `json:"licence"`
 	Verdict string         `json:"verdict"`
 }
@@ -73,10 +75,13 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		}
 		return fmt.Sprintf("allowed: %s %s", s.Licence.ID, strings.ReplaceAll(string(s.Licence.Basis), "_", " "))
 	}
-	p.Models = []PlanModel{{"teacher", j.teacher.Name, j.teacher.Bytes, j.teacher.sha256, j.teacher.Licence, verdict(j.teacher)},
-		{"student base", j.base.Name, j.base.Bytes, j.base.sha256, j.base.Licence, verdict(j.base)}}
+	p.Models = []PlanModel{{Role: "teacher", Name: j.teacher.Name, Bytes: j.teacher.Bytes, SHA256: j.teacher.sha256, Licence: j.teacher.Licence, Verdict: verdict(j.teacher)},
+		{Role: "student base", Name: j.base.Name, Bytes: j.base.Bytes, SHA256: j.base.sha256, Licence: j.base.Licence, Verdict: verdict(j.base)}}
 	for i, s := range j.others {
-		p.Models = append(p.Models, PlanModel{fmt.Sprintf("teacher %d", i+2), s.Name, s.Bytes, s.sha256, s.Licence, verdict(s)})
+		p.Models = append(p.Models, PlanModel{Role: fmt.Sprintf("teacher %d", i+2), Name: s.Name, Bytes: s.Bytes, SHA256: s.sha256, Licence: s.Licence, Verdict: verdict(s)})
+	}
+	if j.teacher.remote != nil {
+		p.Models[0].SHA256, p.Models[0].Remote = "", j.teacher.remote.String()
 	}
 	p.Data = fmt.Sprintf("%s: %d train, %d valid, %d test rows, licence %s", j.datasetName(), len(j.data.Train), len(j.data.Valid), len(j.data.Test), j.data.Licence)
 	if err := j.obey("plan"); err != nil {
@@ -111,9 +116,16 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		learnt += len(r.Text)
 	}
 	tokens := func(chars, rows, extra int) float64 { return float64(chars)/4 + float64(rows*extra) }
-	teacherSize, err := blockWeights(j.teacher.path)
-	if err != nil {
+	teacherSize, remoteTime := int64(0), 0.0
+	if p.Remote, remoteTime, err = j.planRemote(); err != nil {
 		return nil, err
+	}
+	if p.Remote == nil {
+		if teacherSize, err = blockWeights(j.teacher.path); err != nil {
+			return nil, err
+		}
+	} else if p.Remote.Texts > 0 {
+		p.Egress = j.egress()
 	}
 	studentSize, err := j.studentBlocks()
 	if err != nil {
@@ -127,6 +139,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		if labelTime, perToken, others, err = j.planLabels(tokens(chars, len(all), 6), int8Peak); err != nil {
 			return nil, err
 		}
+	}
+	if p.Remote != nil {
+		labelTime = remoteTime
 	}
 	step := 0
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
@@ -285,6 +300,10 @@ func (p *Plan) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s -> %s   (CPU level %s, %d threads)\n\n", p.Name, p.Run, p.CPULevel, p.Threads)
 	for _, m := range p.Models {
+		if m.Remote != "" {
+			fmt.Fprintf(&b, "  %-13s %s at %s, remote\n  %-13s licence %s\n", m.Role, m.Name, m.Remote, "", m.Verdict)
+			continue
+		}
 		fmt.Fprintf(&b, "  %-13s %s, %.0f MB, sha256 %.12s\n  %-13s licence %s\n", m.Role, m.Name, float64(m.Bytes)/1e6, m.SHA256, "", m.Verdict)
 	}
 	fmt.Fprintf(&b, "  %-13s %s\n", "data", p.Data)
@@ -300,8 +319,8 @@ func (p *Plan) Text() string {
 		fmt.Fprintf(&b, "  %-9s %-11s %-70s about %s\n", s.Name, s.State, s.What, (time.Duration(s.Seconds) * time.Second).String())
 	}
 	egress := "nothing leaves this machine"
-	if len(p.Egress) > 0 {
-		egress = strings.Join(p.Egress, ", ")
+	if p.Remote != nil {
+		egress = p.Remote.Says()
 	}
 	fmt.Fprintf(&b, "\n  network       %s\n  memory        up to %.1f GB;  disk %.1f GB;  time about %s\n", egress,
 		float64(p.RAMBytes)/1e9, float64(p.Disk)/1e9, (time.Duration(p.Seconds) * time.Second).String())

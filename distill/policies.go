@@ -42,7 +42,7 @@ func (j *Job) Document(action string) policy.Document {
 	l := j.licences()
 	d := policy.Document{Action: action, Inputs: []policy.Input{}, Recipe: j.recipe,
 		Student: policy.Student{Name: l.Distribute.Name(j.recipe.Name), Licence: l.Distribute.Licence, Class: l.Distribute.Class},
-		Data:    policy.Data{Name: j.datasetName(), Train: len(j.own.Train), Valid: len(j.data.Valid), Test: len(j.data.Test), Masked: j.recipe.Data.Mask}}
+		Data:    policy.Data{Name: j.datasetName(), Train: len(j.own.Train), Valid: len(j.data.Valid), Test: len(j.data.Test), Masked: j.recipe.Data.Mask}, Egress: j.egress()}
 	for _, in := range j.inputs() {
 		d.Inputs = append(d.Inputs, policy.InputOf(in))
 	}

@@ -59,6 +59,9 @@ func (j *Job) Probe(ctx context.Context, n int) (*Probe, error) {
 	if task.Type != "classify" {
 		return nil, &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("plan --probe is for task type classify, this one is %s", task.Type)}
 	}
+	if j.teacher.remote != nil {
+		return nil, &RecipeError{File: j.recipe.file, Msg: "plan --probe asks the teacher with every prompt, which a remote teacher is not for; try prompts on a model of this machine, or apply and look at the report"}
+	}
 	gold := slices.DeleteFunc(slices.Clone(j.data.Valid), func(r Row) bool { return r.Gold < 0 })
 	if len(gold) == 0 {
 		return nil, &DataError{File: j.recipe.file, Msg: "plan --probe needs validation rows with gold labels", Fix: "give data.valid, or data.split.valid such as 0.1"}

@@ -64,6 +64,15 @@ type TeacherRecipe struct {
 
 	Adapt    AdaptRecipe    `yaml:"adapt" json:"adapt,omitzero"`       // to the task, before it labels
 	Ensemble EnsembleRecipe `yaml:"ensemble" json:"ensemble,omitzero"` // further teachers
+
+	OpenAI         string       `yaml:"openai" json:"openai,omitempty"`       // address of an OpenAI-compatible endpoint, where Model is a name; "" = a model of this machine
+	EgressOK       bool         `yaml:"egress_ok" json:"egress_ok,omitempty"` // rows may be sent there
+	KeyEnv         string       `yaml:"key_env" json:"key_env,omitempty"`     // environment variable that holds the key; "" = none is sent
+	ResponseFormat string       `yaml:"response_format" json:"response_format,omitempty"`
+	Params         string       `yaml:"params" json:"params,omitempty"` // JSON: further fields of each request
+	Budget         RemoteBudget `yaml:"budget" json:"budget,omitzero"`
+	Prices         RemotePrices `yaml:"prices" json:"prices,omitzero"`
+	Limits         RemoteLimits `yaml:"limits" json:"limits,omitzero"`
 }
 
 // StudentRecipe says what learns and what the written file looks like.
@@ -276,6 +285,7 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
 		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
 	}
+	fillRemote(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })
 	if r.Train.Steps > 0 && findKey(tree.Docs[0].Body, "train", "epochs") == nil {
 		r.Train.Epochs = 0
 	}

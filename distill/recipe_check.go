@@ -103,6 +103,7 @@ func (r *Recipe) check(root ast.Node) error {
 		if c := r.Student.Calibration; c != "" && r.Task.Type == "classify" {
 			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
 		}
+		errs = append(errs, checkRemote(r, at, func(path ...string) bool { return findKey(root, path...) != nil }))
 		errs = append(errs, ty.check(r, at)...)
 		errs = append(errs, checkConfidence(r, at))
 	}

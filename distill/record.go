@@ -97,6 +97,11 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.In = append(append(append([]lineage.Item{teacher}, others...), files("rows", rowsName, madeFolder)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
 		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples(), "ensemble": r.ensemble()}
+		e.Out = append(e.Out, files("answers", remoteName)...)
+		var used *RemoteUsed
+		if used, err = j.remoteUsed(); used != nil && err == nil {
+			maps.Copy(e.Facts, used.facts())
+		}
 	case "train":
 		e.In = append(append([]lineage.Item{base}, files("rows", rowsName, madeFolder)...), files("labels", "labels/")...)
 		if w, ok := j.work.(*answerWork); r.Train.OnPolicy.Share > 0 || ok && w.aligned != nil { // it is asked about the student's own answers, or its vocabulary is read
@@ -105,7 +110,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
 	case "eval":
-		e.In = append(append(append(append([]lineage.Item{teacher}, others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
+		e.In = append(append(append(append(j.evalTeacher(teacher), others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")
 		e.Facts = map[string]string{"numeric": r.Numeric, "seed": seed(r)}
 	case "quantize":
@@ -124,9 +129,20 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 	return e, err
 }
 
+// evalTeacher is the teacher as one that eval asks again; a remote one it does not ask.
+func (j *Job) evalTeacher(teacher lineage.Item) []lineage.Item {
+	if j.teacher.remote != nil {
+		return nil
+	}
+	return []lineage.Item{teacher}
+}
+
 func seed(r *Recipe) string { return strconv.FormatUint(r.Train.Seed, 10) }
 
 func weightsItem(role string, s source) lineage.Item {
+	if s.remote != nil { // weights that nobody here has seen; what they said is in remote.jsonl
+		return lineage.Item{Kind: "remote model", Name: s.Name, Role: role, Licence: s.Licence.ID, Basis: string(s.Licence.Basis), From: s.remote.String()}
+	}
 	it := lineage.Item{Kind: "weights", Name: nameOnly(s.Name), Role: role, SHA256: s.sha256, Licence: s.Licence.ID, Basis: string(s.Licence.Basis)}
 	if e, err := models.Lookup(s.Name); err == nil {
 		it.From = e.From()

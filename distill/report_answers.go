@@ -57,7 +57,9 @@ func (s *Summary) AnswerTable() (columns []string, rows []AnswerRow) {
 		} else {
 			cells = append(cells, "")
 		}
-		if m != nil {
+		if m != nil && m.Bytes == 0 { // a remote teacher
+			cells = append(cells, "remote", "")
+		} else if m != nil {
 			cells = append(cells, fmt.Sprintf("%.1f MB", float64(m.Bytes)/1e6), fmt.Sprintf("%.1f", m.RowsPerS))
 		} else {
 			cells = append(cells, "", "")

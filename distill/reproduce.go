@@ -23,6 +23,7 @@ type Reproduction struct {
 	First   lineage.Maker `json:"first"` // who ran the training then, and now
 	Second  lineage.Maker `json:"second"`
 	Seconds float64       `json:"seconds"`
+	Labels  string        `json:"labels,omitempty"` // of a remote teacher: that they were taken as they are
 }
 
 // Different lists what the second run made otherwise, in the order of the stages: the first explains those after it.
@@ -65,6 +66,9 @@ func timeless(b []byte) (any, error) {
 		s.Ladder[i].RowsPerS = 0
 	}
 	s.Energy, s.Cost, s.Student.JoulesPerRow, s.Teacher.JoulesPerRow = nil, nil, nil, nil
+	if s.Remote != nil { // by prices, which change no answer
+		s.Remote.Spent.Cost = 0
+	}
 	s.Seconds, s.CPULevel, s.Threads, s.Gate, s.Student.RowsPerS, s.Teacher.RowsPerS = nil, "", 0, "", 0, 0
 	delete(s.Metrics, "speed_ratio")
 	s.Gates = slices.DeleteFunc(s.Gates, func(v Verdict) bool { return v.Metric == "speed_ratio" })
@@ -132,7 +136,7 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 		return nil, err
 	}
 	defer os.RemoveAll(o.RunsDir)
-	o.Run = filepath.Base(dir)
+	o.Run, o.Offline = filepath.Base(dir), true
 	j, err := jobOfRun(ctx, dir, inputs, o)
 	if err != nil {
 		return nil, err
@@ -143,6 +147,12 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 	r := &Reproduction{}
 	if r.lock(dir, j) {
 		return r, nil
+	}
+	if j.teacher.remote != nil {
+		if err := j.takeAnswers(dir); err != nil {
+			return nil, err
+		}
+		r.Labels = fmt.Sprintf("the labels are answers of %s at %s, which another time may be others: they are an input here and were taken as they are, not asked for again", j.teacher.Name, j.teacher.remote)
 	}
 	// A gate on speed is judged by the clock, so it may not decide which stages run.
 	j.recipe.Eval.Gates = maps.Clone(j.recipe.Eval.Gates)
@@ -162,7 +172,11 @@ func Reproduce(ctx context.Context, dir, inputs string, o Options) (*Reproductio
 	if a, b := lineage.Last(first, "train"), lineage.Last(second, "train"); a != nil && b != nil {
 		r.First, r.Second = a.By, b.By
 	}
-	return r, r.compare(dir, j.dir, first)
+	err = r.compare(dir, j.dir, first)
+	if j.teacher.remote != nil {
+		r.leaveOutAnswers()
+	}
+	return r, err
 }
 
 // recipeOfRun is a run folder's recipe, whose paths begin at the folder inputs, or at the one that holds runs/.

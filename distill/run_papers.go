@@ -96,7 +96,11 @@ func (f *runFacts) madeFrom(p *papers.Paper) {
 	j := f.j
 	p.Section("Made from")
 	for _, s := range j.roles("Base", "Teacher", " ") {
-		p.Add(s.role, fmt.Sprintf("%s, %s, %d layers, sha256 %s", s.Name, s.spec.Arch, s.spec.Layers, s.sha256), papers.Verified, "the file")
+		if s.remote != nil {
+			p.Add(s.role, fmt.Sprintf("%s at %s, a remote model", s.Name, s.remote), papers.Declared, "recipe; what it said and how it was called is in "+remoteName)
+		} else {
+			p.Add(s.role, fmt.Sprintf("%s, %s, %d layers, sha256 %s", s.Name, s.spec.Arch, s.spec.Layers, s.sha256), papers.Verified, "the file")
+		}
 		status, source := papers.Declared, "declared by the recipe: "+because(s.Reason)
 		if s.Licence.Basis == models.StatedInFile {
 			status, source = papers.Verified, "stated in the file; that the publisher may license it is not verified"
@@ -275,7 +279,12 @@ func (f *runFacts) bom() *papers.BOM {
 	}
 	b := papers.NewBOM(j.key, main)
 	for _, s := range j.roles("base", "teacher", "-") {
-		c := papers.Component{Type: "machine-learning-model", Ref: s.role, Name: s.Name, Hashes: papers.SHA256(s.sha256), Licenses: papers.Licensed(s.Licence.ID)}
+		c := papers.Component{Type: "machine-learning-model", Ref: s.role, Name: s.Name, Licenses: papers.Licensed(s.Licence.ID)}
+		if s.remote == nil {
+			c.Hashes = papers.SHA256(s.sha256)
+		} else {
+			c.Properties = append(c.Properties, papers.Property{Name: "freehold:remote", Value: s.remote.String()})
+		}
 		if s.Licence.Basis != models.StatedInFile {
 			c.Properties = append(c.Properties, papers.Property{Name: "freehold:licence:basis", Value: string(s.Licence.Basis)})
 		}

@@ -142,6 +142,9 @@ func (w *classifyWork) shape(p *Prune) {
 func (w *classifyWork) write(b *Base) error {
 	t, meta := w.j.recipe.Task, metaList(b.Meta)
 	teacher, err := engine.EncodeTeacherTask(engine.Task{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: w.apart[0].cal})
+	if err == nil && w.j.teacher.remote != nil {
+		teacher, err = w.j.remoteTask()
+	}
 	if err != nil {
 		return err
 	}

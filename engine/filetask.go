@@ -30,11 +30,12 @@ type teacherTask struct {
 	System      string              `json:"system,omitempty"`
 	Words       map[string][]string `json:"words,omitempty"`
 	Calibration *Calibration        `json:"calibration,omitempty"`
+	Remote      string              `json:"remote,omitempty"` // model and address of one that was asked over the network
 }
 
 // EncodeTeacherTask writes how a teacher is asked, for KeyTeacherTask.
 func EncodeTeacherTask(t Task) (string, error) {
-	b, err := json.Marshal(teacherTask{t.Prompt, t.System, t.Words, t.Calibration})
+	b, err := json.Marshal(teacherTask{Prompt: t.Prompt, System: t.System, Words: t.Words, Calibration: t.Calibration})
 	return string(b), err
 }
 
@@ -49,6 +50,9 @@ func (c *Classifier) TeacherTask() (t Task, found bool, err error) {
 	var from teacherTask
 	if err := json.Unmarshal([]byte(text), &from); err != nil {
 		return t, false, fmt.Errorf("%s: key %s: %v", c.m.file.Name, KeyTeacherTask, err)
+	}
+	if from.Remote != "" {
+		return t, false, fmt.Errorf("%s: its teacher was %s, a remote model, which is asked while a student is made and never after; without a teacher to escalate to it abstains", c.m.file.Name, from.Remote)
 	}
 	t.Prompt, t.System, t.Words, t.Calibration = from.Prompt, from.System, from.Words, from.Calibration
 	return t, true, nil

@@ -57,6 +57,9 @@ func Resolve(nameOrPath string) (path string, entry *Entry, err error) {
 		if statErr == nil {
 			return "", nil, fmt.Errorf("%s is a folder, not a model file", nameOrPath)
 		}
+		if strings.Contains(nameOrPath, "://") {
+			return "", nil, fmt.Errorf("model file: %w: %s is an address, want a file of this machine or a name of the catalogue; a remote model can label the rows of a recipe alone, by teacher.openai", fs.ErrNotExist, nameOrPath)
+		}
 		if strings.ContainsAny(nameOrPath, `/\`) || strings.HasSuffix(nameOrPath, ".gguf") {
 			return "", nil, fmt.Errorf("model file: %w", statErr)
 		}
@@ -165,9 +168,9 @@ func publish(fsys gguf.FS, path string, data []byte) error {
 	return fsys.SyncDir(filepath.Dir(path))
 }
 
-// offline reports whether FREEHOLD_OFFLINE forbids the network. Anything but
+// Offline reports whether FREEHOLD_OFFLINE forbids the network. Anything but
 // empty, 0 and false does.
-func offline() bool {
+func Offline() bool {
 	switch strings.ToLower(os.Getenv("FREEHOLD_OFFLINE")) {
 	case "", "0", "false":
 		return false

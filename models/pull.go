@@ -164,7 +164,7 @@ func (p *puller) pull(ctx context.Context, a Artefact, path string) (string, err
 			return path, p.record(a, path, "found in the cache")
 		}
 	}
-	if p.Offline || offline() {
+	if p.Offline || Offline() {
 		return "", &OfflineError{a.Name}
 	}
 	if err := p.fetch(ctx, a, path); err != nil {

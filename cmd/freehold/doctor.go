@@ -75,7 +75,7 @@ func (*doctorCmd) Run(a *app) error {
 	if a.offline {
 		check("network", true, "", "forbidden (--offline or FREEHOLD_OFFLINE)")
 	} else {
-		check("network", true, "", "used by pull, and by apply for a data set that is not in the cache; nothing else")
+		check("network", true, "", "used by pull, and by a run whose recipe names a remote teacher; nothing else")
 	}
 	bad := 0
 	for _, c := range d.Checks {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/distill/policy"
+	"github.com/freehold-slm/freehold/distill/remote"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/egress"
@@ -28,7 +29,7 @@ const (
 	exitResources    = 7   // disk full, too little memory
 	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
 	exitToDo         = 9   // plan --exit-code: apply would do something
-	exitInterrupted  = 75  // stopped by a signal, resumable
+	exitInterrupted  = 75  // stopped by a signal or a spent budget, resumable
 	exitKilled       = 130 // stopped by a signal, nothing to resume
 )
 
@@ -81,7 +82,7 @@ func (a *app) exitCode(err error) int {
 	switch {
 	case errors.As(err, &quiet):
 		return int(quiet)
-	case errors.Is(err, distill.ErrInterrupted):
+	case errors.Is(err, distill.ErrInterrupted), is[*remote.BudgetError](err):
 		return exitInterrupted
 	case errors.Is(err, errSignal), errors.Is(err, context.Canceled):
 		if a.resumable {
@@ -92,7 +93,7 @@ func (a *app) exitCode(err error) int {
 		return exitResources
 	case is[*models.ChecksumError](err), is[*distill.ChangedError](err):
 		return exitVerify
-	case is[*models.LicenceError](err), is[*licence.Error](err), is[*policy.Error](err), is[*distill.PolicyChangedError](err), is[*models.OfflineError](err), is[*egress.HostError](err):
+	case is[*models.LicenceError](err), is[*licence.Error](err), is[*policy.Error](err), is[*distill.PolicyChangedError](err), is[*models.OfflineError](err), is[*egress.HostError](err), is[*distill.EgressError](err):
 		return exitPolicy
 	case is[*distill.GateError](err):
 		return exitGate
@@ -101,7 +102,7 @@ func (a *app) exitCode(err error) int {
 	case is[*usageError](err), is[*distill.RecipeError](err), is[*policy.ReadError](err), is[*engine.ContextError](err):
 		return exitUsage
 	case is[*inputError](err), is[*gguf.Error](err), is[*distill.DataError](err), is[*engine.NumberError](err),
-		is[*models.NotPulledError](err), is[*models.UnknownNameError](err), is[*models.SourceError](err),
+		is[*models.NotPulledError](err), is[*models.UnknownNameError](err), is[*models.SourceError](err), is[*remote.Error](err),
 		errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return exitInput
 	}

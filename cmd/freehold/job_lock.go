@@ -16,8 +16,9 @@ type lockFlags struct {
 	NoLock bool `help:"Do not lock the process; otherwise it opens no connections, starts no programs and changes no files but in the folder of runs (Linux)."`
 }
 
-// lock takes from the process what running stages needs not, and says what holds. The folder is the only one that files are changed in; it is made where it is not there.
-func (f *lockFlags) lock(a *app, folder string) (*lineage.Enforced, error) {
+// lock takes from the process what running stages needs not, and says what holds. The folder is the only one that files are changed in; it is made where it is not there. network is why the
+// stages need connections, "" = they do not.
+func (f *lockFlags) lock(a *app, folder, network string) (*lineage.Enforced, error) {
 	e := &lineage.Enforced{Offline: a.offline, Interfaces: interfaces()}
 	if f.NoLock {
 		e.Connections, e.Writes = "not denied (--no-lock)", "not denied (--no-lock)"
@@ -27,7 +28,7 @@ func (f *lockFlags) lock(a *app, folder string) (*lineage.Enforced, error) {
 		return nil, err
 	}
 	_ = time.Local.String() // the time zone's file is read with the first use
-	state, err := lock.Process(lock.Folders{Read: []string{"/"}, Own: []string{folder}})
+	state, err := lock.Process(lock.Folders{Read: []string{"/"}, Own: []string{folder}, Network: network})
 	if err != nil {
 		return nil, fmt.Errorf("%w; --no-lock goes on without", err)
 	}

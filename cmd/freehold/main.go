@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/freehold-slm/freehold/distill/remote"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -61,6 +63,8 @@ func run(args []string) (code int) {
 		return exitOK
 	}
 	switch code = a.exitCode(err); {
+	case is[*remote.BudgetError](err):
+		a.fail(err)
 	case code == exitInterrupted:
 		a.say("interrupted; everything done so far is kept: run the same command again to go on")
 	case code == exitKilled:

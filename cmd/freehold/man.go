@@ -39,7 +39,7 @@ var exitCodes = []struct {
 	{exitGate, "the student did not pass its gate"}, {exitPolicy, "licence or use of the network refused"}, {exitVerify, "a checksum differs"},
 	{exitResources, "disk full or too little memory"}, {exitInconclusive, "a measurement is too noisy to judge"},
 	{exitToDo, "plan --exit-code: there is something to do"},
-	{exitInterrupted, "stopped by a signal; the same command goes on"}, {exitKilled, "stopped by a signal"},
+	{exitInterrupted, "stopped by a signal or a spent budget; the same command goes on"}, {exitKilled, "stopped by a signal"},
 }
 
 // flagName is a flag as it is typed: -t, --threads=N.

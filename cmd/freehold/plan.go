@@ -28,6 +28,9 @@ func (c *planCmd) Run(a *app) error {
 	} else {
 		a.write("%s", p.Text())
 	}
+	if err == nil {
+		err = j.MaySend()
+	}
 	if err == nil && c.Exit && p.ToDo {
 		err = quietError(exitToDo)
 	}

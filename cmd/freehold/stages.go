@@ -66,7 +66,7 @@ func (f *jobFlags) resolve(a *app, r *distill.Recipe) (*distill.Job, error) {
 	a.resumable = true
 	follow := stageTimes{a: a}
 	return distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Enforced: f.held,
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Enforced: f.held, Offline: a.offline,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
 	})
 }
@@ -94,7 +94,11 @@ func (f *stageFlags) stages(a *app, recipe string, st distill.Stages) error {
 	if f.Runs == "" {
 		f.Runs = r.RunsDir()
 	}
-	if f.held, err = f.lock(a, f.Runs); err != nil {
+	network := ""
+	if host := r.Teacher.RemoteHost(); host != "" && !a.offline && st.Runs("label") {
+		network = "the teacher is at " + host
+	}
+	if f.held, err = f.lock(a, f.Runs, network); err != nil {
 		return err
 	}
 	j, err := f.resolve(a, r)
@@ -158,6 +162,9 @@ type stageDone struct {
 // summary prints the result of a run as a table.
 func (a *app) summary(s *distill.Summary, dir string) {
 	model := func(role string, m distill.ModelResult) []string {
+		if m.Bytes == 0 {
+			return []string{role, accuracy(m.Scores), "", "", m.Name + " (remote)"}
+		}
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
 	if s.Answers != nil {
@@ -202,6 +209,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	a.tests(s.Tests)
 	if s.Made != nil {
 		a.write("\n%s\n", s.Made.Says())
+	}
+	if s.Remote != nil {
+		a.write("\nremote teacher: %s\n", s.Remote.Says())
 	}
 	if s.Confidence != nil {
 		a.write("\n%s\n", s.Confidence.Says())

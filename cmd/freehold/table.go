@@ -11,7 +11,7 @@ import (
 )
 
 const description = `Distil open-weights language models into small task models, and run them, on the CPUs you have. ` +
-	`Nothing leaves this machine unless a command's job is the network (pull).`
+	`Nothing leaves this machine unless a command's job is the network (pull), or a recipe names a remote teacher and says that rows may be sent to it.`
 
 // table lists the commands. Each is a struct in the file of its name, with a Run method.
 type table struct {

@@ -59,7 +59,7 @@ func (c *verifyCmd) Run(a *app) error {
 	d.Ok = len(bad) == 0 && d.Signature.ok()
 	if c.Reproduce && d.Ok {
 		follow := stageTimes{a: a}
-		held, err := c.lock(a, os.TempDir()) // which it leaves empty
+		held, err := c.lock(a, os.TempDir(), "") // which it leaves empty
 		if err != nil {
 			return err
 		}
@@ -123,6 +123,9 @@ func (c *verifyCmd) show(a *app, d *verified, bad []distill.FileCheck) {
 			a.note("not run again: what is not as the run wrote it cannot be compared")
 		}
 		return
+	}
+	if r.Labels != "" {
+		a.note("%s", r.Labels)
 	}
 	rows = nil
 	for _, f := range r.Files {

@@ -38,7 +38,7 @@ type Item struct {
 	Kind    string `json:"kind"` // recipe, weights, data, rows, labels, adapter, metrics, results
 	Name    string `json:"name"` // of a file in the run folder its path there; a folder ends in a slash
 	Role    string `json:"role,omitempty"`
-	SHA256  string `json:"sha256"` // of a folder see TreeHash
+	SHA256  string `json:"sha256"` // of a folder see TreeHash; "" = a remote model, of which there is no file
 	Files   int    `json:"files,omitempty"`
 	Rows    int    `json:"rows,omitempty"`
 	Licence string `json:"licence,omitempty"`

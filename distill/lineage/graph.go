@@ -80,7 +80,7 @@ func (g *Graph) item(it Item, rank int) int {
 		}
 	}
 	n := Node{Kind: it.Kind, Name: it.Name, SHA256: it.SHA256, Rank: rank}
-	for _, note := range []string{it.Role, count(it.Rows, "rows"), count(it.Files, "files"), it.Licence, "sha256 " + short(it.SHA256)} {
+	for _, note := range append([]string{it.Role, count(it.Rows, "rows"), count(it.Files, "files"), it.Licence}, hash(it.SHA256)...) {
 		if note != "" {
 			n.Notes = append(n.Notes, note)
 		}

@@ -37,7 +37,7 @@ func (it *Item) text() string {
 			parts = append(parts, p)
 		}
 	}
-	return strings.Join(append(parts, "sha256 "+short(it.SHA256)), ", ")
+	return strings.Join(append(parts, hash(it.SHA256)...), ", ")
 }
 
 // Rows are the graph as a table: what the last node, the file, says of itself and of what it came from.
@@ -54,4 +54,12 @@ func (g *Graph) Rows() (rows [][]string) {
 		}
 	}
 	return rows
+}
+
+// hash is a sha256 as people are shown it; a remote model has none.
+func hash(sum string) []string {
+	if sum == "" {
+		return nil
+	}
+	return []string{"sha256 " + short(sum)}
 }

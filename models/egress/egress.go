@@ -5,6 +5,8 @@ package egress
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 // Gate lets HTTP requests through to the hosts that it was given, also after redirects.
 type Gate struct {
 	hosts  []string
+	only   *url.URL // of To: scheme, host and port; nil = any of the hosts
 	client http.Client
 }
 
@@ -24,6 +27,36 @@ func New(hosts ...string) *Gate {
 	g := &Gate{hosts: slices.Clone(hosts)}
 	g.client.Transport = &guard{g, transport}
 	return g
+}
+
+// To makes a gate for one address: requests go to its scheme, host and port alone, and a redirect is not followed but is the answer, for
+// what is sent is meant for nobody else. Only this machine itself is spoken to without TLS. How long an answer may take is the request's context to say.
+func To(address *url.URL) (*Gate, error) {
+	if address.Scheme != "https" && (address.Scheme != "http" || !Loopback(address.Hostname())) {
+		return nil, &PlainError{address.Scheme, address.Host}
+	}
+	g := New(address.Hostname())
+	g.only = address
+	transport := g.client.Transport.(*guard).next.(*http.Transport)
+	transport.ResponseHeaderTimeout = 0
+	transport.MaxIdleConnsPerHost = 64
+	g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return g, nil
+}
+
+// Loopback tells whether a host is this machine by its name or number.
+func Loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
+
+// Proxy is the proxy's host by which requests to an address go (HTTPS_PROXY and the like); "" = none.
+func Proxy(address *url.URL) (string, error) {
+	p, err := http.ProxyFromEnvironment(&http.Request{URL: address})
+	if p == nil || err != nil {
+		return "", err
+	}
+	return p.Host, nil
 }
 
 // Do sends a request; one to a host that is not allowed fails with a *HostError.
@@ -48,7 +81,17 @@ func (t *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if host := req.URL.Hostname(); !t.gate.Allows(host) {
 		return nil, &HostError{Host: host, Allowed: slices.Clone(t.gate.hosts)}
 	}
+	if o := t.gate.only; o != nil && (req.URL.Scheme != o.Scheme || req.URL.Host != o.Host) {
+		return nil, &HostError{Host: req.URL.Scheme + "://" + req.URL.Host, Allowed: []string{o.Scheme + "://" + o.Host}}
+	}
 	return t.next.RoundTrip(req)
+}
+
+// PlainError says that a connection was refused because everybody on the way could read it.
+type PlainError struct{ Scheme, Host string }
+
+func (e *PlainError) Error() string {
+	return fmt.Sprintf("no connection to %s by %s: want https, or http to this machine itself (localhost, 127.0.0.1, [::1])", e.Host, e.Scheme)
 }
 
 // HostError says that a connection was refused because nobody named its host.

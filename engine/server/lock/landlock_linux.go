@@ -39,7 +39,7 @@ func landlock(f Folders) (string, error) {
 	case abi == 2:
 		attr.Handled_access_fs = rights2
 	}
-	if abi >= 4 {
+	if abi >= 4 && f.Network == "" {
 		attr.Handled_access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
 	rules, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0) // fields that are 0 need not be known

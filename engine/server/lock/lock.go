@@ -4,11 +4,13 @@ package lock
 
 import "fmt"
 
-// Folders are what a locked process may still open files in, with all below.
+// Folders are what a locked process may still open files in, with all below, and whether it may go on making connections.
 type Folders struct {
 	Read  []string
 	Write []string // files: read, made, changed, removed
 	Own   []string // folders and links made and removed, too, and files moved between folders
+
+	Network string // why sockets, connections and other programs stay possible; "" = they are not
 }
 
 // Denied is what a part of the lock says when it holds.
