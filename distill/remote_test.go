@@ -474,7 +474,7 @@ func TestRemoteRecipe(t *testing.T) {
 		{[]string{"model: fake", "response_format: json_schema, model: fake"}, "teacher.response_format"},
 		{[]string{"model: fake", "adapt: {rows: 10}, model: fake"}, "teacher.adapt trains"},
 		{[]string{"model: fake", "ensemble: {with: [{model: other}]}, model: fake"}, "teacher.ensemble asks"},
-		{[]string{"licence: unknown", "licence: unknown, augment: {paraphrase: 1}"}, "data.augment makes"},
+		{[]string{"duplicates: keep", "duplicates: keep, augment: {paraphrases: 1}"}, "data.augment makes"},
 		{[]string{fmt.Sprintf("from: %q", tinyTeacher(t)), "from: teacher"}, "student.from is teacher"},
 		{[]string{`agreement: ">= 0"`, `size_ratio: ">= 1"`}, "eval.gates.size_ratio"},
 		{[]string{`agreement: ">= 0"`, `speed_ratio: ">= 1"`}, "eval.gates.speed_ratio"},
