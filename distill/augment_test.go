@@ -192,7 +192,9 @@ func TestAugmentJob(t *testing.T) {
 		t.Errorf("again: %v, %+v", err, r)
 	}
 	b, err := WriteBundle(context.Background(), io.Discard, dir, BundleOptions{Program: recipe, Teacher: true, Data: true})
-	if err != nil || !slices.ContainsFunc(b.Inputs, func(in BundleInput) bool { return in.Role == "maker of rows" && in.SHA256 == j.maker.sha256 && in.Path != "" }) {
+	if err != nil || !slices.ContainsFunc(b.Inputs, func(in BundleInput) bool {
+		return in.Role == "maker of rows" && in.SHA256 == j.maker.sha256 && in.Path != ""
+	}) {
 		t.Errorf("the bundle lacks what made the rows: %v, %+v", err, b)
 	}
 	lock, err := readLock(dir)
