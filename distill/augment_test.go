@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -189,6 +190,12 @@ func TestAugmentJob(t *testing.T) {
 	}
 	if r, err := Reproduce(context.Background(), dir, "", Options{Threads: 1}); err != nil || len(r.Different()) > 0 {
 		t.Errorf("again: %v, %+v", err, r)
+	}
+	b, err := WriteBundle(context.Background(), io.Discard, dir, BundleOptions{Program: recipe, Teacher: true, Data: true})
+	if err != nil || !slices.ContainsFunc(b.Inputs, func(in BundleInput) bool {
+		return in.Role == "maker of rows" && in.SHA256 == j.maker.sha256 && in.Path != ""
+	}) {
+		t.Errorf("the bundle lacks what made the rows: %v, %+v", err, b)
 	}
 	lock, err := readLock(dir)
 	if err != nil {
