@@ -130,7 +130,8 @@ func (j *Job) remoteAsks() (*remoteAsks, error) {
 	return a, err
 }
 
-// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. An error, a signal or a spent budget ends it when the questions on their way are answered, and another run goes on from there.
+// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. An error, a signal or a spent budget
+// ends it when the questions on their way are answered, and another run goes on from there.
 func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	a, err := j.remoteAsks()
 	if err != nil {
