@@ -256,7 +256,7 @@ func (j *Job) askOne(ctx context.Context, c *remote.Client, q remoteAsk) (remote
 	case errors.As(err, &e) && e.Filtered():
 		got = &remote.Answer{Refusal: e.Code, Finish: "content_filter", Tries: e.Tries}
 	case err != nil:
-		return l, fmt.Errorf("%w. Answers so far are kept: run again to go on", err)
+		return l, fmt.Errorf("%w (answers so far are kept: run again to go on)", err)
 	}
 	if l.In, l.Out = got.In, got.Out; got.In+got.Out == 0 && got.Finish != "content_filter" { // the server does not count
 		l.In, l.Out = q.in, len(got.Text)/4+1
