@@ -130,7 +130,8 @@ func (j *Job) remoteAsks() (*remoteAsks, error) {
 	return a, err
 }
 
-// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. An error, a signal or a spent budget ends it when the questions on their way are answered, and another run goes on from there.
+// askRemote asks the remote teacher what nobody has answered yet, some questions at a time, and keeps each answer as it comes. An error, a signal or a spent budget
+// ends it when the questions on their way are answered, and another run goes on from there.
 func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	a, err := j.remoteAsks()
 	if err != nil {
@@ -255,7 +256,7 @@ func (j *Job) askOne(ctx context.Context, c *remote.Client, q remoteAsk) (remote
 	case errors.As(err, &e) && e.Filtered():
 		got = &remote.Answer{Refusal: e.Code, Finish: "content_filter", Tries: e.Tries}
 	case err != nil:
-		return l, fmt.Errorf("%w. Answers so far are kept: run again to go on", err)
+		return l, fmt.Errorf("%w (answers so far are kept: run again to go on)", err)
 	}
 	if l.In, l.Out = got.In, got.Out; got.In+got.Out == 0 && got.Finish != "content_filter" { // the server does not count
 		l.In, l.Out = q.in, len(got.Text)/4+1

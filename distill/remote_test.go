@@ -172,6 +172,13 @@ func TestRemoteRoundTrip(t *testing.T) {
 	b, _ := os.ReadFile(local)
 	write(t, local, strings.Replace(string(b), "labels: [up, down]", spell, 1))
 	afar := remoteJob(t, here.URL, 60, 20, "labels: [up, down]", spell, "model: fake", "model: "+known.Data[0].ID)
+	for _, name := range []string{"train.jsonl", "test.jsonl"} { // tinyJobOf draws others each time
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(local), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(filepath.Dir(afar), name), string(b))
+	}
 	labels := func(recipe string) Labels {
 		r, err := LoadRecipe(recipe)
 		if err != nil {
