@@ -150,6 +150,7 @@ func TestStates(t *testing.T) {
 		want  string
 	}{
 		"going":   {map[string]string{"events.jsonl": line(time.Hour, "begin", "") + line(20*time.Second, "progress", `,"stage":"train","step":3,"total":9,"eta_seconds":65`)}, running},
+		"slow":    {map[string]string{"events.jsonl": line(time.Hour, "begin", "") + line(50*time.Second, "progress", `,"stage":"label","step":1,"total":4,"eta_seconds":100`) + line(20*time.Second, "alive", `,"stage":"label"`)}, running},
 		"killed":  {map[string]string{"events.jsonl": line(time.Hour, "begin", "") + line(10*time.Minute, "alive", `,"stage":"train"`)}, silent},
 		"stopped": {map[string]string{"events.jsonl": line(time.Hour, "begin", "") + line(time.Minute, "end", `,"state":"interrupted"`)}, interrupted},
 		"broken":  {map[string]string{"events.jsonl": line(time.Hour, "begin", "") + line(time.Minute, "end", `,"state":"failed","msg":"disk full"`)}, failed},
@@ -182,6 +183,9 @@ func TestStates(t *testing.T) {
 	ts, _ := serve(t, runs)
 	if body := get(t, ts.URL+"/").body; !strings.Contains(body, "train 33 %, 1m05s to go") {
 		t.Errorf("the list does not say how far the run is:\n%s", body)
+	}
+	if body := get(t, ts.URL+"/").body; !strings.Contains(body, "label 25 %, 1m10s to go") {
+		t.Errorf("the list does not count down:\n%s", body)
 	}
 	if body := get(t, ts.URL+"/runs/broken").body; !strings.Contains(body, "disk full") {
 		t.Error("the page does not say why the run failed")

@@ -58,6 +58,9 @@ func (l *logs) follow(e distill.RunEvent) {
 		if e.Msg != "" {
 			s.Msg = e.Msg
 		}
+	case e.Kind == "alive" && at >= 0 && l.stages[at].State == running: // time has passed since it said how long it would take
+		s := &l.stages[at]
+		s.ETA, s.Last = max(0, s.ETA-max(0, e.Time.Sub(s.Last))), e.Time
 	case e.Kind == "end" && (e.State == "done" || e.State == gateFailed):
 		close("done")
 	case e.Kind == "end":
