@@ -18,6 +18,7 @@ import (
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/distill/energy"
+	"github.com/freehold-slm/freehold/distill/lineage"
 	"github.com/freehold-slm/freehold/distill/policy"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -35,6 +36,9 @@ type Options struct {
 	FS       gguf.FS                       // nil = the real file system
 	Meter    func() (*energy.Meter, error) // opens what measures energy; nil = the kernel's counters
 	Prices   energy.Prices
+	Patience time.Duration // how long another worker may be silent before what it labels is taken over; 0 = 30 s
+
+	joins bool // see Join
 }
 
 // Event is progress of a stage.
@@ -72,6 +76,13 @@ type Job struct {
 	timing  map[string]float64 // seconds a stage
 	meter   *energy.Meter      // nil = none; while stages run
 	used    *EnergyUsed
+
+	id        string           // of this job in names of temporary files
+	kind      string           // applyKind or workerKind
+	part      Part             // of the shards, that it labels
+	did       int              // shards that it has labelled as a worker
+	helpers   []lineage.Worker // who labelled beside it
+	unclaimed bool             // it has been told that claims cannot be made
 }
 
 // source is a model file of the recipe.
@@ -99,7 +110,10 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if o.RunsDir == "" {
 		o.RunsDir = r.path("runs")
 	}
-	j := &Job{recipe: r, opt: o, timing: map[string]float64{}}
+	j := &Job{recipe: r, opt: o, timing: map[string]float64{}, id: randomID(), kind: applyKind}
+	if o.joins {
+		j.kind = workerKind
+	}
 	err := r.openBundle()
 	if err != nil {
 		return nil, err
@@ -303,7 +317,7 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 		return nil, err
 	}
 	if held {
-		return nil, fmt.Errorf("%s: another freehold is at work in this run folder; wait for it to end", lock)
+		return nil, fmt.Errorf("%s: another freehold is at work in this run folder; wait for it to end, or help it to label: freehold worker %s", lock, j.dir)
 	}
 	defer unlock()
 	if st == (Stages{}) {
@@ -351,6 +365,9 @@ func (j *Job) Apply(ctx context.Context, st Stages) (*Summary, error) {
 			}
 		}
 		if err := j.work.label(ctx); err != nil {
+			return err
+		}
+		if err := j.shared(); err != nil {
 			return err
 		}
 		return j.leaveOutUnsure()

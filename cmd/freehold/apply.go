@@ -10,6 +10,7 @@ import (
 type applyCmd struct {
 	recipeFlags
 	priceFlags
+	takeOverFlag
 	Only string `help:"Run this stage alone: adapt, label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
@@ -27,12 +28,19 @@ func (c *applyCmd) Run(a *app) error {
 	if c.at, err = c.prices(); err != nil {
 		return err
 	}
+	if err = c.check(); err != nil {
+		return err
+	}
+	c.wait = c.TakeOver
 	return c.stages(a, c.Recipe, distill.Stages{Only: c.Only, From: c.From})
 }
 
 // The commands of single stages.
 type (
-	labelCmd struct{ recipeFlags }
+	labelCmd struct {
+		recipeFlags
+		takeOverFlag
+	}
 	trainCmd struct{ recipeFlags }
 	evalCmd  struct {
 		recipeFlags
@@ -40,7 +48,13 @@ type (
 	}
 )
 
-func (c *labelCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "label"}) }
+func (c *labelCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.wait = c.TakeOver
+	return c.stages(a, c.Recipe, distill.Stages{Only: "label"})
+}
 func (c *trainCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "train"}) }
 func (c *evalCmd) Run(a *app) (err error) {
 	if c.at, err = c.prices(); err != nil {

@@ -25,6 +25,7 @@ type jobFlags struct {
 	Runs string        `env:"FREEHOLD_RUNS" help:"Folder of the run folders; default: runs beside the recipe." placeholder:"DIR"`
 	Run_ string        `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
 	at   energy.Prices // of a command that takes prices
+	wait time.Duration // of one that labels: see takeOverFlag
 }
 
 // priceFlags are what the user pays; nothing is reckoned without them.
@@ -43,7 +44,7 @@ func (f *priceFlags) prices() (energy.Prices, error) {
 
 // job reads the recipe and resolves its inputs.
 func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
-	level, err := f.level()
+	o, err := f.options(a)
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +52,21 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	return distill.NewJob(a.ctx, r, o)
+}
+
+// options are what the flags say, of a job that can be resumed.
+func (f *jobFlags) options(a *app) (distill.Options, error) {
+	level, err := f.level()
+	if err != nil {
+		return distill.Options{}, err
+	}
 	a.resumable = true
 	follow := stageTimes{a: a}
-	return distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at,
+	return distill.Options{
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Patience: f.wait,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
-	})
+	}, nil
 }
 
 // stageTimes turns events into progress, and leaves a line for each stage that has begun.
