@@ -61,8 +61,8 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 	}
 	defer c.Leave()
 	left := slices.DeleteFunc(slices.Clone(todo), func(s int) bool { return !j.part.has(s) })
-	for len(left) > 0 {
-		at := map[string]int{} // shards that others are at
+	for pause := firstPause; len(left) > 0; {
+		at, before := map[string]int{}, len(left) // at: shards that others are at
 		left = slices.DeleteFunc(left, func(s int) bool {
 			if err != nil || have(s) == nil {
 				return err == nil
@@ -90,11 +90,14 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 		if err != nil {
 			return err
 		}
-		if len(left) > 0 {
-			if err := j.await(ctx, at); err != nil {
-				return err
-			}
+		if len(left) < before { // what others were at a while ago may be done by now
+			pause = firstPause
+			continue
 		}
+		if err := j.await(ctx, at, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestPause)
 	}
 	for _, s := range todo {
 		if !j.part.has(s) && have(s) != nil {
@@ -128,21 +131,23 @@ func (j *Job) doShard(ctx context.Context, c *claims.Claims, s int, have, do fun
 	return nil
 }
 
+// Between two looks at the shards of others.
+const (
+	firstPause   = 10 * time.Millisecond
+	longestPause = time.Second
+)
+
 // await says whom it waits for, and does so for a moment.
-func (j *Job) await(ctx context.Context, at map[string]int) error {
+func (j *Job) await(ctx context.Context, at map[string]int, pause time.Duration) error {
 	n, who := 0, sortedKeys(at)
 	for _, k := range at {
 		n += k
 	}
 	j.event(Event{Stage: "label", Msg: fmt.Sprintf("waiting for %d shards that are labelled on %s", n, strings.Join(who, ", "))})
-	patience := j.opt.Patience
-	if patience <= 0 {
-		patience = claims.Patience
-	}
 	select {
 	case <-ctx.Done():
 		return ErrInterrupted
-	case <-time.After(min(time.Second, patience/10)):
+	case <-time.After(pause):
 		return nil
 	}
 }
