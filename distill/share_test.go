@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -155,18 +156,19 @@ func checkShared(t *testing.T, recipe, run string, want map[string]string) {
 }
 
 // manyShards are jobs of some dozen shards, and the labels of each as one process writes them.
-func manyShards(t *testing.T, kind string) (recipe, run string, want map[string]string) {
+func manyShards(t *testing.T, kind string) (recipe, run string, want map[string]string, whole time.Duration) {
 	t.Helper()
 	if recipe = tinyJobOf(t, 40*shardRows, 50); kind != "classify" {
 		recipe = tinyAnswerJob(t, kind, 12*answerShardRows, 40)
 	}
+	start := time.Now()
 	_, run = mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"})
 	want = shards(t, run)
 	if len(want) < 12 {
 		t.Fatalf("%d shards are too few to share", len(want))
 	}
 	again(t, run)
-	return recipe, run, want
+	return recipe, run, want, time.Since(start)
 }
 
 // again forgets a run.
@@ -185,7 +187,7 @@ func TestShareKill(t *testing.T) {
 	r := rand.New(rand.NewPCG(53, seed))
 	for _, kind := range []string{"classify", "generate"} {
 		t.Run(kind, func(t *testing.T) {
-			recipe, run, want := manyShards(t, kind)
+			recipe, run, want, whole := manyShards(t, kind)
 			kills, jobs, left := 0, 0, 0
 			begin := time.Now()
 			for total := soak(20, 200); kills < total; jobs++ {
@@ -195,7 +197,7 @@ func TestShareKill(t *testing.T) {
 					all[i] = startHelper(t, kinds[i], recipe, patience)
 				}
 				for running := len(all); running > 0; {
-					i, wait := r.IntN(len(all)), time.Duration(r.Int64N(int64(300*time.Millisecond)))
+					i, wait := r.IntN(len(all)), time.Duration(r.Int64N(int64(whole/2)))
 					time.Sleep(wait)
 					if all[i] == nil {
 						continue
@@ -227,7 +229,7 @@ func TestShareKill(t *testing.T) {
 // A worker that is stopped until another has done its shard, and goes on then, changes nothing: while the run is labelled, and after all is done and swept away.
 func TestSharePaused(t *testing.T) {
 	const patience = 300 * time.Millisecond
-	recipe, run, want := manyShards(t, "classify")
+	recipe, run, want, _ := manyShards(t, "classify")
 	for n := range soak(3, 30) {
 		h := startHelper(t, workerKind, recipe, patience)
 		var claim []string
@@ -260,7 +262,7 @@ func withoutBroken(shards map[string]string) []string {
 
 // Claims are advice: when they are taken away again and again, or all belong to nobody, rows are asked twice and the run is the same.
 func TestShareWithoutClaims(t *testing.T) {
-	recipe, run, want := manyShards(t, "classify")
+	recipe, run, want, _ := manyShards(t, "classify")
 	var all []*helper
 	for range 3 {
 		all = append(all, startHelper(t, workerKind, recipe, time.Second))
@@ -291,7 +293,7 @@ func TestShareWithoutClaims(t *testing.T) {
 
 // Two applies at once: the second is sent away with what to do instead, and where the file system has no locks both label and give one run.
 func TestShareTwoApplies(t *testing.T) {
-	recipe, run, want := manyShards(t, "classify")
+	recipe, run, want, _ := manyShards(t, "classify")
 	var once sync.Once
 	o := Options{Threads: 1, Progress: func(Event) {
 		once.Do(func() {
@@ -328,7 +330,7 @@ func TestShareTwoApplies(t *testing.T) {
 
 // The parts of an array are disjoint, each ends with its own shards, and together they are the run. They are claimed too, so that two that overlap do nothing twice.
 func TestShareParts(t *testing.T) {
-	recipe, run, want := manyShards(t, "extract")
+	recipe, run, want, _ := manyShards(t, "extract")
 	const n = 4
 	done := 0
 	for i := range n {
@@ -393,6 +395,11 @@ func TestShareRun(t *testing.T) {
 	if err != nil || len(again.Different()) > 0 {
 		t.Errorf("%+v, %v", again, err)
 	}
+	// Who comes too late has claims, of which nobody takes notice.
+	write(t, filepath.Join(run, claimsDir, "late.alive"), "worker elsewhere 7 000000000001\n")
+	if v, err := Verify(run); err != nil || len(v.Bad()) > 0 || slices.ContainsFunc(v.Files, func(c FileCheck) bool { return c.State == "added" }) {
+		t.Errorf("beside late claims: %+v, %v", v, err)
+	}
 	// A worker finds nothing to do, by the run's folder too, and leaves nothing.
 	for _, path := range []string{recipe, filepath.Dir(recipe), run, filepath.Join(filepath.Dir(run), "latest")} {
 		j, err := Join(context.Background(), path, "", Options{Threads: 1})
@@ -446,6 +453,7 @@ func TestShareCost(t *testing.T) {
 	const units, unit = 120, 20 * time.Millisecond
 	for _, workers := range []int{1, 2, 4} {
 		var wg sync.WaitGroup
+		var did atomic.Int32
 		start := time.Now()
 		dir := t.TempDir()
 		for range workers {
@@ -462,13 +470,16 @@ func TestShareCost(t *testing.T) {
 			wg.Go(func() {
 				err := j.share(context.Background(), todo, func(int) string { return strings.Repeat("k", 64) },
 					func(s int) error { _, err := os.Stat(path(s)); return err },
-					func(s int) error { time.Sleep(unit); return os.WriteFile(path(s), nil, 0o666) })
+					func(s int) error { did.Add(1); time.Sleep(unit); return os.WriteFile(path(s), nil, 0o666) })
 				if err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
+		if did.Load() != units {
+			t.Errorf("%d workers, none of which died, did %d units of %d", workers, did.Load(), units)
+		}
 		ideal := time.Duration(units/workers) * unit
 		cost := (time.Since(start) - ideal) * time.Duration(workers) / units
 		t.Logf("%d workers: %d units of %v in %v, %.2f of one worker's speed; %v a unit above the work, %.3f %% of five seconds", workers, units, unit, time.Since(start).Round(time.Millisecond), float64(units)*unit.Seconds()/time.Since(start).Seconds(), cost.Round(time.Microsecond), 100*cost.Seconds()/5)

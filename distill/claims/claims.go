@@ -108,8 +108,7 @@ func (c *Claims) bury(kinds []string) {
 // live beats, and looks at the workers whose claims this one has met.
 func (c *Claims) live() {
 	defer close(c.stopped)
-	every := c.patience / beatsOf
-	t := time.NewTicker(every)
+	t := time.NewTicker(c.patience / beatsOf)
 	defer t.Stop()
 	last := time.Now()
 	for {
@@ -119,16 +118,16 @@ func (c *Claims) live() {
 		case <-t.C:
 		}
 		now := time.Now()
-		// While this worker was stopped, so may have been all others: a long gap says nothing of them.
-		gap := min(now.Sub(last), 2*every)
-		last = now
 		c.beat() //nolint:errcheck // where it cannot be written, others take over
-		c.look(gap)
+		c.look(now.Sub(last))
+		last = now
 	}
 }
 
-// look reads the counters of the others once more, gap after it did so last.
+// look reads the counters of the others once more, gap after it did so last. A gap counts as two beats at most: while this worker was stopped, so may have been
+// the others.
 func (c *Claims) look(gap time.Duration) {
+	gap = min(gap, 2*c.patience/beatsOf)
 	c.mu.Lock()
 	ids := make([]string, 0, len(c.others))
 	for id := range c.others {
