@@ -447,6 +447,26 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// A shard that another writes just before this worker has the claim is not labelled again.
+func TestShareLooksAgain(t *testing.T) {
+	j, err := Join(context.Background(), tinyJobOf(t, 8, 4), "", Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	err = j.share(context.Background(), []int{0}, func(int) string { return strings.Repeat("k", 64) },
+		func(int) error {
+			if looks++; looks > 1 {
+				return nil
+			}
+			return os.ErrNotExist
+		},
+		func(int) error { t.Error("it is labelled twice"); return nil })
+	if err != nil || looks != 2 {
+		t.Errorf("%d looks, %v", looks, err)
+	}
+}
+
 // What sharing costs a shard, and what more workers bring, where labelling takes its time: at most 2 % of shards of five seconds.
 func TestShareCost(t *testing.T) {
 	recipe := tinyJobOf(t, 8, 4)

@@ -67,6 +67,9 @@ func TestTake(t *testing.T) {
 	if mine, _ := b.Take("u2"); !mine { // a name that begins with another's
 		t.Error("u2 is not u")
 	}
+	if err := create(b.name("u", 0), b.id); !errors.Is(err, fs.ErrExist) { // as if b had not seen a's
+		t.Errorf("a's claim is made once more: %v", err)
+	}
 	a.Release("u")
 	if mine, _ := b.Take("u"); !mine {
 		t.Error("u was given back and cannot be taken")
