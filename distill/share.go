@@ -55,11 +55,9 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 	if j.kind == applyKind {
 		gone = []string{applyKind}
 	}
-	c, err := claims.Join(dir, j.kind, j.opt.Patience, gone...)
-	if err != nil {
-		return err
-	}
+	c := claims.Join(dir, j.kind, j.opt.Patience, gone...)
 	defer c.Leave()
+	var err error
 	left := slices.DeleteFunc(slices.Clone(todo), func(s int) bool { return !j.part.has(s) })
 	for pause := firstPause; len(left) > 0; {
 		at, before := map[string]int{}, len(left) // at: shards that others are at

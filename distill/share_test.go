@@ -158,7 +158,7 @@ func checkShared(t *testing.T, recipe, run string, want map[string]string) {
 // manyShards are jobs of some dozen shards, and the labels of each as one process writes them.
 func manyShards(t *testing.T, kind string) (recipe, run string, want map[string]string, whole time.Duration) {
 	t.Helper()
-	if recipe = tinyJobOf(t, 40*shardRows, 50); kind != "classify" {
+	if recipe = tinyJobOf(t, 24*shardRows, 50); kind != "classify" {
 		recipe = tinyAnswerJob(t, kind, 12*answerShardRows, 40)
 	}
 	start := time.Now()
@@ -180,7 +180,7 @@ func again(t *testing.T, run string) {
 }
 
 // kill -9 of those who label one run together, workers and apply, at any moment, and others in their place: no row is lost, none is there twice, each shard has the bytes of a run on
-// one machine. 20 kills; 200 when soaking.
+// one machine. 10 kills of each type; 200 when soaking.
 func TestShareKill(t *testing.T) {
 	const patience = 300 * time.Millisecond
 	seed := uint64(time.Now().UnixNano())
@@ -190,7 +190,7 @@ func TestShareKill(t *testing.T) {
 			recipe, run, want, whole := manyShards(t, kind)
 			kills, jobs, left := 0, 0, 0
 			begin := time.Now()
-			for total := soak(20, 200); kills < total; jobs++ {
+			for total := soak(10, 200); kills < total; jobs++ {
 				kinds := []string{workerKind, applyKind, workerKind}
 				var all [3]*helper
 				for i := range all {
@@ -230,7 +230,7 @@ func TestShareKill(t *testing.T) {
 func TestSharePaused(t *testing.T) {
 	const patience = 300 * time.Millisecond
 	recipe, run, want, _ := manyShards(t, "classify")
-	for n := range soak(3, 30) {
+	for n := range soak(2, 30) {
 		h := startHelper(t, workerKind, recipe, patience)
 		var claim []string
 		for claim == nil {
@@ -470,7 +470,7 @@ func TestShareLooksAgain(t *testing.T) {
 // What sharing costs a shard, and what more workers bring, where labelling takes its time: at most 2 % of shards of five seconds.
 func TestShareCost(t *testing.T) {
 	recipe := tinyJobOf(t, 8, 4)
-	const units, unit = 120, 20 * time.Millisecond
+	const units, unit = 60, 20 * time.Millisecond
 	for _, workers := range []int{1, 2, 4} {
 		var wg sync.WaitGroup
 		var did atomic.Int32

@@ -54,8 +54,8 @@ type watched struct {
 }
 
 // Join takes part in the folder dir, which is made where it is missing, until Leave. kind says what the worker is. Another of a kind in gone is taken for dead at
-// once: of these the caller knows.
-func Join(dir, kind string, patience time.Duration, gone ...string) (*Claims, error) {
+// once: of these the caller knows. Where the folder cannot be written, Err says so.
+func Join(dir, kind string, patience time.Duration, gone ...string) *Claims {
 	id := make([]byte, 8)
 	rand.Read(id) // never fails
 	if patience <= 0 {
@@ -67,14 +67,13 @@ func Join(dir, kind string, patience time.Duration, gone ...string) (*Claims, er
 	}
 	c := &Claims{dir: dir, id: hex.EncodeToString(id), kind: kind, head: fmt.Sprintf("%s %s %d", kind, host, os.Getpid()), patience: patience, others: map[string]*watched{}, stop: make(chan struct{}), stopped: make(chan struct{})}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, err
-	}
-	if err := c.beat(); err != nil {
-		return nil, err
+		c.err = err
+	} else if err := c.beat(); err != nil && !errors.Is(err, fs.ErrNotExist) { // another has just taken the folder away: all is done
+		c.err = err
 	}
 	c.bury(gone)
 	go c.live()
-	return c, nil
+	return c
 }
 
 // ID names this worker among the others.

@@ -16,8 +16,8 @@ const soon = 400 * time.Millisecond // patience of these tests
 
 func join(t *testing.T, dir, kind string, gone ...string) *Claims {
 	t.Helper()
-	c, err := Join(dir, kind, soon, gone...)
-	if err != nil {
+	c := Join(dir, kind, soon, gone...)
+	if err := c.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -258,6 +258,14 @@ func TestFolderGone(t *testing.T) {
 	}
 	if mine, _ := c.Take("u"); !mine || c.Err() == nil {
 		t.Errorf("mine %v, and nothing is said of a folder that is none", mine)
+	}
+	c.Leave()
+	if err := os.WriteFile(dir, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c = Join(filepath.Join(dir, "below"), "worker", soon)
+	if mine, _ := c.Take("u"); !mine || c.Err() == nil {
+		t.Errorf("mine %v, and nothing is said of a folder that cannot be made", mine)
 	}
 	c.Leave()
 }
