@@ -59,7 +59,7 @@ func (j *Job) chooseRun() error {
 func unstarted(dir string) bool {
 	names, err := os.ReadDir(dir)
 	for _, e := range names {
-		if n := e.Name(); n != "eval" && n != "recipe.yaml" && filepath.Ext(n) != ".tmp" {
+		if n := e.Name(); n != "eval" && n != claimsDir && n != "recipe.yaml" && filepath.Ext(n) != ".tmp" {
 			return false
 		}
 	}
