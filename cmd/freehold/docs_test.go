@@ -30,6 +30,7 @@ var pages = map[string]struct {
 	"docs/howto/licences-and-policies.md": {"run", []string{"licence MIT", "ok      company-eu", "holds if"}},
 	"docs/howto/air-gapped.md":            {"run", []string{" 0 are not", "nothing to do", "files are the same"}},
 	"docs/howto/releases.md":              {"clone", []string{"SHA256SUMS.sig: files signed: 1", "the signature holds", runtime.GOARCH + ": OK"}},
+	"docs/howto/several-machines.md":      {"run", []string{" 0 are not", "label", "with", " 0 of all are missing", "gate passed"}},
 	"docs/howto/ci-gate.md":               {"run", []string{"upload-sarif", "nothing to do", "train.seed", "7 -> 8"}},
 }
 
