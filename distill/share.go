@@ -137,11 +137,11 @@ const (
 
 // await says whom it waits for, and does so for a moment.
 func (j *Job) await(ctx context.Context, at map[string]int, pause time.Duration) error {
-	n, who := 0, sortedKeys(at)
-	for _, k := range at {
-		n += k
+	var who []string
+	for _, host := range sortedKeys(at) {
+		who = append(who, fmt.Sprintf("%d on %s", at[host], host))
 	}
-	j.event(Event{Stage: "label", Msg: fmt.Sprintf("waiting for %d shards that are labelled on %s", n, strings.Join(who, ", "))})
+	j.event(Event{Stage: "label", Msg: "waiting for shards that others are at: " + strings.Join(who, ", ")})
 	select {
 	case <-ctx.Done():
 		return ErrInterrupted

@@ -32,6 +32,9 @@ const Patience = 30 * time.Second
 // beatsOf is how many times a worker raises its counter in that time.
 const beatsOf = 10
 
+// unknown stands for a host that is not known (any more).
+const unknown = "another"
+
 // Claims are one worker's part in a folder of claims.
 type Claims struct {
 	dir, id  string
@@ -63,7 +66,7 @@ func Join(dir, kind string, patience time.Duration, gone ...string) *Claims {
 	}
 	host, err := os.Hostname()
 	if err != nil || strings.ContainsAny(host, " \n") {
-		host = "unknown"
+		host = unknown
 	}
 	c := &Claims{dir: dir, id: hex.EncodeToString(id), kind: kind, head: fmt.Sprintf("%s %s %d", kind, host, os.Getpid()), patience: patience, others: map[string]*watched{}, stop: make(chan struct{}), stopped: make(chan struct{})}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -185,7 +188,7 @@ func (c *Claims) Take(unit string) (mine bool, at string) {
 	if gen >= 0 {
 		owner, err := os.ReadFile(c.name(unit, gen))
 		if errors.Is(err, fs.ErrNotExist) {
-			return false, "another worker" // given back just now
+			return false, unknown // given back just now
 		}
 		id := strings.TrimSpace(string(owner))
 		if id == "" { // its maker has not come to write its name, or never will
@@ -198,7 +201,7 @@ func (c *Claims) Take(unit string) (mine bool, at string) {
 	gen++
 	switch err := create(c.name(unit, gen), c.id); {
 	case errors.Is(err, fs.ErrExist):
-		return false, "another worker"
+		return false, unknown
 	case errors.Is(err, fs.ErrNotExist): // the folder was removed: all units are done
 		return true, ""
 	case err != nil:
@@ -209,7 +212,7 @@ func (c *Claims) Take(unit string) (mine bool, at string) {
 	}
 	if c.newest(unit) > gen { // what was seen first was old: the unit has been taken over since
 		os.Remove(c.name(unit, gen)) //nolint:errcheck // a lower generation does no harm
-		return false, "another worker"
+		return false, unknown
 	}
 	return true, ""
 }
@@ -220,7 +223,7 @@ func (c *Claims) host(id string) string {
 	if f := strings.Fields(string(b)); len(f) == 4 {
 		return f[1]
 	}
-	return "another worker"
+	return unknown
 }
 
 // create makes a file that is not there yet.
