@@ -5,13 +5,13 @@ import "github.com/freehold-slm/freehold/distill"
 // clusterFlags say how a recipe is spread over machines.
 type clusterFlags struct {
 	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe file."`
-	Tasks  int    `default:"8" help:"Tasks that label, each a part of the rows." placeholder:"N"`
-	CPUs   int    `name:"cpus" default:"8" help:"Cores of each task, and of the job for the rest." placeholder:"N"`
+	Tasks  int    `default:"8" help:"Tasks that label, each a part of the rows; default 8." placeholder:"N"`
+	CPUs   int    `name:"cpus" default:"8" help:"Cores of each task, and of the job for the rest; default 8." placeholder:"N"`
 }
 
 type slurmCmd struct {
 	clusterFlags
-	Time   string   `default:"04:00:00" help:"Time limit of each job, as sbatch takes it; a job that needs longer queues itself again." placeholder:"TIME"`
+	Time   string   `default:"04:00:00" help:"Time limit of each job, as sbatch takes it, default 04:00:00; a job that needs longer queues itself again." placeholder:"TIME"`
 	Sbatch []string `sep:"none" help:"One more option of sbatch, such as --sbatch=--partition=cpu; may be given again." placeholder:"OPTION"`
 }
 
@@ -35,8 +35,8 @@ func (c *slurmCmd) Run(a *app) error {
 
 type k8sCmd struct {
 	clusterFlags
-	Image string `default:"freehold:1" help:"Image of the program (docs/deploy.md)." placeholder:"NAME"`
-	Claim string `default:"freehold-work" help:"Volume claim (ReadWriteMany) that holds the recipe's folder." placeholder:"NAME"`
+	Image string `default:"freehold:1" help:"Image of the program (docs/deploy.md); default freehold:1." placeholder:"NAME"`
+	Claim string `default:"freehold-work" help:"Volume claim (ReadWriteMany) that holds the recipe's folder; default freehold-work." placeholder:"NAME"`
 }
 
 func (*k8sCmd) Help() string {

@@ -16,7 +16,7 @@ type workerCmd struct {
 
 // takeOverFlag is for all who label.
 type takeOverFlag struct {
-	TakeOver time.Duration `default:"30s" env:"FREEHOLD_TAKE_OVER" help:"How long another worker may be silent before what it labels is taken over." placeholder:"TIME"`
+	TakeOver time.Duration `default:"30s" env:"FREEHOLD_TAKE_OVER" help:"How long another worker may be silent before what it labels is taken over; default 30s." placeholder:"TIME"`
 }
 
 func (f *takeOverFlag) check() error {
