@@ -198,23 +198,30 @@ func (c *Claims) Take(unit string) (mine bool, at string) {
 			return false, c.host(id)
 		}
 	}
-	gen++
+	if !c.claim(unit, gen+1) {
+		return false, unknown
+	}
+	return true, ""
+}
+
+// claim makes the claim of a generation, unless another has, or has made a later one.
+func (c *Claims) claim(unit string, gen int) bool {
 	switch err := create(c.name(unit, gen), c.id); {
 	case errors.Is(err, fs.ErrExist):
-		return false, unknown
+		return false
 	case errors.Is(err, fs.ErrNotExist): // the folder was removed: all units are done
-		return true, ""
+		return true
 	case err != nil:
 		c.mu.Lock()
 		c.err = err
 		c.mu.Unlock()
-		return true, ""
+		return true
 	}
 	if c.newest(unit) > gen { // what was seen first was old: the unit has been taken over since
 		os.Remove(c.name(unit, gen)) //nolint:errcheck // a lower generation does no harm
-		return false, unknown
+		return false
 	}
-	return true, ""
+	return true
 }
 
 // host is where a worker is, as it says.
