@@ -72,6 +72,7 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 				return false
 			}
 			defer c.Release(unit)
+			j.refresh()
 			if have(s) == nil { // done between the two
 				return true
 			}
@@ -103,6 +104,14 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 		}
 	}
 	return nil
+}
+
+// refresh makes a network file system, which may remember for a minute that a shard is not there, look at its folder again: it does when a name of its own is made there.
+func (j *Job) refresh() {
+	path := filepath.Join(j.dir, "labels", "."+j.id+".tmp")
+	if os.WriteFile(path, nil, 0o666) == nil {
+		os.Remove(path) //nolint:errcheck // swept away in the end
+	}
 }
 
 // doShard labels a shard. One that another has written meanwhile is as good: it holds the same.
@@ -168,7 +177,7 @@ func (j *Job) shared() error {
 		w.Shards = slices.Compact(w.Shards)
 		j.helpers = append(j.helpers, w)
 	}
-	broken, err := filepath.Glob(filepath.Join(j.dir, "labels", "*.tmp"))
+	broken, err := filepath.Glob(filepath.Join(j.dir, "labels", "*.tmp")) // hidden ones, too
 	for _, path := range broken {
 		os.Remove(path) //nolint:errcheck // ignored by all who read the folder
 	}
