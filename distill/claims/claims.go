@@ -155,7 +155,7 @@ func (c *Claims) dead(id string) bool {
 	w := c.others[id]
 	if w == nil {
 		b, _ := os.ReadFile(c.alive(id))
-		c.others[id] = &watched{seen: string(b)}
+		c.others[id] = &watched{string(b), -c.patience / beatsOf} // the next look's gap began before this moment
 		return false
 	}
 	return w.quiet >= c.patience
