@@ -8,7 +8,7 @@ PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || e
 # Of each fuzz target: a time, or a number of executions such as 10000000x.
 FUZZTIME ?= 1h
 # Tests of soak.
-SOAK ?= Kill|Checkpoint|Shard|DiskFull|NaN|Interrupt|JobBits
+SOAK ?= Kill|Checkpoint|Shar[de]|DiskFull|NaN|Interrupt|JobBits
 # How long soak-serve loads the server.
 SOAK_TIME ?= 30m
 # The machine's processor as part of a file's name, for recipes that have built the program.
@@ -110,7 +110,7 @@ lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same
 	FREEHOLD_LONG=1 FREEHOLD_LM_EVAL=1 $(GO) test -count=1 -v -timeout 1h ./bench/peers -run LMEval
 
 # FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
-soak: ## what can break a training: 1800 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
+soak: ## what can break a training: 2200 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
 	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
 
 soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas

@@ -152,7 +152,8 @@ func (j *Job) readAdapted(dir string) (*Adapted, error) {
 	if err := json.Unmarshal(b, a); err != nil {
 		return nil, err
 	}
-	if a.Schema != adaptedSchema || a.Key != j.adaptKey() {
+	// A worker takes the run's adapter, whichever kind of CPU it was trained on.
+	if a.Schema != adaptedSchema || a.Key != j.adaptKey() && !(j.kind == workerKind && dir == j.dir) {
 		return nil, errors.New("is of another teacher, task or rows")
 	}
 	h, err := hashed(filepath.Join(dir, adapterName))

@@ -153,7 +153,7 @@ func (w *answerWork) writeShard(s int, rows []Row, lines []answerLine, top []byt
 	dir := filepath.Join(w.j.dir, "labels")
 	h := shardHeader{Schema: answerSchema, Key: w.labelKey(rows)}
 	if top != nil {
-		if err := writeFile(w.j.opt.FS, topPath(dir, s), top); err != nil {
+		if err := w.j.writeShared(topPath(dir, s), top); err != nil {
 			return err
 		}
 		sum := sha256.Sum256(top)
@@ -194,12 +194,12 @@ func (w *answerWork) label(ctx context.Context) error {
 		w.tokens = shard.Tokens
 		return nil
 	}
-	type unfinished struct {
-		s     int
-		lines []answerLine // nil = not asked yet; else they are to be scored
+	type begun struct {
+		lines []answerLine
 		top   []byte
 	}
-	var todo []unfinished
+	var todo []int
+	unscored := map[int]begun{} // by shard: answers that are there, to be scored
 	shards := w.shards()
 	for s, rows := range shards {
 		lines, top, dir, err := w.find(s, rows)
@@ -209,7 +209,7 @@ func (w *answerWork) label(ctx context.Context) error {
 			}
 		}
 		if err == nil && w.unscored(rows, lines) != nil {
-			todo = append(todo, unfinished{s, lines, top})
+			todo, unscored[s] = append(todo, s), begun{lines, top}
 			continue
 		}
 		if err == nil {
@@ -224,7 +224,7 @@ func (w *answerWork) label(ctx context.Context) error {
 			if !os.IsNotExist(err) {
 				j.warn(fmt.Sprintf("labelling again: %v", err))
 			}
-			todo = append(todo, unfinished{s: s})
+			todo = append(todo, s)
 		}
 	}
 	if len(todo) == 0 {
@@ -235,13 +235,13 @@ func (w *answerWork) label(ctx context.Context) error {
 		for _, one := range todo {
 			var lines []answerLine
 			if err == nil {
-				lines, err = w.remoteAnswers(asks, shards[one.s])
+				lines, err = w.remoteAnswers(asks, shards[one])
 			}
 			if err == nil {
-				err = w.writeShard(one.s, shards[one.s], lines, nil)
+				err = w.writeShard(one, shards[one], lines, nil)
 			}
 			if err == nil {
-				err = keep(one.s, lines, nil)
+				err = keep(one, lines, nil)
 			}
 		}
 		return err
@@ -252,8 +252,18 @@ func (w *answerWork) label(ctx context.Context) error {
 	}
 	defer m.Close()
 	start, fresh, total := time.Now(), 0, len(j.labelled())
-	for _, one := range todo {
-		s, rows, lines, top := one.s, shards[one.s], one.lines, one.top
+	have := func(s int) error {
+		lines, top, err := w.readShard(filepath.Join(j.dir, "labels"), s, w.labelKey(shards[s]), shards[s])
+		if err == nil && w.unscored(shards[s], lines) != nil {
+			err = fmt.Errorf("%s: not scored yet", shardPath(filepath.Join(j.dir, "labels"), s))
+		}
+		if err != nil {
+			return err
+		}
+		return keep(s, lines, top)
+	}
+	do := func(s int) error {
+		rows, lines, top := shards[s], unscored[s].lines, unscored[s].top
 		done := len(w.answers)
 		var err error
 		if lines == nil {
@@ -283,6 +293,10 @@ func (w *answerWork) label(ctx context.Context) error {
 		fresh += len(rows)
 		rate := float64(fresh) / time.Since(start).Seconds()
 		j.event(Event{Stage: "label", Step: len(w.answers), Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-len(w.answers), rate)})
+		return nil
+	}
+	if err := j.share(ctx, todo, func(s int) string { return w.labelKey(shards[s]) }, have, do); err != nil {
+		return err
 	}
 	if w.needsTop() {
 		j.event(Event{Stage: "label", Step: total, Total: total, Msg: w.packed.String()})

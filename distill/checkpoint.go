@@ -103,8 +103,12 @@ func (f *hashingFile) Write(b []byte) (int, error) {
 }
 
 // writeFile publishes data at path: temporary file, fsync, rename, fsync of the folder.
-func writeFile(fsys gguf.FS, path string, data []byte) (err error) {
-	tmp := path + ".tmp"
+func writeFile(fsys gguf.FS, path string, data []byte) error {
+	return publish(fsys, path, path+".tmp", data)
+}
+
+// publish is writeFile by a temporary file of that name.
+func publish(fsys gguf.FS, path, tmp string, data []byte) error {
 	f, err := fsys.Create(tmp)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ type Options struct {
 	Prices   energy.Prices
 	Enforced *lineage.Enforced // what holds the process back, for the record; nil = nothing is said
 	Offline  bool              // a remote teacher is not asked; FREEHOLD_OFFLINE does it too
+	Patience time.Duration     // how long another worker may be silent before what it labels is taken over; 0 = 30 s
+
+	joins bool // see Join
 }
 
 // Event is progress of a stage.
@@ -93,6 +96,13 @@ type Job struct {
 	meter   *energy.Meter      // nil = none; while stages run
 	used    *EnergyUsed
 	events  *events // nil = not yet, or the file could not be opened
+
+	id        string           // of this job in names of temporary files
+	kind      string           // applyKind or workerKind
+	part      Part             // of the shards, that it labels
+	did       int              // shards that it has labelled as a worker
+	helpers   []lineage.Worker // who labelled beside it
+	unclaimed bool             // it has been told that claims cannot be made
 }
 
 // source is a model file of the recipe.
@@ -121,7 +131,10 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if o.RunsDir == "" {
 		o.RunsDir = r.RunsDir()
 	}
-	j := &Job{recipe: r, opt: o, timing: map[string]float64{}}
+	j := &Job{recipe: r, opt: o, timing: map[string]float64{}, id: randomID(), kind: applyKind}
+	if o.joins {
+		j.kind = workerKind
+	}
 	err := r.openBundle()
 	if err != nil {
 		return nil, err
@@ -386,7 +399,7 @@ func (j *Job) apply(ctx context.Context, st Stages) (*Summary, error) {
 		return nil, err
 	}
 	if held {
-		return nil, fmt.Errorf("%s: another freehold is at work in this run folder; wait for it to end", lock)
+		return nil, fmt.Errorf("%s: another freehold is at work in this run folder; wait for it to end, or help it to label: freehold worker %s", lock, j.dir)
 	}
 	defer unlock()
 	if st == (Stages{}) {
@@ -451,6 +464,9 @@ func (j *Job) apply(ctx context.Context, st Stages) (*Summary, error) {
 			}
 		}
 		if err := j.work.label(ctx); err != nil {
+			return err
+		}
+		if err := j.shared(); err != nil {
 			return err
 		}
 		return j.leaveOutUnsure()

@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 		}
 		c.run()
 	}
+	if text := os.Getenv(childHelper); text != "" {
+		runHelper(text)
+	}
 	os.Exit(m.Run())
 }
 

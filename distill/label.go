@@ -74,7 +74,6 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 			out[l.ID] = l.LP
 		}
 	}
-	done := len(out)
 	if len(todo) == 0 {
 		return out, nil
 	}
@@ -88,7 +87,14 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	defer close()
 	before, total := t.n*len(rows), (1+len(j.others))*len(rows) // each teacher's rows count
 	start, fresh := time.Now(), 0
-	for _, s := range todo {
+	have := func(s int) error {
+		lines, err := readShard(shardPath(dir, s), j.labelKey(t, part(s)), part(s))
+		for _, l := range lines {
+			out[l.ID] = l.LP
+		}
+		return err
+	}
+	do := func(s int) error {
 		batch := part(s)
 		texts := make([]string, len(batch))
 		for i, r := range batch {
@@ -97,9 +103,9 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 		lp, err := c.LogProbs(ctx, texts)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil, ErrInterrupted
+				return ErrInterrupted
 			}
-			return nil, err
+			return err
 		}
 		lines := make([]labelLine, len(batch))
 		for i, r := range batch {
@@ -107,14 +113,14 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 			out[r.ID] = lp[i]
 		}
 		if err := writeShard(j, shardPath(dir, s), j.labelKey(t, batch), lines); err != nil {
-			return nil, err
+			return err
 		}
-		done += len(batch)
 		fresh += len(batch)
-		rate := float64(fresh) / time.Since(start).Seconds()
+		done, rate := len(out), float64(fresh)/time.Since(start).Seconds()
 		j.event(Event{Stage: "label", Step: before + done, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-before-done, rate)})
+		return nil
 	}
-	return out, nil
+	return out, j.share(ctx, todo, func(s int) string { return j.labelKey(t, part(s)) }, have, do)
 }
 
 // recall is label where every shard is there; it neither asks nor writes.
@@ -203,7 +209,7 @@ func writeLines[L any](j *Job, path string, h shardHeader, lines []L) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(j.opt.FS, path, append(append(head, '\n'), body.Bytes()...))
+	return j.writeShared(path, append(append(head, '\n'), body.Bytes()...))
 }
 
 // readShard returns a shard's lines, or an error when it is missing, damaged or answers another question.

@@ -28,10 +28,12 @@ func (j *Job) record(stage string) error {
 	if err != nil {
 		return err
 	}
-	if e.By, err = lineage.Program(); err != nil {
+	if e.By, err = j.program(); err != nil {
 		return err
 	}
-	e.By.Level, e.By.Threads, e.By.Enforced = j.level.Name, j.opt.Threads, j.opt.Enforced
+	if stage == "label" {
+		e.Workers = j.helpers
+	}
 	at := filepath.Join(j.dir, lineage.Name)
 	text, err := lineage.Append(at, e)
 	if err != nil {
@@ -41,6 +43,13 @@ func (j *Job) record(stage string) error {
 		return nil
 	}
 	return writeFile(j.opt.FS, at, text)
+}
+
+// maker is this program, as this job runs it.
+func (j *Job) program() (lineage.Maker, error) {
+	by, err := lineage.Program()
+	by.Level, by.Threads, by.Enforced = j.level.Name, j.opt.Threads, j.opt.Enforced
+	return by, err
 }
 
 // entry is what a stage took, was told and made.

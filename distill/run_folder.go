@@ -29,6 +29,9 @@ func (j *Job) chooseRun() error {
 	if j.opt.Run != "" {
 		return j.namedRun(j.opt.Run)
 	}
+	if j.joinRun() {
+		return nil
+	}
 	names, err := os.ReadDir(j.opt.RunsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -58,9 +61,7 @@ func (j *Job) chooseRun() error {
 func unstarted(dir string) bool {
 	names, err := os.ReadDir(dir)
 	for _, e := range names {
-		switch e.Name() {
-		case "eval", "recipe.yaml", "recipe.yaml.tmp", "lock.json.tmp":
-		default:
+		if n := e.Name(); n != "eval" && n != claimsDir && n != "recipe.yaml" && filepath.Ext(n) != ".tmp" {
 			return false
 		}
 	}
@@ -88,7 +89,7 @@ func (j *Job) namedRun(name string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &DataError{File: filepath.Join(j.dir, "lock.json"), Msg: errText(err), Fix: "leave --run out to start a new run"}
 	}
-	if err == nil && lock.Key != j.key {
+	if err == nil && lock.Key != j.key && !(j.kind == workerKind && j.sameQuestions(j.dir)) {
 		return bad("run %s was made from another recipe, data or model; leave --run out to start a new one", name)
 	}
 	return nil
@@ -128,11 +129,14 @@ func (j *Job) open() error {
 		return j.pointLatest()
 	}
 	if b, err := os.ReadFile(j.recipe.file); err == nil {
-		if err := writeFile(j.opt.FS, filepath.Join(j.dir, "recipe.yaml"), b); err != nil {
+		if err := j.writeShared(filepath.Join(j.dir, "recipe.yaml"), b); err != nil {
 			return err
 		}
 	}
-	err := writeJSON(j.opt.FS, filepath.Join(j.dir, "lock.json"), lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.ensembleHashes(), j.base.sha256, j.data.Hash, policy, j.maker.sha256})
+	lock, err := json.MarshalIndent(lockFile{"freehold/lock/1", j.key, j.teacher.sha256, j.ensembleHashes(), j.base.sha256, j.data.Hash, policy, j.maker.sha256}, "", "  ")
+	if err == nil {
+		err = j.writeShared(filepath.Join(j.dir, "lock.json"), append(lock, '\n'))
+	}
 	if err != nil {
 		return err
 	}
@@ -146,10 +150,9 @@ func (j *Job) pointLatest() error {
 	if have, err := os.Readlink(latest); err == nil && have == name {
 		return nil
 	}
-	tmp := latest + ".tmp"
-	os.Remove(tmp)
+	tmp := latest + "." + j.id + ".tmp"
 	if err := os.Symlink(name, tmp); err != nil {
-		return writeFile(j.opt.FS, latest, []byte(name+"\n"))
+		return j.writeShared(latest, []byte(name+"\n"))
 	}
 	return os.Rename(tmp, latest)
 }

@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,12 +79,20 @@ func (w *classifyWork) recall() error { return w.gather(w.j.recall) }
 // gather gets what each teacher says of the rows.
 func (w *classifyWork) gather(from func(l labeller, rows []Row) (Labels, error)) error {
 	var all []Labels
+	var others error // of a worker that has labelled its own part
 	for _, l := range w.j.labellers() {
 		labels, err := from(l, w.j.labelled())
+		if errors.Is(err, errOthers) {
+			others = err
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		all = append(all, labels)
+	}
+	if others != nil {
+		return others
 	}
 	return w.pool(all)
 }

@@ -11,6 +11,7 @@ type applyCmd struct {
 	recipeArg
 	stageFlags
 	priceFlags
+	takeOverFlag
 	Only string `help:"Run this stage alone: adapt, augment, label, train, eval, quantize or report." placeholder:"STAGE"`
 	From string `help:"Begin with this stage; those before it must be done." placeholder:"STAGE"`
 }
@@ -28,6 +29,10 @@ func (c *applyCmd) Run(a *app) error {
 	if c.at, err = c.prices(); err != nil {
 		return err
 	}
+	if err = c.check(); err != nil {
+		return err
+	}
+	c.wait = c.TakeOver
 	return c.stages(a, c.Recipe, distill.Stages{Only: c.Only, From: c.From})
 }
 
@@ -36,6 +41,7 @@ type (
 	labelCmd struct {
 		recipeArg
 		stageFlags
+		takeOverFlag
 	}
 	trainCmd struct {
 		recipeArg
@@ -48,7 +54,13 @@ type (
 	}
 )
 
-func (c *labelCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "label"}) }
+func (c *labelCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.wait = c.TakeOver
+	return c.stages(a, c.Recipe, distill.Stages{Only: "label"})
+}
 func (c *trainCmd) Run(a *app) error { return c.stages(a, c.Recipe, distill.Stages{Only: "train"}) }
 func (c *evalCmd) Run(a *app) (err error) {
 	if c.at, err = c.prices(); err != nil {

@@ -82,6 +82,10 @@ func TestJSON(t *testing.T) {
 	if err := sign.NewKey(key); err != nil {
 		t.Fatal(err)
 	}
+	inside := recipe(t, "model.gguf") // all that it names lies in its folder
+	if b, err := os.ReadFile(model); err != nil || os.WriteFile(filepath.Join(filepath.Dir(inside), "model.gguf"), b, 0o666) != nil {
+		t.Fatal(err)
+	}
 	cases := map[string]struct {
 		args   []string
 		schema string
@@ -93,6 +97,9 @@ func TestJSON(t *testing.T) {
 		"train":      {[]string{job}, "freehold/stage/1", "run"},
 		"eval":       {[]string{job}, "freehold/summary/1", "student"},
 		"apply":      {[]string{job}, "freehold/summary/1", "gate"},
+		"worker":     {[]string{job, "--part", "0/1"}, "freehold/worker/1", "shards"},
+		"slurm":      {[]string{job}, "freehold/cluster/1", "text"},
+		"k8s":        {[]string{inside}, "freehold/cluster/1", "text"},
 		"errors":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--kind=teacher-gold", "-n", "1"}, "freehold/errors/1", "rows"},
 		"verify":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest")}, "freehold/verify/1", "files"},
 		"export":     {[]string{filepath.Join(filepath.Dir(job), "runs", "latest"), "--bundle", filepath.Join(dir, "b.tar")}, "freehold/export/1", "sha256"},

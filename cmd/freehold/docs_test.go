@@ -32,6 +32,7 @@ var pages = map[string]struct {
 	"docs/howto/air-gapped.md":            {"run", []string{" 0 are not", "nothing to do", "files are the same"}},
 	"docs/howto/releases.md":              {"clone", []string{"SHA256SUMS.sig: files signed: 1", "the signature holds", runtime.GOARCH + ": OK"}},
 	"docs/howto/remote-teacher.md":        {"run", []string{"10 texts are sent to http://127.0.0.1", "masked: [email phone]", "egress_ok: true", "4 of 10 rows are answered", "6 texts are sent", "remote teacher: 10 answers of big-model (10)", "remote model big-model", "taken as they are", "equal     model.gguf"}},
+	"docs/howto/several-machines.md":      {"run", []string{" 0 are not", "label", "with", " 0 of all are missing", "gate passed"}},
 	"docs/howto/ci-gate.md":               {"run", []string{"upload-sarif", "nothing to do", "train.seed", "7 -> 8"}},
 }
 

@@ -32,6 +32,7 @@ type jobFlags struct {
 	Run_ string            `name:"run" help:"Run folder to go on with, such as 001; default: the newest of this recipe, else a new one." placeholder:"NAME"`
 	at   energy.Prices     // of a command that takes prices
 	held *lineage.Enforced // of a command that runs stages
+	wait time.Duration     // of one that labels: see takeOverFlag
 }
 
 // priceFlags are what the user pays; nothing is reckoned without them.
@@ -59,16 +60,25 @@ func (f *jobFlags) job(a *app, recipe string) (*distill.Job, error) {
 
 // resolve resolves a recipe's inputs.
 func (f *jobFlags) resolve(a *app, r *distill.Recipe) (*distill.Job, error) {
-	level, err := f.level()
+	o, err := f.options(a)
 	if err != nil {
 		return nil, err
 	}
+	return distill.NewJob(a.ctx, r, o)
+}
+
+// options are what the flags say, of a job that can be resumed.
+func (f *jobFlags) options(a *app) (distill.Options, error) {
+	level, err := f.level()
+	if err != nil {
+		return distill.Options{}, err
+	}
 	a.resumable = true
 	follow := stageTimes{a: a}
-	return distill.NewJob(a.ctx, r, distill.Options{
-		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Enforced: f.held, Offline: a.offline,
+	return distill.Options{
+		Threads: f.Threads, RunsDir: f.Runs, Run: f.Run_, Level: level.Name, Prices: f.at, Patience: f.wait, Enforced: f.held, Offline: a.offline,
 		Progress: follow.event, Warn: func(s string) { a.warn("%s", s) },
-	})
+	}, nil
 }
 
 // stageTimes turns events into progress, and leaves a line for each stage that has begun.

@@ -23,6 +23,9 @@ type table struct {
 	Label  labelCmd  `cmd:"" group:"job" help:"Only let the teacher label the task data."`
 	Train  trainCmd  `cmd:"" aliases:"distil,distill" group:"job" help:"Only train the student on the labels."`
 	Eval   evalCmd   `cmd:"" group:"job" help:"Only evaluate the student and judge its gate."`
+	Worker workerCmd `cmd:"" group:"job" help:"Help to label a run that this machine sees."`
+	Slurm  slurmCmd  `cmd:"" group:"job" help:"Print a script that runs the recipe on a Slurm cluster."`
+	K8s    k8sCmd    `cmd:"" name:"k8s" group:"job" help:"Print the jobs that run the recipe on a Kubernetes cluster."`
 	Errors errorsCmd `cmd:"" group:"job" help:"List rows that student, teacher and gold labels disagree on, and record who is right."`
 	Verify verifyCmd `cmd:"" group:"job" help:"Check that a run's files are those that it wrote, signed by whom, or run it again."`
 	Sign   signCmd   `cmd:"" group:"job" help:"Sign a run, a model folder or a file with a key of your own."`

@@ -20,7 +20,7 @@ const Name = "lineage.jsonl"
 
 const schema = "freehold/lineage/1"
 
-// Entry is a stage's record. In, Facts and Out are the same wherever the stage runs; By is not.
+// Entry is a stage's record. In, Facts and Out are the same wherever the stage runs; By and Workers are not.
 type Entry struct {
 	Schema string            `json:"schema"`
 	Seq    int               `json:"seq"` // 0, 1, ...
@@ -29,8 +29,17 @@ type Entry struct {
 	Facts  map[string]string `json:"facts"` // prompts, seeds, numeric mode and what else the stage was told
 	Out    []Item            `json:"out"`
 	By     Maker             `json:"by"`
-	Prev   string            `json:"prev"` // Hash of the entry before, zeros in the first
-	Hash   string            `json:"hash"` // sha256 of this line with zeros in the hash's place
+
+	Workers []Worker `json:"workers,omitempty"` // who made some of what Out names in By's place
+
+	Prev string `json:"prev"` // Hash of the entry before, zeros in the first
+	Hash string `json:"hash"` // sha256 of this line with zeros in the hash's place
+}
+
+// Worker is another program that took part in a stage.
+type Worker struct {
+	Maker
+	Shards []int `json:"shards"` // of labels, that it made
 }
 
 // Item is something that a stage took or made.

@@ -10,11 +10,10 @@ import (
 // Rows are the chain as a table for people: a block an entry, two cells a row.
 func Rows(chain []Entry) (rows [][]string) {
 	for _, e := range chain {
-		by := strings.TrimSpace(fmt.Sprintf("freehold %s %s", e.By.Version, short(e.By.Commit)))
-		if e.By.Modified {
-			by += " (modified)"
+		rows = append(rows, []string{fmt.Sprintf("%d %s", e.Seq, e.Stage), "by " + e.By.text()})
+		for _, w := range e.Workers {
+			rows = append(rows, []string{"  with", fmt.Sprintf("%s: %d shards", w.text(), len(w.Shards))})
 		}
-		rows = append(rows, []string{fmt.Sprintf("%d %s", e.Seq, e.Stage), fmt.Sprintf("by %s, %s %s, CPU level %s, %d threads", by, e.By.Go, e.By.Platform, e.By.Level, e.By.Threads)})
 		rows = append(rows, []string{"  held", e.By.Enforced.String()})
 		for _, it := range e.In {
 			rows = append(rows, []string{"  took", it.text()})
@@ -28,6 +27,14 @@ func Rows(chain []Entry) (rows [][]string) {
 		rows = append(rows, []string{"  hash", e.Hash})
 	}
 	return rows
+}
+
+func (m *Maker) text() string {
+	by := strings.TrimSpace(fmt.Sprintf("freehold %s %s", m.Version, short(m.Commit)))
+	if m.Modified {
+		by += " (modified)"
+	}
+	return fmt.Sprintf("%s, %s %s, CPU level %s, %d threads", by, m.Go, m.Platform, m.Level, m.Threads)
 }
 
 func (it *Item) text() string {

@@ -1,0 +1,146 @@
+package distill
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/freehold-slm/freehold/distill/lineage"
+)
+
+// randomID tells jobs at the same run apart, on whatever machine.
+func randomID() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// Join opens the job of a recipe's file or folder, or of a run's folder (whose recipe's paths begin at inputs, "" = at the folder that holds runs), to help labelling it. A recipe
+// joins its newest run that asks the same questions, whatever kind of CPU that was begun on; without one it begins a run.
+func Join(ctx context.Context, path, inputs string, o Options) (*Job, error) {
+	o.joins = true
+	dir, err := RunFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lock.json")); err == nil && isFolder(dir) {
+		if o.RunsDir != "" || o.Run != "" {
+			return nil, &RecipeError{File: path, Msg: "is a run's folder, beside which --runs and --run say nothing; leave them out"}
+		}
+		o.RunsDir, o.Run = filepath.Dir(dir), filepath.Base(dir)
+		return jobOfRun(ctx, dir, inputs, o)
+	}
+	if isFolder(dir) {
+		dir = filepath.Join(dir, "freehold.yaml")
+	}
+	if inputs != "" {
+		return nil, &RecipeError{File: path, Msg: "is a recipe, whose paths begin beside it; --inputs is for a run's folder"}
+	}
+	r, err := LoadRecipe(dir)
+	if err != nil {
+		return nil, err
+	}
+	return NewJob(ctx, r, o)
+}
+
+// sameQuestions tells whether a run was begun from this job's recipe, teacher and data: then its shards are this job's, also where the student will be another, for that
+// is trained in the bf16 of another CPU.
+func (j *Job) sameQuestions(dir string) bool {
+	lock, err := readLock(dir)
+	if err != nil || lock.Teacher != j.teacher.sha256 || lock.Base != j.base.sha256 || lock.Data != j.data.Hash {
+		return false
+	}
+	was, err := os.ReadFile(filepath.Join(dir, "recipe.yaml"))
+	is, now := os.ReadFile(j.recipe.file)
+	return err == nil && now == nil && bytes.Equal(was, is)
+}
+
+// joinRun lets a worker choose the newest run that asks its questions.
+func (j *Job) joinRun() bool {
+	if j.kind != workerKind {
+		return false
+	}
+	names, _ := os.ReadDir(j.opt.RunsDir) // none yet
+	newest := 0
+	for _, e := range names {
+		if n, err := strconv.Atoi(e.Name()); err == nil && runName(n) == e.Name() && n > newest && j.sameQuestions(filepath.Join(j.opt.RunsDir, e.Name())) {
+			newest = n
+		}
+	}
+	if newest > 0 {
+		j.dir = filepath.Join(j.opt.RunsDir, runName(newest))
+	}
+	return newest > 0
+}
+
+// Holds is for the record what holds the process back, where that was not known yet when the job was made.
+func (j *Job) Holds(e *lineage.Enforced) { j.opt.Enforced = e }
+
+// Worked is freehold/worker/1: what a worker did.
+type Worked struct {
+	Schema  string  `json:"schema"`
+	Run     string  `json:"run"`
+	Shards  int     `json:"shards"` // that it labelled
+	Missing int     `json:"missing"`
+	All     int     `json:"all"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Work labels shards of the run until those of the part are all there: its own, and those that others are at, which it waits for or takes over. It takes no lock: any number may
+// work at one run, beside Apply or without it.
+func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
+	start := time.Now()
+	if j.teacher.remote != nil {
+		return nil, &RecipeError{File: j.recipe.file, Msg: "the teacher is a remote one, which freehold apply asks several rows at a time; workers are for teachers of this machine"}
+	}
+	if err := j.obey("label"); err != nil {
+		return nil, err
+	}
+	if err := j.open(); err != nil {
+		return nil, err
+	}
+	if err := j.awaitAdapter(ctx); err != nil {
+		return nil, err
+	}
+	if j.recipe.augments() { // the rows that a model makes are apply's to make
+		if err := j.checkMade(); err != nil {
+			return nil, err
+		}
+		if err := j.augment(ctx); err != nil {
+			return nil, err
+		}
+	}
+	j.part = p
+	if err := j.work.label(ctx); err != nil && !errors.Is(err, errOthers) {
+		if errors.Is(err, context.Canceled) {
+			err = ErrInterrupted
+		}
+		return nil, err
+	}
+	w := &Worked{Schema: "freehold/worker/1", Run: j.dir, Shards: j.did, Seconds: time.Since(start).Seconds()}
+	w.Missing, w.All = j.work.missing()
+	return w, nil
+}
+
+// awaitAdapter waits until the run has the adapter of a teacher that learns first.
+func (j *Job) awaitAdapter(ctx context.Context) error {
+	for said := false; j.recipe.adapts() && j.adapted == nil; said = true {
+		if !said {
+			j.event(Event{Stage: "label", Msg: fmt.Sprintf("waiting for %s, which freehold apply makes", filepath.Join(j.dir, adaptedName))})
+		}
+		select {
+		case <-ctx.Done():
+			return ErrInterrupted
+		case <-time.After(time.Second):
+			j.loadAdapted()
+		}
+	}
+	return nil
+}
