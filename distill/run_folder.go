@@ -43,10 +43,11 @@ func (j *Job) chooseRun() error {
 			continue
 		}
 		dir := filepath.Join(j.opt.RunsDir, e.Name())
+		begun := !unstarted(dir) // looked at first: another job may be writing the lock right now
 		if lock, err := readLock(dir); err == nil && lock.Key == j.key {
 			mine = max(mine, n)
 		}
-		if !unstarted(dir) {
+		if begun {
 			next = max(next, n+1)
 		}
 	}
