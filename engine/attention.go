@@ -40,7 +40,7 @@ type attendTask struct {
 type attendScratch struct {
 	page     kernels.AttnPage
 	p        []float32 // [queryBlock, PageKeys]
-	d        []float32 // [2, headDim/32, PageKeys] scales of a q8_0 page
+	d        []float32 // [Q8Room] of a q8_0 page
 	q        []float32 // [queryBlock, headDim] queries gathered
 	out      []float32 // the running result
 	max, sum []float32
@@ -58,7 +58,7 @@ func (a *attendScratch) init(headDim int) {
 		return
 	}
 	a.p = make([]float32, queryBlock*kernels.PageKeys)
-	a.d = make([]float32, 2*headDim/32*kernels.PageKeys)
+	a.d = make([]float32, kernels.Q8Room(headDim))
 	vec := func() []float32 { return make([]float32, queryBlock*headDim) }
 	num := func() []float32 { return make([]float32, queryBlock) }
 	a.page.B = make([]float32, kernels.ManyRoom)

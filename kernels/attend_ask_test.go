@@ -18,13 +18,13 @@ func TestAsked(t *testing.T) {
 					t.Run(fmt.Sprintf("cols%d/hd%d/%v/%v", cols, hd, kv, span), func(t *testing.T) {
 						const nq, piece = 4, 32 // two passes of two queries; bytes
 						a := &AttnPage{HeadDim: hd, NQ: nq, Q: make([]float32, nq*hd), P: make([]float32, nq*PageKeys), Out: make([]float32, nq*hd),
-							Lo: make([]int32, nq), Hi: make([]int32, nq), Max: make([]float32, nq), Sum: make([]float32, nq), D: make([]float32, 2*hd/32*PageKeys)}
+							Lo: make([]int32, nq), Hi: make([]int32, nq), Max: make([]float32, nq), Sum: make([]float32, nq), D: make([]float32, Q8Room(hd))}
 						for i := range nq {
 							a.Lo[i], a.Hi[i] = span[0], span[1]
 						}
-						each, n := cols, PageKeys*hd
+						each, n := 2*cols, PageKeys*hd
 						if kv == kv16 {
-							each, a.Next = 2*cols, make([]uint16, 2*n)
+							a.Next = make([]uint16, 2*n)
 							a.K16, a.V16 = make([]uint16, n), make([]uint16, n)
 						} else {
 							a.Next = make([]uint16, Q8HeadWords(hd))
@@ -49,15 +49,16 @@ func TestAsked(t *testing.T) {
 								}
 							}
 						}
-						q8 := func(_ *float32, _ int, _ *float32, _, _ int, _ *int8, _, _ int, _ *float32, _, k int, _ bool, o asked) {
-							follow(k, o)
-						}
-						none8 := func(*float32, int, *float32, int, int, *int8, int, int, *float32, int, int, int, bool) {}
-						tiles := floatTiles{rows: 2, cols: 16, q8k: none8, q8v: none8,
+						tiles := floatTiles{rows: 2, cols: 16,
 							f16: func(*float32, int, *float32, int, int, *uint16, int, int, int, int, int, bool) {},
-							few: &fewTiles{rows: 2, cols: cols, queries: nq, values: nq * hd, q8k: q8, q8v: q8,
+							few: &fewTiles{rows: 2, cols: cols, queries: nq, values: nq * hd,
 								f16: func(_ *float32, _ int, _ *float32, _, _ int, _ *uint16, _, _, _, k int, _ bool, o asked) {
 									follow(k, o)
+								}},
+							q8: &q8Tiles{rows: 2, cols: cols / 2, round: func(*int16, *float32, *float32, int) {},
+								weights: func(*int16, *float32, *float32, *float32, int, int) {},
+								dot: func(_ *float32, _ int, _ *int16, _ int, _ *float32, _ int, _ *int8, _, _ int, _ *float32, _, _, rounds, groups int, o asked) {
+									follow(8*rounds*groups, o)
 								}}}
 						tiles.attend(&portable, a, func(*float32, int, int, float32) (float32, float32) { return 0, 1 })
 						missed, twice := 0, 0

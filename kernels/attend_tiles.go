@@ -15,9 +15,8 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow func(p *float32, l
 		return
 	}
 	if a.K8 != nil {
-		n := a.scales()
-		l.F16ToF32(a.D[:n], a.KD[:n])
-		l.F16ToF32(a.D[n:2*n], a.VD[:n])
+		t.q8.attend(l, a, softmaxRow)
+		return
 	}
 	if t.manyFor(a) {
 		t.attendMany(l, a, softmaxRow)
@@ -84,16 +83,10 @@ func (t *floatTiles) dots(a *AttnPage, i, rows, j, n int) {
 	if t.cols == 32 { // two blocks of keys, one in each vector
 		b1 = hd * 16
 	}
-	switch {
-	case a.K32 != nil:
+	if a.K32 != nil {
 		t.f32(p, PageKeys, &q[0], hd, 1, &a.K32[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
-	case a.K16 != nil:
+	} else {
 		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+n)*hd][0], 16, b1, rows, n, hd, false)
-	default:
-		k := a.K8[j*hd : (j+n)*hd]
-		for d := 0; d < hd; d += 32 {
-			t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, b1, &a.D[d/32*PageKeys+j], rows, n, 32, d > 0)
-		}
 	}
 }
 
@@ -101,14 +94,7 @@ func (t *floatTiles) dots(a *AttnPage, i, rows, j, n int) {
 func (t *fewTiles) dots(a *AttnPage, i, rows, j int) {
 	hd := a.HeadDim
 	q, p := a.Q[i*hd:(i+rows)*hd], &a.P[i*PageKeys+j : (i+rows)*PageKeys][0]
-	if a.K16 != nil {
-		t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+t.cols)*hd][0], 16, hd*16, rows, hd, false, t.ask(a, i, j/t.cols*hd, hd))
-		return
-	}
-	k := a.K8[j*hd : (j+t.cols)*hd]
-	for d := 0; d < hd; d += 32 {
-		t.q8k(p, PageKeys, &q[d], hd, 1, &k[d*16], 16, hd*16, &a.D[d/32*PageKeys+j], rows, 32, d > 0, t.ask(a, i, j/t.cols*hd+d, 32))
-	}
+	t.f16(p, PageKeys, &q[0], hd, 1, &a.K16[j*hd : (j+t.cols)*hd][0], 16, hd*16, rows, hd, false, ask(a, i, j/t.cols*hd, hd, 2*t.cols))
 }
 
 // attendValues: out = sum of p*v for queries i to i+rows.
@@ -128,14 +114,10 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 			continue
 		}
 		n := min(hd-d, t.cols)
-		switch {
-		case a.V32 != nil:
+		if a.V32 != nil {
 			t.f32(&out[d], hd, &p[0], PageKeys, 1, &a.V32[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
-		case a.V16 != nil:
+		} else {
 			t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, t.cols/2, rows, n, hi-lo, true)
-		default:
-			s := &a.D[a.scales()+d/32*PageKeys+lo]
-			t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, t.cols/2, s, rows, n, hi-lo, true)
 		}
 		d += n
 	}
@@ -144,13 +126,8 @@ func (t *floatTiles) weigh(few *fewTiles, a *AttnPage, i, rows, lo, hi int) {
 // weigh continues columns d to d+cols of rows of out with keys lo to hi.
 func (t *fewTiles) weigh(a *AttnPage, out, p []float32, i, d, rows, lo, hi int) {
 	hd := a.HeadDim
-	o := t.ask(a, i, PageKeys*(hd+d)/t.cols+lo, hi-lo)
-	if a.V16 != nil {
-		t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, 16, rows, hi-lo, true, o)
-		return
-	}
-	s := &a.D[a.scales()+d/32*PageKeys+lo]
-	t.q8v(&out[d], hd, &p[0], PageKeys, 1, &a.V8[lo*hd+d : hi*hd][0], hd, 16, s, rows, hi-lo, true, o)
+	o := ask(a, i, PageKeys*(hd+d)/t.cols+lo, hi-lo, 2*t.cols)
+	t.f16(&out[d], hd, &p[0], PageKeys, 1, &a.V16[lo*hd+d : hi*hd][0], hd, 16, rows, hi-lo, true, o)
 }
 
 // aheadRuns is how many runs the memory of the next head is cut into, which are asked for by turns: a core's prefetchers follow a run
@@ -163,15 +140,13 @@ type asked struct {
 	run, back int
 }
 
-// ask is asked for steps steps of a tile, before which the tiles of this head make step others. Together those of the first queries ask for a.Next.
-func (t *fewTiles) ask(a *AttnPage, query, step, steps int) asked {
+// ask is asked for steps steps of a tile that read each bytes, before which the tiles of this head make step others. Together those of
+// the first queries ask for a.Next.
+func ask(a *AttnPage, query, step, steps, each int) asked {
 	if len(a.Next) == 0 || query > 0 {
 		return asked{at: uintptr(unsafe.Pointer(&a.Q[0]))}
 	}
-	each, run := t.cols, 2*len(a.Next)/aheadRuns
-	if a.K16 != nil {
-		each = 2 * t.cols
-	}
+	run := 2 * len(a.Next) / aheadRuns
 	skipped := -steps & (aheadRuns - 1) // the assembly ends its last round with the last run
 	return asked{uintptr(unsafe.Pointer(&a.Next[0])) + uintptr(step/aheadRuns*each+skipped*run), run, each - aheadRuns*run}
 }
