@@ -6,8 +6,12 @@ package kernels
 func avx2Float(l *Level) {
 	l.GemmF32 = tiles256.gemm
 	l.Transpose = transpose256
-	l.AttendPage = func(p *AttnPage) { tiles256.attend(l, p, softmaxRow256) }
+	l.AttendPage = func(p *AttnPage) { tiles256.attend(l, p, softmaxAsking256) }
 	l.AttendMerge = attendMergeBy(8, attendMerge256)
+}
+
+func softmaxAsking256(p *float32, lo, hi int, scale float32, o asked) (max, sum float32) {
+	return softmaxRow256(p, lo, hi, scale, o.at, o.run, o.back)
 }
 
 var tiles256 = floatTiles{rows: 6, cols: 16,
@@ -25,7 +29,10 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 			gemmTileHalf8x256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, nil, acc)
 		}
 	},
-	q8: &q8Tiles{rows: 4, cols: 16, round: round16x256, weights: weights16x256,
+	q8: &q8Tiles{rows: 4, cols: 16, round: round16x256,
+		weights: func(codes *int16, d, p, s *float32, lo, hi int, o asked) {
+			weights16x256(codes, d, p, s, lo, hi, o.at, o.run, o.back)
+		},
 		dot: func(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, _ int, s *float32, snext, m, rounds, groups int, o asked) {
 			dotQ8x256(c, 4*ldc, a, 2*lda, d, 4*ldd, b, ldb, s, 4*snext, m, rounds, groups, o.at, o.run, o.back)
 		},
@@ -71,7 +78,7 @@ func gemmFewHalf256(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ld
 func round16x256(codes *int16, d, x *float32, blocks int)
 
 //go:noescape
-func weights16x256(codes *int16, d, p, s *float32, lo, hi int)
+func weights16x256(codes *int16, d, p, s *float32, lo, hi int, at uintptr, run, back int)
 
 //go:noescape
 func dotQ8x256(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb int, s *float32, snext, m, rounds, groups int, at uintptr, run, back int)
@@ -83,7 +90,7 @@ func dotQ8x256(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *i
 //	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
 //
 //go:noescape
-func softmaxRow256(p *float32, lo, hi int, scale float32) (max, sum float32)
+func softmaxRow256(p *float32, lo, hi int, scale float32, at uintptr, run, back int) (max, sum float32)
 
 // attendMerge256: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n a positive multiple of 8.
 //

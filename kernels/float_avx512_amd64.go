@@ -6,8 +6,12 @@ package kernels
 func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
 	l.Transpose = transpose512
-	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxRow512) }
+	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxAsking512) }
 	l.AttendMerge = attendMergeBy(1, attendMerge512)
+}
+
+func softmaxAsking512(p *float32, lo, hi int, scale float32, o asked) (max, sum float32) {
+	return softmaxRow512(p, lo, hi, scale, o.at, o.run, o.back)
 }
 
 var tiles512 = floatTiles{rows: 14, cols: 32,
@@ -17,12 +21,15 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		gemmTileHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, uint32(1<<n-1), acc)
 	},
-	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, // 7 of 64 are faster, 6 of 128 are not
+	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 1024, // 8 of 64 and 6 of 128 are faster
 		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
 			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},
 	},
-	q8: &q8Tiles{rows: 4, cols: 32, round: round16x512, weights: weights16x512,
+	q8: &q8Tiles{rows: 4, cols: 32, round: round16x512,
+		weights: func(codes *int16, d, p, s *float32, lo, hi int, o asked) {
+			weights16x512(codes, d, p, s, lo, hi, o.at, o.run, o.back)
+		},
 		dot: func(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, b1 int, s *float32, snext, m, rounds, groups int, o asked) {
 			dotQ8x512(c, 4*ldc, a, 2*lda, d, 4*ldd, b, ldb, b1, s, 4*snext, m, rounds, groups, o.at, o.run, o.back)
 		},
@@ -35,7 +42,7 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 // amxFloat gives attention of many queries its own tile. Level avx512 goes without: there SmolLM2 and Qwen2.5 0.5B became 2-3 % slower,
 // though attention alone gains 15 % (Xeon of the Sapphire Rapids class, likely its clock; bench/LOG.md, 2026-11-22).
 func amxFloat(l *Level) {
-	l.AttendPage = func(p *AttnPage) { tilesAMX.attend(l, p, softmaxRow512) }
+	l.AttendPage = func(p *AttnPage) { tilesAMX.attend(l, p, softmaxAsking512) }
 }
 
 var tilesAMX = func() floatTiles {
@@ -88,7 +95,7 @@ func gemmFewHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ld
 func round16x512(codes *int16, d, x *float32, blocks int)
 
 //go:noescape
-func weights16x512(codes *int16, d, p, s *float32, lo, hi int)
+func weights16x512(codes *int16, d, p, s *float32, lo, hi int, at uintptr, run, back int)
 
 //go:noescape
 func dotQ8x512(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, b1 int, s *float32, snext, m, rounds, groups int, at uintptr, run, back int)
@@ -100,7 +107,7 @@ func dotQ8x512(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *i
 //	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
 //
 //go:noescape
-func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
+func softmaxRow512(p *float32, lo, hi int, scale float32, at uintptr, run, back int) (max, sum float32)
 
 // attendMerge512: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
 //

@@ -98,7 +98,7 @@ func roundQuery128(codes *int16, d, x *float32, blocks int) {
 }
 
 // weights16x128 is weights of q8Tiles.
-func weights16x128(codes *int16, d, p, s *float32, lo, hi int) {
+func weights16x128(codes *int16, d, p, s *float32, lo, hi int, _ asked) {
 	var w [PageKeys]float32
 	first, end := lo&^15, (hi+15)&^15
 	weigh16x128(&w[first], &unsafe.Slice(p, PageKeys)[first], &unsafe.Slice(s, PageKeys)[first], (end-first)/16)
@@ -128,7 +128,7 @@ func dotQ8x128(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *i
 //
 //	for lo <= j < hi { p[j] *= scale; max = larger of max (from -Inf) and p[j] }
 //	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
-func softmaxRowNEON(p *float32, lo, hi int, scale float32) (max, sum float32) {
+func softmaxRowNEON(p *float32, lo, hi int, scale float32, _ asked) (max, sum float32) {
 	first, end := lo&^15, (hi+15)&^15
 	page := unsafe.Slice(p, PageKeys)
 	x := page[first:end]

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "ask_amd64.h"
 
 DATA round16F<>+0(SB)/4, $0x7fffffff // |x|
 DATA round16F<>+4(SB)/4, $0x46fffe00 // 32767
@@ -82,28 +83,28 @@ bad:
 	VMOVDQU Y0, 32(DI)
 	JMP     next
 
-// WEIGHTS makes Y0, Y4 of the block at CX: p*s of the keys that the masks at R12 and R13 hold, 0 where p is below Y9 = 2^-64.
-#define WEIGHTS(CX) \
-	VMOVUPS (SI)(CX*1), Y0; \
-	VMOVUPS 32(SI)(CX*1), Y4; \
+// WEIGHTS makes Y0, Y4 of the block at: p*s of the keys that the masks at R12 and below hold, 0 where p is below Y9 = 2^-64.
+#define WEIGHTS(at, below) \
+	VMOVUPS (SI)(at*1), Y0; \
+	VMOVUPS 32(SI)(at*1), Y4; \
 	VCMPPS  $5, Y9, Y0, Y5; \
 	VCMPPS  $5, Y9, Y4, Y6; \
 	VANDPS  (R12), Y5, Y5; \
 	VANDPS  32(R12), Y6, Y6; \
-	VANDPS  (R13), Y5, Y5; \
-	VANDPS  32(R13), Y6, Y6; \
+	VANDPS  (below), Y5, Y5; \
+	VANDPS  32(below), Y6, Y6; \
 	VANDPS  Y5, Y0, Y0; \
 	VANDPS  Y6, Y4, Y4; \
-	VMULPS  (DX)(CX*1), Y0, Y0; \
-	VMULPS  32(DX)(CX*1), Y4, Y4; \
+	VMULPS  (DX)(at*1), Y0, Y0; \
+	VMULPS  32(DX)(at*1), Y4, Y4; \
 	VANDPS  Y5, Y0, Y0; \
 	VANDPS  Y6, Y4, Y4
 
-// func weights16x256(codes *int16, d, p, s *float32, lo, hi int)
+// func weights16x256(codes *int16, d, p, s *float32, lo, hi int, at uintptr, run, back int)
 //
 // R11, R8 = offsets in p of the first and the last block of 16 with a key in [lo, hi); R9, R10 = masks of the keys from lo in the first
 // and below hi in the last, BX = the mask of all.
-TEXT ·weights16x256(SB), 0, $136-48
+TEXT ·weights16x256(SB), 0, $136-72
 	MOVQ         codes+0(FP), DI
 	MOVQ         p+16(FP), SI
 	MOVQ         s+24(FP), DX
@@ -142,7 +143,7 @@ largest:
 	MOVQ R10, R13
 
 largestmask:
-	WEIGHTS(CX)
+	WEIGHTS(CX, R13)
 	VPMAXUD Y0, Y1, Y1
 	VPMAXUD Y4, Y1, Y1
 	MOVQ    BX, R12
@@ -154,16 +155,20 @@ largestmask:
 ready:
 	VBROADCASTSS X3, Y3
 	MOVQ         R9, R12
-	MOVQ         BX, R13
+	MOVQ         BX, AX
+	MOVQ         at+48(FP), R14
+	MOVQ         run+56(FP), R13
+	MOVQ         back+64(FP), R15
 
 	// invariant: codes of the blocks before R11 are written, the next belong at DI
 codes:
 	CMPQ R11, R8
 	JNE  codesmask
-	MOVQ R10, R13
+	MOVQ R10, AX
 
 codesmask:
-	WEIGHTS(R11)
+	ASK(R11, R8)
+	WEIGHTS(R11, AX)
 	CODES16(0)
 	MOVQ BX, R12
 	ADDQ $64, R11

@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "ask_amd64.h"
 
 DATA round16F<>+0(SB)/4, $0x7fffffff // |x|
 DATA round16F<>+4(SB)/4, $0x46fffe00 // 32767
@@ -70,10 +71,10 @@ bad:
 	VMOVDQU32 Z0, (DI)
 	JMP       next
 
-// func weights16x512(codes *int16, d, p, s *float32, lo, hi int)
+// func weights16x512(codes *int16, d, p, s *float32, lo, hi int, at uintptr, run, back int)
 //
 // R11, R8 = offsets in p of the first and the last block of 16 with a key in [lo, hi); R9, R10 = the keys of those two.
-TEXT ·weights16x512(SB), 0, $136-48
+TEXT ·weights16x512(SB), 0, $136-72
 	MOVQ         codes+0(FP), DI
 	MOVQ         p+16(FP), SI
 	MOVQ         s+24(FP), DX
@@ -123,6 +124,9 @@ largestmask:
 ready:
 	VBROADCASTSS X3, Z3
 	MOVL         R9, R12
+	MOVQ         at+48(FP), R14
+	MOVQ         run+56(FP), R13
+	MOVQ         back+64(FP), R15
 
 	// invariant: codes of the blocks before R11 are written, the next belong at DI
 codes:
@@ -131,6 +135,7 @@ codes:
 	ANDL R10, R12
 
 codesmask:
+	ASK(R11, R8)
 	KMOVW     R12, K1
 	VMOVUPS   (SI)(R11*1), Z0
 	VCMPPS    $5, Z29, Z0, K1, K2
