@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"math"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -32,6 +34,7 @@ type attendTask struct {
 	groups []attGroup
 	split  bool
 	owner  []int32 // split: [chunks] group of the chunk
+	from   []int   // split: [workers+1] the first chunk of each worker's share
 	// Partials of the split form: chunk i has queryBlock places.
 	out      []float32 // [chunks, queryBlock, headDim]
 	max, sum []float32 // [chunks, queryBlock]
@@ -50,6 +53,7 @@ type attendScratch struct {
 	lo, hi   []int32
 	slope    []float32 // of a query's head
 	own      []int32   // a query's position, counted from the page's first
+	exps     [64]float32
 	none     []float32 // [headDim] zeros: the value of a sink
 }
 
@@ -136,6 +140,107 @@ func (t *attendTask) group(window int) {
 			t.owner[g.first+p*spec.KVHeads] = int32(i)
 		}
 	}
+	t.share()
+}
+
+// chunkKeys is what a chunk costs beside its keys, counted in keys.
+const chunkKeys = 16
+
+// share gives each worker chunks of about as many keys. Else those with the last page, which often has few keys, leave their worker with
+// nothing to do but to take over others' pages, which another has asked for.
+func (t *attendTask) share() {
+	workers, total := t.r.m.pool.threads(), 0
+	if t.from == nil {
+		t.from = make([]int, workers+1)
+	}
+	for c := range t.owner {
+		total += t.weight(c)
+	}
+	sum, i := 0, 1
+	for c := range t.owner {
+		w := t.weight(c)
+		for ; i < workers && (2*sum+w)*workers >= 2*i*total; i++ {
+			t.from[i] = c
+		}
+		sum += w
+	}
+	for ; i <= workers; i++ {
+		t.from[i] = len(t.owner)
+	}
+}
+
+func (t *attendTask) weight(chunk int) int {
+	g := &t.groups[t.owner[chunk]]
+	first := (g.page + (chunk-g.first)/t.r.m.Spec.KVHeads) * kernels.PageKeys
+	end, begin := int(t.r.pos[g.row+g.n-1])+1, 0
+	if g.keys > 0 {
+		end = g.keys
+	}
+	if t.window > 0 {
+		begin = int(t.r.pos[g.row]) + 1 - t.window
+	}
+	return min(kernels.PageKeys, end-first) - max(0, begin-first) + chunkKeys
+}
+
+// shares is sharer's.
+func (t *attendTask) shares() []int {
+	if t.split {
+		return t.from
+	}
+	return nil
+}
+
+// begins is where the heads lie that a worker reads first in an attention to come, if they are known: groups are mostly those of the layer before.
+func (t *attendTask) begins(s *step, worker int) kernels.Next {
+	if t.window != s.window {
+		return kernels.Next{}
+	}
+	chunk := 0
+	if t.split {
+		chunk = t.from[worker]
+	}
+	if words := t.head(s.layer, chunk); len(words) > 0 {
+		return kernels.Next{At: (*byte)(unsafe.Pointer(&words[0]))}
+	}
+	return kernels.Next{}
+}
+
+// head is the memory that a chunk of a layer reads, or reads first; nil = there is no such chunk.
+func (t *attendTask) head(layer, chunk int) []uint16 {
+	if !t.split {
+		if chunk >= len(t.groups) {
+			return nil
+		}
+		return t.memory(layer, &t.groups[chunk], 0)
+	}
+	if chunk >= len(t.owner) {
+		return nil
+	}
+	g := &t.groups[t.owner[chunk]]
+	return t.memory(layer, g, (chunk-g.first)/t.r.m.Spec.KVHeads)
+}
+
+// after is what a worker reads after a chunk: the next chunk's head or, after its share, as much of the products that follow where one
+// token is decoded.
+func (t *attendTask) after(ws *workerScratch, worker, chunk int) []uint16 {
+	from, end := 0, len(t.groups)
+	if t.split {
+		from, end = t.from[worker], t.from[worker+1]
+	}
+	switch {
+	case chunk < from || chunk >= end: // taken over from another worker, and so the next one would be
+		return nil
+	case chunk+1 < end:
+		return t.head(t.s.layer, chunk+1)
+	case t.r.n > 1 || t.s.then == nil || !t.split && t.r.m.pool.threads() > 1:
+		return nil
+	}
+	then := t.s.then
+	ws.next, ws.asked = then.one.at[worker], 0
+	i, row0, row1 := then.chunk(&then.one.cut, min(then.one.from[worker], then.one.each-1))
+	w := &then.mats[i]
+	n := min((row1-row0)*w.rowBytes/2, t.r.m.headSize())
+	return unsafe.Slice((*uint16)(unsafe.Pointer(&w.data[row0*w.rowBytes])), n)
 }
 
 func (t *attendTask) start(s *step) error {
@@ -151,16 +256,22 @@ func (t *attendTask) start(s *step) error {
 }
 
 func (t *attendTask) run(worker, chunk int) {
-	a := &t.r.scratch[worker].att
-	hd := t.r.m.Spec.HeadDim
+	ws := &t.r.scratch[worker]
+	a, hd := &ws.att, t.r.m.Spec.HeadDim
 	a.init(hd)
 	if !t.split {
 		g := &t.groups[chunk]
 		nq := t.load(a, g)
-		a.page.Next = t.memory(g, 1)
+		next := func(p int) []uint16 {
+			if p < g.pages {
+				return t.memory(t.s.layer, g, p)
+			}
+			return t.after(ws, worker, chunk)
+		}
+		a.page.Next = next(1)
 		t.page(a, g, 0, nq, a.out, a.max, a.sum)
 		for p := 1; p < g.pages; p++ {
-			a.page.Next = t.memory(g, p+1)
+			a.page.Next = next(p + 1)
 			t.page(a, g, p, nq, a.pout, a.pmax, a.psum)
 			t.merge(a, nq, a.pout, a.pmax, a.psum)
 		}
@@ -175,23 +286,22 @@ func (t *attendTask) run(worker, chunk int) {
 		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
 	}
 	out, max, sum := at(chunk)
-	a.page.Next = nil
-	if chunk+1 < len(t.owner) {
-		next := &t.groups[t.owner[chunk+1]]
-		a.page.Next = t.memory(next, (chunk+1-next.first)/heads)
-	}
+	a.page.Next = t.after(ws, worker, chunk)
 	t.page(a, g, (chunk-g.first)/heads, nq, out, max, sum)
 	if g.left.Add(-1) > 0 {
 		return
 	}
 	// The last page to be computed: merge them all, in order.
-	out, max, sum = at(g.first)
-	copy(a.out, out)
-	copy(a.max, max)
-	copy(a.sum, sum)
-	for p := 1; p < g.pages; p++ {
-		out, max, sum = at(g.first + p*heads)
-		t.merge(a, nq, out, max, sum)
+	for i := range nq {
+		o := a.out[i*hd : i*hd+hd]
+		clear(o)
+		a.max[i], a.sum[i] = float32(math.Inf(-1)), 0
+		for p := 0; p < g.pages; p += len(a.exps) / 2 {
+			c := (g.first+p*heads)*queryBlock + i
+			m := kernels.Merging{Out: t.out[c*hd:], Max: t.max[c:], Sum: t.sum[c:], Step: heads * queryBlock * hd, Each: heads * queryBlock,
+				Pages: min(g.pages-p, len(a.exps)/2)}
+			a.max[i], a.sum[i] = t.r.m.level.AttendMergeAll(o, a.max[i], a.sum[i], &m, a.exps[:])
+		}
 	}
 	t.finish(a, g, nq)
 }
@@ -213,12 +323,12 @@ func (t *attendTask) load(a *attendScratch, g *attGroup) int {
 	return g.n * shared
 }
 
-// memory is where the group's head lies in a page, counted from its first; nil where it has no such page, or keeps it in f32.
-func (t *attendTask) memory(g *attGroup, page int) []uint16 {
+// memory is where the group's head lies in a page of a layer, counted from its first; nil where it has no such page, or keeps it in f32.
+func (t *attendTask) memory(layer int, g *attGroup, page int) []uint16 {
 	if page >= g.pages {
 		return nil
 	}
-	return g.session.pages[g.page+page].words(t.r.m.offset(t.s.layer, g.kv), t.r.m.headSize())
+	return g.session.pages[g.page+page].words(t.r.m.offset(layer, g.kv), t.r.m.headSize())
 }
 
 // page computes the group's partial result over one page of keys, counted from the group's first.

@@ -63,6 +63,9 @@ func (m *Model) newPage() *page {
 	default:
 		p.f16 = make([]uint16, n)
 	}
+	askHuge(p.f32)
+	askHuge(p.q8)
+	askHuge(p.f16)
 	p.refs.Store(1)
 	return p
 }

@@ -95,8 +95,8 @@ func (w *matrix) tileRows() int {
 	return kernels.TileRows
 }
 
-// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
-// follows; none = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the attention or of the region of products
+// that follows; none = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
 func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 	s := t.s
 	if s.then == nil {
@@ -104,6 +104,11 @@ func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 	}
 	if from := s.one.from; from[worker] <= chunk && chunk+1 < from[worker+1] {
 		return s.chunkAt(t.cut, chunk+1)
+	}
+	if s.attend != nil {
+		if next := t.r.attT.begins(s.attend, worker); next.At != nil {
+			return next
+		}
 	}
 	return s.then.one.at[worker]
 }
