@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -35,9 +34,10 @@ type attendTask struct {
 	split  bool
 	owner  []int32 // split: [chunks] group of the chunk
 	from   []int   // split: [workers+1] the first chunk of each worker's share
-	// Partials of the split form: chunk i has queryBlock places.
-	out      []float32 // [chunks, queryBlock, headDim]
-	max, sum []float32 // [chunks, queryBlock]
+	// Partials of the split form, side by side, for a worker reads those of others.
+	each     int       // queries of a chunk at most
+	out      []float32 // [chunks, each, headDim]
+	max, sum []float32 // [chunks, each]
 }
 
 type attendScratch struct {
@@ -53,7 +53,6 @@ type attendScratch struct {
 	lo, hi   []int32
 	slope    []float32 // of a query's head
 	own      []int32   // a query's position, counted from the page's first
-	exps     [64]float32
 	none     []float32 // [headDim] zeros: the value of a sink
 }
 
@@ -121,7 +120,7 @@ func (t *attendTask) group(window int) {
 			chunks += spec.KVHeads * t.groups[i-1].pages
 		}
 	}
-	t.split = count < 4*t.r.m.pool.threads() && t.r.m.pool.threads() > 1 && chunks > count &&
+	t.split = count < 4*t.r.m.pool.threads() && chunks > count &&
 		chunks*queryBlock*spec.HeadDim <= maxPartials
 	if !t.split {
 		return
@@ -133,9 +132,10 @@ func (t *attendTask) group(window int) {
 		t.out = make([]float32, room*queryBlock*spec.HeadDim)
 		t.max, t.sum = make([]float32, room*queryBlock), make([]float32, room*queryBlock)
 	}
-	t.owner = t.owner[:chunks]
+	t.owner, t.each = t.owner[:chunks], 0
 	for i := range t.groups {
 		g := &t.groups[i]
+		t.each = max(t.each, g.n*shared)
 		for p := 0; p < g.pages; p++ {
 			t.owner[g.first+p*spec.KVHeads] = int32(i)
 		}
@@ -143,8 +143,11 @@ func (t *attendTask) group(window int) {
 	t.share()
 }
 
-// chunkKeys is what a chunk costs beside its keys, counted in keys.
-const chunkKeys = 16
+// What a chunk costs beside its keys, counted in keys, and what merging costs for each page, which mostly falls to the last.
+const (
+	chunkKeys = 16
+	mergeKeys = 8
+)
 
 // share gives each worker chunks of about as many keys. Else those with the last page, which often has few keys, leave their worker with
 // nothing to do but to take over others' pages, which another has asked for.
@@ -170,16 +173,30 @@ func (t *attendTask) share() {
 }
 
 func (t *attendTask) weight(chunk int) int {
+	n, g := t.keys(chunk), &t.groups[t.owner[chunk]]
+	if t.window > 0 {
+		n -= max(0, int(t.r.pos[g.row])+1-t.window-t.first(chunk))
+	}
+	if (chunk-g.first)/t.r.m.Spec.KVHeads == g.pages-1 {
+		n += mergeKeys * g.pages
+	}
+	return n + chunkKeys
+}
+
+// first is the position of a chunk's first key.
+func (t *attendTask) first(chunk int) int {
 	g := &t.groups[t.owner[chunk]]
-	first := (g.page + (chunk-g.first)/t.r.m.Spec.KVHeads) * kernels.PageKeys
-	end, begin := int(t.r.pos[g.row+g.n-1])+1, 0
+	return (g.page + (chunk-g.first)/t.r.m.Spec.KVHeads) * kernels.PageKeys
+}
+
+// keys is how many keys a chunk's page holds.
+func (t *attendTask) keys(chunk int) int {
+	g := &t.groups[t.owner[chunk]]
+	end := int(t.r.pos[g.row+g.n-1]) + 1
 	if g.keys > 0 {
 		end = g.keys
 	}
-	if t.window > 0 {
-		begin = int(t.r.pos[g.row]) + 1 - t.window
-	}
-	return min(kernels.PageKeys, end-first) - max(0, begin-first) + chunkKeys
+	return min(kernels.PageKeys, end-t.first(chunk))
 }
 
 // shares is sharer's.
@@ -190,19 +207,17 @@ func (t *attendTask) shares() []int {
 	return nil
 }
 
-// begins is where the heads lie that a worker reads first in an attention to come, if they are known: groups are mostly those of the layer before.
-func (t *attendTask) begins(s *step, worker int) kernels.Next {
+// begins is the memory that a worker reads first in an attention to come, and after that, if they are known: groups are mostly those of the
+// layer before.
+func (t *attendTask) begins(s *step, worker int) (first, second []uint16) {
 	if t.window != s.window {
-		return kernels.Next{}
+		return nil, nil
 	}
 	chunk := 0
 	if t.split {
 		chunk = t.from[worker]
 	}
-	if words := t.head(s.layer, chunk); len(words) > 0 {
-		return kernels.Next{At: (*byte)(unsafe.Pointer(&words[0]))}
-	}
-	return kernels.Next{}
+	return t.head(s.layer, chunk), t.head(s.layer, chunk+1)
 }
 
 // head is the memory that a chunk of a layer reads, or reads first; nil = there is no such chunk.
@@ -220,19 +235,34 @@ func (t *attendTask) head(layer, chunk int) []uint16 {
 	return t.memory(layer, g, (chunk-g.first)/t.r.m.Spec.KVHeads)
 }
 
+// fewKeys is up to how many keys a chunk's own lines are asked for, instead of its head's, while the chunk before is read.
+const fewKeys = kernels.PageKeys / 2
+
 // after is what a worker reads after a chunk: the next chunk's head or, after its share, as much of the products that follow where one
-// token is decoded.
+// token is decoded. Chunks of few keys before that it asks for at once.
 func (t *attendTask) after(ws *workerScratch, worker, chunk int) []uint16 {
 	from, end := 0, len(t.groups)
 	if t.split {
 		from, end = t.from[worker], t.from[worker+1]
 	}
-	switch {
-	case chunk < from || chunk >= end: // taken over from another worker, and so the next one would be
+	if chunk < from || chunk >= end { // taken over from another worker, and so the next one would be
 		return nil
-	case chunk+1 < end:
-		return t.head(t.s.layer, chunk+1)
-	case t.r.n > 1 || t.s.then == nil || !t.split && t.r.m.pool.threads() > 1:
+	}
+	next := chunk + 1
+	if t.split {
+		if t.keys(chunk) <= fewKeys {
+			return nil
+		}
+		for ; next < end && t.keys(next) <= fewKeys; next++ {
+			g := &t.groups[t.owner[next]]
+			page := (next - g.first) / t.r.m.Spec.KVHeads
+			t.r.m.aheadOf(g.session.pages[g.page+page], t.s.layer, g.kv, t.keys(next))
+		}
+	}
+	if next < end {
+		return t.head(t.s.layer, next)
+	}
+	if t.r.n > 1 || t.s.then == nil || !t.split && t.r.m.pool.threads() > 1 {
 		return nil
 	}
 	then := t.s.then
@@ -283,25 +313,28 @@ func (t *attendTask) run(worker, chunk int) {
 	g := &t.groups[t.owner[chunk]]
 	nq := t.load(a, g)
 	at := func(c int) (out, max, sum []float32) {
-		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
+		return t.out[c*t.each*hd:][:nq*hd], t.max[c*t.each:][:nq], t.sum[c*t.each:][:nq]
 	}
 	out, max, sum := at(chunk)
 	a.page.Next = t.after(ws, worker, chunk)
+	if page := (chunk - g.first) / heads; page == g.pages-1 { // others have computed much of what will be merged
+		for p := range page {
+			out, _, _ := at(g.first + p*heads)
+			askAhead(out)
+		}
+	}
 	t.page(a, g, (chunk-g.first)/heads, nq, out, max, sum)
 	if g.left.Add(-1) > 0 {
 		return
 	}
 	// The last page to be computed: merge them all, in order.
-	for i := range nq {
-		o := a.out[i*hd : i*hd+hd]
-		clear(o)
-		a.max[i], a.sum[i] = float32(math.Inf(-1)), 0
-		for p := 0; p < g.pages; p += len(a.exps) / 2 {
-			c := (g.first+p*heads)*queryBlock + i
-			m := kernels.Merging{Out: t.out[c*hd:], Max: t.max[c:], Sum: t.sum[c:], Step: heads * queryBlock * hd, Each: heads * queryBlock,
-				Pages: min(g.pages-p, len(a.exps)/2)}
-			a.max[i], a.sum[i] = t.r.m.level.AttendMergeAll(o, a.max[i], a.sum[i], &m, a.exps[:])
-		}
+	out, max, sum = at(g.first)
+	copy(a.out, out)
+	copy(a.max, max)
+	copy(a.sum, sum)
+	for p := 1; p < g.pages; p++ {
+		out, max, sum = at(g.first + p*heads)
+		t.merge(a, nq, out, max, sum)
 	}
 	t.finish(a, g, nq)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -104,6 +105,32 @@ func (m *Model) headSize() int {
 // offset is where a head begins in a page: with K, and V follows blockSize later, but in q8_0.
 func (m *Model) offset(layer, head int) int {
 	return (m.cached[layer]*m.Spec.KVHeads + head) * m.headSize()
+}
+
+// aheadOf asks the memory for the first n keys and values of a head.
+func (m *Model) aheadOf(p *page, layer, head, n int) {
+	hd, bs := m.Spec.HeadDim, m.blockSize()
+	at, k := m.offset(layer, head), (n+15)/16*16*hd
+	switch {
+	case p.q8 != nil:
+		kd, vd, k8, v8 := kernels.Q8Head(p.q8[at:], hd)
+		for i := 0; i < len(kd); i += kernels.PageKeys {
+			askAhead(kd[i:][:n])
+			askAhead(vd[i:][:n])
+		}
+		askAhead(k8[:k])
+		askAhead(v8[:(n+1)/2*2*hd])
+	case p.f16 != nil:
+		askAhead(p.f16[at:][:k])
+		askAhead(p.f16[at+bs:][:n*hd])
+	}
+}
+
+// askAhead asks the memory for the lines of x.
+func askAhead[T any](x []T) {
+	if len(x) > 0 {
+		kernels.Ahead((*byte)(unsafe.Pointer(&x[0])), (len(x)*int(unsafe.Sizeof(x[0]))+63)/64)
+	}
 }
 
 // copyPage copies the first n keys of src to dst: whole blocks of 16 keys of K, whole rows of V.

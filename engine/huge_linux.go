@@ -5,16 +5,19 @@ import (
 	"unsafe"
 )
 
-// hugePage is what most CPUs of Linux have for a large page.
+// hugePage is the size of a large page on most machines.
 const hugePage = 2 << 20
 
-// askHuge asks for large pages for the memory of words, and for what shares a large page with it: attention walks through much memory, and with pages of 4 KB
-// a look at the page tables comes with each 64 lines of it. It is a hint, which the system may have been told to refuse or to take for granted.
-func askHuge[T any](words []T) {
-	if len(words) == 0 {
+// askHuge asks for large pages where they fit into the memory of x: attention walks through much of it, and with pages of 4 KB it looks up
+// an address every 64 lines. The system may have been told to refuse it, or to do so for all memory.
+func askHuge[T any](x []T) {
+	n := len(x) * int(unsafe.Sizeof(*new(T)))
+	if n < hugePage {
 		return
 	}
-	start := uintptr(unsafe.Pointer(&words[0])) &^ (hugePage - 1)
-	end := (uintptr(unsafe.Pointer(&words[len(words)-1])) + hugePage) &^ (hugePage - 1)
-	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_HUGEPAGE)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), n)
+	b = b[-uintptr(unsafe.Pointer(&x[0]))&(hugePage-1):]
+	if b = b[:len(b)&^(hugePage-1)]; len(b) > 0 {
+		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE)
+	}
 }

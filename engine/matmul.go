@@ -106,17 +106,30 @@ func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 		return s.chunkAt(t.cut, chunk+1)
 	}
 	if s.attend != nil {
-		if next := t.r.attT.begins(s.attend, worker); next.At != nil {
-			return next
+		if _, second := t.r.attT.begins(s.attend, worker); second != nil {
+			return kernels.Next{At: (*byte)(unsafe.Pointer(&second[0]))}
 		}
 	}
 	return s.then.one.at[worker]
+}
+
+// beforeAttention asks for a part of what a worker reads first in the attention that follows: all its chunks together ask for all of it, while
+// the memory is busy anyway. Nothing asked for it in time else.
+func (t *matTask) beforeAttention(worker, chunk int) {
+	from, end := t.s.one.from[worker], t.s.one.from[worker+1]
+	if first, _ := t.r.attT.begins(t.s.attend, worker); from <= chunk && chunk < end {
+		n := len(first)
+		askAhead(first[(chunk-from)*n/(end-from) : (chunk-from+1)*n/(end-from)])
+	}
 }
 
 func (t *matTask) run(worker, chunk int) {
 	ws, n := &t.r.scratch[worker], t.t1-t.t0
 	if ws.next, ws.asked = (kernels.Next{}), 0; n == 1 {
 		ws.next = t.upcoming(worker, chunk)
+		if t.s.attend != nil {
+			t.beforeAttention(worker, chunk)
+		}
 	}
 	part, chunk := chunk/t.each, chunk%t.each
 	i, row0, row1 := t.s.chunk(t.cut, chunk)

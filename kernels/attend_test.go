@@ -356,37 +356,6 @@ func TestAttendMerge(t *testing.T) {
 	}, "AttendMerge")
 }
 
-func TestAttendMergeAll(t *testing.T) {
-	eachLevel(t, func(t *testing.T, l *Level) {
-		r := rand.New(rand.NewPCG(11, 11))
-		for n := range 200 {
-			pages, hd := n%13, 8*(1+n%17)
-			p := &Merging{Out: make([]float32, (pages+1)*2*hd), Max: make([]float32, 3*pages+1), Sum: make([]float32, 3*pages+1), Step: 2 * hd, Each: 3, Pages: pages}
-			fillNormal(r, p.Out, 1)
-			for i := range p.Sum {
-				if p.Max[i], p.Sum[i] = float32(r.NormFloat64()*3), float32(1+r.IntN(3)); r.IntN(4) == 0 {
-					p.Max[i], p.Sum[i] = float32(math.Inf(-1)), 0
-				}
-			}
-			out := make([]float32, hd)
-			fillNormal(r, out, 1)
-			m, s := float32(r.NormFloat64()), float32(r.IntN(2))
-			want := append([]float32(nil), out...)
-			wm, ws := m, s
-			for i := range pages {
-				wm, ws = attendMerge(want, wm, ws, p.Out[i*p.Step:][:hd], p.Max[i*p.Each], p.Sum[i*p.Each])
-			}
-			gm, gs := l.AttendMergeAll(out, m, s, p, make([]float32, 2*pages))
-			if ws == 0 {
-				wm = gm // of no page
-			}
-			what := fmt.Sprintf("%d pages", pages)
-			equalBits(t, what, out, want)
-			equalBits(t, what+" max, sum", []float32{gm, gs}, []float32{wm, ws})
-		}
-	}, "Exp", "Scale", "Axpy")
-}
-
 // equalOrNaN is equalBits but takes every NaN for the same: payload and sign of a NaN are no part of the specification.
 func equalOrNaN(t *testing.T, what string, got, want []float32) {
 	t.Helper()
