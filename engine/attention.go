@@ -173,30 +173,33 @@ func (t *attendTask) share() {
 }
 
 func (t *attendTask) weight(chunk int) int {
-	n, g := t.keys(chunk), &t.groups[t.owner[chunk]]
+	g, page := t.place(chunk)
+	n := t.keys(g, page)
 	if t.window > 0 {
-		n -= max(0, int(t.r.pos[g.row])+1-t.window-t.first(chunk))
+		n -= max(0, int(t.r.pos[g.row])+1-t.window-(g.page+page)*kernels.PageKeys)
 	}
-	if (chunk-g.first)/t.r.m.Spec.KVHeads == g.pages-1 {
+	if page == g.pages-1 {
 		n += mergeKeys * g.pages
 	}
 	return n + chunkKeys
 }
 
-// first is the position of a chunk's first key.
-func (t *attendTask) first(chunk int) int {
-	g := &t.groups[t.owner[chunk]]
-	return (g.page + (chunk-g.first)/t.r.m.Spec.KVHeads) * kernels.PageKeys
+// place is a chunk's group, and the page that it reads, or reads first.
+func (t *attendTask) place(chunk int) (g *attGroup, page int) {
+	if !t.split {
+		return &t.groups[chunk], 0
+	}
+	g = &t.groups[t.owner[chunk]]
+	return g, (chunk - g.first) / t.r.m.Spec.KVHeads
 }
 
-// keys is how many keys a chunk's page holds.
-func (t *attendTask) keys(chunk int) int {
-	g := &t.groups[t.owner[chunk]]
+// keys is how many keys of a group's page there are.
+func (t *attendTask) keys(g *attGroup, page int) int {
 	end := int(t.r.pos[g.row+g.n-1]) + 1
 	if g.keys > 0 {
 		end = g.keys
 	}
-	return min(kernels.PageKeys, end-t.first(chunk))
+	return min(kernels.PageKeys, end-(g.page+page)*kernels.PageKeys)
 }
 
 // shares is sharer's.
@@ -207,62 +210,55 @@ func (t *attendTask) shares() []int {
 	return nil
 }
 
-// begins is the memory that a worker reads first in an attention to come, and after that, if they are known: groups are mostly those of the
-// layer before.
-func (t *attendTask) begins(s *step, worker int) (first, second []uint16) {
-	if t.window != s.window {
-		return nil, nil
+// begins is the first chunk of a worker in an attention to come, and the end of its share; equal where that is not known. Groups are mostly those
+// of the layer before.
+func (t *attendTask) begins(s *step, worker int) (chunk, end int) {
+	switch {
+	case t.window != s.window:
+		return 0, 0
+	case t.split:
+		return t.from[worker], t.from[worker+1]
 	}
-	chunk := 0
-	if t.split {
-		chunk = t.from[worker]
-	}
-	return t.head(s.layer, chunk), t.head(s.layer, chunk+1)
+	n, workers := len(t.groups), t.r.m.pool.threads()
+	return worker * n / workers, (worker + 1) * n / workers
 }
 
-// head is the memory that a chunk of a layer reads, or reads first; nil = there is no such chunk.
-func (t *attendTask) head(layer, chunk int) []uint16 {
-	if !t.split {
-		if chunk >= len(t.groups) {
-			return nil
-		}
-		return t.memory(layer, &t.groups[chunk], 0)
-	}
-	if chunk >= len(t.owner) {
+// ahead is the head that a chunk of a layer reads first, to be asked for by who reads something else meanwhile. Of few keys it asks for their
+// lines alone, at once, and gives nil.
+func (t *attendTask) ahead(layer, chunk int) []uint16 {
+	g, page := t.place(chunk)
+	return t.aheadOf(layer, g, page)
+}
+
+func (t *attendTask) aheadOf(layer int, g *attGroup, page int) []uint16 {
+	p := g.session.pages[g.page+page]
+	if n := t.keys(g, page); n <= fewKeys {
+		t.r.m.aheadOf(p, layer, g.kv, n)
 		return nil
 	}
-	g := &t.groups[t.owner[chunk]]
-	return t.memory(layer, g, (chunk-g.first)/t.r.m.Spec.KVHeads)
+	return p.words(t.r.m.offset(layer, g.kv), t.r.m.headSize())
 }
 
 // fewKeys is up to how many keys a chunk's own lines are asked for, instead of its head's, while the chunk before is read.
 const fewKeys = kernels.PageKeys / 2
 
 // after is what a worker reads after a chunk: the next chunk's head or, after its share, as much of the products that follow where one
-// token is decoded. Chunks of few keys before that it asks for at once.
+// token is decoded.
 func (t *attendTask) after(ws *workerScratch, worker, chunk int) []uint16 {
-	from, end := 0, len(t.groups)
-	if t.split {
-		from, end = t.from[worker], t.from[worker+1]
-	}
+	from, end := t.begins(t.s, worker)
 	if chunk < from || chunk >= end { // taken over from another worker, and so the next one would be
 		return nil
 	}
 	next := chunk + 1
-	if t.split {
-		if t.keys(chunk) <= fewKeys {
-			return nil
-		}
-		for ; next < end && t.keys(next) <= fewKeys; next++ {
-			g := &t.groups[t.owner[next]]
-			page := (next - g.first) / t.r.m.Spec.KVHeads
-			t.r.m.aheadOf(g.session.pages[g.page+page], t.s.layer, g.kv, t.keys(next))
+	if t.split && t.keys(t.place(chunk)) <= fewKeys { // these the chunk before has asked for
+		return nil
+	}
+	for ; next < end; next++ {
+		if words := t.ahead(t.s.layer, next); words != nil || !t.split {
+			return words
 		}
 	}
-	if next < end {
-		return t.head(t.s.layer, next)
-	}
-	if t.r.n > 1 || t.s.then == nil || !t.split && t.r.m.pool.threads() > 1 {
+	if t.r.n > 1 || t.s.then == nil || !t.split {
 		return nil
 	}
 	then := t.s.then
@@ -294,7 +290,7 @@ func (t *attendTask) run(worker, chunk int) {
 		nq := t.load(a, g)
 		next := func(p int) []uint16 {
 			if p < g.pages {
-				return t.memory(t.s.layer, g, p)
+				return t.aheadOf(t.s.layer, g, p)
 			}
 			return t.after(ws, worker, chunk)
 		}
@@ -354,14 +350,6 @@ func (t *attendTask) load(a *attendScratch, g *attGroup) int {
 	}
 	a.page.Q = a.q[:g.n*shared*hd]
 	return g.n * shared
-}
-
-// memory is where the group's head lies in a page of a layer, counted from its first; nil where it has no such page, or keeps it in f32.
-func (t *attendTask) memory(layer int, g *attGroup, page int) []uint16 {
-	if page >= g.pages {
-		return nil
-	}
-	return g.session.pages[g.page+page].words(t.r.m.offset(layer, g.kv), t.r.m.headSize())
 }
 
 // page computes the group's partial result over one page of keys, counted from the group's first.

@@ -106,8 +106,10 @@ func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 		return s.chunkAt(t.cut, chunk+1)
 	}
 	if s.attend != nil {
-		if _, second := t.r.attT.begins(s.attend, worker); second != nil {
-			return kernels.Next{At: (*byte)(unsafe.Pointer(&second[0]))}
+		if chunk, end := t.r.attT.begins(s.attend, worker); chunk+1 < end {
+			if second := t.r.attT.ahead(s.attend.layer, chunk+1); second != nil {
+				return kernels.Next{At: (*byte)(unsafe.Pointer(&second[0]))}
+			}
 		}
 	}
 	return s.then.one.at[worker]
@@ -117,9 +119,10 @@ func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 // the memory is busy anyway. Nothing asked for it in time else.
 func (t *matTask) beforeAttention(worker, chunk int) {
 	from, end := t.s.one.from[worker], t.s.one.from[worker+1]
-	if first, _ := t.r.attT.begins(t.s.attend, worker); from <= chunk && chunk < end {
-		n := len(first)
-		askAhead(first[(chunk-from)*n/(end-from) : (chunk-from+1)*n/(end-from)])
+	if first, last := t.r.attT.begins(t.s.attend, worker); from <= chunk && chunk < end && first < last {
+		words := t.r.attT.ahead(t.s.attend.layer, first)
+		n := len(words)
+		askAhead(words[(chunk-from)*n/(end-from) : (chunk-from+1)*n/(end-from)])
 	}
 }
 
