@@ -53,7 +53,7 @@ func TestAsked(t *testing.T) {
 						}
 						tiles := floatTiles{rows: 2, cols: 16,
 							f16: func(*float32, int, *float32, int, int, *uint16, int, int, int, int, int, bool) {},
-							few: &fewTiles{rows: 2, cols: cols, queries: nq, values: nq * hd,
+							few: &fewTiles{rows: 2, cols: cols, queries: nq, known: nq * hd,
 								f16: func(_ *float32, _ int, _ *float32, _, _ int, _ *uint16, _, _, _, k int, _ bool, o asked) {
 									follow(k, cols/32, o)
 								}},

@@ -26,8 +26,14 @@ func (t *floatTiles) attend(l *Level, a *AttnPage, softmaxRow softmaxRow) {
 		return
 	}
 	few, most := t.few, t.rows
-	if few != nil && (a.NQ > few.queries || a.NQ*a.HeadDim > few.values || a.K32 != nil) {
-		few = nil
+	if few != nil {
+		values := few.values
+		if len(a.Next) > 0 {
+			values = few.known
+		}
+		if a.NQ > few.queries || a.NQ*a.HeadDim > values || a.K32 != nil {
+			few = nil
+		}
 	}
 	if few != nil {
 		most = few.rows

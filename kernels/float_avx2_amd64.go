@@ -37,7 +37,7 @@ var tiles256 = floatTiles{rows: 6, cols: 16,
 			dotQ8x256(c, 4*ldc, a, 2*lda, d, 4*ldd, b, ldb, s, 4*snext, m, rounds, groups, o.at, o.run, o.back)
 		},
 	},
-	few: &fewTiles{rows: 3, cols: 32, queries: 3, values: 512, // two passes over B gain nothing
+	few: &fewTiles{rows: 3, cols: 32, queries: 3, values: 512, known: 512, // two passes over B gain nothing
 		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
 			gemmFewHalf256(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},

@@ -21,7 +21,7 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		gemmTileHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, uint32(1<<n-1), acc)
 	},
-	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 1024, // 8 of 64 and 6 of 128 are faster
+	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, known: 1024, // 7 of 64 are faster; 6 of 128 and 4 of 256 are from memory, not from a cache
 		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
 			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},

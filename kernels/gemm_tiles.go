@@ -28,6 +28,7 @@ type fewTiles struct {
 	rows, cols int
 	queries    int // up to so many queries, and so many values of theirs together, these tiles are faster
 	values     int
+	known      int // values where the memory that comes next is known, and so likely not in a cache
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked)
 }
 
