@@ -3,15 +3,16 @@ package engine
 import (
 	"context"
 	"testing"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 )
 
 // While one token is decoded, every product is told what its worker reads next: the weights of the next product where one
-// worker does all, the beginning of another chunk where there are more.
+// worker does all, the beginning of another chunk where there are more; before attention a head of the cache.
 func TestFixturesAhead(t *testing.T) {
 	for _, threads := range []int{1, 3} {
-		m := small(t, "llama-gqa.Q8_0", WithThreads(threads))
+		m := small(t, "llama256.Q4_1", WithThreads(threads))
 		type call struct{ data, next *byte }
 		var calls []call
 		watch := func(s *step) {
@@ -31,27 +32,42 @@ func TestFixturesAhead(t *testing.T) {
 			watch(&m.plan.steps[i])
 		}
 		s := m.NewSession()
-		if _, err := s.Eval(context.Background(), []int32{1, 2, 3}); err != nil {
+		tokens := make([]int32, fewKeys+2)
+		if _, err := s.Eval(context.Background(), tokens[:len(tokens)-1]); err != nil {
 			t.Fatal(err)
 		}
 		calls = calls[:0]
-		if _, err := s.Eval(context.Background(), []int32{1, 2, 3, 4}); err != nil {
+		if _, err := s.Eval(context.Background(), tokens); err != nil {
 			t.Fatal(err)
 		}
 		starts := map[*byte]bool{}
 		for _, c := range calls {
 			starts[c.data] = true
 		}
-		if len(calls) < 10 {
+		heads := map[*byte]bool{}
+		for layer := range m.Spec.Layers {
+			for h := range m.Spec.KVHeads {
+				heads[(*byte)(unsafe.Pointer(&s.pages[0].f16[m.offset(layer, h)]))] = true
+			}
+		}
+		told := 0
+		if len(calls) < 9 {
 			t.Fatalf("%d products in a token", len(calls))
 		}
 		for i, c := range calls {
+			if heads[c.next] {
+				told++
+				continue
+			}
 			if threads == 1 && c.next != calls[(i+1)%len(calls)].data {
 				t.Errorf("product %d of %d is followed by another than it was told", i, len(calls))
 			}
 			if !starts[c.next] {
 				t.Errorf("%d threads: product %d was told of weights that nobody reads", threads, i)
 			}
+		}
+		if threads == 1 && told != m.Spec.Layers-1 { // the first layer's attention has no groups yet
+			t.Errorf("%d products were told of heads in %d layers", told, m.Spec.Layers)
 		}
 	}
 }
@@ -122,6 +138,63 @@ func TestRunsOfRegions(t *testing.T) {
 			}
 			if threads == 2 && (c.each > region.most || c.each > 1 && float64(worst) > 0.61*float64(total)) {
 				t.Errorf("%s: two workers have %d chunks, want %d at most, and one of them %d of %d bytes", name, c.each, region.most, worst, total)
+			}
+		}
+	}
+}
+
+// Deep in a context each worker has pages of about as many keys, and a chunk of it asks for what the worker reads next: another of its
+// chunks, the products after its last; of the last page, which has few keys here, each head was asked for before.
+func TestFixturesShares(t *testing.T) {
+	for _, kv := range []KV{KVF16, KVQ8_0} {
+		for _, threads := range []int{1, 2, 3} {
+			m := small(t, "llama256.Q4_1", WithThreads(threads), WithKV(kv), WithContext(2*kernels.PageKeys))
+			s := m.NewSession()
+			tokens := make([]int32, kernels.PageKeys+9)
+			for _, n := range []int{len(tokens) - 1, len(tokens)} {
+				if _, err := s.Eval(context.Background(), tokens[:n]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := &m.runner.attT
+			if !a.split || len(a.owner) != 2*m.Spec.KVHeads {
+				t.Fatalf("%d threads: split is %v, %d chunks, want %d", threads, a.split, len(a.owner), 2*m.Spec.KVHeads)
+			}
+			total := 0
+			for c := range a.owner {
+				total += a.keys(a.place(c))
+			}
+			if want := len(tokens) * m.Spec.KVHeads; total != want {
+				t.Errorf("chunks have %d keys, want %d", total, want)
+			}
+			for w := range threads {
+				sum := 0
+				for c := a.from[w]; c < a.from[w+1]; c++ {
+					sum += a.keys(a.place(c))
+					next := a.after(&m.runner.scratch[w], w, c)
+					follows := c + 1
+					for follows < a.from[w+1] && a.keys(a.place(follows)) <= fewKeys {
+						follows++
+					}
+					switch {
+					case a.keys(a.place(c)) <= fewKeys:
+						if next != nil {
+							t.Errorf("%d threads: chunk %d of few keys asks for more", threads, c)
+						}
+					case follows < a.from[w+1]:
+						if &next[0] != &a.ahead(a.s.layer, follows)[0] {
+							t.Errorf("%d threads: chunk %d does not ask for chunk %d", threads, c, follows)
+						}
+					case unsafe.Pointer(&next[0]) != unsafe.Pointer(a.s.then.one.at[w].At):
+						t.Errorf("%d threads: chunk %d, the last of worker %d, does not ask for the products that follow", threads, c, w)
+					}
+				}
+				if d := sum - total/threads; d < -160 || d > 160 { // equally many chunks would be 247 apart
+					t.Errorf("%d threads: worker %d has %d of %d keys", threads, w, sum, total)
+				}
+			}
+			if a.from[0] != 0 || a.from[threads] != len(a.owner) {
+				t.Errorf("shares are %v of %d chunks", a.from, len(a.owner))
 			}
 		}
 	}

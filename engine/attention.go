@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 )
@@ -32,15 +33,17 @@ type attendTask struct {
 	groups []attGroup
 	split  bool
 	owner  []int32 // split: [chunks] group of the chunk
-	// Partials of the split form: chunk i has queryBlock places.
-	out      []float32 // [chunks, queryBlock, headDim]
-	max, sum []float32 // [chunks, queryBlock]
+	from   []int   // split: [workers+1] the first chunk of each worker's share
+	// Partials of the split form, side by side, for a worker reads those of others.
+	each     int       // queries of a chunk at most
+	out      []float32 // [chunks, each, headDim]
+	max, sum []float32 // [chunks, each]
 }
 
 type attendScratch struct {
 	page     kernels.AttnPage
 	p        []float32 // [queryBlock, PageKeys]
-	d        []float32 // [2, headDim/32, PageKeys] scales of a q8_0 page
+	d        []float32 // [Q8Room] of a q8_0 page
 	q        []float32 // [queryBlock, headDim] queries gathered
 	out      []float32 // the running result
 	max, sum []float32
@@ -58,7 +61,7 @@ func (a *attendScratch) init(headDim int) {
 		return
 	}
 	a.p = make([]float32, queryBlock*kernels.PageKeys)
-	a.d = make([]float32, 2*headDim/32*kernels.PageKeys)
+	a.d = make([]float32, kernels.Q8Room(headDim))
 	vec := func() []float32 { return make([]float32, queryBlock*headDim) }
 	num := func() []float32 { return make([]float32, queryBlock) }
 	a.page.B = make([]float32, kernels.ManyRoom)
@@ -117,7 +120,7 @@ func (t *attendTask) group(window int) {
 			chunks += spec.KVHeads * t.groups[i-1].pages
 		}
 	}
-	t.split = count < 4*t.r.m.pool.threads() && t.r.m.pool.threads() > 1 && chunks > count &&
+	t.split = count < 4*t.r.m.pool.threads() && chunks > count &&
 		chunks*queryBlock*spec.HeadDim <= maxPartials
 	if !t.split {
 		return
@@ -129,13 +132,141 @@ func (t *attendTask) group(window int) {
 		t.out = make([]float32, room*queryBlock*spec.HeadDim)
 		t.max, t.sum = make([]float32, room*queryBlock), make([]float32, room*queryBlock)
 	}
-	t.owner = t.owner[:chunks]
+	t.owner, t.each = t.owner[:chunks], 0
 	for i := range t.groups {
 		g := &t.groups[i]
+		t.each = max(t.each, g.n*shared)
 		for p := 0; p < g.pages; p++ {
 			t.owner[g.first+p*spec.KVHeads] = int32(i)
 		}
 	}
+	t.share()
+}
+
+// What a chunk costs beside its keys, counted in keys, and what merging costs for each page, which mostly falls to the last.
+const (
+	chunkKeys = 16
+	mergeKeys = 8
+)
+
+// share gives each worker chunks of about as many keys. Else those with the last page, which often has few keys, leave their worker with
+// nothing to do but to take over others' pages, which another has asked for.
+func (t *attendTask) share() {
+	workers, total := t.r.m.pool.threads(), 0
+	if t.from == nil {
+		t.from = make([]int, workers+1)
+	}
+	for c := range t.owner {
+		total += t.weight(c)
+	}
+	sum, i := 0, 1
+	for c := range t.owner {
+		w := t.weight(c)
+		for ; i < workers && (2*sum+w)*workers >= 2*i*total; i++ {
+			t.from[i] = c
+		}
+		sum += w
+	}
+	for ; i <= workers; i++ {
+		t.from[i] = len(t.owner)
+	}
+}
+
+func (t *attendTask) weight(chunk int) int {
+	g, page := t.place(chunk)
+	n := t.keys(g, page)
+	if t.window > 0 {
+		n -= max(0, int(t.r.pos[g.row])+1-t.window-(g.page+page)*kernels.PageKeys)
+	}
+	if page == g.pages-1 {
+		n += mergeKeys * g.pages
+	}
+	return n + chunkKeys
+}
+
+// place is a chunk's group, and the page that it reads, or reads first.
+func (t *attendTask) place(chunk int) (g *attGroup, page int) {
+	if !t.split {
+		return &t.groups[chunk], 0
+	}
+	g = &t.groups[t.owner[chunk]]
+	return g, (chunk - g.first) / t.r.m.Spec.KVHeads
+}
+
+// keys is how many keys of a group's page there are.
+func (t *attendTask) keys(g *attGroup, page int) int {
+	end := int(t.r.pos[g.row+g.n-1]) + 1
+	if g.keys > 0 {
+		end = g.keys
+	}
+	return min(kernels.PageKeys, end-(g.page+page)*kernels.PageKeys)
+}
+
+// shares is sharer's.
+func (t *attendTask) shares() []int {
+	if t.split {
+		return t.from
+	}
+	return nil
+}
+
+// begins is the first chunk of a worker in an attention to come, and the end of its share; equal where that is not known. Groups are mostly those
+// of the layer before.
+func (t *attendTask) begins(s *step, worker int) (chunk, end int) {
+	switch {
+	case t.window != s.window:
+		return 0, 0
+	case t.split:
+		return t.from[worker], t.from[worker+1]
+	}
+	n, workers := len(t.groups), t.r.m.pool.threads()
+	return worker * n / workers, (worker + 1) * n / workers
+}
+
+// ahead is the head that a chunk of a layer reads first, to be asked for by who reads something else meanwhile. Of few keys it asks for their
+// lines alone, at once, and gives nil.
+func (t *attendTask) ahead(layer, chunk int) []uint16 {
+	g, page := t.place(chunk)
+	return t.aheadOf(layer, g, page)
+}
+
+func (t *attendTask) aheadOf(layer int, g *attGroup, page int) []uint16 {
+	p := g.session.pages[g.page+page]
+	if n := t.keys(g, page); n <= fewKeys {
+		t.r.m.aheadOf(p, layer, g.kv, n)
+		return nil
+	}
+	return p.words(t.r.m.offset(layer, g.kv), t.r.m.headSize())
+}
+
+// fewKeys is up to how many keys a chunk's own lines are asked for, instead of its head's, while the chunk before is read.
+const fewKeys = kernels.PageKeys / 2
+
+// after is what a worker reads after a chunk: the next chunk's head or, after its share, as much of the products that follow where one
+// token is decoded.
+func (t *attendTask) after(ws *workerScratch, worker, chunk int) []uint16 {
+	from, end := t.begins(t.s, worker)
+	if chunk < from || chunk >= end { // taken over from another worker, and so the next one would be
+		return nil
+	}
+	next := chunk + 1
+	if t.split && t.keys(t.place(chunk)) <= fewKeys { // these the chunk before has asked for
+		return nil
+	}
+	for ; next < end; next++ {
+		if words := t.ahead(t.s.layer, next); words != nil || !t.split {
+			return words
+		}
+	}
+	if t.r.n > 1 || t.s.then == nil || !t.split {
+		return nil
+	}
+	then := t.s.then
+	ws.next, ws.asked = then.one.at[worker], 0
+	i, row0, row1 := then.chunk(&then.one.cut, min(then.one.from[worker], then.one.each-1))
+	w := &then.mats[i]
+	n := min((row1-row0)*w.rowBytes/2, t.r.m.headSize())
+	return unsafe.Slice((*uint16)(unsafe.Pointer(&w.data[row0*w.rowBytes])), n)
 }
 
 func (t *attendTask) start(s *step) error {
@@ -151,16 +282,22 @@ func (t *attendTask) start(s *step) error {
 }
 
 func (t *attendTask) run(worker, chunk int) {
-	a := &t.r.scratch[worker].att
-	hd := t.r.m.Spec.HeadDim
+	ws := &t.r.scratch[worker]
+	a, hd := &ws.att, t.r.m.Spec.HeadDim
 	a.init(hd)
 	if !t.split {
 		g := &t.groups[chunk]
 		nq := t.load(a, g)
-		a.page.Next = t.memory(g, 1)
+		next := func(p int) []uint16 {
+			if p < g.pages {
+				return t.aheadOf(t.s.layer, g, p)
+			}
+			return t.after(ws, worker, chunk)
+		}
+		a.page.Next = next(1)
 		t.page(a, g, 0, nq, a.out, a.max, a.sum)
 		for p := 1; p < g.pages; p++ {
-			a.page.Next = t.memory(g, p+1)
+			a.page.Next = next(p + 1)
 			t.page(a, g, p, nq, a.pout, a.pmax, a.psum)
 			t.merge(a, nq, a.pout, a.pmax, a.psum)
 		}
@@ -172,13 +309,15 @@ func (t *attendTask) run(worker, chunk int) {
 	g := &t.groups[t.owner[chunk]]
 	nq := t.load(a, g)
 	at := func(c int) (out, max, sum []float32) {
-		return t.out[c*queryBlock*hd:][:nq*hd], t.max[c*queryBlock:][:nq], t.sum[c*queryBlock:][:nq]
+		return t.out[c*t.each*hd:][:nq*hd], t.max[c*t.each:][:nq], t.sum[c*t.each:][:nq]
 	}
 	out, max, sum := at(chunk)
-	a.page.Next = nil
-	if chunk+1 < len(t.owner) {
-		next := &t.groups[t.owner[chunk+1]]
-		a.page.Next = t.memory(next, (chunk+1-next.first)/heads)
+	a.page.Next = t.after(ws, worker, chunk)
+	if page := (chunk - g.first) / heads; page == g.pages-1 { // others have computed much of what will be merged
+		for p := range page {
+			out, _, _ := at(g.first + p*heads)
+			askAhead(out)
+		}
 	}
 	t.page(a, g, (chunk-g.first)/heads, nq, out, max, sum)
 	if g.left.Add(-1) > 0 {
@@ -211,14 +350,6 @@ func (t *attendTask) load(a *attendScratch, g *attGroup) int {
 	}
 	a.page.Q = a.q[:g.n*shared*hd]
 	return g.n * shared
-}
-
-// memory is where the group's head lies in a page, counted from its first; nil where it has no such page, or keeps it in f32.
-func (t *attendTask) memory(g *attGroup, page int) []uint16 {
-	if page >= g.pages {
-		return nil
-	}
-	return g.session.pages[g.page+page].words(t.r.m.offset(t.s.layer, g.kv), t.r.m.headSize())
 }
 
 // page computes the group's partial result over one page of keys, counted from the group's first.

@@ -3,13 +3,14 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 )
 
 // A page holds keys and values of kernels.PageKeys consecutive positions, aligned to the absolute position, of all
-// layers with attention: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }, in q8_0 as kernels.Q8Head lays them out.
+// layers with attention: [layer, kvHead] { K [PageKeys/16, headDim, 16], V [PageKeys, headDim] }, in q8_0 as kernels.Q8Head, Q8Key and Q8Value say.
 // Exactly one of f16, q8 and f32 is set.
 //
 // A page belongs to one session, or is shared: then refs > 1 and whoever writes to it copies it first.
@@ -63,6 +64,9 @@ func (m *Model) newPage() *page {
 	default:
 		p.f16 = make([]uint16, n)
 	}
+	askHuge(p.f32)
+	askHuge(p.q8)
+	askHuge(p.f16)
 	p.refs.Store(1)
 	return p
 }
@@ -103,6 +107,32 @@ func (m *Model) offset(layer, head int) int {
 	return (m.cached[layer]*m.Spec.KVHeads + head) * m.headSize()
 }
 
+// aheadOf asks the memory for the first n keys and values of a head.
+func (m *Model) aheadOf(p *page, layer, head, n int) {
+	hd, bs := m.Spec.HeadDim, m.blockSize()
+	at, k := m.offset(layer, head), (n+15)/16*16*hd
+	switch {
+	case p.q8 != nil:
+		kd, vd, k8, v8 := kernels.Q8Head(p.q8[at:], hd)
+		for i := 0; i < len(kd); i += kernels.PageKeys {
+			askAhead(kd[i:][:n])
+			askAhead(vd[i:][:n])
+		}
+		askAhead(k8[:k])
+		askAhead(v8[:(n+1)/2*2*hd])
+	case p.f16 != nil:
+		askAhead(p.f16[at:][:k])
+		askAhead(p.f16[at+bs:][:n*hd])
+	}
+}
+
+// askAhead asks the memory for the lines of x.
+func askAhead[T any](x []T) {
+	if len(x) > 0 {
+		kernels.Ahead((*byte)(unsafe.Pointer(&x[0])), (len(x)*int(unsafe.Sizeof(x[0]))+63)/64)
+	}
+}
+
 // copyPage copies the first n keys of src to dst: whole blocks of 16 keys of K, whole rows of V.
 func (m *Model) copyPage(dst, src *page, n int) {
 	hd, bs := m.Spec.HeadDim, m.blockSize()
@@ -119,7 +149,7 @@ func (m *Model) copyPage(dst, src *page, n int) {
 			copy(dkd, skd)
 			copy(dvd, svd)
 			copy(dk[:nk], sk)
-			copy(dv[:nv], sv)
+			copy(dv[:(n+1)/2*2*hd], sv) // whole pairs of values
 		default:
 			copy(dst.f16[at:at+nk], src.f16[at:])
 			copy(dst.f16[at+bs:at+bs+nv], src.f16[at+bs:])
@@ -181,12 +211,16 @@ func (m *Model) storeQ8(p *page, layer, pos int, x []float32, a *kernels.Acts, k
 		q := a.Q[h*hd : h*hd+hd]
 		if keys {
 			d = kd
-			out := k8[j/16*hd*16+j%16:][:(hd-1)*16+1]
-			for i, c := range q {
-				out[i*16] = c
+			out := k8[kernels.Q8Key(hd, j, 0):]
+			for i := 0; i < len(q); i += 2 {
+				two := out[i*16 : i*16+2]
+				two[0], two[1] = q[i], q[i+1]
 			}
 		} else {
-			copy(v8[j*hd:j*hd+hd], q)
+			out := v8[kernels.Q8Value(hd, j, 0):][:2*hd-1]
+			for i, c := range q {
+				out[2*i] = c
+			}
 		}
 		for b := 0; b < hd; b += kernels.ActBlock {
 			scale := kernels.F32ToF16(a.D[(h*hd+b)/kernels.ActBlock])

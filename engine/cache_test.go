@@ -44,8 +44,8 @@ func TestFixturesStoreQ8(t *testing.T) {
 				for j, row := range rows {
 					for d := range hd {
 						b := d/32*kernels.PageKeys + j
-						check8(t, row[0][h*hd:h*hd+hd], d, k8[(j/16*hd+d)*16+j%16], kd[b])
-						check8(t, row[1][h*hd:h*hd+hd], d, v8[j*hd+d], vd[b])
+						check8(t, row[0][h*hd:h*hd+hd], d, k8[kernels.Q8Key(hd, j, d)], kd[b])
+						check8(t, row[1][h*hd:h*hd+hd], d, v8[kernels.Q8Value(hd, j, d)], vd[b])
 					}
 				}
 			}

@@ -95,8 +95,8 @@ func (w *matrix) tileRows() int {
 	return kernels.TileRows
 }
 
-// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the region of products that
-// follows; none = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
+// upcoming is what a worker reads after a chunk of one token: its next chunk, or its first of the attention or of the region of products
+// that follows; none = unknown. Whoever takes over others' chunks goes on elsewhere, which is no harm.
 func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 	s := t.s
 	if s.then == nil {
@@ -105,13 +105,34 @@ func (t *matTask) upcoming(worker, chunk int) kernels.Next {
 	if from := s.one.from; from[worker] <= chunk && chunk+1 < from[worker+1] {
 		return s.chunkAt(t.cut, chunk+1)
 	}
+	if s.attend != nil {
+		if chunk, end := t.r.attT.begins(s.attend, worker); chunk+1 < end {
+			if second := t.r.attT.ahead(s.attend.layer, chunk+1); second != nil {
+				return kernels.Next{At: (*byte)(unsafe.Pointer(&second[0]))}
+			}
+		}
+	}
 	return s.then.one.at[worker]
+}
+
+// beforeAttention asks for a part of what a worker reads first in the attention that follows: all its chunks together ask for all of it, while
+// the memory is busy anyway. Nothing asked for it in time else.
+func (t *matTask) beforeAttention(worker, chunk int) {
+	from, end := t.s.one.from[worker], t.s.one.from[worker+1]
+	if first, last := t.r.attT.begins(t.s.attend, worker); from <= chunk && chunk < end && first < last {
+		words := t.r.attT.ahead(t.s.attend.layer, first)
+		n := len(words)
+		askAhead(words[(chunk-from)*n/(end-from) : (chunk-from+1)*n/(end-from)])
+	}
 }
 
 func (t *matTask) run(worker, chunk int) {
 	ws, n := &t.r.scratch[worker], t.t1-t.t0
 	if ws.next, ws.asked = (kernels.Next{}), 0; n == 1 {
 		ws.next = t.upcoming(worker, chunk)
+		if t.s.attend != nil {
+			t.beforeAttention(worker, chunk)
+		}
 	}
 	part, chunk := chunk/t.each, chunk%t.each
 	i, row0, row1 := t.s.chunk(t.cut, chunk)

@@ -67,7 +67,8 @@ type step struct {
 	gemmOnly bool   // those are read by integer products for which Level.GemmAlone holds
 	name     string // of the tensor that reads them, for errors
 	one      oneCut // stepMat: for one token
-	then     *step  // stepMat: the next products of a token that is decoded
+	then     *step  // stepMat, stepAttend: the next products of a token that is decoded
+	attend   *step  // stepMat: the attention that comes before then; nil = none
 }
 
 type rowKind uint8
@@ -116,7 +117,8 @@ type rowOp struct {
 	router    *kernels.Router
 }
 
-// follow cuts the regions of products for one token and tells which follows which; the first follows the last, the head.
+// follow cuts the regions of products for one token and tells which follows which; the first follows the last, the head. It tells too
+// where attention comes between.
 func (p *plan) follow(threads int) {
 	var all []*step
 	for i := range p.steps {
@@ -130,6 +132,15 @@ func (p *plan) follow(threads int) {
 	for i, s := range all {
 		s.then = all[(i+1)%len(all)]
 		s.cutOne(threads)
+	}
+	var last *step
+	for i := range p.steps {
+		switch s := &p.steps[i]; {
+		case s.kind == stepMat:
+			last = s
+		case s.kind == stepAttend && last != nil:
+			last.attend, s.then = s, last.then
+		}
 	}
 }
 

@@ -44,6 +44,12 @@ type pool struct {
 	bad   atomic.Bool
 }
 
+// sharer is a task whose chunks differ, so that it says itself which are whose.
+type sharer interface {
+	task
+	shares() []int // [workers+1] where each worker's share begins, and the number of chunks; nil = about equally many each
+}
+
 // share is a run of chunks that nobody has claimed, as epoch<<40 | from<<20 | to. Its owner claims the first, others the last.
 type share struct {
 	span atomic.Uint64
@@ -148,8 +154,16 @@ func (p *pool) run(t task, n int) error {
 	p.task = t
 	p.done.Store(0)
 	epoch := (p.epoch.Load() + 1) & epochMask
+	var from []int
+	if s, ok := t.(sharer); ok && len(p.shares) > 1 {
+		from = s.shares()
+	}
 	for i := range p.shares {
-		p.shares[i].span.Store(epoch<<40 | uint64(i*n/len(p.shares))<<20 | uint64((i+1)*n/len(p.shares)))
+		first, end := i*n/len(p.shares), (i+1)*n/len(p.shares)
+		if from != nil {
+			first, end = from[i], from[i+1]
+		}
+		p.shares[i].span.Store(epoch<<40 | uint64(first)<<20 | uint64(end))
 	}
 	p.epoch.Store(epoch)
 	woken := 0

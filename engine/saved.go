@@ -24,7 +24,7 @@ import (
 const savedMagic = "FHSTATE1"
 
 // savedArithmetic is raised when what a release computes for the same tokens changes: files of older ones are then another model's.
-const savedArithmetic = 1
+const savedArithmetic = 2 // 1: attention over q8_0 in f32, other places of its codes
 
 // savedHeader says what a file holds. All that keys, values and states depend on is in Model.
 type savedHeader struct {
@@ -315,7 +315,11 @@ func (m *Model) wipe(p *page, n int) {
 			wipeHead(p.f32[at:at+bs], p.f32[at+bs:at+2*bs], hd, n)
 		case p.q8 != nil:
 			kd, vd, k8, v8 := kernels.Q8Head(p.q8[at:], hd)
-			wipeHead(k8, v8, hd, n)
+			for j := n; j < kernels.PageKeys; j++ {
+				for d := range hd {
+					k8[kernels.Q8Key(hd, j, d)], v8[kernels.Q8Value(hd, j, d)] = 0, 0
+				}
+			}
 			for i := range len(kd) / kernels.PageKeys { // scales of one part of the heads, by position
 				clear(kd[i*kernels.PageKeys+n : (i+1)*kernels.PageKeys])
 				clear(vd[i*kernels.PageKeys+n : (i+1)*kernels.PageKeys])
@@ -327,7 +331,7 @@ func (m *Model) wipe(p *page, n int) {
 }
 
 // wipeHead is wipe of a head's K [PageKeys/16, headDim, 16] and V [PageKeys, headDim].
-func wipeHead[T float32 | uint16 | int8](k, v []T, headDim, n int) {
+func wipeHead[T float32 | uint16](k, v []T, headDim, n int) {
 	clear(v[n*headDim:])
 	for j := n; j < kernels.PageKeys; j++ {
 		for d := range headDim {

@@ -2,12 +2,14 @@
 
 #include "textflag.h"
 #include "exp_avx2_amd64.h"
+#include "ask_amd64.h"
 
-// func softmaxRow256(p *float32, lo, hi int, scale float32) (max, sum float32)
+// func softmaxRow256(p *float32, lo, hi int, scale float32, at uintptr, run, back int) (max, sum float32)
 //
 // SI, R8 = first and last block of 16 keys with a key in [lo, hi); R9, R10 = masks of the keys from lo in the first
 // and below hi in the last, BX = the mask of all. Y14, Y15 = the mask of the block at hand.
-TEXT ·softmaxRow256(SB), 0, $136-40
+// R14, R13, R15 = what is asked for, and how far on.
+TEXT ·softmaxRow256(SB), 0, $136-64
 	MOVQ p+0(FP), SI
 	MOVQ hi+16(FP), DX
 	DECQ DX
@@ -66,23 +68,27 @@ scoremask:
 
 	MAX8(Y1, X1, X0)
 	VADDSS       X3, X1, X1     // a zero becomes +0
-	VMOVSS       X1, max+32(FP)
+	VMOVSS       X1, max+56(FP)
 	VBROADCASTSS X1, Y1
 	VXORPS       Y8, Y8, Y8
 	MOVQ         R9, R12
-	MOVQ         BX, R13
+	MOVQ         BX, DX
+	MOVQ         at+32(FP), R14
+	MOVQ         run+40(FP), R13
+	MOVQ         back+48(FP), R15
 
 	// invariant: blocks before SI hold probabilities; Y3, Y8 = their sums, lane by lane
 exps:
 	CMPQ SI, R8
 	JNE  expmask
-	MOVQ R10, R13
+	MOVQ R10, DX
 
 expmask:
+	ASK(SI, R8)
 	VMOVUPS (R12), Y14
 	VMOVUPS 32(R12), Y15
-	VANDPS  (R13), Y14, Y14
-	VANDPS  32(R13), Y15, Y15
+	VANDPS  (DX), Y14, Y14
+	VANDPS  32(DX), Y15, Y15
 	VMOVUPS (SI), Y0
 	VSUBPS  Y1, Y0, Y0
 	EXP(Y0, Y4, Y5, Y6, Y7)
@@ -101,7 +107,7 @@ expmask:
 	JLS     exps
 
 	TREE16(Y3, Y8, X3, X8)
-	VMOVSS X3, sum+36(FP)
+	VMOVSS X3, sum+60(FP)
 	VZEROUPPER
 	RET
 

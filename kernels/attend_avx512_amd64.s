@@ -2,11 +2,13 @@
 
 #include "textflag.h"
 #include "exp_avx512_amd64.h"
+#include "ask_amd64.h"
 
-// func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
+// func softmaxRow512(p *float32, lo, hi int, scale float32, at uintptr, run, back int) (max, sum float32)
 //
 // SI, R8 = first and last block of 16 keys with a key in [lo, hi); R9, R10 = the keys of those two.
-TEXT ·softmaxRow512(SB), 0, $136-40
+// R14, R13, R15 = what is asked for, and how far on.
+TEXT ·softmaxRow512(SB), 0, $136-64
 	MOVQ         p+0(FP), SI
 	MOVQ         hi+16(FP), DX
 	DECQ         DX
@@ -53,9 +55,12 @@ scoremask:
 
 	MAX16(Z1, Y1, X1, Y0, X0)
 	VADDSS       X3, X1, X1     // a zero becomes +0
-	VMOVSS       X1, max+32(FP)
+	VMOVSS       X1, max+56(FP)
 	VBROADCASTSS X1, Z1
 	MOVL         R9, R12
+	MOVQ         at+32(FP), R14
+	MOVQ         run+40(FP), R13
+	MOVQ         back+48(FP), R15
 
 	// invariant: blocks before SI hold probabilities; Z3 = their sums, lane by lane
 exps:
@@ -64,6 +69,7 @@ exps:
 	ANDL R10, R12
 
 expmask:
+	ASK(SI, R8)
 	KMOVW   R12, K1
 	VMOVUPS (SI), Z0
 	VSUBPS  Z1, Z0, Z0
@@ -76,7 +82,7 @@ expmask:
 	JLS     exps
 
 	TREE16(Z3, Y3, X3, Y0, X0)
-	VMOVSS X3, sum+36(FP)
+	VMOVSS X3, sum+60(FP)
 	VZEROUPPER
 	RET
 

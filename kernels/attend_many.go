@@ -2,6 +2,8 @@
 
 package kernels
 
+import "unsafe"
+
 // manyTiles is the tile for the attention of many queries: C[i,j] as floatTiles has it, of at most rows rows and just cols columns,
 // a multiple of 16, with k > 0. Row p of B is cols/16 vectors of 16, b1 elements apart.
 type manyTiles struct {
@@ -30,7 +32,7 @@ func (t *floatTiles) manyFor(a *AttnPage) bool {
 }
 
 // attendMany is attend of many queries.
-func (t *floatTiles) attendMany(l *Level, a *AttnPage, softmaxRow func(p *float32, lo, hi int, scale float32) (max, sum float32)) {
+func (t *floatTiles) attendMany(l *Level, a *AttnPage, softmaxRow softmaxRow) {
 	var room [manyMost]manyRows
 	for i := 0; i < a.NQ; i += manyMost {
 		n, tiles := min(manyMost, a.NQ-i), room[:0]
@@ -44,7 +46,7 @@ func (t *floatTiles) attendMany(l *Level, a *AttnPage, softmaxRow func(p *float3
 		}
 		lo, hi := a.seen(i, n)
 		t.manyScores(l, a, tiles, lo, hi)
-		a.softmax(l, i, n, softmaxRow)
+		a.softmax(l, i, n, softmaxRow, &asking{at: uintptr(unsafe.Pointer(&a.Q[0]))})
 		clear(a.Out[i*a.HeadDim : (i+n)*a.HeadDim])
 		t.manyValues(l, a, tiles, lo, hi)
 	}

@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"math"
-	"unsafe"
-)
+import "math"
 
 // PageKeys is the number of keys in a page of the KV cache, aligned to the absolute position. It is also the unit of
 // cache sharing.
@@ -15,8 +12,8 @@ type AttnPage struct {
 	HeadDim  int       // a multiple of 8; of 32 for K8, V8
 	K32, V32 []float32 // K [PageKeys/16, HeadDim, 16]: 16 keys side by side; V [PageKeys, HeadDim]
 	K16, V16 []uint16  // the same in IEEE half precision
-	K8, V8   []int8    // the same as codes of q8_0: the value is code times scale, exact in f32
-	KD, VD   []uint16  // [HeadDim/32, PageKeys] scales of K8 and V8 in IEEE half precision, of 32 values of one key each
+	K8, V8   []int8    // codes of q8_0, where Q8Key and Q8Value say: the value is code times scale, exact in f32
+	KD, VD   []uint16  // [HeadDim/32, PageKeys] scales of K8 and V8 in IEEE half precision, not negative, of 32 values of one key each
 	Next     []uint16  // memory of the head that is read after this one, K, V and scales as they lie there: a hint; nil = not known
 	NQ       int
 	Q        []float32 // [NQ, HeadDim]
@@ -26,7 +23,7 @@ type AttnPage struct {
 	Slope    []float32 // [NQ] for each position between a query and a key this is taken from the score; nil = nothing
 	At       []int32   // [NQ] with Slope: the query's own position, counted from this page's first key
 	P        []float32 // scratch [NQ, PageKeys]
-	D        []float32 // scratch [2, HeadDim/32, PageKeys] with K8, V8, else not used
+	D        []float32 // scratch [Q8Room(HeadDim)] with K8, V8, else not used
 	B        []float32 // scratch [ManyRoom]: some of K16 or V16 in f32 where there are many queries; nil = queries share less
 	Out      []float32 // [NQ, HeadDim] sum of p*v, not yet divided by Sum
 	Max, Sum []float32 // [NQ]; a query that sees no key gets -Inf, 0 and a zero Out
@@ -37,8 +34,15 @@ type AttnPage struct {
 //	s_j   = float32(chain_d fma(q_d, k_jd) * scale), capped if Cap > 0, minus float32(slope * |at - j|)
 //	max   = max_j s_j (a zero is +0);  p_j = exp(s_j - max);  sum = 16 virtual lanes (lane j mod 16), fixed tree
 //	out_d = chain over rising j of fma(p_j, v_jd)
+//
+// Over q8_0 the chain of a score and out_d are those of attend_q8.go.
 func attendPage(a *AttnPage) {
 	hd := a.HeadDim
+	var codes []int16 // of a query over q8_0
+	var scales []float32
+	if a.K8 != nil {
+		codes, scales = make([]int16, hd), make([]float32, hd/ActBlock)
+	}
 	for i := 0; i < a.NQ; i++ {
 		q := a.Q[i*hd : i*hd+hd]
 		p := a.P[i*PageKeys : (i+1)*PageKeys]
@@ -50,10 +54,17 @@ func attendPage(a *AttnPage) {
 		if lo >= hi {
 			continue
 		}
+		for b := range scales {
+			scales[b] = round16(codes[b*ActBlock:][:ActBlock], q[b*ActBlock:][:ActBlock])
+		}
 		for j := lo; j < hi; j++ {
 			var acc float32
-			for d := 0; d < hd; d++ {
-				acc = FMA32(q[d], a.key(j, d), acc)
+			if a.K8 != nil {
+				acc = a.score8(codes, scales, j)
+			} else {
+				for d := 0; d < hd; d++ {
+					acc = FMA32(q[d], a.key(j, d), acc)
+				}
 			}
 			s := float32(acc * a.Scale)
 			if a.Cap > 0 {
@@ -77,9 +88,13 @@ func attendPage(a *AttnPage) {
 			p[j] = Exp32(p[j] - max)
 			lanes[j%16] += p[j]
 		}
-		for j := lo; j < hi; j++ {
-			for d := range out {
-				out[d] = FMA32(p[j], a.value(j, d), out[d])
+		if a.V8 != nil {
+			a.values8(out, p, lo, hi)
+		} else {
+			for j := lo; j < hi; j++ {
+				for d := range out {
+					out[d] = FMA32(p[j], a.value(j, d), out[d])
+				}
 			}
 		}
 		a.Max[i], a.Sum[i] = max, tree16(&lanes)
@@ -98,46 +113,22 @@ func Distance(s []float32, scale, slope float32, at int) {
 	}
 }
 
-// scales is the length of KD, and of VD.
-func (a *AttnPage) scales() int { return q8Scales(a.HeadDim) }
-
-func q8Scales(headDim int) int { return headDim / ActBlock * PageKeys }
-
-// Q8HeadWords is the length of what Q8Head divides.
-func Q8HeadWords(headDim int) int { return 2*q8Scales(headDim) + PageKeys*headDim }
-
-// Q8Head divides the memory of one KV head of a page in q8_0 into KD, VD, K8 and V8 of an AttnPage: in the order they are
-// read, so that asking for memory ahead of one finds the next. headDim is a multiple of 32.
-func Q8Head(words []uint16, headDim int) (kd, vd []uint16, k8, v8 []int8) {
-	n, values := q8Scales(headDim), PageKeys*headDim
-	codes := unsafe.Slice((*int8)(unsafe.Pointer(&words[2*n : Q8HeadWords(headDim)][0])), 2*values)
-	return words[:n], words[n : 2*n], codes[:values], codes[values:]
-}
-
 // key is element d of key j.
 func (a *AttnPage) key(j, d int) float32 {
 	at := (j/16*a.HeadDim+d)*16 + j%16
-	switch {
-	case a.K32 != nil:
+	if a.K32 != nil {
 		return a.K32[at]
-	case a.K16 != nil:
-		return F16ToF32(a.K16[at])
-	default:
-		return float32(a.K8[at]) * F16ToF32(a.KD[d/32*PageKeys+j])
 	}
+	return F16ToF32(a.K16[at])
 }
 
 // value is element d of value j.
 func (a *AttnPage) value(j, d int) float32 {
 	at := j*a.HeadDim + d
-	switch {
-	case a.V32 != nil:
+	if a.V32 != nil {
 		return a.V32[at]
-	case a.V16 != nil:
-		return F16ToF32(a.V16[at])
-	default:
-		return float32(a.V8[at]) * F16ToF32(a.VD[d/32*PageKeys+j])
 	}
+	return F16ToF32(a.V16[at])
 }
 
 // attendMerge is the specification of Level.AttendMerge; pages are merged in rising order. A side that saw no key

@@ -6,8 +6,12 @@ package kernels
 func avx512Float(l *Level) {
 	l.GemmF32 = tiles512.gemm
 	l.Transpose = transpose512
-	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxRow512) }
+	l.AttendPage = func(p *AttnPage) { tiles512.attend(l, p, softmaxAsking512) }
 	l.AttendMerge = attendMergeBy(1, attendMerge512)
+}
+
+func softmaxAsking512(p *float32, lo, hi int, scale float32, o asked) (max, sum float32) {
+	return softmaxRow512(p, lo, hi, scale, o.at, o.run, o.back)
 }
 
 var tiles512 = floatTiles{rows: 14, cols: 32,
@@ -17,21 +21,17 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 	f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool) {
 		gemmTileHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, uint32(1<<n-1), acc)
 	},
-	q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool) {
-		gemmTileQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
-	},
-	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool) {
-		gemmTileQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, uint32(1<<n-1), acc, s)
-	},
-	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, // 7 of 64 are faster, 6 of 128 are not
+	few: &fewTiles{rows: 4, cols: 64, queries: 8, values: 512, known: 1024, // 7 of 64 are faster; 6 of 128 and 4 of 256 are from memory, not from a cache
 		f16: func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked) {
 			gemmFewHalf512(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, 2*b1, m, k, acc, o.at, o.run, o.back)
 		},
-		q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
-			gemmFewQ8K512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
+	},
+	q8: &q8Tiles{rows: 4, cols: 32, round: round16x512,
+		weights: func(codes *int16, d, p, s *float32, lo, hi int, o asked) {
+			weights16x512(codes, d, p, s, lo, hi, o.at, o.run, o.back)
 		},
-		q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked) {
-			gemmFewQ8V512(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, b1, m, k, acc, o.at, o.run, o.back, s)
+		dot: func(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, b1 int, s *float32, snext, m, rounds, groups int, o asked) {
+			dotQ8x512(c, 4*ldc, a, 2*lda, d, 4*ldd, b, ldb, b1, s, 4*snext, m, rounds, groups, o.at, o.run, o.back)
 		},
 	},
 	wide: func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, m, n, k int, acc bool) {
@@ -42,7 +42,7 @@ var tiles512 = floatTiles{rows: 14, cols: 32,
 // amxFloat gives attention of many queries its own tile. Level avx512 goes without: there SmolLM2 and Qwen2.5 0.5B became 2-3 % slower,
 // though attention alone gains 15 % (Xeon of the Sapphire Rapids class, likely its clock; bench/LOG.md, 2026-11-22).
 func amxFloat(l *Level) {
-	l.AttendPage = func(p *AttnPage) { tilesAMX.attend(l, p, softmaxRow512) }
+	l.AttendPage = func(p *AttnPage) { tilesAMX.attend(l, p, softmaxAsking512) }
 }
 
 var tilesAMX = func() floatTiles {
@@ -84,31 +84,21 @@ func halfRows512(dst *float32, src *uint16, stride, rows int)
 //go:noescape
 func gemmTileHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, mask uint32, acc bool)
 
-// gemmTileQ8K512 is gemmTile512 for B in q8_0 with a scale for each column: b[p,j] = b(p,j)*s[j], exact.
-//
-//go:noescape
-func gemmTileQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask uint32, acc bool, s *float32)
-
-// gemmTileQ8V512 is gemmTile512 for B in q8_0 with a scale for each row: b[p,j] = b(p,j)*s[p], exact.
-//
-//go:noescape
-func gemmTileQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, mask uint32, acc bool, s *float32)
-
 // gemmFewHalf512 is the tile of fewTiles for B in half precision: m in 1..4, k > 0, strides in bytes.
 //
 //go:noescape
 func gemmFewHalf512(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int)
 
-// gemmFewQ8K512 is gemmFewHalf512 for B in q8_0 with a scale for each column.
+// round16x512, weights16x512 and dotQ8x512 are those of q8Tiles: m in 1..4, strides in bytes, blocks, rounds and groups > 0.
 //
 //go:noescape
-func gemmFewQ8K512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
+func round16x512(codes *int16, d, x *float32, blocks int)
 
-// gemmFewQ8V512 is gemmFewHalf512 for B in q8_0 with a scale for each row: s[p] for columns 0 to 31, s[PageKeys+p] for
-// 32 to 63.
-//
 //go:noescape
-func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, m, k int, acc bool, at uintptr, run, back int, s *float32)
+func weights16x512(codes *int16, d, p, s *float32, lo, hi int, at uintptr, run, back int)
+
+//go:noescape
+func dotQ8x512(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, b1 int, s *float32, snext, m, rounds, groups int, at uintptr, run, back int)
 
 // softmaxRow512: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written.
@@ -117,7 +107,7 @@ func gemmFewQ8V512(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, 
 //	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
 //
 //go:noescape
-func softmaxRow512(p *float32, lo, hi int, scale float32) (max, sum float32)
+func softmaxRow512(p *float32, lo, hi int, scale float32, at uintptr, run, back int) (max, sum float32)
 
 // attendMerge512: a, b = Exp32(down), Exp32(pdown); for d < n { out[d] = fma(pout[d], b, float32(out[d]*a)) }, n > 0.
 //

@@ -78,7 +78,7 @@ func TestFloatFences(t *testing.T) {
 				l.AttendPage(a)
 				if hd%ActBlock == 0 {
 					a.K16, a.V16, a.K8, a.V8 = nil, nil, codes(4, PageKeys*hd), codes(5, PageKeys*hd)
-					a.KD, a.VD, a.D = halves(6, a.scales()), halves(7, a.scales()), last(8, 2*a.scales())
+					a.KD, a.VD, a.D = halves(6, a.scales()), halves(7, a.scales()), last(8, Q8Room(hd))
 					l.AttendPage(a)
 				}
 			}

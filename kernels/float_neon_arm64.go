@@ -26,11 +26,10 @@ var tiles128 = floatTiles{rows: 6, cols: 16,
 			gemmTileHalf8x128(c, 4*ldc, a, 4*sai, 4*sap, b, 2*ldb, m, k, acc)
 		}
 	},
-	q8k: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, _ int, s *float32, m, _, k int, acc bool) {
-		gemmTileQ8K128(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, m, k, acc, s)
-	},
-	q8v: func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, _ int, s *float32, m, _, k int, acc bool) {
-		gemmTileQ8V128(c, 4*ldc, a, 4*sai, 4*sap, b, ldb, m, k, acc, s)
+	q8: &q8Tiles{rows: 3, cols: 16, round: roundQuery128, weights: weights16x128,
+		dot: func(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb, _ int, s *float32, snext, m, rounds, groups int, _ asked) {
+			dotQ8x128(c, 4*ldc, a, 2*lda, d, 4*ldd, b, ldb, s, 4*snext, m, ActBlock/2*rounds, groups)
+		},
 	},
 }
 
@@ -90,15 +89,38 @@ func gemmTileHalf128(c *float32, ldc int, a *float32, sai, sap int, b *uint16, l
 //go:noescape
 func gemmTileHalf8x128(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, m, k int, acc bool)
 
-// gemmTileQ8K128 is gemmTile128 for B in q8_0 with a scale for each column: b[p,j] = b(p,j)*s[j], exact.
-//
-//go:noescape
-func gemmTileQ8K128(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, m, k int, acc bool, s *float32)
+// roundQuery128 is round of q8Tiles.
+func roundQuery128(codes *int16, d, x *float32, blocks int) {
+	q, scales, from := unsafe.Slice(codes, blocks*ActBlock), unsafe.Slice(d, blocks), unsafe.Slice(x, blocks*ActBlock)
+	for b := range scales {
+		scales[b] = round16x128(&q[b*ActBlock], &from[b*ActBlock], ActBlock/16)
+	}
+}
 
-// gemmTileQ8V128 is gemmTile128 for B in q8_0 with a scale for each row: b[p,j] = b(p,j)*s[p], exact.
+// weights16x128 is weights of q8Tiles.
+func weights16x128(codes *int16, d, p, s *float32, lo, hi int, _ asked) {
+	var w [PageKeys]float32
+	first, end := lo&^15, (hi+15)&^15
+	weigh16x128(&w[first], &unsafe.Slice(p, PageKeys)[first], &unsafe.Slice(s, PageKeys)[first], (end-first)/16)
+	clear(w[first:lo])
+	clear(w[hi:end])
+	*d = round16x128(&unsafe.Slice(codes, PageKeys)[first], &w[first], (end-first)/16)
+}
+
+// round16x128 is round16 of blocks of 16 of x, which have one scale.
 //
 //go:noescape
-func gemmTileQ8V128(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, m, k int, acc bool, s *float32)
+func round16x128(codes *int16, x *float32, blocks int) (d float32)
+
+// weigh16x128 is weight16 of blocks of 16 of p and s.
+//
+//go:noescape
+func weigh16x128(w, p, s *float32, blocks int)
+
+// dotQ8x128 is dot of q8Tiles: m in 1..3, strides in bytes, pairs of p in each group.
+//
+//go:noescape
+func dotQ8x128(c *float32, ldc int, a *int16, lda int, d *float32, ldd int, b *int8, ldb int, s *float32, snext, m, pairs, groups int)
 
 // softmaxRowNEON: p holds one query's dots with the 256 keys of a page and receives their probabilities, 0 <= lo < hi <=
 // 256. Elements outside [lo, hi) are scratch in the blocks of 16 that [lo, hi) touches, else neither read nor written:
@@ -106,7 +128,7 @@ func gemmTileQ8V128(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb,
 //
 //	for lo <= j < hi { p[j] *= scale; max = larger of max (from -Inf) and p[j] }
 //	for lo <= j < hi { p[j] = Exp32(p[j]-max); lane[j%16] += p[j] }; sum = tree16(lane)
-func softmaxRowNEON(p *float32, lo, hi int, scale float32) (max, sum float32) {
+func softmaxRowNEON(p *float32, lo, hi int, scale float32, _ asked) (max, sum float32) {
 	first, end := lo&^15, (hi+15)&^15
 	page := unsafe.Slice(p, PageKeys)
 	x := page[first:end]

@@ -12,10 +12,7 @@ type floatTiles struct {
 	f32        func(c *float32, ldc int, a *float32, sai, sap int, b *float32, ldb, b1, m, n, k int, acc bool)
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, n, k int, acc bool)
 
-	// q8k and q8v are tiles of K and V in q8_0: element (p, j) of B is code times scale, which is s[j] in q8k and s[p] in
-	// q8v. n is a multiple of 16.
-	q8k, q8v func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, n, k int, acc bool)
-
+	q8   *q8Tiles
 	few  *fewTiles  // nil = none
 	many *manyTiles // nil = none
 
@@ -31,8 +28,8 @@ type fewTiles struct {
 	rows, cols int
 	queries    int // up to so many queries, and so many values of theirs together, these tiles are faster
 	values     int
+	known      int // values where the memory that comes next is known, and so likely not in a cache
 	f16        func(c *float32, ldc int, a *float32, sai, sap int, b *uint16, ldb, b1, m, k int, acc bool, o asked)
-	q8k, q8v   func(c *float32, ldc int, a *float32, sai, sap int, b *int8, ldb, b1 int, s *float32, m, k int, acc bool, o asked)
 }
 
 // gemmSteps bounds k of one tile call and the rows of B that the tiles of one column share: a B that is a whole matrix

@@ -76,6 +76,10 @@
 #define SMLAL8H(m, n, d) WORD $(0x0e208000 | (m)<<16 | (n)<<5 | (d))
 // of the upper int8
 #define SMLAL28H(m, n, d) WORD $(0x4e208000 | (m)<<16 | (n)<<5 | (d))
+// d += int32 products of the lower int16
+#define SMLAL4S(m, n, d) WORD $(0x0e608000 | (m)<<16 | (n)<<5 | (d))
+// of the upper int16
+#define SMLAL24S(m, n, d) WORD $(0x4e608000 | (m)<<16 | (n)<<5 | (d))
 // d = int32 sums of neighbours in n
 #define SADDLP4S(n, d) WORD $(0x4e602800 | (n)<<5 | (d))
 // d += int32 sums of neighbours in n

@@ -98,6 +98,8 @@ var table = []instruction{
 	{"SMULL28H", "smull2 $d.8h, $n.16b, $m.16b", threeDifferent(1, 0, 0, 0b1100), "of the upper int8"},
 	{"SMLAL8H", "smlal $d.8h, $n.8b, $m.8b", threeDifferent(0, 0, 0, 0b1000), "d += int16 products of the lower int8"},
 	{"SMLAL28H", "smlal2 $d.8h, $n.16b, $m.16b", threeDifferent(1, 0, 0, 0b1000), "of the upper int8"},
+	{"SMLAL4S", "smlal $d.4s, $n.4h, $m.4h", threeDifferent(0, 0, 1, 0b1000), "d += int32 products of the lower int16"},
+	{"SMLAL24S", "smlal2 $d.4s, $n.8h, $m.8h", threeDifferent(1, 0, 1, 0b1000), "of the upper int16"},
 	{"SADDLP4S", "saddlp $d.4s, $n.8h", twoMisc(1, 0, 1, 0b00010), "d = int32 sums of neighbours in n"},
 	{"SADALP4S", "sadalp $d.4s, $n.8h", twoMisc(1, 0, 1, 0b00110), "d += int32 sums of neighbours in n"},
 	{"SDOT4S", "sdot $d.4s, $n.16b, $m.16b", threeSameExtra(1, 0, 2, 0b0010), "d += dots of four int8 (FEAT_DotProd)"},

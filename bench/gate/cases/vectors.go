@@ -84,7 +84,7 @@ func attendPage(headDim, queries int, kv string) func(r *rand.Rand) (func(), err
 			l.F32ToF16(a.K16, k)
 			l.F32ToF16(a.V16, v)
 		case "q8_0":
-			a.K8, a.V8, a.D = room[int8](len(k)), room[int8](len(v)), room[float32](2*len(k)/32)
+			a.K8, a.V8, a.D = room[int8](len(k)), room[int8](len(v)), room[float32](kernels.Q8Room(headDim))
 			a.KD, a.VD = room[uint16](len(k)/32), room[uint16](len(v)/32)
 			for i := range k {
 				a.K8[i], a.V8[i] = int8(40*k[i]), int8(40*v[i])
