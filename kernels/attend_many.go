@@ -13,12 +13,8 @@ type manyTiles struct {
 	half       func(dst *float32, src *uint16, stride, rows int) // dst[r*cols+j] = src[r*stride+j] for j < cols
 }
 
-// Keys and values are decoded and met by all queries so many at a time, while they are in the first-level cache.
-const (
-	manySteps = 128
-	// ManyRoom is the length of AttnPage.B.
-	ManyRoom = manySteps * 64
-)
+// manySteps is how many keys or values are decoded and met by all queries at a time, while they are in the first-level cache.
+const manySteps = ManyRoom / 64
 
 // manyMost bounds the queries that meet a block of keys or values together.
 const manyMost = 96

@@ -6,6 +6,9 @@ import "math"
 // cache sharing.
 const PageKeys = 256
 
+// ManyRoom is the length of AttnPage.B.
+const ManyRoom = 128 * 64
+
 // AttnPage is the work of NQ queries against one page of one KV head. Queries may come from several tokens and from
 // the heads that share the KV head. K and V are of one type, the fields of the other types are nil.
 type AttnPage struct {
