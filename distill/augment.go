@@ -267,6 +267,9 @@ func (j *Job) augment(ctx context.Context) error {
 		j.warn(fmt.Sprintf("data.augment: none of the %d texts is a new training row: %s", made.Asked, &j.data.Report))
 	}
 	j.event(Event{Stage: "augment", Step: total, Total: total, Msg: fmt.Sprintf("%d of %d texts are new training rows; data.json says why the others are not", made.Kept, made.Asked)})
+	if j.kind == applyKind {
+		removeBroken(filepath.Join(j.dir, madeFolder))
+	}
 	return j.writeMade()
 }
 

@@ -180,7 +180,7 @@ func (j *Job) writeMade() error {
 			return err
 		}
 	}
-	return writeFile(j.opt.FS, filepath.Join(j.dir, filepath.FromSlash(madeRows)), b.Bytes())
+	return j.writeShared(filepath.Join(j.dir, filepath.FromSlash(madeRows)), b.Bytes())
 }
 
 // recallMade takes the made rows of a finished run from its folder.

@@ -177,12 +177,19 @@ func (j *Job) shared() error {
 		w.Shards = slices.Compact(w.Shards)
 		j.helpers = append(j.helpers, w)
 	}
-	broken, err := filepath.Glob(filepath.Join(j.dir, "labels", "*.tmp")) // hidden ones, too
+	for _, l := range j.labellers() {
+		removeBroken(l.folder(j.dir))
+	}
+	os.RemoveAll(dir) //nolint:errcheck // a worker that has just seen the last shard may be at it, too
+	return nil
+}
+
+// removeBroken takes away what was left of files whose writer was killed; hidden ones, too.
+func removeBroken(dir string) {
+	broken, _ := filepath.Glob(filepath.Join(dir, "*.tmp")) // the pattern is good
 	for _, path := range broken {
 		os.Remove(path) //nolint:errcheck // ignored by all who read the folder
 	}
-	os.RemoveAll(dir) //nolint:errcheck // a worker that has just seen the last shard may be at it, too
-	return err
 }
 
 // writeShared publishes a file that others may be writing at the same time, with the same bytes.
