@@ -47,9 +47,8 @@ var nodeScript []byte
 // clientKey is what clients send.
 const clientKey = "client-0123456789abcdef"
 
-// serveTiny serves a model that talks, with Qwen's template, and one for embeddings, both tiny: what clients make of the answers does
-// not rest on what the models know.
-func serveTiny(t *testing.T, opts ...engine.Option) (url string) {
+// talker is a tiny model with Qwen's template.
+func talker(t *testing.T) *gguf.Writer {
 	t.Helper()
 	f, err := gguf.Open(filepath.Join("..", "..", "testdata", "models", "qwen2.Q8_0.gguf"))
 	if err != nil {
@@ -71,6 +70,14 @@ func serveTiny(t *testing.T, opts ...engine.Option) (url string) {
 	for _, x := range f.Tensors {
 		w.AddTensor(x.Name, x.Type, x.Shape, x.Data)
 	}
+	return w
+}
+
+// serveTiny serves a model that talks, with Qwen's template, and one for embeddings, both tiny: what clients make of the answers does
+// not rest on what the models know.
+func serveTiny(t *testing.T, opts ...engine.Option) (url string) {
+	t.Helper()
+	w := talker(t)
 	dir := t.TempDir()
 	files := map[string]*gguf.Writer{"chat": w, "encoder": tiny.ByName("bert").Writer()}
 	ms := server.NewModels()

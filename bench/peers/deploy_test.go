@@ -17,8 +17,7 @@ const kubernetesVersion = "1.37.0" // of the package kubernetes-validate, which 
 func jobs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	teacher, err := os.ReadFile(filepath.Join("..", "..", "testdata", "models", "qwen2.Q8_0.gguf"))
-	if err != nil {
+	if err := talker(t).WriteTo(filepath.Join(dir, "t.gguf")); err != nil {
 		t.Fatal(err)
 	}
 	rows := ""
@@ -26,7 +25,7 @@ func jobs(t *testing.T) string {
 		rows += fmt.Sprintf("{\"text\": \"row %d\", \"label\": %q}\n", i, []string{"a", "b"}[i%2])
 	}
 	const text = "version: 1\nname: r\ntask: {type: classify, labels: [a, b], prompt: \"{text}\"}\nteacher: {model: t.gguf, licence: MIT}\nstudent: {from: teacher, layers: 1}\ndata: {train: t.jsonl, split: {test: 0.5}}\n"
-	for name, b := range map[string]string{"freehold.yaml": text, "t.jsonl": rows, "t.gguf": string(teacher)} {
+	for name, b := range map[string]string{"freehold.yaml": text, "t.jsonl": rows} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(b), 0o600); err != nil {
 			t.Fatal(err)
 		}
