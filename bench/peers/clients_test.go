@@ -54,7 +54,7 @@ func talker(t *testing.T) *gguf.Writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // read-only
+	t.Cleanup(func() { f.Close() }) //nolint:errcheck // read-only; the writer's tensors lie in it
 	template, err := os.ReadFile(filepath.Join("..", "..", "testdata", "chat", "Qwen-Qwen2.5-7B-Instruct.jinja"))
 	if err != nil {
 		t.Fatal(err)
