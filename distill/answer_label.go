@@ -232,19 +232,22 @@ func (w *answerWork) label(ctx context.Context) error {
 	}
 	if j.teacher.remote != nil {
 		asks, err := j.askRemote(ctx)
-		for _, one := range todo {
-			var lines []answerLine
+		if err != nil {
+			return err
+		}
+		for _, s := range todo {
+			lines, err := w.remoteAnswers(asks, shards[s])
 			if err == nil {
-				lines, err = w.remoteAnswers(asks, shards[one])
+				err = w.writeShard(s, shards[s], lines, nil)
 			}
 			if err == nil {
-				err = w.writeShard(one, shards[one], lines, nil)
+				err = keep(s, lines, nil)
 			}
-			if err == nil {
-				err = keep(one, lines, nil)
+			if err != nil {
+				return err
 			}
 		}
-		return err
+		return nil
 	}
 	m, a, err := w.openTeacher()
 	if err != nil {

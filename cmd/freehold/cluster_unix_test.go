@@ -299,11 +299,11 @@ func TestKubernetesJobs(t *testing.T) {
 				if m.Spec.Mode == "Indexed" {
 					a = strings.ReplaceAll(a, "$(JOB_COMPLETION_INDEX)", fmt.Sprint(i))
 				}
-				args = append(args, strings.ReplaceAll(a, "/work/", dir+"/"))
+				args = append(args, strings.ReplaceAll(a, "/job/", dir+"/"))
 			}
 			cmd := exec.Command(binary, args...)
 			env := pod.Containers[0].Env[0]
-			cmd.Env = []string{env.Name + "=" + strings.ReplaceAll(env.Value, "/work/", dir+"/")}
+			cmd.Env = []string{env.Name + "=" + strings.ReplaceAll(env.Value, "/job/", dir+"/")}
 			cmd.Dir = "/"
 			pods = append(pods, cmd)
 		}
