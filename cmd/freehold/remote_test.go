@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -115,6 +116,8 @@ func TestRemote(t *testing.T) {
 	}
 	if out := freehold(t, "show", "--lineage", dir).must(t); !strings.Contains(out.out, "took      remote model fake, teacher") {
 		t.Errorf("lineage: %s", out.out)
+	} else if runtime.GOOS == "linux" && !strings.Contains(out.out, "connections allowed: the teacher is at 127.0.0.1:") {
+		t.Errorf("the lineage does not say that connections stayed possible: %s", out.out)
 	}
 	student := filepath.Join(dir, "model.gguf")
 	if out := freehold(t, "classify", "--escalate", tiny(t), "--abstain-below", "0.9", student, "text"); out.code != exitInput || !strings.Contains(out.err, "a remote model") {
