@@ -65,6 +65,7 @@ func (c *classifyCmd) teacherFlags(k *engine.Classifier) (*modelFlags, error) {
 	if err != nil {
 		return nil, asInput(err)
 	}
+	flags.LoRA = nil
 	if c.EscalateLoRA == "" && want == "" {
 		return &flags, nil
 	}

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
+
+	small "github.com/freehold-slm/freehold/models/tiny"
 )
 
 // Below the line the teacher answers, asked as the run asked it: its answers are those that the run kept. Above it the
@@ -87,6 +90,27 @@ func TestEscalate(t *testing.T) {
 		if r := freehold(t, append([]string{"classify", model, "x"}, c.args...)...); r.code != exitUsage || !strings.Contains(r.err, c.says) {
 			t.Errorf("%v: code %d, %s", c.args, r.code, r.err)
 		}
+	}
+}
+
+// An adapter that the student is opened with is the student's alone.
+func TestEscalateLoRA(t *testing.T) {
+	model, adapter := writeSmall(t, "internlm2"), filepath.Join(t.TempDir(), "adapter.gguf")
+	if err := small.ByName("internlm2").Adapter(4, 8, "blk.0.attn_q.weight", "blk.1.ffn_down.weight", "output.weight").WriteTo(adapter); err != nil {
+		t.Fatal(err)
+	}
+	say := func(args ...string) map[string]any {
+		t.Helper()
+		args = append([]string{"--json", "classify", model, "the cat", "--labels", "up,down", "--raw", "--prompt", "{text}"}, args...)
+		return freehold(t, args...).must(t).document(t, "freehold/classify/1")["rows"].([]any)[0].(map[string]any)
+	}
+	escalate := []string{"--abstain-below", "1", "--escalate", model}
+	plain, adapted, teacher, both := say(), say("--lora", adapter), say(escalate...), say(append(escalate, "--lora", adapter)...)
+	if plain["p"] == adapted["p"] {
+		t.Fatal("the adapter changes nothing")
+	}
+	if !reflect.DeepEqual(both["probabilities"], teacher["probabilities"]) {
+		t.Errorf("the teacher of an adapted student says %v, of the plain one %v", both, teacher)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,9 +84,9 @@ func (c *serveCmd) checkStudents(ctx context.Context, s *server.Server) error {
 	if err := s.CheckStudents(ctx); err != nil {
 		text := strings.TrimPrefix(err.Error(), "server: ")
 		switch {
-		case strings.Contains(text, "no line to abstain below"):
+		case errors.Is(err, server.ErrNoAbstainLine):
 			text += ": --abstain-below P"
-		case strings.Contains(text, "had an adapter"):
+		case errors.Is(err, server.ErrOtherAdapter):
 			text += "; give it with --escalate-lora FILE: it is " + filepath.Join("teacher", "adapter.gguf") + " of the run folder"
 		}
 		return usagef("%s: %s", strings.Join(asked, ", "), text)

@@ -42,6 +42,12 @@ func (ms *Models) Hide(name string) error {
 	return nil
 }
 
+// What CheckStudents finds that a caller has an answer to: a line by WithAbstainBelow, an adapter by Models.Add.
+var (
+	ErrNoAbstainLine = errors.New("no line to abstain below")
+	ErrOtherAdapter  = errors.New("the student's teacher had an adapter")
+)
+
 // question is how the teacher is asked, as a student's file has it.
 type question struct {
 	task    engine.Task
@@ -72,7 +78,7 @@ func (q *question) prepare(teacher *loaded) (*engine.Classifier, error) {
 		if teacher.adapter != "" {
 			have = fmt.Sprintf("%.12s", teacher.adapter)
 		}
-		return nil, fmt.Errorf("the student's teacher had an adapter (sha256 %.12s), and %q has %s", q.adapter, teacher.name, have)
+		return nil, fmt.Errorf("%w (sha256 %.12s), and %q has %s", ErrOtherAdapter, q.adapter, teacher.name, have)
 	}
 	return teacher.NewClassifier(q.task)
 }
@@ -125,7 +131,7 @@ func (s *Server) checkStudent(ctx context.Context, name string) (*question, erro
 	}
 	line, q, err := s.student(m, k)
 	if err == nil && line == 0 {
-		err = errors.New("the file holds no line to abstain below (task.abstain_below of a recipe); give one")
+		err = fmt.Errorf("the file holds %w (task.abstain_below of a recipe); give one", ErrNoAbstainLine)
 	}
 	return &q, err
 }
@@ -135,7 +141,10 @@ func uncovered(err error) error {
 	if open := (*openError)(nil); errors.As(err, &open) {
 		return open.err
 	}
-	return errors.New(strings.TrimPrefix(err.Error(), "engine: "))
+	if text, ok := strings.CutPrefix(err.Error(), "engine: "); ok {
+		return errors.New(text)
+	}
+	return err
 }
 
 // hasLabels tells whether a model classifies without being told the labels.
