@@ -31,6 +31,9 @@ func (j *Job) trainKey() string {
 		parts = append(parts, row.ID, row.Text)
 		if row.Corrected || r.answers() || r.Train.Gold > 0 || r.adapts() { // other labels of a classifier's rows are not learnt
 			parts = append(parts, fmt.Sprintf("%d %v", row.Gold, row.Corrected), row.Answer)
+			if row.Labels != nil {
+				parts = append(parts, fmt.Sprint(row.Labels))
+			}
 		}
 	}
 	if j.recipe.augments() { // which made rows are learnt from rests on the labels that were meant

@@ -82,6 +82,8 @@ func TestTaskTypes(t *testing.T) {
 				recipe = tinyAnswerJob(t, kind, 40, 10)
 			case kind == "classify":
 				recipe = tinyJobOf(t, 40, 10)
+			case kind == "multilabel":
+				recipe = tinyMultilabelJob(t, 40, 24, 10)
 			default:
 				t.Fatalf("task type %q has no tiny job here; write one", kind)
 			}
@@ -97,9 +99,12 @@ func TestTaskTypes(t *testing.T) {
 			checkLadder(t, sum)
 			checkSummaryFile(t, filepath.Join(dir, "summary.json"))
 			checkSums(t, dir, "model.gguf", "model.q8_0.gguf", "summary.json", "report.html", "labels/shard-00000.jsonl")
-			if kind == "classify" {
+			switch kind {
+			case "classify":
 				checkReport(t, filepath.Join(dir, "report.html"))
-			} else {
+			case "multilabel":
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "labels of", "linear, words and pairs", "Hamming loss", "Label by label", "<td>round</td>", "quantisation ladder", "99.9 % KL", "paired", "Apache-2.0", "passed", "</html>")
+			default:
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}
 			checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -176,7 +175,7 @@ func (j *Job) writeMade() error {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	for _, r := range j.made() {
-		if err := enc.Encode(madeRow{rowOrigin{r.ID, "train", r.File, r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}, r.Text, r.Made}); err != nil {
+		if err := enc.Encode(madeRow{rowOrigin{r.ID, "train", r.File, r.Line, rowHash(r)}, r.Text, r.Made}); err != nil {
 			return err
 		}
 	}

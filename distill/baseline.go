@@ -13,6 +13,7 @@ import (
 // student learns. With pairs, neighbouring words count as terms too: a stronger baseline, reported beside the plain one.
 type Baseline struct {
 	pairs  bool
+	apart  bool // each label by itself (one against the rest), not one of them
 	labels int
 	index  map[string]int
 	idf    []float64
@@ -52,9 +53,14 @@ func (b *Baseline) terms(text string) []string {
 // baselineDecays are the L2 penalties tried; the one that agrees best with the teacher on held-out rows is kept.
 var baselineDecays = []float64{1e-5, 3e-5, 1e-4, 3e-4}
 
-// trainBaseline fits softmax regression to the teacher's probabilities over texts. The penalty is chosen on every
-// tenth row, held out, and the final fit uses all rows.
+// trainBaseline fits softmax regression to the teacher's probabilities over texts.
 func trainBaseline(texts []string, probs [][]float64, labels int, pairs bool, seed uint64) *Baseline {
+	return trainLinear(texts, probs, labels, pairs, false, seed)
+}
+
+// trainLinear is trainBaseline, with apart for logistic regression of each label by itself. The penalty is chosen on every tenth row, held out, and the
+// final fit uses all rows.
+func trainLinear(texts []string, probs [][]float64, labels int, pairs, apart bool, seed uint64) *Baseline {
 	var fitT, heldT []string
 	var fitP, heldP [][]float64
 	for i := range texts {
@@ -64,13 +70,27 @@ func trainBaseline(texts []string, probs [][]float64, labels int, pairs bool, se
 			fitT, fitP = append(fitT, texts[i]), append(fitP, probs[i])
 		}
 	}
-	best, bestDecay := -1.0, baselineDecays[0]
+	good := agreement
+	if apart { // the same labels at 0.5 say little of rare ones
+		good = closeness
+	}
+	best, bestDecay := math.Inf(-1), baselineDecays[0]
 	for _, decay := range baselineDecays {
-		if a := agreement(fitBaseline(fitT, fitP, labels, decay, pairs, seed).all(heldT), heldP); a > best {
+		if a := good(fitBaseline(fitT, fitP, labels, decay, pairs, apart, seed).all(heldT), heldP); a > best {
 			best, bestDecay = a, decay
 		}
 	}
-	return fitBaseline(texts, probs, labels, bestDecay, pairs, seed)
+	return fitBaseline(texts, probs, labels, bestDecay, pairs, apart, seed)
+}
+
+// closeness is the mean of -(a-b)² (Brier's score, turned round) over rows and labels.
+func closeness(a, b [][]float64) (sum float64) {
+	for i := range a {
+		for l := range a[i] {
+			sum -= float64((a[i][l]-b[i][l])*(a[i][l]-b[i][l])) / float64(len(a)*len(a[i]))
+		}
+	}
+	return sum
 }
 
 func (b *Baseline) all(texts []string) [][]float64 {
@@ -109,8 +129,9 @@ func newBaseline(texts []string, labels int, pairs bool) *Baseline {
 }
 
 // fitBaseline is averaged stochastic gradient descent on cross-entropy with the teacher's probabilities.
-func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, pairs bool, seed uint64) *Baseline {
+func fitBaseline(texts []string, probs [][]float64, labels int, decay float64, pairs, apart bool, seed uint64) *Baseline {
 	b := newBaseline(texts, labels, pairs)
+	b.apart = apart
 	xs := make([][]feature, len(texts))
 	for i, t := range texts {
 		xs[i] = b.features(t)
@@ -188,6 +209,9 @@ func (b *Baseline) predict(x []feature, scale float64) []float64 {
 		for _, f := range x {
 			z[l] += float64(float64(scale*b.w[l][f.id]) * f.x)
 		}
+	}
+	if b.apart {
+		return sigmoids(z)
 	}
 	return expAll(logSoftmax(z))
 }

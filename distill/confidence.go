@@ -21,6 +21,9 @@ func checkConfidence(r *Recipe, at func(msg string, path ...string) error) error
 	if n := len(r.Task.Labels); r.Task.Type == "classify" && n > 1 {
 		least = 1 / float64(n)
 	}
+	if r.several() { // of each label yes or no
+		least = 0.5
+	}
 	switch {
 	case p == 0:
 		return nil

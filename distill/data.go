@@ -66,7 +66,7 @@ func (r *Recipe) tidy() data.TidyOptions {
 	if r.answers() {
 		labels = []string{"gold answer"}
 	}
-	return data.TidyOptions{Labels: labels, Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
+	return data.TidyOptions{Labels: labels, Several: r.several(), Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
 		Language: r.Data.Language, Duplicates: r.Data.Duplicates, Near: r.Data.Near}
 }
 
@@ -80,7 +80,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Columns: r.Data.Columns}
+		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Several: r.several(), Columns: r.Data.Columns}
 		if part.name == "test" { // the others may lack the columns
 			o.Slices = r.Eval.Slices
 		}
@@ -95,7 +95,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func fromCollected(r *Recipe, d *data.Set) error {
 	if r.Data.Collected == "" {
 		return nil
 	}
-	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers()})
+	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several()})
 	var said, open []Row
 	for _, row := range rows {
 		if row.Corrected = row.Gold >= 0; row.Corrected {

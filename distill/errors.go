@@ -98,7 +98,9 @@ func Errors(ctx context.Context, dir string, r *Recipe, kind, corrections string
 	for id, row := range texts { // rows that nobody was asked about can be judged too
 		if _, ok := list.all[id]; !ok {
 			d := Disagreement{ID: id, Hash: data.HashText(row.Text), Gold: row.Answer}
-			if row.Gold >= 0 && !r.answers() {
+			if row.Gold >= 0 && r.several() {
+				d.Gold = data.FormatLabels(row.Labels, r.Task.Labels)
+			} else if row.Gold >= 0 && !r.answers() {
 				d.Gold = r.Task.Labels[row.Gold]
 			}
 			list.all[id] = d
@@ -147,6 +149,9 @@ func disputes(dir string, r *Recipe) (all []Disagreement, err error) {
 			all = append(all, d)
 		}
 		return all, err
+	}
+	if r.several() {
+		return multilabelDisputes(dir, r)
 	}
 	label := func(dir string, i int) (string, error) {
 		if i < 0 || i >= len(r.Task.Labels) {
@@ -264,7 +269,13 @@ func (l *ErrorList) Record(path string, r *Recipe, by string, said []Judgement) 
 		if c.Label == "" {
 			return 0, &DataError{File: path, Msg: fmt.Sprintf("row %.40q has no gold label to accept", s.ID), Fix: "say which is right with --correct ID=LABEL"}
 		}
-		if !r.answers() && !slices.Contains(r.Task.Labels, c.Label) {
+		if r.several() {
+			labels, err := data.ParseLabels(c.Label, r.Task.Labels)
+			if err != nil {
+				return 0, &DataError{File: path, Msg: err.Error(), Fix: fmt.Sprintf("write labels with %q between them, or %s", data.LabelSeparator, data.NoLabels)}
+			}
+			c.Label = data.FormatLabels(labels, r.Task.Labels)
+		} else if !r.answers() && !slices.Contains(r.Task.Labels, c.Label) {
 			return 0, &DataError{File: path, Msg: fmt.Sprintf("%.40q is not a label, want one of: %s", c.Label, strings.Join(r.Task.Labels, ", "))}
 		}
 		all = slices.DeleteFunc(all, func(o data.Correction) bool { return o.ID == c.ID })

@@ -29,14 +29,15 @@ type Summary struct {
 
 	Calibration *StudentCalibration `json:"calibration,omitempty"` // of a classifier with a temperature
 
-	Slices    []Slice          `json:"slices"` // of the test rows
-	Quantized []Quantized      `json:"quantized"`
-	Ladder    []Rung           `json:"ladder,omitempty"`   // where files were quantised
-	Cascade   *Cascade         `json:"cascade,omitempty"`  // of a classifier
-	Ensemble  *EnsembleSummary `json:"ensemble,omitempty"` // of several teachers
-	Adapted   *Adapted         `json:"adapted,omitempty"`  // what learning from gold rows made of the teacher
-	Answers   *AnswerSummary   `json:"answers,omitempty"`  // of a task that is answered with text; accuracy is then the share of exact answers
-	Rows      map[string]int   `json:"rows"`
+	Slices     []Slice            `json:"slices"` // of the test rows
+	Quantized  []Quantized        `json:"quantized"`
+	Ladder     []Rung             `json:"ladder,omitempty"`     // where files were quantised
+	Cascade    *Cascade           `json:"cascade,omitempty"`    // of a classifier
+	Ensemble   *EnsembleSummary   `json:"ensemble,omitempty"`   // of several teachers
+	Adapted    *Adapted           `json:"adapted,omitempty"`    // what learning from gold rows made of the teacher
+	Multilabel *MultilabelSummary `json:"multilabel,omitempty"` // of a task with several labels a text; accuracy is then the share of rows with the same labels
+	Answers    *AnswerSummary     `json:"answers,omitempty"`    // of a task that is answered with text; accuracy is then the share of exact answers
+	Rows       map[string]int     `json:"rows"`
 
 	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it

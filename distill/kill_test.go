@@ -161,6 +161,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "classify" {
 		return tinyJob(t)
 	}
+	if kind == "multilabel" {
+		return tinyMultilabelJob(t, 48, 24, 12)
+	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
 	}

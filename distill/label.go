@@ -42,9 +42,12 @@ type labelLine struct {
 	LP []float64 `json:"lp"`
 }
 
-// label asks a teacher about every row and keeps the answers in hashed shards. Shards that are whole are not asked
+// asker gives what a teacher says of texts [texts][labels]: log-probabilities of one label a text, log-odds of several.
+type asker func(ctx context.Context, texts []string) ([][]float64, error)
+
+// label asks a teacher, which open makes ready, about every row and keeps the answers in hashed shards. Shards that are whole are not asked
 // for again.
-func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error) {
+func (j *Job) label(ctx context.Context, t labeller, rows []Row, open func() (asker, func(), error)) (Labels, error) {
 	dir := t.folder(j.dir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -80,7 +83,7 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	if j.teacher.remote != nil {
 		return out, j.labelRemote(ctx, todo, part, out)
 	}
-	c, close, err := j.teacherClassifier(t, nil)
+	ask, close, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 		for i, r := range batch {
 			texts[i] = r.Text
 		}
-		lp, err := c.LogProbs(ctx, texts)
+		lp, err := ask(ctx, texts)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ErrInterrupted
@@ -183,6 +186,9 @@ func (j *Job) labelKey(by labeller, rows []Row) string {
 	t := j.recipe.Task
 	words, _ := json.Marshal(t.Words)
 	parts := []string{by.id, by.prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
+	if j.recipe.several() {
+		parts = append(parts, t.Type)
+	}
 	for _, r := range rows {
 		parts = append(parts, r.ID, r.Text)
 	}
@@ -263,15 +269,7 @@ func (j *Job) teacherClassifier(t labeller, cal *engine.Calibration) (*engine.Cl
 
 // openTeacher opens a teacher with an adapter beside it; "" = none.
 func (j *Job) openTeacher(by labeller, adapter string, cal *engine.Calibration) (*engine.Classifier, func(), error) {
-	numeric := engine.Normal
-	if j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	opts := []engine.Option{engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk)}
-	if adapter != "" {
-		opts = append(opts, engine.WithLoRA(adapter, 1))
-	}
-	m, err := engine.Open(by.path, opts...)
+	m, err := j.openTeacherModel(by.path, adapter)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -282,6 +280,19 @@ func (j *Job) openTeacher(by labeller, adapter string, cal *engine.Calibration) 
 		return nil, nil, err
 	}
 	return c, func() { m.Close() }, nil
+}
+
+// openTeacherModel opens the file of a teacher of labels with an adapter beside it; "" = none.
+func (j *Job) openTeacherModel(path, adapter string) (*engine.Model, error) {
+	numeric := engine.Normal
+	if j.recipe.Numeric == "reference" {
+		numeric = engine.Reference
+	}
+	opts := []engine.Option{engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk)}
+	if adapter != "" {
+		opts = append(opts, engine.WithLoRA(adapter, 1))
+	}
+	return engine.Open(path, opts...)
 }
 
 // calibrationOf estimates a teacher's label bias from the training rows, unlabelled.
@@ -312,9 +323,12 @@ func (j *Job) labelled() []Row {
 	return slices.Concat(j.own.Train, j.data.Test, j.validRows(), j.made())
 }
 
-// validRows are the validation rows, where the recipe needs the teacher's answers to them: to choose the best weights, or to fit a temperature without
-// gold labels.
+// validRows are the validation rows, where the recipe needs the teacher's answers to them: to choose the best weights, to fit a temperature without
+// gold labels, or to choose the teacher's thresholds as the student's are chosen.
 func (j *Job) validRows() []Row {
+	if w, ok := j.work.(*multilabelWork); ok && len(w.judges()) > 0 {
+		return j.data.Valid
+	}
 	if _, labels := calibrationRows(j.recipe, j.data); j.recipe.keepsBest() || labels != "" && labels != "gold" {
 		return j.data.Valid
 	}

@@ -92,6 +92,9 @@ func (s *Summary) metric() string {
 	if s.Answers != nil {
 		return s.Answers.Main
 	}
+	if s.Multilabel != nil {
+		return multilabelMain
+	}
 	return "accuracy"
 }
 

@@ -34,6 +34,14 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
 		return klLogs(lq, mixLogs(lq, lp, c.p.Skew))
 	},
+	"bce": func(c lossCase, z, t []float64) float64 {
+		sum := 0.0
+		for i := range z {
+			two := func(x float64) []float64 { return logQ([]float64{x, 0}, c.p.Temperature) }
+			sum += klLogs(two(t[i]), two(z[i])) / float64(len(z))
+		}
+		return sum
+	},
 	"tv": func(c lossCase, z, t []float64) float64 {
 		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
 		sum := 0.0

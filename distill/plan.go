@@ -132,7 +132,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := ((tokens(chars, len(all), 6+perRow)+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(chars, len(all), 6+perRow+j.questionTokens())+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
 	var others int64 // bytes of an ensemble's further teachers, which are all open where speeds are measured
 	perToken := 0.0
 	if j.others != nil {

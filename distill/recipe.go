@@ -43,6 +43,8 @@ type TaskRecipe struct {
 	System string              `yaml:"system" json:"system,omitempty"`
 	Words  map[string][]string `yaml:"words" json:"words,omitempty"` // spellings of a label in the teacher's answer; default the label
 
+	LabelsPerText float64 `yaml:"labels_per_text" json:"labels_per_text,omitempty"` // multilabel: how many a text has on average, for the teacher's calibration
+
 	AbstainBelow float64  `yaml:"abstain_below" json:"abstain_below,omitempty"` // probability under which the student had better not answer; 0 = none
 	Prompts      []string `yaml:"prompts" json:"prompts,omitempty"`             // further ones, that plan --probe tries
 

@@ -100,7 +100,7 @@ func (r *Recipe) check(root ast.Node) error {
 		if slices.Contains(ty.keys, "student.head") {
 			errs = append(errs, oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"), oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"))
 		}
-		if c := r.Student.Calibration; c != "" && r.Task.Type == "classify" {
+		if c := r.Student.Calibration; c != "" && slices.Contains(ty.keys, "student.calibration") {
 			errs = append(errs, oneOf(c, []string{"none", "temperature"}, "student", "calibration"))
 		}
 		errs = append(errs, checkRemote(r, at, func(path ...string) bool { return findKey(root, path...) != nil }))

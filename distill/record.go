@@ -116,7 +116,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		if w, ok := j.work.(*answerWork); r.Train.OnPolicy.Share > 0 || ok && w.aligned != nil { // it is asked about the student's own answers, or its vocabulary is read
 			e.In = append(e.In, teacher)
 		}
-		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName)...)
+		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName, thresholdsName)...)
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
 	case "eval":
 		e.In = append(append(append(append(j.evalTeacher(teacher), others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
@@ -269,7 +269,16 @@ type rowOrigin struct {
 	SHA256 string `json:"sha256"`
 }
 
-// writeRows writes rows.jsonl. A row's hash is of its text and its gold answer or label's number, as they are used: after masking.
+// rowHash is of a row's text and its gold answer or labels' numbers, as they are used: after masking.
+func rowHash(r Row) string {
+	parts := []string{r.Text, r.Answer, strconv.Itoa(r.Gold)}
+	if r.Labels != nil {
+		parts = append(parts, fmt.Sprint(r.Labels))
+	}
+	return hashOf(parts...)
+}
+
+// writeRows writes rows.jsonl.
 func (j *Job) writeRows() error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -278,7 +287,7 @@ func (j *Job) writeRows() error {
 		rows []Row
 	}{{"train", j.own.Train}, {"valid", j.data.Valid}, {"test", j.data.Test}} {
 		for _, r := range part.rows {
-			if err := enc.Encode(rowOrigin{r.ID, part.name, j.recipe.originOf(r), r.Line, hashOf(r.Text, r.Answer, strconv.Itoa(r.Gold))}); err != nil {
+			if err := enc.Encode(rowOrigin{r.ID, part.name, j.recipe.originOf(r), r.Line, rowHash(r)}); err != nil {
 				return err
 			}
 		}

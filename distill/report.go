@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource + multilabelSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -61,12 +61,14 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		return nil, err
 	}
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Others: j.teachers()[1:], Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
-		Loss: lossChart(metrics), Golds: j.recipe.tidy().Labels, Made_: j.shownMade()}
+		Loss: lossChart(metrics), Golds: j.recipe.goldColumns(), Made_: j.shownMade()}
 	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
 		d.Maker = &j.maker
 	}
 	if sum.Answers != nil {
 		d.Bars = answerBars(sum)
+	} else if sum.Multilabel != nil {
+		d.Bars, d.Reliability = multilabelBars(sum), reliabilityChart(sum.Student.Calibration, nil)
 	} else {
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
 		var before []CalibrationBin

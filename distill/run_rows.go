@@ -35,6 +35,9 @@ func RunRows(dir string, r *Recipe) ([]RunRow, error) {
 		}
 		return rows, err
 	}
+	if r.several() {
+		return multilabelRows(dir, r)
+	}
 	lines, err := readEval[prediction](dir, "predictions.jsonl")
 	rows := make([]RunRow, len(lines))
 	labels := r.Task.Labels

@@ -71,7 +71,15 @@ type classifyWork struct {
 func (w *classifyWork) key() string { return "" }
 
 func (w *classifyWork) label(ctx context.Context) error {
-	return w.gather(func(l labeller, rows []Row) (Labels, error) { return w.j.label(ctx, l, rows) })
+	return w.gather(func(l labeller, rows []Row) (Labels, error) {
+		return w.j.label(ctx, l, rows, func() (asker, func(), error) {
+			c, close, err := w.j.teacherClassifier(l, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			return c.LogProbs, close, nil
+		})
+	})
 }
 
 func (w *classifyWork) recall() error { return w.gather(w.j.recall) }
@@ -186,17 +194,7 @@ func (w *classifyWork) write(b *Base) error {
 
 // examples attaches what each row teaches.
 func (w *classifyWork) examples(read *reading) ([]Example, error) {
-	j := w.j
-	rows := j.learns().Train
-	ex := make([]Example, len(rows))
-	for i, r := range rows {
-		ids := read.encode(read.base, r)
-		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
-			return nil, j.tooLong(r, len(ids))
-		}
-		ex[i] = w.example(r, read.small(ids))
-	}
-	return ex, nil
+	return w.j.headExamples(read, w.example)
 }
 
 // valid are the validation rows in the tokens of t, the student's.

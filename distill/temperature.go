@@ -35,7 +35,7 @@ const calibrationSchema = "freehold/calibration/1"
 // calibrationRows are the validation rows that the temperature is fitted on, and whose labels count; none = it is not fitted. Rows with gold labels
 // alone where there are enough; where the recipe asks for a temperature, else all, and the teacher's answers where gold is missing.
 func calibrationRows(r *Recipe, set *data.Set) (rows []Row, labels string) {
-	if r.Task.Type != "classify" || r.Student.Calibration == "none" {
+	if !slices.Contains(taskTypes[r.Task.Type].keys, "student.calibration") || r.Student.Calibration == "none" {
 		return nil, ""
 	}
 	gold := slices.DeleteFunc(slices.Clone(set.Valid), func(r Row) bool { return r.Gold < 0 })
@@ -65,8 +65,8 @@ func (j *Job) calibrates() bool {
 	return rows != nil
 }
 
-// calibrate fits the student's temperature on the form of it that model.gguf will have, and keeps it for all forms.
-func (w *classifyWork) calibrate(ctx context.Context, b *Base) error {
+// fit fits the student's temperature on the form of it that model.gguf will have, and keeps it for all forms.
+func (w *classifyWork) fit(ctx context.Context, b *Base) error {
 	j := w.j
 	rows, labels := calibrationRows(j.recipe, j.data)
 	if rows == nil {
@@ -98,17 +98,25 @@ func (w *classifyWork) calibrate(ctx context.Context, b *Base) error {
 		want[i] = make([]float64, len(j.recipe.Task.Labels))
 		want[i][r.Gold] = 1
 	}
+	_, err = j.keepTemperature(b, len(rows), labels, lp, want)
+	return err
+}
+
+func (w *classifyWork) refit(b *Base) error { return w.j.restoreCalibration(b) }
+
+// keepTemperature fits a temperature to what the student says of some rows, and puts it into its files.
+func (j *Job) keepTemperature(b *Base, rows int, labels string, lp, want [][]float64) (*engine.Calibration, error) {
 	cal, err := engine.FitTemperature(lp, want)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cal.Labels = labels
+	cal.Rows, cal.Labels = rows, labels
 	fit := fittedTemperature{calibrationSchema, *cal, logLoss(lp, want, 1), logLoss(lp, want, cal.Temperature)}
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, calibrationName), fit); err != nil {
-		return err
+		return nil, err
 	}
-	j.event(Event{Stage: "train", Msg: fmt.Sprintf("calibrated by a temperature of %.3g, fitted on %d validation rows (labels: %s)", cal.Temperature, len(rows), labels)})
-	return b.setCalibration(cal)
+	j.event(Event{Stage: "train", Msg: fmt.Sprintf("calibrated by a temperature of %.3g, fitted on %d validation rows (labels: %s)", cal.Temperature, rows, labels)})
+	return cal, b.setCalibration(cal)
 }
 
 // logLoss is what labels cost under log-probabilities at a temperature, in nats a row.

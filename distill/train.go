@@ -239,7 +239,29 @@ func (j *Job) examples(b *Base) (ex, valid []Example, first [][]int32, err error
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return ex, j.work.(*classifyWork).valid(read, t), first, nil
+	return ex, j.work.(interface {
+		valid(read *reading, t *tokenizer) []Example
+	}).valid(read, t), first, nil
+}
+
+// headExamples encodes the training rows of a student with a head.
+func (j *Job) headExamples(read *reading, of func(r Row, ids []int32) Example) ([]Example, error) {
+	rows := j.learns().Train
+	ex := make([]Example, len(rows))
+	for i, r := range rows {
+		ids := read.encode(read.base, r)
+		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
+			return nil, j.tooLong(r, len(ids))
+		}
+		ex[i] = of(r, read.small(ids))
+	}
+	return ex, nil
+}
+
+// fitter is a work that fits something to the trained student, and keeps it in its files.
+type fitter interface {
+	fit(ctx context.Context, b *Base) error
+	refit(b *Base) error // of a run that was trained before
 }
 
 func (j *Job) tooLong(r Row, tokens int) error {
@@ -383,8 +405,8 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 		return err
 	}
 	b.Student.Merge(j.level)
-	if w, ok := j.work.(*classifyWork); ok {
-		if err := w.calibrate(ctx, b); err != nil {
+	if w, ok := j.work.(fitter); ok {
+		if err := w.fit(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -411,10 +433,10 @@ func (j *Job) restoreFinal(b *Base) error {
 		b.Student.useBest()
 	}
 	b.Student.Merge(j.level)
-	if err != nil {
-		return err
+	if w, ok := j.work.(fitter); ok && err == nil {
+		return w.refit(b)
 	}
-	return j.restoreCalibration(b)
+	return err
 }
 
 // modelPath is model.gguf, or model.FORMAT.gguf.

@@ -51,6 +51,25 @@ func (c *Calibration) apply(x []float64) {
 // Calibrate estimates a calibration from rows of LogProbs of unlabelled training texts. Each row is first normalised
 // over the labels, so that texts to which the model would rather say something else count like others.
 func Calibrate(kind string, rows [][]float64) (*Calibration, error) {
+	even := make([][]float64, len(rows))
+	for i, r := range rows {
+		if len(r) != len(rows[0]) {
+			return nil, fmt.Errorf("engine: row %d has %d labels, want %d", i, len(r), len(rows[0]))
+		}
+		norm := logSum(r)
+		if math.IsInf(norm, 0) || math.IsNaN(norm) {
+			return nil, fmt.Errorf("engine: row %d has no probability on any label", i)
+		}
+		even[i] = make([]float64, len(r))
+		for l := range r {
+			even[i][l] = max(r[l]-norm, -100) // a label at zero probability must not make the mean infinite
+		}
+	}
+	return typical(kind, even)
+}
+
+// typical is the mean or median of each column, as a bias.
+func typical(kind string, rows [][]float64) (*Calibration, error) {
 	if kind != "mean" && kind != "median" {
 		return nil, fmt.Errorf("engine: calibration %q is not known (known: mean, median)", kind)
 	}
@@ -60,18 +79,12 @@ func Calibrate(kind string, rows [][]float64) (*Calibration, error) {
 	n := len(rows[0])
 	c := &Calibration{Kind: kind, Rows: len(rows), Bias: make([]float64, n)}
 	column := make([]float64, len(rows))
-	norms := make([]float64, len(rows))
-	for i, r := range rows {
-		if len(r) != n {
-			return nil, fmt.Errorf("engine: row %d has %d labels, want %d", i, len(r), n)
-		}
-		if norms[i] = logSum(r); math.IsInf(norms[i], 0) || math.IsNaN(norms[i]) {
-			return nil, fmt.Errorf("engine: row %d has no probability on any label", i)
-		}
-	}
 	for l := range n {
 		for i, r := range rows {
-			column[i] = max(r[l]-norms[i], -100) // a label at zero probability must not make the mean infinite
+			if len(r) != n || math.IsNaN(r[l]) {
+				return nil, fmt.Errorf("engine: row %d has %d labels, want %d, or holds what is no number", i, len(r), n)
+			}
+			column[i] = min(max(r[l], -100), 100)
 		}
 		if kind == "mean" {
 			sum := 0.0

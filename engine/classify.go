@@ -51,6 +51,9 @@ type Classifier struct {
 func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 	c := &Classifier{m: m, task: t, head: m.plan.class != nil}
 	if c.head {
+		if m.IsMultilabel() {
+			return nil, fmt.Errorf("engine: %s gives a text any number of the labels %q, and not one of them; use NewMultilabel", m.file.Name, m.Spec.Labels)
+		}
 		if t.Labels != nil && !slices.Equal(t.Labels, m.Spec.Labels) {
 			return nil, fmt.Errorf("engine: the labels are %q, but %s has a classification head for %q", t.Labels, m.file.Name, m.Spec.Labels)
 		}

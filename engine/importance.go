@@ -65,6 +65,9 @@ func (m *Model) reader() (func(text string) []int32, error) {
 			return tok.Encode(nil, text, token.EncodeOptions{AddSpecial: true})
 		}, nil
 	}
+	if m.IsMultilabel() {
+		return func(text string) []int32 { return EncodeText(tok, text) }, nil
+	}
 	c, err := m.NewClassifier(Task{})
 	if err != nil {
 		return nil, err

@@ -52,30 +52,31 @@ func (c *Classifier) LogProbsTokens(ctx context.Context, prompts [][]int32) ([][
 				seqs[i].Want = WantClass
 			}
 		}
-		out := rows[from : from+len(batch)]
-		switch {
-		case c.head:
-			if err := c.m.EvalBatch(ctx, seqs); err != nil {
-				return nil, err
-			}
-			for i := range seqs {
-				out[i] = logSoftmax(seqs[i].Session.ClassLogits())
-			}
-		case c.first != nil:
-			err := c.m.eval(ctx, seqs, func(seq, _ int, l []float32) error {
-				out[seq] = c.firstTokens(l, tmp)
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-		default:
-			if err := c.wholeWords(ctx, seqs, out, tmp); err != nil {
-				return nil, err
-			}
+		if err := c.score(ctx, seqs, rows[from:from+len(batch)], tmp); err != nil {
+			return nil, err
 		}
 	}
 	return rows, nil
+}
+
+// score evaluates what is left of some prompts and gives the log-probability of each label.
+func (c *Classifier) score(ctx context.Context, seqs []Seq, out [][]float64, tmp []float32) error {
+	switch {
+	case c.head:
+		if err := c.m.EvalBatch(ctx, seqs); err != nil {
+			return err
+		}
+		for i := range seqs {
+			out[i] = logSoftmax(seqs[i].Session.ClassLogits())
+		}
+		return nil
+	case c.first != nil:
+		return c.m.eval(ctx, seqs, func(seq, _ int, l []float32) error {
+			out[seq] = c.firstTokens(l, tmp)
+			return nil
+		})
+	}
+	return c.wholeWords(ctx, seqs, out, tmp)
 }
 
 // prefix makes base hold what all prompts begin with. At least one token of each prompt is left.
@@ -83,16 +84,7 @@ func (c *Classifier) prefix(ctx context.Context, base *Session, prompts [][]int3
 	if len(prompts) < 2 {
 		return nil
 	}
-	n := len(prompts[0])
-	for _, p := range prompts {
-		n = min(n, len(p)-1)
-		for i := range n {
-			if p[i] != prompts[0][i] {
-				n = i
-				break
-			}
-		}
-	}
+	n := shared(prompts)
 	if n <= 0 {
 		return nil
 	}

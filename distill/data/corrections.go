@@ -113,6 +113,13 @@ func (s *Set) Correct(path string, o TidyOptions, answers bool) error {
 			r.Gold, r.Answer = 0, c.Label
 			continue
 		}
+		if o.Several {
+			if r.Labels, err = ParseLabels(c.Label, o.Labels); err != nil {
+				return bad("", "%v", err)
+			}
+			r.Gold = 0
+			continue
+		}
 		if r.Gold = slices.Index(o.Labels, c.Label); r.Gold < 0 {
 			return bad("", "%s", spell.Unknown("label", c.Label, "the correction", o.Labels))
 		}

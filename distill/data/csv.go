@@ -53,8 +53,8 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 				at = i
 			}
 		}
-		if at < 0 && key == "label" && o.Answers && !asked {
-			at = slices.Index(names, "completion")
+		if at < 0 && key == "label" && !asked && (o.Answers || o.Several) {
+			at = slices.Index(names, o.otherLabel())
 		}
 		if at < 0 && (asked || must) {
 			return 0, &Error{File: path, Line: 1, Msg: spell.Unknown("column", name, "the first line", names), Fix: "name it in the recipe, data.columns: {" + key + ": ...}"}

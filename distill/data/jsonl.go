@@ -105,6 +105,8 @@ func jsonRowOf(b []byte, o *ReadOptions) (raw, error) {
 	b, err := renamed(b, c)
 	if err == nil && o.Answers {
 		b, err = answered(b)
+	} else if err == nil && o.Several {
+		b, err = listed(b)
 	}
 	if err != nil {
 		return r, err

@@ -43,6 +43,7 @@ type ReadOptions struct {
 	Labels   []string // nil = any label passes, unread
 	NeedGold bool     // a row without a label is a mistake
 	Answers  bool     // labels are answers: any text, or JSON
+	Several  bool     // any number of labels a row
 	Columns  Columns
 	Slices   []string // further columns that are kept
 }
@@ -152,6 +153,12 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
 			return row, fmt.Errorf("the answer is not valid UTF-8, or longer than %d bytes", maxText)
 		}
+	} else if r.label != nil && o.Several {
+		var err error
+		if row.Labels, err = ParseLabels(*r.label, o.Labels); err != nil {
+			return row, err
+		}
+		row.Gold = 0
 	} else if r.label != nil && o.Labels != nil {
 		if row.Gold = slices.Index(o.Labels, *r.label); row.Gold < 0 {
 			return row, errors.New(spell.Unknown("label", *r.label, "the row", o.Labels))
@@ -159,6 +166,8 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 	}
 	if row.Gold < 0 && o.NeedGold && o.Answers {
 		return row, errors.New("a test row needs a gold answer (\"completion\")")
+	} else if row.Gold < 0 && o.NeedGold && o.Several {
+		return row, errors.New("a test row needs its gold labels; " + sayNone)
 	} else if row.Gold < 0 && o.NeedGold {
 		return row, errors.New("a test row needs a gold label")
 	}

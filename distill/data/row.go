@@ -18,6 +18,7 @@ type Row struct {
 	Group string // rows of one group stay together in a split; "" = the row is by itself
 
 	Answer string // gold answer of a task that is answered with text; Gold is then 0
+	Labels []int  // gold labels of a task with several a text, rising; Gold is then 0 where they are known, be they none
 
 	Corrected bool // by a corrections file: Gold is what a person said
 
@@ -71,6 +72,9 @@ func (s *Set) Sum() {
 			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
 			if row.Answer != "" {
 				fmt.Fprintf(h, "answer %q\n", row.Answer)
+			}
+			if row.Labels != nil {
+				fmt.Fprintf(h, "labels %d\n", row.Labels)
 			}
 			if row.Slices != nil {
 				fmt.Fprintf(h, "slices %q\n", row.Slices)

@@ -12,6 +12,7 @@ import (
 // TidyOptions say what to leave out of a set and what to mask in it.
 type TidyOptions struct {
 	Labels     []string
+	Several    bool     // any number of them a row
 	Mask       []string // kinds of personal data, see Masks
 	MinChars   int      // 0 = no bound
 	MaxChars   int      // 0 = no bound
@@ -42,7 +43,7 @@ type Report struct {
 type SplitReport struct {
 	Name   string         `json:"name"`
 	Rows   int            `json:"rows"`
-	Labels map[string]int `json:"labels"` // rows by gold label; "" = none
+	Labels map[string]int `json:"labels"` // rows by gold label; "" = not labelled
 	Chars  [3]int         `json:"chars"`  // smallest, median and largest length of a text, in characters
 }
 
@@ -148,7 +149,7 @@ func (s *Set) Tidy(o TidyOptions) {
 			case where != "":
 				reason := "repeats a " + where + " text"
 				s.Report.leaveOut(p.name, reason, row)
-				if row.Gold >= 0 && first.Gold >= 0 && (row.Gold != first.Gold || row.Answer != first.Answer) {
+				if row.Gold >= 0 && first.Gold >= 0 && (row.Gold != first.Gold || row.Answer != first.Answer || !slices.Equal(row.Labels, first.Labels)) {
 					s.Report.Unsure++
 				}
 			default:
@@ -203,11 +204,9 @@ func (s *Set) describe(labels []string) {
 		d := SplitReport{Name: p.name, Rows: len(*p.rows), Labels: map[string]int{}}
 		var chars []int
 		for _, row := range *p.rows {
-			label := ""
-			if row.Gold >= 0 && row.Gold < len(labels) {
-				label = labels[row.Gold]
+			for _, label := range row.goldOf(labels) {
+				d.Labels[label]++
 			}
-			d.Labels[label]++
 			chars = append(chars, utf8.RuneCountInString(row.Text))
 		}
 		if n := len(chars); n > 0 {
