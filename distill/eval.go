@@ -35,6 +35,7 @@ type Summary struct {
 	Cascade   *Cascade         `json:"cascade,omitempty"`  // of a classifier
 	Ensemble  *EnsembleSummary `json:"ensemble,omitempty"` // of several teachers
 	Adapted   *Adapted         `json:"adapted,omitempty"`  // what learning from gold rows made of the teacher
+	Ranking   *RankSummary     `json:"ranking,omitempty"`  // of a reranker; accuracy is then its main metric
 	Answers   *AnswerSummary   `json:"answers,omitempty"`  // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int   `json:"rows"`
 

@@ -80,7 +80,7 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	if j.teacher.remote != nil {
 		return out, j.labelRemote(ctx, todo, part, out)
 	}
-	c, close, err := j.teacherClassifier(t, nil)
+	ask, close, err := j.asker(t)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +96,7 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 	}
 	do := func(s int) error {
 		batch := part(s)
-		texts := make([]string, len(batch))
-		for i, r := range batch {
-			texts[i] = r.Text
-		}
-		lp, err := c.LogProbs(ctx, texts)
+		lp, err := ask(ctx, batch)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ErrInterrupted
@@ -121,6 +117,22 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row) (Labels, error)
 		return nil
 	}
 	return out, j.share(ctx, todo, func(s int) string { return j.labelKey(t, part(s)) }, have, do)
+}
+
+// asker opens a teacher that gives log-probabilities of the labels of rows; of pairs those of yes and no.
+func (j *Job) asker(t labeller) (ask func(ctx context.Context, rows []Row) ([][]float64, error), close func(), err error) {
+	if j.recipe.pairs() {
+		r, close, err := j.openRanker(t)
+		return func(ctx context.Context, rows []Row) ([][]float64, error) { return rankRows(ctx, r, rows, nil) }, close, err
+	}
+	c, close, err := j.teacherClassifier(t, nil)
+	return func(ctx context.Context, rows []Row) ([][]float64, error) {
+		texts := make([]string, len(rows))
+		for i, r := range rows {
+			texts[i] = r.Text
+		}
+		return c.LogProbs(ctx, texts)
+	}, close, err
 }
 
 // recall is label where every shard is there; it neither asks nor writes.
@@ -184,7 +196,9 @@ func (j *Job) labelKey(by labeller, rows []Row) string {
 	words, _ := json.Marshal(t.Words)
 	parts := []string{by.id, by.prompt, t.System, strings.Join(t.Labels, "\x00"), string(words), j.recipe.Numeric}
 	for _, r := range rows {
-		parts = append(parts, r.ID, r.Text)
+		if parts = append(parts, r.ID, r.Text); r.Query != "" {
+			parts = append(parts, r.Query)
+		}
 	}
 	return hashOf(parts...)
 }

@@ -92,6 +92,9 @@ func (s *Summary) metric() string {
 	if s.Answers != nil {
 		return s.Answers.Main
 	}
+	if s.Ranking != nil {
+		return s.Ranking.Main
+	}
 	return "accuracy"
 }
 

@@ -50,6 +50,9 @@ type Classifier struct {
 // NewClassifier checks a task and prepares it.
 func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 	c := &Classifier{m: m, task: t, head: m.plan.class != nil}
+	if m.Ranks() {
+		return nil, fmt.Errorf("engine: %s is a reranker, which has no labels; rank documents with it", m.file.Name)
+	}
 	if c.head {
 		if t.Labels != nil && !slices.Equal(t.Labels, m.Spec.Labels) {
 			return nil, fmt.Errorf("engine: the labels are %q, but %s has a classification head for %q", t.Labels, m.file.Name, m.Spec.Labels)
