@@ -82,6 +82,8 @@ func TestTaskTypes(t *testing.T) {
 				recipe = tinyAnswerJob(t, kind, 40, 10)
 			case kind == "classify":
 				recipe = tinyJobOf(t, 40, 10)
+			case kind == "rerank":
+				recipe = tinyRankJob(t, 16, 8)
 			default:
 				t.Fatalf("task type %q has no tiny job here; write one", kind)
 			}
@@ -99,6 +101,8 @@ func TestTaskTypes(t *testing.T) {
 			checkSums(t, dir, "model.gguf", "model.q8_0.gguf", "summary.json", "report.html", "labels/shard-00000.jsonl")
 			if kind == "classify" {
 				checkReport(t, filepath.Join(dir, "report.html"))
+			} else if kind == "rerank" {
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "ranking of", "baseline, BM25", "tau to the teacher", "ndcg@10", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			} else {
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}

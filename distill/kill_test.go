@@ -161,6 +161,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "classify" {
 		return tinyJob(t)
 	}
+	if kind == "rerank" {
+		return tinyRankJob(t, 48, 12)
+	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
 	}

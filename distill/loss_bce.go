@@ -4,7 +4,8 @@ import "github.com/freehold-slm/freehold/kernels"
 
 func init() { losses["bce"] = func(p LossParams) Loss { return bceLoss{float64(p.invT())} } }
 
-// bceLoss is the mean binary cross-entropy of logits z with the teacher's probabilities sigmoid(t/T), each logit by itself.
+// bceLoss is the mean binary cross-entropy of logits z with the teacher's probabilities sigmoid(t/T), each logit by itself, less what the
+// teacher's own uncertainty costs: it is 0 where the student says the same.
 type bceLoss struct{ invT float64 }
 
 func (bceLoss) NeedsTeacher() bool { return true }
@@ -14,7 +15,8 @@ func (b bceLoss) Row(_ *kernels.Level, z, t []float32, _ int32, weight float32, 
 	for i, v := range z {
 		p := kernels.Exp(kernels.LogSigmoid(float64(float64(t[i]) * b.invT)))
 		loss, grad := bce(float64(float64(v)*b.invT), p)
-		total += loss / n
+		least, _ := bce(float64(float64(t[i])*b.invT), p)
+		total += (loss - least) / n
 		z[i] = float32(float64(float64(weight)*grad) * b.invT / n)
 	}
 	return total

@@ -42,6 +42,17 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		}
 		return sum
 	},
+	"bce": func(c lossCase, z, t []float64) float64 {
+		sum := 0.0
+		for i := range z {
+			p, s := 1/(1+math.Exp(-t[i]/c.p.Temperature)), 1/(1+math.Exp(-z[i]/c.p.Temperature))
+			sum += (p*math.Log(p/s) + (1-p)*math.Log((1-p)/(1-s))) / float64(len(z))
+		}
+		return sum
+	},
+	"listwise_kl": func(c lossCase, z, t []float64) float64 {
+		return klLogs(logQ(t, c.p.Temperature), logQ(z, c.p.Temperature))
+	},
 	"mse": func(_ lossCase, z, t []float64) float64 {
 		sum := 0.0
 		for i := range z {
