@@ -39,13 +39,13 @@ func newBM25(documents []string) *bm25 {
 	return b
 }
 
-// idf is how rare a word is, never negative (as Lucene has it).
+// idf is how rare a word is; it is never negative.
 func (b *bm25) idf(word string) float64 {
 	n := float64(b.holding[word])
 	return kernels.Log(1 + (float64(b.documents)-n+0.5)/(n+0.5))
 }
 
-// score of a document for a query: sum over the query's words of idf tf (k1+1) / (tf + k1 (1 - b + b length/mean)).
+// score of a document for a query: sum over the query's words of idf tf / (tf + k1 (1 - b + b length/mean)), as Lucene has it.
 func (b *bm25) score(query, document string) float64 {
 	count, words := map[string]float64{}, answerWords(document)
 	for _, w := range words {
@@ -58,7 +58,7 @@ func (b *bm25) score(query, document string) float64 {
 	sum := 0.0
 	for _, w := range answerWords(query) {
 		if tf := count[w]; tf > 0 {
-			sum += float64(b.idf(w)*tf*(bm25K1+1)) / (tf + norm)
+			sum += float64(b.idf(w)*tf) / (tf + norm)
 		}
 	}
 	return sum

@@ -13,7 +13,7 @@ type rerankCmd struct {
 	Model     string   `arg:"" complete:"model" help:"GGUF file or catalogue name."`
 	Documents []string `arg:"" optional:"" help:"Documents; without any, each line of --file or of standard input is one."`
 	modelFlags
-	Query  string `short:"q" required:"" help:"What is asked." placeholder:"TEXT"`
+	Query  string `required:"" help:"What is asked." placeholder:"TEXT"`
 	File   string `type:"path" help:"File of documents, one a line." placeholder:"FILE"`
 	Top    int    `short:"n" help:"Print so many at most; 0 = all." placeholder:"N"`
 	Prompt string `help:"Prompt with {query} and {document} in it, to ask a model that generates for yes or no."`
