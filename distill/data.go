@@ -42,6 +42,9 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 		return nil, err
 	}
 	d.Tidy(r.tidy())
+	if r.pairs() {
+		d.Apart(r.tidy().Labels)
+	}
 	for _, row := range d.Train {
 		if row.Corrected { // in the file of collected rows
 			d.Report.Corrected++
@@ -63,6 +66,9 @@ func loadData(ctx context.Context, r *Recipe) (*data.Set, error) {
 // tidy says what the recipe wants left out and masked.
 func (r *Recipe) tidy() data.TidyOptions {
 	labels := r.Task.Labels
+	if r.pairs() {
+		labels = []string{"not relevant", "relevant"}
+	}
 	if r.answers() {
 		labels = []string{"gold answer"}
 	}
@@ -80,7 +86,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Answers: r.answers(), Several: r.several(), Columns: r.Data.Columns}
+		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold && !r.pairs(), Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Columns: r.Data.Columns}
 		if part.name == "test" { // the others may lack the columns
 			o.Slices = r.Eval.Slices
 		}
@@ -95,7 +101,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ const (
 // ErrorKinds lists the kinds.
 func ErrorKinds() []string { return []string{StudentGold, StudentTeacher, TeacherGold} }
 
+// pairsNotRows is why a reranker has no list of errors.
+const pairsNotRows = "task.type is rerank: a document is not right or wrong by itself, but ranked; eval/rankings.jsonl of the run has what student, teacher and BM25 say of each"
+
 // Disagreement is a row that gold, student and teacher do not agree on.
 type Disagreement struct {
 	ID         string   `json:"id"`
@@ -52,6 +55,9 @@ type ErrorList struct {
 func Errors(ctx context.Context, dir string, r *Recipe, kind, corrections string) (*ErrorList, error) {
 	if kind != "" && !slices.Contains(ErrorKinds(), kind) {
 		return nil, fmt.Errorf("unknown kind %q, want one of: %s", kind, strings.Join(ErrorKinds(), ", "))
+	}
+	if r.pairs() {
+		return nil, &RecipeError{File: r.file, Msg: pairsNotRows}
 	}
 	dir, err := RunFolder(dir)
 	if err != nil {

@@ -38,6 +38,7 @@ type Summary struct {
 	Multilabel *MultilabelSummary `json:"multilabel,omitempty"` // of a task with several labels a text; accuracy is then the share of rows with the same labels
 	Answers    *AnswerSummary     `json:"answers,omitempty"`    // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows       map[string]int     `json:"rows"`
+	Ranking    *RankSummary       `json:"ranking,omitempty"` // of a reranker; accuracy is then its main metric
 
 	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it

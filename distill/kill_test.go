@@ -164,6 +164,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "multilabel" {
 		return tinyMultilabelJob(t, 48, 24, 12)
 	}
+	if kind == "rerank" {
+		return tinyRankJob(t, 48, 12)
+	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
 	}

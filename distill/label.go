@@ -42,8 +42,15 @@ type labelLine struct {
 	LP []float64 `json:"lp"`
 }
 
-// asker gives what a teacher says of texts [texts][labels]: log-probabilities of one label a text, log-odds of several.
-type asker func(ctx context.Context, texts []string) ([][]float64, error)
+// asker gives what a teacher says of rows, [rows][labels]: log-probabilities of one label a text or of a pair's yes and no, log-odds of several labels.
+type asker func(ctx context.Context, rows []Row) ([][]float64, error)
+
+// byText asks about the texts of rows.
+func byText(ask func(ctx context.Context, texts []string) ([][]float64, error)) asker {
+	return func(ctx context.Context, rows []Row) ([][]float64, error) {
+		return ask(ctx, textsOf(rows))
+	}
+}
 
 // label asks a teacher, which open makes ready, about every row and keeps the answers in hashed shards. Shards that are whole are not asked
 // for again.
@@ -99,11 +106,7 @@ func (j *Job) label(ctx context.Context, t labeller, rows []Row, open func() (as
 	}
 	do := func(s int) error {
 		batch := part(s)
-		texts := make([]string, len(batch))
-		for i, r := range batch {
-			texts[i] = r.Text
-		}
-		lp, err := ask(ctx, texts)
+		lp, err := ask(ctx, batch)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ErrInterrupted
@@ -190,7 +193,9 @@ func (j *Job) labelKey(by labeller, rows []Row) string {
 		parts = append(parts, t.Type)
 	}
 	for _, r := range rows {
-		parts = append(parts, r.ID, r.Text)
+		if parts = append(parts, r.ID, r.Text); r.Query != "" {
+			parts = append(parts, r.Query)
+		}
 	}
 	return hashOf(parts...)
 }

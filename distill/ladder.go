@@ -95,6 +95,9 @@ func (s *Summary) metric() string {
 	if s.Multilabel != nil {
 		return multilabelMain
 	}
+	if s.Ranking != nil {
+		return s.Ranking.Main
+	}
 	return "accuracy"
 }
 

@@ -1,32 +1,33 @@
 package distill
 
-import (
-	"math"
-
-	"github.com/freehold-slm/freehold/kernels"
-)
+import "github.com/freehold-slm/freehold/kernels"
 
 func init() { losses["bce"] = func(p LossParams) Loss { return bceLoss{float64(p.invT())} } }
 
-// bceLoss is binary cross-entropy with the teacher's probability of each label by itself, less what it comes to at the teacher: the mean over labels of
-// KL(p || q) with p = sigmoid(t/T) and q = sigmoid(z/T); dz = (q - p)/(T n).
+// bceLoss is the mean binary cross-entropy of logits z with the teacher's probabilities sigmoid(t/T), each logit by itself, less what the
+// teacher's own uncertainty costs: it is 0 where the student says the same.
 type bceLoss struct{ invT float64 }
 
 func (bceLoss) NeedsTeacher() bool { return true }
 
 func (b bceLoss) Row(_ *kernels.Level, z, t []float32, _ int32, weight float32, _ []float32) float64 {
-	loss, n := 0.0, float64(len(z))
-	for i := range z {
-		x, y := float64(z[i])*b.invT, float64(t[i])*b.invT
-		p := sigmoid(y)
-		loss += (softplus(x) - softplus(y) - float64(p*(x-y))) / n
-		z[i] = float32(float64(weight) * b.invT * (sigmoid(x) - p) / n)
+	total, n := 0.0, float64(len(z))
+	for i, v := range z {
+		p := kernels.Exp(kernels.LogSigmoid(float64(float64(t[i]) * b.invT)))
+		loss, grad := bce(float64(float64(v)*b.invT), p)
+		least, _ := bce(float64(float64(t[i])*b.invT), p)
+		total += (loss - least) / n
+		z[i] = float32(float64(float64(weight)*grad) * b.invT / n)
 	}
-	return loss
+	return total
 }
 
-// sigmoid is 1/(1 + exp(-x)).
-func sigmoid(x float64) float64 { return 1 / (1 + kernels.Exp(-x)) }
+// bce is the cross-entropy -p log s - (1-p) log(1-s) of a logit's probability s = sigmoid(z) with the wanted p, and its
+// derivative s - p.
+func bce(z, p float64) (loss, grad float64) {
+	yes, no := kernels.LogSigmoid(z), kernels.LogSigmoid(-z)
+	return -float64(p*yes) - float64((1-p)*no), kernels.Exp(yes) - p
+}
 
-// softplus is log(1 + exp(x)), finite for all finite x.
-func softplus(x float64) float64 { return max(x, 0) + kernels.Log(1+kernels.Exp(-math.Abs(x))) }
+// sigmoid is 1/(1+exp(-x)).
+func sigmoid(x float64) float64 { return kernels.Exp(kernels.LogSigmoid(x)) }

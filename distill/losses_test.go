@@ -50,6 +50,9 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		}
 		return sum
 	},
+	"listwise_kl": func(c lossCase, z, t []float64) float64 {
+		return klLogs(logQ(t, c.p.Temperature), logQ(z, c.p.Temperature))
+	},
 	"mse": func(_ lossCase, z, t []float64) float64 {
 		sum := 0.0
 		for i := range z {

@@ -132,12 +132,11 @@ func (w *multilabelWork) speeds(ctx context.Context, sum *Summary, student *engi
 	}
 	defer close()
 	w.j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
-	texts := textsOf(w.j.data.Test)
-	texts = texts[:min(len(texts), speedRows)]
+	rows := w.j.data.Test[:min(len(w.j.data.Test), speedRows)]
 	ask := func(of asker) func() error {
-		return func() error { _, err := of(ctx, texts); return err }
+		return func() error { _, err := of(ctx, rows); return err }
 	}
-	return w.j.inTurn(sum, len(texts), ask(student.LogOdds), ask(teacher))
+	return w.j.inTurn(sum, len(rows), ask(byText(student.LogOdds)), ask(teacher))
 }
 
 // judgeMarks compares a student's probabilities of the test rows before and after calibration.

@@ -106,14 +106,14 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	all := j.labelled()
 	chars, train := 0, 0
 	for _, r := range all {
-		chars += len(r.Text)
+		chars += len(r.Text) + len(r.Query)
 	}
 	for _, r := range j.data.Train {
-		train += len(r.Text)
+		train += len(r.Text) + len(r.Query)
 	}
 	learnt, rows := 0, j.learns().Train
 	for _, r := range rows {
-		learnt += len(r.Text)
+		learnt += len(r.Text) + len(r.Query)
 	}
 	tokens := func(chars, rows, extra int) float64 { return float64(chars)/4 + float64(rows*extra) }
 	teacherSize, remoteTime := int64(0), 0.0
@@ -150,7 +150,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if j.unit() != "" {
 		f32Peak *= bf16Gain
 	}
-	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, len(rows)))
+	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, j.learntUnits()))
 	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*(2*float64(teacherSize)/(prefillShare*int8Peak)+perToken)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)

@@ -122,7 +122,7 @@ func (r *Recipe) check(root ast.Node) error {
 	if r.Name == "" || strings.ContainsAny(r.Name, "/\\\x00 ") {
 		errs = append(errs, at(fmt.Sprintf("name is %q, want a word without spaces and slashes", r.Name), "name"))
 	}
-	if strings.Count(r.Task.Prompt, "{text}") != 1 {
+	if !r.pairs() && strings.Count(r.Task.Prompt, "{text}") != 1 {
 		errs = append(errs, at(fmt.Sprintf("task.prompt holds {text} %d times, want once", strings.Count(r.Task.Prompt, "{text}")), "task", "prompt"))
 	}
 	if r.Teacher.Model == "" {

@@ -23,8 +23,11 @@ type FieldRow struct {
 	Student, Teacher Field
 }
 
-// AnswerTable is what a model's answers came to, for the report and the terminal.
+// AnswerTable is what a model's answers, or rankings, came to, for the report and the terminal.
 func (s *Summary) AnswerTable() (columns []string, rows []AnswerRow) {
+	if s.Ranking != nil {
+		return s.rankTable()
+	}
 	columns = []string{"exact"}
 	interval := func(i Interval) string {
 		return fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*i.Mean, 100*i.CI95[0], 100*i.CI95[1])

@@ -27,6 +27,9 @@ type Said struct {
 
 // RunRows reads what the eval stage of a run kept of its test rows. r is the run's own recipe.
 func RunRows(dir string, r *Recipe) ([]RunRow, error) {
+	if r.pairs() {
+		return nil, &RecipeError{File: r.file, Msg: pairsNotRows}
+	}
 	if r.answers() {
 		lines, err := readEval[answerRecord](dir, "answers.jsonl")
 		rows := make([]RunRow, len(lines))
@@ -100,6 +103,9 @@ func (r *Recipe) TeacherFile() (string, error) {
 
 // Answers tells whether the recipe's task is answered with text, and not with one of its labels.
 func (r *Recipe) Answers() bool { return r.answers() }
+
+// Pairs tells whether the recipe's rows are queries and documents.
+func (r *Recipe) Pairs() bool { return r.pairs() }
 
 // TeacherText is how the teacher of a task that is answered with text is asked.
 func (r *Recipe) TeacherText() engine.TextTask {

@@ -18,6 +18,15 @@ type Prune struct {
 	Layers []int    // kept blocks, rising
 	Vocab  []int32  // kept token ids, rising (see TrimVocab); nil = all
 	Labels []string // adds a pooled classification head over these labels; nil = none
+
+	Pooling models.Pooling // of that head; PoolNone = the mean
+}
+
+func (p *Prune) pooling() models.Pooling {
+	if p.Pooling == models.PoolNone {
+		return models.PoolMean
+	}
+	return p.Pooling
 }
 
 // Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
@@ -60,7 +69,7 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 		small.Vocab = len(p.Vocab)
 	}
 	if len(p.Labels) > 0 {
-		small.Labels, small.Pooling = p.Labels, models.PoolMean
+		small.Labels, small.Pooling = p.Labels, p.pooling()
 	}
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {

@@ -77,7 +77,7 @@ func (w *classifyWork) label(ctx context.Context) error {
 			if err != nil {
 				return nil, nil, err
 			}
-			return c.LogProbs, close, nil
+			return byText(c.LogProbs), close, nil
 		})
 	})
 }

@@ -124,7 +124,7 @@ func (w *multilabelWork) openTeacher() (asker, func(), error) {
 		m.Close()
 		return nil, nil, err
 	}
-	return k.LogOdds, func() { m.Close() }, nil
+	return byText(k.LogOdds), func() { m.Close() }, nil
 }
 
 // teacher is what the teacher says of a row, calibrated.

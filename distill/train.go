@@ -165,7 +165,7 @@ func (j *Job) checkStudent() error {
 	small, p := *spec, Prune{}
 	small.Layers = len(j.recipe.Student.Layers)
 	if j.work.shape(&p); p.Labels != nil {
-		small.Labels, small.Pooling = p.Labels, models.PoolMean
+		small.Labels, small.Pooling = p.Labels, p.pooling()
 	}
 	var names []string
 	for _, t := range small.Program().Tensors() {
@@ -294,7 +294,15 @@ func (j *Job) steps() int {
 	if t.Steps > 0 {
 		return t.Steps
 	}
-	return int(math.Ceil(t.Epochs * float64(len(j.learns().Train)) / float64(t.Batch)))
+	return int(math.Ceil(t.Epochs * float64(j.learntUnits()) / float64(t.Batch)))
+}
+
+// learntUnits is how many rows, or queries with all their documents, an epoch has.
+func (j *Job) learntUnits() int {
+	if j.recipe.pairs() {
+		return len(rankings(j.learns().Train))
+	}
+	return len(j.learns().Train)
 }
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {

@@ -18,9 +18,10 @@ import (
 // with Answer, for a student that answers with text.
 type Example struct {
 	ID     string
+	List   string // rows of one list, a reranker's query, are learnt together; "" = the row is by itself
 	Tokens []int32
 	Answer *AnswerTargets // what the last tokens should predict; nil = a classifier's row
-	Target []float32      // [labels] teacher's log-probabilities (any constant added)
+	Target []float32      // [labels] teacher's log-probabilities (any constant added); of a list's row its log-odds alone
 	Label  int32          // gold or most likely label
 }
 
@@ -33,7 +34,7 @@ type Trainer struct {
 	Words     [][]int32 // [labels] first tokens, to classify by label words; nil = the pooled head
 	Data      []Example
 	Steps     int
-	BatchRows int // rows an optimiser step
+	BatchRows int // rows, or lists of them, an optimiser step
 	MaxTokens int // tokens a micro-batch; longer batches are accumulated over several
 	Seed      uint64
 	Run       string // hash of all that determines the run
@@ -60,6 +61,8 @@ type Trainer struct {
 
 	epoch int // of order
 	order []int
+	lists [][]int // of rows that are learnt together; nil = each is by itself
+	batch Batch
 	words *WordsHead
 	head  *Head // of a student that answers with text
 	round *rounded
@@ -155,6 +158,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 	if t.Data[0].Answer != nil {
 		t.head = NewHead(g)
 	}
+	t.lists = lists(t.Data)
 	resumed := state.Step > 0
 	for state.Step < t.Steps {
 		if ctx.Err() != nil {
@@ -229,6 +233,8 @@ func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, toke
 	}
 	rows := t.rows(n)
 	switch {
+	case t.lists != nil:
+		loss, tokens = t.learnLists(g, rows)
 	case t.head != nil && t.OnPolicy.at(n):
 		return t.onPolicyStep(ctx, g, n, rows)
 	case t.head != nil:
@@ -277,9 +283,12 @@ func (t *Trainer) pass(g *Graph, data []Example, rows []int, learn bool) (loss f
 	return loss, tokens
 }
 
-// rows lists the data rows of a step: every epoch is a fresh shuffle by Philox, and steps walk through the epochs.
+// rows lists the data rows, or the lists, of a step: every epoch is a fresh shuffle by Philox, and steps walk through the epochs.
 func (t *Trainer) rows(step int) []int {
 	n := len(t.Data)
+	if t.lists != nil {
+		n = len(t.lists)
+	}
 	out := make([]int, 0, t.BatchRows)
 	for i := step * t.BatchRows; i < (step+1)*t.BatchRows; i++ {
 		if t.order == nil || t.epoch != i/n {

@@ -50,6 +50,9 @@ type Classifier struct {
 // NewClassifier checks a task and prepares it.
 func (m *Model) NewClassifier(t Task) (*Classifier, error) {
 	c := &Classifier{m: m, task: t, head: m.plan.class != nil}
+	if m.Ranks() {
+		return nil, fmt.Errorf("engine: %s is a reranker, which has no labels; rank documents with it", m.file.Name)
+	}
 	if c.head {
 		if m.IsMultilabel() {
 			return nil, fmt.Errorf("engine: %s gives a text any number of the labels %q, and not one of them; use NewMultilabel", m.file.Name, m.Spec.Labels)

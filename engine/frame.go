@@ -17,19 +17,10 @@ type frame struct {
 	after  string // and from it on
 }
 
-// newFrame finds the frame of a prompt that holds {text} once. Raw prompts stand as they are; others are the user's turn
-// of the file's chat template, after a system turn where there is one.
+// newFrame finds the frame of a prompt that holds {text} once.
 func (m *Model) newFrame(prompt, system string, raw bool) (f frame, err error) {
-	if !raw {
-		var msgs []chat.Message
-		if system != "" {
-			msgs = append(msgs, chat.Message{Role: "system", Content: system})
-		}
-		if prompt, err = m.ChatText(append(msgs, chat.Message{Role: "user", Content: prompt}), true); err != nil {
-			return f, err
-		}
-	} else if system != "" {
-		return f, fmt.Errorf("engine: a raw prompt has no system turn")
+	if prompt, err = m.userTurn(prompt, system, raw); err != nil {
+		return f, err
 	}
 	var ok bool
 	if f.before, f.after, ok = strings.Cut(prompt, textMark); !ok {
@@ -38,15 +29,41 @@ func (m *Model) newFrame(prompt, system string, raw bool) (f frame, err error) {
 	return f, nil
 }
 
+// userTurn is a prompt as the model reads it. Raw prompts stand as they are; others are the user's turn of the file's chat
+// template, after a system turn where there is one.
+func (m *Model) userTurn(prompt, system string, raw bool) (string, error) {
+	if raw && system != "" {
+		return "", fmt.Errorf("engine: a raw prompt has no system turn")
+	}
+	if raw {
+		return prompt, nil
+	}
+	var msgs []chat.Message
+	if system != "" {
+		msgs = append(msgs, chat.Message{Role: "system", Content: system})
+	}
+	return m.ChatText(append(msgs, chat.Message{Role: "user", Content: prompt}), true)
+}
+
 // encode gives the tokens of the whole prompt. The text's own special tokens are ordinary text.
 func (f *frame) encode(t *token.Tokenizer, text string) []int32 {
-	whole := f.before + text + f.after
-	opt := token.EncodeOptions{AddSpecial: true, ParseSpecial: true}
-	tokens := t.Encode(nil, whole, opt)
-	if plain := t.Encode(nil, text, token.EncodeOptions{}); !slices.Equal(plain, t.Encode(nil, text, token.EncodeOptions{ParseSpecial: true})) {
-		// The text spells special tokens: encode it apart from the template.
-		tokens = append(t.Encode(nil, f.before, token.EncodeOptions{AddSpecial: true, ParseSpecial: true}), plain...)
-		tokens = t.Encode(tokens, f.after, token.EncodeOptions{ParseSpecial: true})
+	return encodeAmong(t, []string{f.before, f.after}, text)
+}
+
+// encodeAmong encodes texts with parts of a prompt before, between and after them. The texts' own special tokens are ordinary text.
+func encodeAmong(t *token.Tokenizer, parts []string, texts ...string) []int32 {
+	whole, spells := parts[0], false
+	for i, text := range texts {
+		whole += text + parts[i+1]
+		spells = spells || !slices.Equal(t.Encode(nil, text, token.EncodeOptions{}), t.Encode(nil, text, token.EncodeOptions{ParseSpecial: true}))
+	}
+	tokens := t.Encode(nil, whole, token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+	if spells { // encode the texts apart from the template
+		tokens = t.Encode(nil, parts[0], token.EncodeOptions{AddSpecial: true, ParseSpecial: true})
+		for i, text := range texts {
+			tokens = t.Encode(tokens, text, token.EncodeOptions{})
+			tokens = t.Encode(tokens, parts[i+1], token.EncodeOptions{ParseSpecial: true})
+		}
 		if t.AddsEOS() {
 			tokens = slices.DeleteFunc(tokens, func(id int32) bool { return id == int32(t.EOS()) })
 		}

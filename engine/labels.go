@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"github.com/freehold-slm/freehold/kernels"
 )
 
 // labelRows is how many rows are evaluated together at most: enough to fill passes, few enough that their pages fit
@@ -67,7 +69,7 @@ func (c *Classifier) score(ctx context.Context, seqs []Seq, out [][]float64, tmp
 			return err
 		}
 		for i := range seqs {
-			out[i] = logSoftmax(seqs[i].Session.ClassLogits())
+			out[i] = headLogProbs(seqs[i].Session.ClassLogits())
 		}
 		return nil
 	case c.first != nil:
@@ -152,6 +154,14 @@ func (c *Classifier) wholeWords(ctx context.Context, seqs []Seq, out [][]float64
 		}
 	}
 	return nil
+}
+
+// headLogProbs gives the log-probabilities of a head's labels; of one logit, a reranker's, those of yes and no.
+func headLogProbs(l []float32) []float64 {
+	if len(l) == 1 {
+		return []float64{kernels.LogSigmoid(float64(l[0])), kernels.LogSigmoid(-float64(l[0]))}
+	}
+	return logSoftmax(l)
 }
 
 // logSoftmax gives the log-probabilities of logits.

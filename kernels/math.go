@@ -144,3 +144,11 @@ func Tanh(x float64) float64 {
 	e := Exp(float64(-2 * x))
 	return (1 - e) / (1 + e)
 }
+
+// LogSigmoid is log(1/(1+exp(-x))) of any finite x, without overflow.
+func LogSigmoid(x float64) float64 {
+	if x < 0 {
+		return x - Log(1+Exp(x))
+	}
+	return -Log(1 + Exp(-x))
+}

@@ -71,8 +71,8 @@ func (r *reader) classifier(s *Spec) {
 	if s.Pooling != PoolMean && s.Pooling != PoolLast {
 		r.note(fmt.Errorf("%s: %s is %d, want 1 (mean) or 3 (last)", r.f.Name, r.key("pooling_type"), pooling))
 	}
-	if len(labels) < 2 {
-		r.note(fmt.Errorf("%s: %s has %d labels, want at least 2", r.f.Name, r.key("classifier.output_labels"), len(labels)))
+	if len(labels) == 0 {
+		r.note(fmt.Errorf("%s: %s has no labels, want one (of a reranker) or more", r.f.Name, r.key("classifier.output_labels")))
 	}
 }
 

@@ -177,7 +177,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		}
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
-	if s.Answers != nil {
+	if s.Answers != nil || s.Ranking != nil {
 		columns, rows := s.AnswerTable()
 		table := [][]string{append([]string{""}, columns...)}
 		for i := range table[0] {
@@ -187,10 +187,10 @@ func (a *app) summary(s *distill.Summary, dir string) {
 			table = append(table, append([]string{r.Name}, r.Cells...))
 		}
 		a.columns(table)
-		if s.Answers.Samples != nil {
+		if s.Answers != nil && s.Answers.Samples != nil {
 			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
 		}
-		if s.Answers.Alignment != nil {
+		if s.Answers != nil && s.Answers.Alignment != nil {
 			a.write("\n%s\n", s.Answers.Alignment)
 		}
 	} else {

@@ -43,6 +43,7 @@ type table struct {
 	Run      runCmd      `cmd:"" group:"use" help:"Answer a prompt, or chat."`
 	Serve    serveCmd    `cmd:"" group:"use" help:"Answer the HTTP API of OpenAI's clients."`
 	Classify classifyCmd `cmd:"" group:"use" help:"Give texts one of some labels, with probabilities."`
+	Rerank   rerankCmd   `cmd:"" group:"use" help:"Order documents by how well they answer a query."`
 	Embed    embedCmd    `cmd:"" group:"use" help:"Turn texts into vectors."`
 	Tokenize tokenizeCmd `cmd:"" group:"use" help:"Turn text into tokens, or tokens into text."`
 	Convert  convertCmd  `cmd:"" group:"use" help:"Write a GGUF file from a Hugging Face model folder."`

@@ -43,6 +43,9 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 		names[i] = strings.Clone(strings.TrimSpace(n))
 	}
 	names = append([]string{}, names...)
+	if o.Pairs {
+		return readPairTable(path, r, names, o, add)
+	}
 	c := o.Columns.usual()
 	find := func(key, name string, asked, must bool) (int, error) {
 		at := -1

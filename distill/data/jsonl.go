@@ -30,6 +30,18 @@ type jsonRow struct {
 
 func readJSONL(path string, o *ReadOptions, add func(line int, r raw) error) error {
 	return eachLine(path, func(line int, b []byte) error {
+		if o.Pairs {
+			rows, err := pairsOfLine(b, o.Columns)
+			if err != nil {
+				return &Error{File: path, Line: line, Msg: err.Error()}
+			}
+			for _, r := range rows {
+				if err := add(line, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		r, err := jsonRowOf(b, o)
 		if err == nil && o.Slices != nil {
 			r.slices, err = slicesOf(b, o.Slices)

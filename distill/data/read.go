@@ -16,12 +16,13 @@ import (
 	"github.com/freehold-slm/freehold/models/spell"
 )
 
-// Columns names what a file calls the parts of a row; "" = the usual name (text, label, id, group).
+// Columns names what a file calls the parts of a row; "" = the usual name (text, label, id, group; of pairs query, document, label or score).
 type Columns struct {
 	Text  string `yaml:"text" json:"text,omitempty"`
 	Label string `yaml:"label" json:"label,omitempty"`
 	ID    string `yaml:"id" json:"id,omitempty"`
 	Group string `yaml:"group" json:"group,omitempty"`
+	Query string `yaml:"query" json:"query,omitempty"` // of pairs, whose document is Text
 }
 
 // usual fills in the usual names.
@@ -44,6 +45,7 @@ type ReadOptions struct {
 	NeedGold bool     // a row without a label is a mistake
 	Answers  bool     // labels are answers: any text, or JSON
 	Several  bool     // any number of labels a row
+	Pairs    bool     // rows are queries and documents, labels how relevant these are
 	Columns  Columns
 	Slices   []string // further columns that are kept
 }
@@ -63,6 +65,10 @@ type raw struct {
 	id, text, group string
 	label           *string
 	slices          []string // values of the columns that are kept, in their order
+
+	query     string   // of a pair
+	relevance *float64 // of its document; nil = it was not judged
+	part      int      // of the line, where it holds several rows
 }
 
 // maxText bounds a row of a data file, in bytes.
@@ -96,7 +102,11 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 			return &Error{File: path, Line: line, Msg: err.Error()}
 		}
 		if row.ID == "" {
-			row.ID = hashOf(o.Split, row.Text, strconv.Itoa(line))[:16]
+			id := []string{o.Split, row.Text, strconv.Itoa(line)}
+			if o.Pairs {
+				id = append(id, row.Query, strconv.Itoa(row.part))
+			}
+			row.ID = hashOf(id...)[:16]
 		}
 		row.File, row.Line = path, line
 		rows = append(rows, row)
@@ -111,6 +121,9 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 			label = o.Labels[0]
 		}
 		fix := "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + label + "\"}"
+		if o.Pairs {
+			fix = `write one JSON object a line, such as {"query": "...", "document": "...", "label": 1}`
+		}
 		if f.name == folder.name {
 			fix = "put .txt files into it, or into one folder a label"
 		}
@@ -143,10 +156,13 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 		row.Slices = make([]string, len(o.Slices))
 	}
 	switch {
-	case !utf8.ValidString(r.text) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
+	case !utf8.ValidString(r.text) || !utf8.ValidString(r.query) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
 		return row, errors.New("the row is not valid UTF-8")
-	case len(r.text) > maxText:
+	case len(r.text) > maxText || len(r.query) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
+	}
+	if o.Pairs {
+		return row, o.pair(r, &row)
 	}
 	if r.label != nil && o.Answers {
 		row.Gold, row.Answer = 0, *r.label

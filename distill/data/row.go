@@ -17,6 +17,9 @@ type Row struct {
 	Gold  int    // index of the gold label; -1 = none
 	Group string // rows of one group stay together in a split; "" = the row is by itself
 
+	Query     string  // of a pair, whose document is Text
+	Relevance float64 // of a pair's document, where Gold is not -1: 0 = not relevant, and Gold is 0; more is better, and Gold is 1
+
 	Answer string // gold answer of a task that is answered with text; Gold is then 0
 	Labels []int  // gold labels of a task with several a text, rising; Gold is then 0 where they are known, be they none
 
@@ -28,6 +31,15 @@ type Row struct {
 
 	File string // where it was read
 	Line int    // 0 = the file as a whole
+	part int    // of the line, from 0, where it holds several
+}
+
+// whole is all the text of a row.
+func (r *Row) whole() string {
+	if r.Query == "" {
+		return r.Text
+	}
+	return r.Query + "\n" + r.Text
 }
 
 // Set is task data, split.
@@ -70,6 +82,9 @@ func (s *Set) Sum() {
 	for _, p := range []part{{"train", &s.Train}, {"valid", &s.Valid}, {"test", &s.Test}} {
 		for _, row := range *p.rows {
 			fmt.Fprintf(h, "%s %q %q %d\n", p.name, row.ID, row.Text, row.Gold)
+			if row.Query != "" {
+				fmt.Fprintf(h, "query %q relevance %v\n", row.Query, row.Relevance)
+			}
 			if row.Answer != "" {
 				fmt.Fprintf(h, "answer %q\n", row.Answer)
 			}

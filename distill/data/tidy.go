@@ -141,8 +141,8 @@ func (s *Set) Tidy(o TidyOptions) {
 	for _, p := range s.parts() {
 		kept := (*p.rows)[:0:0]
 		for _, row := range *p.rows {
-			row.Text, row.Answer = mask(row.Text, &s.Report), mask(row.Answer, &s.Report)
-			unfit, l := o.unfit(row.Text, wanted), same.look(row.Text)
+			row.Text, row.Answer, row.Query = mask(row.Text, &s.Report), mask(row.Answer, &s.Report), mask(row.Query, &s.Report)
+			unfit, l := o.unfit(row.Text, wanted), same.look(row.whole())
 			switch first, where := same.find(l); {
 			case unfit != "":
 				s.Report.leaveOut(p.name, unfit, row)

@@ -93,6 +93,9 @@ func (c *call) classify() error {
 	if m.Spec.Encoder {
 		return badField("model", codeUnsupported, "%q gives embeddings and no labels", m.name)
 	}
+	if m.Ranks() {
+		return badField("model", codeUnsupported, "%q is a reranker and gives no labels; ask /v1/rerank", m.name)
+	}
 	if r.Labels == nil && !m.hasLabels() {
 		return badField("labels", codeMissing, "is missing, and %q has neither a classification head nor a task of its own", m.name)
 	}

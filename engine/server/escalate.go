@@ -149,7 +149,7 @@ func uncovered(err error) error {
 
 // hasLabels tells whether a model classifies without being told the labels.
 func (l *loaded) hasLabels() bool {
-	return len(l.Spec.Labels) > 0 || l.File().Has(engine.KeyTaskLabels)
+	return len(l.Spec.Labels) > 1 || l.File().Has(engine.KeyTaskLabels)
 }
 
 // unsure sees to the answers below a student's line, and counts.

@@ -1,16 +1,15 @@
 package server
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"strings"
 
-	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/engine"
 )
 
 // rerankRequest is the body of /v1/rerank.
 type rerankRequest struct {
-	Model           string             `json:"model" doc:"a model for embeddings; may be left out where there is one model"`
+	Model           string             `json:"model" doc:"a reranker or a model for embeddings; may be left out where there is one model"`
 	Query           string             `json:"query" need:"true" range:"1,1000000"`
 	Documents       []rerankedDocument `json:"documents" need:"true" range:"1,256" doc:"texts, or objects with a text"`
 	TopN            *int               `json:"top_n" range:"1,256" doc:"how many to give back; default all"`
@@ -45,11 +44,11 @@ type rerankList struct {
 
 type ranked struct {
 	Index          int            `json:"index"`
-	RelevanceScore float64        `json:"relevance_score"` // cosine of query and document
+	RelevanceScore float64        `json:"relevance_score"` // a reranker's probability that the document answers the query, or the cosine of embeddings
 	Document       *plainDocument `json:"document,omitempty"`
 }
 
-// rerank answers /v1/rerank by the angle between embeddings of query and documents.
+// rerank answers /v1/rerank: by a reranker's head, or by the angle between embeddings of query and documents.
 func (c *call) rerank() error {
 	var r rerankRequest
 	if err := decodeBody(c.body, &r); err != nil {
@@ -59,22 +58,28 @@ func (c *call) rerank() error {
 	if err != nil {
 		return err
 	}
-	if m.Spec.Pooling == models.PoolNone || len(m.Spec.Labels) > 0 {
-		return badField("model", codeUnsupported, "%q is no model for embeddings, by which documents are ranked here; models with a head for ranking are not known", m.name)
+	by, err := m.NewRanker(engine.RankTask{})
+	if err != nil {
+		return badField("model", codeUnsupported, "%q is neither a reranker nor a model for embeddings, by which documents are ranked: %s", m.name, strings.TrimPrefix(err.Error(), "engine: "))
 	}
-	all := []string{r.Query}
+	documents := make([]string, len(r.Documents))
 	for i, d := range r.Documents {
-		if d.Text == "" {
+		if documents[i] = d.Text; d.Text == "" {
 			return badField(fmt.Sprintf("documents[%d]", i), codeValue, "is empty")
 		}
-		all = append(all, d.Text)
 	}
-	o, err := m.pooling("")
+	tokens, err := by.Tokens(r.Query, documents)
 	if err != nil {
-		return err
+		return badField("model", codeUnsupported, "%v", err)
 	}
-	tokens, err := c.encodeTexts(m, all, "documents", false)
-	if err != nil {
+	each := tokens
+	if by.By() == engine.ByCosine {
+		if err := c.allFit(tokens[:1], "query"); err != nil {
+			return err
+		}
+		each = tokens[1:]
+	}
+	if err := c.allFit(each, "documents"); err != nil {
 		return err
 	}
 	leave, err := c.slot(1)
@@ -82,25 +87,17 @@ func (c *call) rerank() error {
 		return err
 	}
 	defer leave()
-	vectors, err := m.EmbedTokens(c.r.Context(), tokens, o)
+	all, err := by.RankTokens(c.r.Context(), tokens)
 	if err != nil {
 		return err
 	}
 	out := rerankList{ID: newID("rerank"), Model: m.name, Usage: embeddingUsage{c.prompt, c.prompt}}
-	for i, v := range vectors[1:] {
-		dot := 0.0
-		for j, x := range v {
-			dot += float64(float64(x) * float64(vectors[0][j]))
-		}
-		one := ranked{Index: i, RelevanceScore: dot}
+	for _, d := range all[:min(len(all), value(r.TopN, len(all)))] {
+		one := ranked{Index: d.Index, RelevanceScore: d.Score}
 		if r.ReturnDocuments {
-			one.Document = &plainDocument{r.Documents[i].Text}
+			one.Document = &plainDocument{documents[d.Index]}
 		}
 		out.Results = append(out.Results, one)
-	}
-	slices.SortStableFunc(out.Results, func(a, b ranked) int { return cmp.Compare(b.RelevanceScore, a.RelevanceScore) })
-	if n := value(r.TopN, len(out.Results)); n < len(out.Results) {
-		out.Results = out.Results[:n]
 	}
 	writeJSON(c.w, 200, out)
 	return nil

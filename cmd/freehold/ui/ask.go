@@ -104,6 +104,9 @@ func (s *Site) ask(w http.ResponseWriter, r *http.Request) {
 
 // side lets one model answer.
 func (s *Site) side(ctx context.Context, e *events, r *run, side string, q *question) error {
+	if r.Recipe.Pairs() {
+		return errors.New("the task is rerank, which needs a query and documents and not one text: freehold rerank, or /v1/rerank of a server, asks it")
+	}
 	student, studentErr := s.student(r, q.File)
 	model, name := student, path.Base(student.path)
 	if side == "teacher" {

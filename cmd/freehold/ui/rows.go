@@ -71,6 +71,9 @@ func (s *Site) rowsOf(ctx context.Context, r *run) (rows []distill.RunRow, why s
 	if r.Recipe == nil {
 		return nil, "The run's recipe cannot be read, so what its rows mean is not known."
 	}
+	if r.Recipe.Pairs() {
+		return nil, "The task is rerank: its rows are pairs of query and document, which this page does not show; eval/rankings.jsonl has what student, teacher and BM25 say of each."
+	}
 	name := "eval/predictions.jsonl"
 	if r.Recipe.Answers() {
 		name = "eval/answers.jsonl"

@@ -67,7 +67,7 @@ func scoreTable(s *distill.Summary) (t table) {
 	if s == nil {
 		return t
 	}
-	if s.Answers != nil {
+	if s.Answers != nil || s.Ranking != nil {
 		head, rows := s.AnswerTable()
 		t.Head = append([]string{"model"}, head...)
 		for _, r := range rows {
