@@ -31,6 +31,14 @@ func (s *Summary) MultilabelTable() (columns []string, rows []AnswerRow) {
 	return []string{"micro F1", "macro F1", "exact", "Hamming loss", "calibration error", "size", "rows/s"}, rows
 }
 
+// ModelTable is the table of models of a task that has one of its own.
+func (s *Summary) ModelTable() (columns []string, rows []AnswerRow) {
+	if s.Multilabel != nil {
+		return s.MultilabelTable()
+	}
+	return s.AnswerTable()
+}
+
 // MultilabelColumns and MultilabelRows are MultilabelTable, for the page.
 func (s *Summary) MultilabelColumns() []string { columns, _ := s.MultilabelTable(); return columns }
 

@@ -26,7 +26,8 @@ type classifyCmd struct {
 func (*classifyCmd) Help() string {
 	return "--explain says on which words the answer rests: the text is classified again without each of its words, and what the log-odds of the answer " +
 		"lose is what the word did for it. Of a model that a recipe made it also names the training rows with the likest words, by TF-IDF: what the student was " +
-		"taught of such words, not what it thought of."
+		"taught of such words, not what it thought of.\n\nA model of task type multilabel gives a text any number of its labels: they are printed with ; between them, or (none), then their " +
+		"probabilities, then the text."
 }
 
 // classification is freehold/classify/1.
@@ -69,6 +70,9 @@ func (c *classifyCmd) Run(a *app) error {
 		return err
 	}
 	defer m.Close()
+	if m.IsMultilabel() {
+		return c.several(a, m)
+	}
 	k, err := c.classifier(a, m)
 	if err != nil {
 		return err

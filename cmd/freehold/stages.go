@@ -179,20 +179,16 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	}
 	if s.Answers != nil || s.Ranking != nil {
 		columns, rows := s.AnswerTable()
-		table := [][]string{append([]string{""}, columns...)}
-		for i := range table[0] {
-			table[0][i] = strings.ToUpper(table[0][i])
-		}
-		for _, r := range rows {
-			table = append(table, append([]string{r.Name}, r.Cells...))
-		}
-		a.columns(table)
+		a.scores(columns, rows)
 		if s.Answers != nil && s.Answers.Samples != nil {
 			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
 		}
 		if s.Answers != nil && s.Answers.Alignment != nil {
 			a.write("\n%s\n", s.Answers.Alignment)
 		}
+	} else if s.Multilabel != nil {
+		columns, rows := s.MultilabelTable()
+		a.scores(columns, rows)
 	} else {
 		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
 			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
@@ -238,6 +234,18 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		a.write("\ntime: %s\n", times)
 	}
 	a.write("\ngate %s; everything is in %s (open report.html)\n", s.Gate, dir)
+}
+
+// scores prints a table of models.
+func (a *app) scores(columns []string, rows []distill.AnswerRow) {
+	table := [][]string{append([]string{""}, columns...)}
+	for i := range table[0] {
+		table[0][i] = strings.ToUpper(table[0][i])
+	}
+	for _, r := range rows {
+		table = append(table, append([]string{r.Name}, r.Cells...))
+	}
+	a.columns(table)
 }
 
 // tests prints what paired tests say; nothing else calls a model better.

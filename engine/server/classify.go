@@ -43,6 +43,8 @@ type classified struct {
 	P       float64       `json:"p"`
 	Choices []labelChoice `json:"choices"` // best first
 
+	Labels *[]string `json:"labels,omitempty"` // of a model that gives any number of them: those whose probability reaches the threshold
+
 	Abstained  bool         `json:"abstained,omitempty"`                          // the label is less probable than the line, and nobody else was asked
 	AnsweredBy string       `json:"answered_by,omitempty" only:"student,teacher"` // where there is a teacher
 	Student    *firstAnswer `json:"student,omitempty"`                            // what it said, where the teacher answered
@@ -75,6 +77,8 @@ type labelChoice struct {
 	Label   string  `json:"label"`
 	P       float64 `json:"p"`
 	Logprob float64 `json:"logprob"`
+
+	Threshold *float64 `json:"threshold,omitempty"` // of a model that gives any number of labels
 }
 
 // classify answers /v1/classify.
@@ -95,6 +99,9 @@ func (c *call) classify() error {
 	}
 	if m.Ranks() {
 		return badField("model", codeUnsupported, "%q is a reranker and gives no labels; ask /v1/rerank", m.name)
+	}
+	if m.IsMultilabel() {
+		return c.multilabel(m, &r)
 	}
 	if r.Labels == nil && !m.hasLabels() {
 		return badField("labels", codeMissing, "is missing, and %q has neither a classification head nor a task of its own", m.name)
@@ -198,7 +205,7 @@ func (c *call) labelled(k *engine.Classifier, texts []string, tokens [][]int32, 
 func classifiedAs(i int, all []engine.Choice) classified {
 	choices := make([]labelChoice, len(all))
 	for j, ch := range all {
-		choices[j] = labelChoice{ch.Label, ch.P, finite(ch.LogProb)}
+		choices[j] = labelChoice{Label: ch.Label, P: ch.P, Logprob: finite(ch.LogProb)}
 	}
 	return classified{Index: i, Label: all[0].Label, P: all[0].P, Choices: choices}
 }

@@ -111,7 +111,7 @@ func (s *Server) CheckStudents(ctx context.Context) error {
 		}
 	}
 	if !found {
-		return errors.New("server: no model is a student: none has labels of its own (a classification head, or the task that a recipe writes into its file)")
+		return errors.New("server: no model is a student: none has labels of its own (a classification head, or the task that a recipe writes into its file), of which it gives a text one; nothing escalates or is collected for those that give any number")
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (s *Server) checkStudent(ctx context.Context, name string) (*question, erro
 		return nil, err
 	}
 	defer release()
-	if m.parent != "" || m.name == s.cfg.teacher || !m.hasLabels() {
+	if m.parent != "" || m.name == s.cfg.teacher || !m.hasLabels() || m.IsMultilabel() {
 		return nil, nil
 	}
 	k, err := m.NewClassifier(engine.Task{})

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/freehold-slm/freehold/distill"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/grammar"
 	"github.com/freehold-slm/freehold/engine/server"
@@ -39,6 +40,7 @@ type (
 		Line    float64       `json:"line"`    // below it the student abstains; 0 = never
 		Note    string        `json:"note,omitempty"`
 		Ms      float64       `json:"ms"`
+		Has     *[]string     `json:"has,omitempty"` // of a model that gives any number of labels
 	}
 	labelChoice struct {
 		Label string  `json:"label"`
@@ -133,6 +135,9 @@ func (s *Site) side(ctx context.Context, e *events, r *run, side string, q *ques
 	if r.Recipe.Answers() {
 		return s.write(ctx, e, m, side, how, q.Text)
 	}
+	if r.Recipe.Task.Type == "multilabel" {
+		return s.mark(ctx, e, m, side, r.Recipe, q.Text)
+	}
 	k, err := m.NewClassifier(how.task)
 	if err != nil {
 		return err
@@ -151,6 +156,34 @@ func (s *Site) side(ctx context.Context, e *events, r *run, side string, q *ques
 			return err
 		}
 	}
+	e.send("labels", got)
+	return nil
+}
+
+// mark lets a model say which of several labels a text has.
+func (s *Site) mark(ctx context.Context, e *events, m *engine.Model, side string, r *distill.Recipe, text string) error {
+	task, note := engine.MultilabelTask{}, ""
+	if !m.IsMultilabel() { // the teacher
+		task = engine.MultilabelTask{Labels: r.Task.Labels, Prompt: r.Task.Prompt, System: r.Task.System, Words: r.Task.Words}
+		note = "each label by itself, not calibrated"
+	}
+	k, err := m.NewMultilabel(task)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	all, err := k.Batch(ctx, []string{text})
+	if err != nil {
+		return err
+	}
+	has, got := []string{}, labels{Side: side, Note: note}
+	for _, v := range all[0] {
+		got.Choices = append(got.Choices, labelChoice{v.Label, v.P})
+		if v.Has {
+			has = append(has, v.Label)
+		}
+	}
+	got.Has, got.Ms = &has, milliseconds(start)
 	e.send("labels", got)
 	return nil
 }
@@ -189,6 +222,10 @@ func (s *Site) howTaught(ctx context.Context, r *run, student modelFile, student
 			how.text.Schema, how.text.MaxTokens = a.Task().Schema, a.Task().MaxTokens
 		}
 		return err
+	}
+	if m.IsMultilabel() { // its file does not say
+		how.note = "not calibrated"
+		return nil
 	}
 	k, err := m.NewClassifier(engine.Task{})
 	if err != nil {

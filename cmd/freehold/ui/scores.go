@@ -20,6 +20,11 @@ func scoresOf(s *distill.Summary) (teacher, student score) {
 	}
 	one := func(m *distill.ModelResult, a *distill.AnswerScores) score {
 		v := m.Accuracy
+		if l := s.Multilabel; l != nil && m == &s.Teacher {
+			v = l.Teacher.MicroF1.Mean
+		} else if l != nil {
+			v = l.Student.MicroF1.Mean
+		}
 		if a != nil {
 			v = a.Exact.Mean
 			switch of := map[string]*distill.Interval{"field_f1": a.FieldF1, "token_f1": a.TokenF1, "rouge_l": a.RougeL}[s.ScoreName()]; {
@@ -67,8 +72,8 @@ func scoreTable(s *distill.Summary) (t table) {
 	if s == nil {
 		return t
 	}
-	if s.Answers != nil || s.Ranking != nil {
-		head, rows := s.AnswerTable()
+	if s.Answers != nil || s.Multilabel != nil || s.Ranking != nil {
+		head, rows := s.ModelTable()
 		t.Head = append([]string{"model"}, head...)
 		for _, r := range rows {
 			t.Rows = append(t.Rows, append([]string{r.Name}, r.Cells...))

@@ -149,11 +149,12 @@ const milliseconds = (ms) => (ms < 10 ? ms.toFixed(1) : Math.round(ms)) + " ms";
 
 const handle = {
   opening({ side, model }) { $(`[data-side=${side}] h3 .soft`, section).textContent = model; boxOf(side).replaceChildren(node("p", { class: "busy" }, "answering ")); },
-  labels({ side, choices, line, note, ms }) {
-    answers[side] = choices[0].label;
-    const sure = choices[0].p >= line;
+  labels({ side, choices, line, note, ms, has }) {
+    const best = has ? has.join(";") || "(none)" : choices[0].label;
+    answers[side] = best;
+    const sure = has || choices[0].p >= line;
     boxOf(side).replaceChildren(
-      node("p", { class: "said" }, sure ? choices[0].label : `${choices[0].label}, below its line of ${line}: it abstains`),
+      node("p", { class: "said" }, sure ? best : `${best}, below its line of ${line}: it abstains`),
       node("table", { class: "bars" }, node("tbody", {}, ...choices.slice(0, 20).map((c) => node("tr", {}, node("th", { scope: "row" }, c.label),
         node("td", {}, node("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, node("rect", { class: c.p >= line ? "fill" : "low", width: 100 * c.p, height: 10 }))),
         node("td", { class: "number" }, c.p.toFixed(3)))))),

@@ -8,6 +8,7 @@ let results = [], line = Number(below.value), told = 0; // told: the line of the
 function draw() {
   shown.value = line.toFixed(2);
   out.replaceChildren(...results.map(({ text, choices, explanation, ...row }) => {
+    if (row.labels) return several(text, choices, row.labels);
     const best = choices[0], taught = row.answered_by === "teacher", sure = taught || best.p >= line;
     return node("div", { class: "result" }, node("p", {}, ...(explanation ? marked(text, explanation) : [text])),
       node("p", { class: sure ? "verdict" : "verdict abstain" }, sure ? best.label : `abstains: ${best.label} reaches ${best.p.toFixed(3)} only`),
@@ -18,6 +19,12 @@ function draw() {
       ...[explanation && why(best.label, explanation), who(row)].filter(Boolean).map((s) => node("p", { class: "stats" }, s)));
   }));
 }
+
+// several are any number of labels, each with the line that its model has for it.
+const several = (text, choices, labels) => node("div", { class: "result" }, node("p", {}, text),
+  node("p", { class: labels.length ? "verdict" : "verdict abstain" }, labels.length ? labels.join("; ") : "none of the labels"),
+  node("table", { class: "bars" }, node("tbody", {}, ...choices.map((c) => node("tr", {},
+    node("th", { scope: "row" }, c.label), node("td", {}, bar(c.p, c.threshold)), node("td", { class: "number" }, c.p.toFixed(3)))))));
 
 // who says which model answered, where there is more than one, and whether the server kept the text.
 function who({ answered_by, teacher, student, collected }) {
