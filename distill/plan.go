@@ -181,7 +181,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d rows in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/models/token"
 )
 
 // tinyRank is a whole job of pairs with the tiny teacher.
@@ -145,8 +146,15 @@ func TestRankJob(t *testing.T) {
 	if err != nil || len(kept) != len(set.Test) {
 		t.Fatalf("%d lines (%v), want %d", len(kept), err, len(set.Test))
 	}
+	tok, err := m.LoadTokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
 	judged := 0
 	for i, row := range set.Test {
+		if got, err := r.Tokens(row.Query, []string{row.Text}); err != nil || !slices.Equal(got[0], tok.Encode(nil, row.Query+": "+row.Text, token.EncodeOptions{AddSpecial: true})) { // as the recipe has it
+			t.Errorf("row %s is read as %v (%v)", row.ID, got, err)
+		}
 		one, err := r.Rank(context.Background(), row.Query, []string{row.Text})
 		if err != nil || one[0].Score != kept[i].Student || kept[i].ID != row.ID || kept[i].Teacher == nil || kept[i].Baseline == nil {
 			t.Errorf("row %s: %v (%v), kept %+v", row.ID, one, err, kept[i])

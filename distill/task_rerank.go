@@ -29,6 +29,14 @@ const pairPrompt = "query: {query}\ndocument: {document}\nrelevant:"
 // pairs tells whether the recipe's rows are queries and documents.
 func (r *Recipe) pairs() bool { return r.Task.Type == "rerank" }
 
+// batchOf is what train.batch counts.
+func (r *Recipe) batchOf() string {
+	if r.pairs() {
+		return "queries"
+	}
+	return "rows"
+}
+
 // fillRerank puts in what a recipe does not say. A row of a step is a query with all its documents.
 func fillRerank(r *Recipe, said func(path ...string) bool) {
 	r.Student.Head, r.Teacher.Calibration = "", ""
