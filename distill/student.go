@@ -18,6 +18,9 @@ type Prune struct {
 	Layers []int    // kept blocks, rising
 	Vocab  []int32  // kept token ids, rising (see TrimVocab); nil = all
 	Labels []string // adds a pooled classification head over these labels; nil = none
+
+	Pooling models.Pooling // makes it a model for embeddings, whose states are pooled so; PoolNone = it is none
+	Dense   int            // of which a new projection makes so many numbers; 0 = there is none
 }
 
 // Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
@@ -59,11 +62,13 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if p.Vocab != nil {
 		small.Vocab = len(p.Vocab)
 	}
-	if len(p.Labels) > 0 {
-		small.Labels, small.Pooling = p.Labels, models.PoolMean
-	}
+	p.pool(small)
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
+		if t.Name == models.DenseTensor {
+			startProjection(t, 0, 0)
+			continue
+		}
 		if strings.HasPrefix(t.Name, "cls.") {
 			continue
 		}
@@ -85,6 +90,16 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 		}
 	}
 	return b, b.editMetadata(f, p)
+}
+
+// pool says in s what becomes of the states beside logits. What the base's file says of it is not the student's.
+func (p *Prune) pool(s *models.Spec) {
+	switch s.Labels, s.Pooling, s.Dense = p.Labels, p.Pooling, p.Dense; {
+	case len(p.Labels) > 0:
+		s.Pooling, s.Dense = models.PoolMean, 0
+	case p.Pooling == models.PoolNone:
+		s.Dense = 0
+	}
 }
 
 // learnable refuses what training has no way for.
@@ -148,7 +163,7 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	var err error
 	for _, kv := range f.KV {
 		switch {
-		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key), kv.Key == engine.KeyTaskCalibration:
+		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key), kv.Key == engine.KeyTaskCalibration, pooledKey(spec.Arch, kv.Key):
 			continue // said of the source file itself
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)
@@ -182,8 +197,16 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 		w.Set(spec.Arch+".pooling_type", uint32(spec.Pooling))
 		w.Set(spec.Arch+".classifier.output_labels", p.Labels)
 	}
+	if p.Pooling != models.PoolNone {
+		w.Set(spec.Arch+".pooling_type", uint32(p.Pooling))
+	}
 	b.Meta = w
 	return nil
+}
+
+// pooledKey tells keys of what the source makes of pooled states, in whose place the student has its own or nothing.
+func pooledKey(arch, key string) bool {
+	return key == arch+".pooling_type" || key == arch+".classifier.output_labels" || key == models.ClassifierWeight || key == models.ClassifierBias
 }
 
 // perLayerKeys may be lists of one count a layer.

@@ -164,9 +164,8 @@ func (j *Job) checkStudent() error {
 	}
 	small, p := *spec, Prune{}
 	small.Layers = len(j.recipe.Student.Layers)
-	if j.work.shape(&p); p.Labels != nil {
-		small.Labels, small.Pooling = p.Labels, models.PoolMean
-	}
+	j.work.shape(&p)
+	p.pool(&small)
 	var names []string
 	for _, t := range small.Program().Tensors() {
 		names = append(names, t.Name)
