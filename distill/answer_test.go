@@ -82,6 +82,8 @@ func TestTaskTypes(t *testing.T) {
 				recipe = tinyAnswerJob(t, kind, 40, 10)
 			case kind == "classify":
 				recipe = tinyJobOf(t, 40, 10)
+			case kind == "embed":
+				recipe = tinyEmbedJob(t, 40, 12)
 			default:
 				t.Fatalf("task type %q has no tiny job here; write one", kind)
 			}
@@ -97,9 +99,12 @@ func TestTaskTypes(t *testing.T) {
 			checkLadder(t, sum)
 			checkSummaryFile(t, filepath.Join(dir, "summary.json"))
 			checkSums(t, dir, "model.gguf", "model.q8_0.gguf", "summary.json", "report.html", "labels/shard-00000.jsonl")
-			if kind == "classify" {
+			switch kind {
+			case "classify":
 				checkReport(t, filepath.Join(dir, "report.html"))
-			} else {
+			case "embed":
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "vectors of", "baseline", "ndcg@10", "quantisation ladder", "99.9 % 1 - cos", "paired test", "Apache-2.0", "passed", "</html>")
+			default:
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}
 			checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)

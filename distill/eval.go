@@ -38,6 +38,8 @@ type Summary struct {
 	Answers   *AnswerSummary   `json:"answers,omitempty"`  // of a task that is answered with text; accuracy is then the share of exact answers
 	Rows      map[string]int   `json:"rows"`
 
+	Embedding *EmbedSummary `json:"embedding,omitempty"` // of a task whose answers are vectors; accuracy is then its main metric
+
 	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
 	Made       *data.MadeReport       `json:"made,omitempty"`       // training rows that a model made

@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource))
+}).Parse(reportSource + reliabilitySource + answersSource + embedSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -65,9 +65,12 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
 		d.Maker = &j.maker
 	}
-	if sum.Answers != nil {
+	switch {
+	case sum.Answers != nil:
 		d.Bars = answerBars(sum)
-	} else {
+	case sum.Embedding != nil:
+		d.Bars = embedBars(sum)
+	default:
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
 		var before []CalibrationBin
 		if sum.Student.Raw != nil {

@@ -159,10 +159,18 @@ func (f *runFacts) data(p *papers.Paper) {
 func (f *runFacts) quality(p *papers.Paper) {
 	s := f.sum.Student
 	p.Section("Quality")
-	p.Add("Accuracy", fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test rows", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows), papers.Verified, "summary.json")
-	p.Add("Accuracy of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
+	p.Add(f.scored("Accuracy"), fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test rows", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows), papers.Verified, "summary.json")
+	p.Add(f.scored("Accuracy")+" of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
 	p.Add("Gate", f.sum.Gate, papers.Verified, "eval.gates of the recipe")
 	p.Add("Quality for groups of people", "", papers.Unknown, "the recipe's owner; test rows of each group tell")
+}
+
+// scored is what the score of the models is called that other tasks have as accuracy.
+func (f *runFacts) scored(accuracy string) string {
+	if f.sum.Embedding != nil {
+		return f.sum.metric()
+	}
+	return accuracy
 }
 
 func (f *runFacts) effort(p *papers.Paper) {
@@ -266,7 +274,7 @@ func (f *runFacts) bom() *papers.BOM {
 		ModelCard: &papers.ModelCard{
 			Parameters: papers.ModelParameters{Approach: papers.Approach{Type: "supervised"}, Task: j.recipe.Task.Type, Family: "transformer", Architecture: j.base.spec.Arch,
 				Datasets: []papers.Ref{{Ref: "data"}}, Inputs: []papers.Format{{Format: "text"}}, Outputs: []papers.Format{{Format: "text"}}},
-			Analysis:       papers.Analysis{Metrics: []papers.Metric{{Type: "accuracy", Value: number(f.sum.Student.Accuracy), Slice: "test rows"}}},
+			Analysis:       papers.Analysis{Metrics: []papers.Metric{{Type: f.scored("accuracy"), Value: number(f.sum.Student.Accuracy), Slice: "test rows"}}},
 			Considerations: papers.Considerations{Limitations: f.l.Distribute.Limits()},
 		}}
 	if _, err := os.Stat(j.modelPath("")); err == nil {

@@ -27,6 +27,9 @@ type Said struct {
 
 // RunRows reads what the eval stage of a run kept of its test rows. r is the run's own recipe.
 func RunRows(dir string, r *Recipe) ([]RunRow, error) {
+	if r.embeds() { // vectors are no answers to be read
+		return nil, nil
+	}
 	if r.answers() {
 		lines, err := readEval[answerRecord](dir, "answers.jsonl")
 		rows := make([]RunRow, len(lines))

@@ -276,7 +276,11 @@ func (j *Job) steps() int {
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {
 	r := &j.recipe.Train
-	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Alpha: r.Alpha, Beta: 0.5, Skew: 0.1})
+	p := LossParams{Temperature: r.Temperature, Alpha: r.Alpha, Beta: 0.5, Skew: 0.1}
+	if w, ok := j.work.(*embedWork); ok {
+		p.Anchors, p.Temperature = w.target.anchors, r.Temperature*w.target.spread
+	}
+	loss, err := NewLoss(r.Loss, p)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -177,8 +177,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		}
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
-	if s.Answers != nil {
-		columns, rows := s.AnswerTable()
+	scores := func(columns []string, rows []distill.AnswerRow) {
 		table := [][]string{append([]string{""}, columns...)}
 		for i := range table[0] {
 			table[0][i] = strings.ToUpper(table[0][i])
@@ -187,6 +186,11 @@ func (a *app) summary(s *distill.Summary, dir string) {
 			table = append(table, append([]string{r.Name}, r.Cells...))
 		}
 		a.columns(table)
+	}
+	if s.Embedding != nil {
+		scores(s.EmbedTable())
+	} else if s.Answers != nil {
+		scores(s.AnswerTable())
 		if s.Answers.Samples != nil {
 			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
 		}
@@ -281,7 +285,7 @@ func (a *app) ladder(s *distill.Summary) {
 		return
 	}
 	a.write("\n")
-	rows := [][]string{{"FORMAT", "SIZE", strings.ToUpper(s.ScoreName()), "MEAN KL", "99.9 % KL", "ROWS/S", "AGAINST F32", "P", "FILE"}}
+	rows := [][]string{{"FORMAT", "SIZE", strings.ToUpper(s.ScoreName()), "MEAN " + strings.ToUpper(s.Apart()), "99.9 % " + strings.ToUpper(s.Apart()), "ROWS/S", "AGAINST F32", "P", "FILE"}}
 	for _, r := range s.Ladder {
 		row := []string{r.Format, size(r.Bytes), fmt.Sprintf("%.1f %%", 100*r.Score), "", "", fmt.Sprintf("%.1f", r.RowsPerS), "", "", r.File}
 		if r.KL != nil {

@@ -17,7 +17,7 @@ type Row struct {
 	Gold  int    // index of the gold label; -1 = none
 	Group string // rows of one group stay together in a split; "" = the row is by itself
 
-	Answer string // gold answer of a task that is answered with text; Gold is then 0
+	Answer string // gold answer of a task that is answered with text, or with ReadOptions.Topics what the text belongs to; Gold is then 0
 
 	Corrected bool // by a corrections file: Gold is what a person said
 

@@ -104,6 +104,9 @@ func (s *Site) ask(w http.ResponseWriter, r *http.Request) {
 
 // side lets one model answer.
 func (s *Site) side(ctx context.Context, e *events, r *run, side string, q *question) error {
+	if r.Recipe.Task.Type == "embed" {
+		return errors.New("models for embeddings write nothing; `freehold embed` prints their vectors")
+	}
 	student, studentErr := s.student(r, q.File)
 	model, name := student, path.Base(student.path)
 	if side == "teacher" {

@@ -72,6 +72,9 @@ func (s *Site) rowsOf(ctx context.Context, r *run) (rows []distill.RunRow, why s
 		return nil, "The run's recipe cannot be read, so what its rows mean is not known."
 	}
 	name := "eval/predictions.jsonl"
+	if r.Recipe.Task.Type == "embed" {
+		return nil, "Vectors are no answers to be read: eval/neighbours.jsonl of the run names the neighbours of each test row."
+	}
 	if r.Recipe.Answers() {
 		name = "eval/answers.jsonl"
 	}

@@ -75,6 +75,14 @@ func scoreTable(s *distill.Summary) (t table) {
 		}
 		return t
 	}
+	if s.Embedding != nil {
+		head, rows := s.EmbedTable()
+		t.Head = append([]string{"model"}, head...)
+		for _, r := range rows {
+			t.Rows = append(t.Rows, append([]string{r.Name}, r.Cells...))
+		}
+		return t
+	}
 	t.Head = []string{"model", "accuracy", "95 % interval", "macro F1", "calibration error", "size", "rows/s"}
 	row := func(name string, s *distill.Scores, m *distill.ModelResult) {
 		cells := []string{name, fmt.Sprintf("%.1f %%", 100*s.Accuracy), fmt.Sprintf("%.1f – %.1f %%", 100*s.CI95[0], 100*s.CI95[1]), fmt.Sprintf("%.3f", s.MacroF1), fmt.Sprintf("%.3f", s.ECE), "", ""}
