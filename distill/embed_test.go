@@ -14,6 +14,7 @@ import (
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
+	"github.com/freehold-slm/freehold/models/tiny"
 )
 
 const tinyEmbed = `version: 1
@@ -148,6 +149,34 @@ func TestEmbedGold(t *testing.T) {
 	sum, _ := mustApply(t, recipe, Options{Threads: 1}, Stages{})
 	if e := sum.Embedding; e.Main != "neighbours" || e.Asked != 0 || e.Student.MRR != nil || sum.Metrics["retention"] != 1 {
 		t.Errorf("without labels and groups: %+v, metrics %v", e, sum.Metrics)
+	}
+}
+
+// An encoder teaches by its own pooling, and is no student.
+func TestEmbedEncoderTeaches(t *testing.T) {
+	recipe := tinyEmbedJob(t, 40, 12)
+	encoder := filepath.Join(filepath.Dir(recipe), "bert.gguf")
+	if err := tiny.ByName("bert").Writer().WriteTo(encoder); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, recipe, fmt.Sprintf("{model: %q, licence: Apache-2.0, pooling: mean}", tinyTeacher(t)), fmt.Sprintf("{model: %q, licence: Apache-2.0}", encoder))
+	if _, _, err := apply(t.Context(), recipe, Options{Threads: 1}, Stages{}); err == nil || !strings.Contains(err.Error(), "student.from: ") || !strings.Contains(err.Error(), "bert is an encoder") {
+		t.Errorf("an encoder as student: %v", err)
+	}
+	edit(t, recipe, "from: teacher", fmt.Sprintf("from: %q, licence: Apache-2.0", tinyTeacher(t)))
+	sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
+	m, err := engine.Open(filepath.Join(dir, "model.gguf"), engine.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	teacher, err := engine.Open(encoder, engine.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer teacher.Close()
+	if m.Spec.Embedding() != teacher.Spec.Dim || sum.Embedding.Width != teacher.Spec.Dim || sum.Gate == "" {
+		t.Errorf("the student's vectors have %d numbers, the encoder's %d; gate %q", m.Spec.Embedding(), teacher.Spec.Dim, sum.Gate)
 	}
 }
 
