@@ -62,7 +62,7 @@ func newWork(m *engine.Model, s shape) work {
 				w.bytes += int(rows * values * 8)
 			}
 		case models.MatMul, models.StackMatMul:
-			if op.Out == m.Program.Class {
+			if op.Out == m.Program.Class || op.Out == m.Program.Vector {
 				continue
 			}
 			t, ok := m.File().Tensor(op.W)

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"math"
 	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill/data"
@@ -337,47 +336,15 @@ func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string
 // rare they are (cosine of tf-idf); the first of equals.
 func (w *answerWork) nearest(texts []string) []string {
 	train := w.j.learns().Train
-	docs, seen := make([]map[string]float64, len(train)), map[string]int{}
-	bag := func(text string) map[string]float64 {
-		b := map[string]float64{}
-		for _, word := range answerWords(text) {
-			b[word]++
-		}
-		return b
-	}
-	rows := map[string][]int{} // by word
+	known := make([]string, len(train))
 	for i, r := range train {
-		docs[i] = bag(r.Text)
-		for _, word := range sortedKeys(docs[i]) {
-			seen[word]++
-			rows[word] = append(rows[word], i)
-		}
+		known[i] = r.Text
 	}
-	weigh := func(b map[string]float64) {
-		norm := 0.0
-		for _, word := range sortedKeys(b) {
-			b[word] *= kernels.Log(float64(len(train)+1) / float64(seen[word]+1))
-			norm += float64(b[word] * b[word])
-		}
-		if norm > 0 {
-			for word := range b {
-				b[word] /= math.Sqrt(norm)
-			}
-		}
-	}
-	for _, d := range docs {
-		weigh(d)
-	}
+	words := newTFIDF(known)
+	likeness := words.index(known)
 	out := make([]string, len(texts))
 	for i, text := range texts {
-		b, like := bag(text), make([]float64, len(train))
-		weigh(b)
-		for _, word := range sortedKeys(b) {
-			for _, row := range rows[word] {
-				like[row] += float64(b[word] * docs[row][word])
-			}
-		}
-		r := train[argmax(like)]
+		r := train[argmax(likeness.to(words.vector(text)))]
 		if out[i] = r.Answer; r.Gold < 0 {
 			out[i] = w.answers[r.ID].Answer
 		}

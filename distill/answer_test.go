@@ -86,6 +86,8 @@ func TestTaskTypes(t *testing.T) {
 				recipe = tinyMultilabelJob(t, 40, 24, 10)
 			case kind == "rerank":
 				recipe = tinyRankJob(t, 16, 8)
+			case kind == "embed":
+				recipe = tinyEmbedJob(t, 40, 12)
 			default:
 				t.Fatalf("task type %q has no tiny job here; write one", kind)
 			}
@@ -108,6 +110,8 @@ func TestTaskTypes(t *testing.T) {
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "labels of", "linear, words and pairs", "Hamming loss", "Label by label", "<td>round</td>", "quantisation ladder", "99.9 % KL", "paired", "Apache-2.0", "passed", "</html>")
 			case "rerank":
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "ranking of", "baseline, BM25", "tau to the teacher", "ndcg@10", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
+			case "embed":
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "vectors of", "baseline", "ndcg@10", "quantisation ladder", "99.9 % 1 - cos", "paired test", "Apache-2.0", "passed", "</html>")
 			default:
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}

@@ -12,6 +12,7 @@ const (
 	byPairs  = "linear, words and pairs"
 	byLikest = "likest training row"
 	byBM25   = "BM25"
+	byTFIDF  = "TF-IDF"
 )
 
 // Comparison is a paired test of two models on the same test rows. Nothing is called better without one.
@@ -100,12 +101,12 @@ func (s *Summary) Test(second string) *Comparison {
 
 // Worth says in a sentence whether the student was shown to be better than what costs less than a model.
 func (s *Summary) Worth() string {
-	for _, name := range []string{byLikest, byWords, byPairs, byBM25} {
+	for _, name := range []string{byLikest, byTFIDF, byWords, byPairs, byBM25} {
 		c := s.Test(name)
 		if c == nil || c.Verdict == "better" {
 			continue
 		}
-		than := map[string]string{byWords: "a linear classifier on words", byPairs: "a linear classifier on words and word pairs", byLikest: "the answer of the likest training row", byBM25: "BM25, which counts words"}[name]
+		than := map[string]string{byWords: "a linear classifier on words", byPairs: "a linear classifier on words and word pairs", byLikest: "the answer of the likest training row", byBM25: "BM25, which counts words", byTFIDF: "the words that texts have in common (TF-IDF)"}[name]
 		if c.Verdict == "worse" {
 			return fmt.Sprintf("It is worse than %s (p %s): it is not worth having.", than, c.PValue())
 		}

@@ -72,6 +72,9 @@ func (r *Recipe) tidy() data.TidyOptions {
 	if r.answers() {
 		labels = []string{"gold answer"}
 	}
+	if r.embeds() {
+		labels = []string{"label or group"}
+	}
 	return data.TidyOptions{Labels: labels, Several: r.several(), Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
 		Language: r.Data.Language, Duplicates: r.Data.Duplicates, Near: r.Data.Near}
 }
@@ -86,7 +89,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold && !r.pairs(), Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Columns: r.Data.Columns}
+		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold && !r.pairs() && !r.embeds(), Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Topics: r.embeds(), Columns: r.Data.Columns}
 		if part.name == "test" { // the others may lack the columns
 			o.Slices = r.Eval.Slices
 		}
@@ -101,7 +104,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Topics: r.embeds(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
 	if err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func fromCollected(r *Recipe, d *data.Set) error {
 	if r.Data.Collected == "" {
 		return nil
 	}
-	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several()})
+	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Topics: r.embeds()})
 	var said, open []Row
 	for _, row := range rows {
 		if row.Corrected = row.Gold >= 0; row.Corrected {
@@ -213,11 +216,18 @@ type dataSource struct {
 
 // sources are the readers of the catalogue's data sets, by name.
 var sources = map[string]dataSource{
-	"movie-review-snippets": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+	"movie-review-snippets": {[]string{"classify", "embed"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		if r.embeds() {
+			rows, err := readSnippets(path, 2, report)
+			for i := range rows {
+				rows[i].Gold = -1 // what it says is good or bad, not what it is about
+			}
+			return rows, err
+		}
 		return readSnippets(path, len(r.Task.Labels), report)
 	}},
 	"us-addresses": {[]string{"extract"}, func(path string, _ *Recipe, report *data.Report) ([]Row, error) { return readAddresses(path, report) }},
-	"home-intents": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+	"home-intents": {[]string{"classify", "embed"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
 		return readIntents(path, r.Task.Labels, report)
 	}},
 	"spam": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {

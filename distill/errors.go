@@ -147,6 +147,9 @@ func judgedRows(corrections string, set *data.Set) (map[string]bool, error) {
 
 // disputes reads what the run's eval stage kept, all rows, with the kinds of disagreement of each.
 func disputes(dir string, r *Recipe) (all []Disagreement, err error) {
+	if r.embeds() {
+		return nil, &DataError{File: dir, Msg: "is a run of task type embed, whose vectors are neither right nor wrong", Fix: "eval/neighbours.jsonl of the run names each test row's neighbours, the student's and the teacher's"}
+	}
 	if r.answers() {
 		lines, err := readEval[answerRecord](dir, "answers.jsonl")
 		for _, l := range lines {

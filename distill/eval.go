@@ -40,6 +40,8 @@ type Summary struct {
 	Rows       map[string]int     `json:"rows"`
 	Ranking    *RankSummary       `json:"ranking,omitempty"` // of a reranker; accuracy is then its main metric
 
+	Embedding *EmbedSummary `json:"embedding,omitempty"` // of a task whose answers are vectors; accuracy is then its main metric
+
 	Remote     *RemoteUsed            `json:"remote,omitempty"`     // teacher, where it is one
 	Confidence *data.ConfidenceReport `json:"confidence,omitempty"` // of the teacher, where rows were left out by it
 	Made       *data.MadeReport       `json:"made,omitempty"`       // training rows that a model made

@@ -104,9 +104,12 @@ func (g *Graph) row(loss Loss, z []float32, t Target, tmp *[]float32) float64 {
 	return float64(t.Weight) * loss.Row(g.level, z, t.Teacher, t.Label, t.Weight, *tmp)
 }
 
-// ClassLoss is Head.Loss for the pooled classification head: targets are over the labels, one a sequence.
+// ClassLoss is Head.Loss for what is pooled: targets are over the labels of a classification head, or over the numbers of an embedding, one a sequence.
 func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) float64 {
 	v := g.student.Program.Class
+	if v < 0 {
+		v = g.student.Program.Vector
+	}
 	w := g.student.Program.Width[v]
 	z := append([]float32(nil), g.val[v]...)
 	var tmp []float32

@@ -24,7 +24,7 @@ func TestLossParts(t *testing.T) {
 	r := rand.New(rand.NewPCG(61, 62))
 	found := 0
 	for _, name := range Losses() {
-		loss, err := NewLoss(name, testParams(2))
+		loss, err := NewLoss(name, anchored(testParams(2), 6))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,6 +57,12 @@ func readIntents(path string, labels []string, report *data.Report) (rows []Row,
 	if err := json.Unmarshal(b, &x.file); err != nil {
 		return nil, &DataError{File: path, Msg: err.Error()}
 	}
+	topics := labels == nil // of an embedding: texts of one intent belong together
+	if topics {
+		for _, name := range sortedKeys(x.file.Intents) {
+			labels = append(labels, strings.TrimPrefix(name, intentPrefix))
+		}
+	}
 	for i, l := range labels {
 		if _, ok := x.file.Intents[intentPrefix+l]; !ok {
 			return nil, &DataError{File: path, Msg: fmt.Sprintf("has no intent %s%s, label %d of the recipe", intentPrefix, l, i+1), Fix: "its intents are " + strings.Join(sortedKeys(x.file.Intents), ", ")}
@@ -77,7 +83,11 @@ func readIntents(path string, labels []string, report *data.Report) (rows []Row,
 				}
 				for i, text := range texts {
 					group := fmt.Sprintf("%s-%d", name, n)
-					rows = append(rows, Row{ID: fmt.Sprintf("%s-%d", group, i), Text: text, Gold: label, Group: group, File: path})
+					row := Row{ID: fmt.Sprintf("%s-%d", group, i), Text: text, Gold: label, Group: group, File: path}
+					if topics {
+						row.Gold, row.Answer = 0, labels[label]
+					}
+					rows = append(rows, row)
 				}
 			}
 		}

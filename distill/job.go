@@ -134,7 +134,7 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 	if err != nil {
 		return nil, sourceError("teacher", err)
 	}
-	if !r.Teacher.remote() {
+	if !r.Teacher.remote() && !r.embeds() { // an embedding is of the text, not of a turn
 		if err := checkTemplate("teacher", j.teacher); err != nil {
 			return nil, err
 		}
@@ -146,6 +146,9 @@ func NewJob(ctx context.Context, r *Recipe, o Options) (*Job, error) {
 		j.base = j.teacher
 	} else if j.base, err = openSource(r, r.Student.From, r.Student.Licence, r.Student.Reason); err != nil {
 		return nil, sourceError("student", err)
+	}
+	if err := learnable(j.base.path, j.base.spec); err != nil {
+		return nil, &RecipeError{File: r.file, Msg: "student.from: " + err.Error()}
 	}
 	err = checkLayers(r.Student.Layers, j.base.spec.Layers)
 	if err == nil {

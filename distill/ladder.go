@@ -24,7 +24,7 @@ type Rung struct {
 }
 
 // Divergence is how far what a form of the student says is from what the weights as they were trained say: KL(trained ||
-// form) of the labels of each test row, or of each token of the gold answers, in nats.
+// form) of the labels of each test row, or of each token of the gold answers, in nats; of embeddings 1 - the cosine of the two vectors of a row.
 type Divergence struct {
 	Mean float64 `json:"mean"`
 	P999 float64 `json:"p99_9"` // 99.9th percentile, the nearest that was seen
@@ -46,6 +46,7 @@ type form struct {
 	ask    func(ctx context.Context) (rows int, err error)             // one round of the measurement of speed
 	from   func(ctx context.Context, full *form) ([]float64, error)    // divergences from another form
 	lp     [][]float64                                                 // [row][label]
+	embeds [][]float32                                                 // [row] vectors
 	read   func(ctx context.Context, from, to int, each logitFn) error // of the gold answers of some rows
 }
 
@@ -87,18 +88,12 @@ type ladderFile struct {
 	Ladder []Rung `json:"ladder"`
 }
 
-// metric is the name of the metric that a rung's score is.
-func (s *Summary) metric() string {
-	if s.Answers != nil {
-		return s.Answers.Main
+// Apart is what a rung's divergence is called.
+func (s *Summary) Apart() string {
+	if s.Embedding != nil {
+		return "1 - cos"
 	}
-	if s.Multilabel != nil {
-		return multilabelMain
-	}
-	if s.Ranking != nil {
-		return s.Ranking.Main
-	}
-	return "accuracy"
+	return "KL"
 }
 
 // ladder measures every form of the student: the weights as they were trained, model.gguf, and the further formats.

@@ -37,7 +37,7 @@ func (s *Student) Adapt(patterns []string, rank int, alpha float64, seed uint64)
 		want[h] = true
 	}
 	for _, p := range s.Params {
-		if !strings.HasPrefix(p.Name, "cls.") {
+		if !pooledHead(p.Name) {
 			p.G = nil
 		}
 	}
@@ -75,6 +75,11 @@ func adaptable(p *models.Program) (names []string) {
 		}
 	}
 	return names
+}
+
+// pooledHead tells what is new in a student and learns whole: a classification head, or the projection to an embedding.
+func pooledHead(tensor string) bool {
+	return strings.HasPrefix(tensor, "cls.") || tensor == models.DenseTensor
 }
 
 // Merge adds the adapters to their weights, W += Scale B·A (and gives the rows their sizes, see Decompose), and removes

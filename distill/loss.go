@@ -25,6 +25,8 @@ type LossParams struct {
 	Beta        float64 // jsd: weight of the teacher in the mixture
 	Skew        float64 // skew_kl, skew_reverse_kl: share of the other side in the mixture
 	K           int     // topk_forward_kl, topk_rest_kl, topk_uniform_kl: how many teacher logits count
+
+	Anchors [][]float32 // similarity_kl, mixed_similarity: the vectors of length 1 that both sides are held against
 }
 
 func (p LossParams) invT() float32 {

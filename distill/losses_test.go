@@ -60,6 +60,11 @@ var lossSpecs = map[string]func(c lossCase, z, t []float64) float64{
 		}
 		return sum
 	},
+	"cosine":        func(_ lossCase, z, t []float64) float64 { return 1 - cos64(z, t) },
+	"similarity_kl": similarityKLOf,
+	"mixed_similarity": func(c lossCase, z, t []float64) float64 {
+		return c.p.Alpha*similarityKLOf(c, z, t) + (1-c.p.Alpha)*(1-cos64(z, t))
+	},
 	"topk_rest_kl": func(c lossCase, z, t []float64) float64 {
 		lp, lq := logQ(t, c.p.Temperature), logQ(z, c.p.Temperature)
 		sum, pr, qr := 0.0, 0.0, 0.0
@@ -171,6 +176,35 @@ func testParams(T float64) LossParams {
 	return LossParams{Temperature: T, Alpha: 0.3, Beta: 0.7, Skew: 0.1, K: 5}
 }
 
+// anchored adds the anchors that losses of embeddings hold vectors of some width against.
+func anchored(p LossParams, width int) LossParams {
+	r := rand.New(rand.NewPCG(28, uint64(width)))
+	for range 9 {
+		a := normal(r, width, 1)
+		direct(a)
+		p.Anchors = append(p.Anchors, a)
+	}
+	return p
+}
+
+func similarityKLOf(c lossCase, z, t []float64) float64 {
+	var s, p []float64
+	for k, a := range c.p.Anchors {
+		if int32(k) != c.label {
+			s, p = append(s, cos64(z, to64(a))), append(p, cos64(t, to64(a)))
+		}
+	}
+	return klLogs(logQ(p, c.p.Temperature), logQ(s, c.p.Temperature))
+}
+
+func cos64(a, b []float64) float64 {
+	ab, aa, bb := 0.0, 0.0, 0.0
+	for i := range a {
+		ab, aa, bb = ab+a[i]*b[i], aa+a[i]*a[i], bb+b[i]*b[i]
+	}
+	return ab / math.Sqrt(aa*bb)
+}
+
 func normal(r *rand.Rand, n int, scale float64) []float32 {
 	out := make([]float32, n)
 	for i := range out {
@@ -191,7 +225,7 @@ func TestLosses(t *testing.T) {
 		r := rand.New(rand.NewPCG(21, 22))
 		for _, n := range []int{5, 17, 64, 333} {
 			for _, T := range []float64{0.5, 1, 2, 10} {
-				c := lossCase{testParams(T), int32(r.IntN(n))}
+				c := lossCase{anchored(testParams(T), n), int32(r.IntN(n))}
 				loss, err := NewLoss(name, c.p)
 				if err != nil {
 					t.Fatal(err)
@@ -230,7 +264,7 @@ func TestLossesAtTheTeacher(t *testing.T) {
 	level := best(t)
 	r := rand.New(rand.NewPCG(23, 24))
 	for _, name := range Losses() {
-		p := testParams(2)
+		p := anchored(testParams(2), 100)
 		p.Alpha = 1 // mixed: the distillation term alone
 		loss, err := NewLoss(name, p)
 		if err != nil {
@@ -280,7 +314,7 @@ func TestLossesExtreme(t *testing.T) {
 	}
 	for _, name := range Losses() {
 		for _, T := range []float64{0.05, 1, 20} {
-			loss, err := NewLoss(name, testParams(T))
+			loss, err := NewLoss(name, anchored(testParams(T), 20))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -317,7 +351,7 @@ func TestLossesWithoutWeightOrLabel(t *testing.T) {
 	r := rand.New(rand.NewPCG(25, 26))
 	var tmp []float32
 	for _, name := range Losses() {
-		loss, err := NewLoss(name, testParams(2))
+		loss, err := NewLoss(name, anchored(testParams(2), 9))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,9 +368,9 @@ func TestLossesWithoutWeightOrLabel(t *testing.T) {
 		case "mixed":
 			want = 0.3 * 4 * klLogs(logQ(to64(teach), 2), logQ(to64(z), 2))
 		case "mixed_topk":
-			want = 0.3 * 4 * lossSpecs["topk_forward_kl"](lossCase{testParams(2), -1}, to64(z), to64(teach))
+			want = 0.3 * 4 * lossSpecs["topk_forward_kl"](lossCase{anchored(testParams(2), 9), -1}, to64(z), to64(teach))
 		default:
-			want = lossSpecs[name](lossCase{testParams(2), -1}, to64(z), to64(teach))
+			want = lossSpecs[name](lossCase{anchored(testParams(2), 9), -1}, to64(z), to64(teach))
 		}
 		if !(math.Abs(got-want) <= 1e-5) {
 			t.Errorf("%s without a label: loss %v, want %v", name, got, want)
@@ -378,6 +412,7 @@ func TestNewLossRefuses(t *testing.T) {
 	}{
 		{"kl", LossParams{}}, {"", LossParams{}}, {"ce", LossParams{Temperature: -1}}, {"ce", LossParams{Temperature: math.NaN()}},
 		{"skew_kl", LossParams{}}, {"skew_reverse_kl", LossParams{Skew: 1}}, {"jsd", LossParams{}}, {"jsd", LossParams{Beta: 1}}, {"mixed", LossParams{Alpha: 1.5}}, {"mixed", LossParams{Alpha: math.NaN()}},
+		{"similarity_kl", LossParams{}}, {"mixed_similarity", LossParams{Anchors: [][]float32{{1}, {1}}, Alpha: 2}}, {"mixed_similarity", LossParams{Alpha: 0.5}},
 	} {
 		if _, err := NewLoss(c.name, c.p); err == nil {
 			t.Errorf("loss %q with %+v is accepted", c.name, c.p)

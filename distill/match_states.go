@@ -30,6 +30,15 @@ func NewStateMatch(s *Student, v models.Value, teacherWidth int, loss Loss, weig
 // newProjection adds a tensor [out, in] that learns and is no part of the program.
 func (s *Student) newProjection(kind string, value, in, out int, seed uint64) *Param {
 	p := &Param{Name: projectionName(kind, value), Shape: []int{in, out}, W: make([]float32, in*out), G: make([]float32, in*out)}
+	startProjection(p, uint32(value), seed)
+	s.Params = append(s.Params, p)
+	s.byName[p.Name] = p
+	return p
+}
+
+// startProjection makes a projection the identity between equal widths, else uniform within ±1/sqrt(in), by Philox.
+func startProjection(p *Param, stream uint32, seed uint64) {
+	in, out := p.Shape[0], p.Shape[1]
 	bound := 1 / math.Sqrt(float64(in))
 	for i := range p.W {
 		if in == out {
@@ -38,12 +47,9 @@ func (s *Student) newProjection(kind string, value, in, out int, seed uint64) *P
 			}
 			continue
 		}
-		r := kernels.Philox(seed, [4]uint32{kernels.PurposeInit, uint32(value), uint32(i / 4), 2})[i%4]
+		r := kernels.Philox(seed, [4]uint32{kernels.PurposeInit, stream, uint32(i / 4), 2})[i%4]
 		p.W[i] = float32(float64(bound * (float64(r)/(1<<31) - 1)))
 	}
-	s.Params = append(s.Params, p)
-	s.byName[p.Name] = p
-	return p
 }
 
 // Match returns the loss after Forward and, with grad, adds to the gradients of the value and of the projection, before

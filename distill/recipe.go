@@ -64,6 +64,8 @@ type TeacherRecipe struct {
 	Choose      string   `yaml:"choose" json:"choose,omitempty"`           // which of several: likeliest or vote
 	VoteOn      []string `yaml:"vote_on" json:"vote_on,omitempty"`         // extract: fields that must be the same for answers to agree; nil = all
 
+	Pooling string `yaml:"pooling" json:"pooling,omitempty"` // embed: of its states: mean, cls or last; "" = as its file states
+
 	Adapt    AdaptRecipe    `yaml:"adapt" json:"adapt,omitzero"`       // to the task, before it labels
 	Ensemble EnsembleRecipe `yaml:"ensemble" json:"ensemble,omitzero"` // further teachers
 
@@ -90,6 +92,9 @@ type StudentRecipe struct {
 	Vocab   string   `yaml:"vocab" json:"vocab"`             // "full" or "task": only tokens of the training text
 	Format  string   `yaml:"format" json:"format"`           // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"`           // tensor name patterns that do not learn
+
+	Pooling string `yaml:"pooling" json:"pooling,omitempty"` // embed: of its states: mean or last
+	Dim     int    `yaml:"dim" json:"dim,omitempty"`         // embed: numbers of its vectors; 0 = as many as the teacher's
 
 	Calibration string `yaml:"calibration" json:"calibration,omitempty"` // of its probabilities: "temperature" or "none"; "" = a temperature where enough validation rows have gold labels
 	LoRA        LoRA   `yaml:"lora" json:"lora"`

@@ -120,16 +120,16 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
 	case "eval":
 		e.In = append(append(append(append(j.evalTeacher(teacher), others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
-		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl")
+		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl", "eval/neighbours.jsonl")
 		e.Facts = map[string]string{"numeric": r.Numeric, "seed": seed(r)}
 	case "quantize":
 		e.In = append(files("weights", "model.gguf"), files("rows", rowsName)...)
 		for _, f := range r.Quantize {
-			e.Out = append(e.Out, append(files("weights", "model."+f+".gguf"), files("results", "eval/predictions."+f+".jsonl", "eval/answers."+f+".jsonl")...)...)
+			e.Out = append(e.Out, append(files("weights", "model."+f+".gguf"), files("results", "eval/predictions."+f+".jsonl", "eval/answers."+f+".jsonl", "eval/neighbours."+f+".jsonl")...)...)
 		}
 		e.Facts = map[string]string{"formats": strings.Join(r.Quantize, " ")}
 	case "report":
-		e.In = append(files("weights", "model.gguf"), files("results", "eval/predictions.jsonl", "eval/answers.jsonl")...)
+		e.In = append(files("weights", "model.gguf"), files("results", "eval/predictions.jsonl", "eval/answers.jsonl", "eval/neighbours.jsonl")...)
 		e.Out = files("results", "data.json")
 	default:
 		return e, fmt.Errorf("internal: no lineage of stage %q", stage)

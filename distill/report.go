@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource + multilabelSource + rankingSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource + multilabelSource + rankingSource + embedSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -65,12 +65,11 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
 		d.Maker = &j.maker
 	}
-	if sum.Answers != nil {
-		d.Bars = answerBars(sum)
-	} else if sum.Multilabel != nil {
-		d.Bars, d.Reliability = multilabelBars(sum), reliabilityChart(sum.Student.Calibration, nil)
-	} else if sum.Ranking != nil {
-		d.Bars = rankBars(sum)
+	if own := sum.own(); own != nil {
+		d.Bars = own.bars(sum)
+		if sum.Multilabel != nil {
+			d.Reliability = reliabilityChart(sum.Student.Calibration, nil)
+		}
 	} else {
 		d.Matrix, d.Bars = confusionChart(sum.Student.Confusion, j.recipe.Task.Labels), accuracyBars(sum)
 		var before []CalibrationBin

@@ -10,12 +10,6 @@ import (
 //go:embed report_answers.tmpl.html
 var answersSource string
 
-// AnswerRow is a row of the report's table of answers.
-type AnswerRow struct {
-	Name  string
-	Cells []string
-}
-
 // FieldRow is a row of the report's table of fields.
 type FieldRow struct {
 	Path             string
@@ -23,17 +17,12 @@ type FieldRow struct {
 	Student, Teacher Field
 }
 
-// AnswerTable is what a model's answers, or rankings, came to, for the report and the terminal.
-func (s *Summary) AnswerTable() (columns []string, rows []AnswerRow) {
-	if s.Ranking != nil {
-		return s.rankTable()
-	}
+func (of *AnswerSummary) main() string { return of.Main }
+
+func (of *AnswerSummary) table(s *Summary) (columns []string, rows []ScoreRow) {
 	columns = []string{"exact"}
-	interval := func(i Interval) string {
-		return fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*i.Mean, 100*i.CI95[0], 100*i.CI95[1])
-	}
 	add := func(name string, a *AnswerScores, m *ModelResult) {
-		cells := []string{interval(a.Exact)}
+		cells := []string{percents(a.Exact)}
 		for _, v := range []struct {
 			name string
 			is   *Interval
@@ -44,7 +33,7 @@ func (s *Summary) AnswerTable() (columns []string, rows []AnswerRow) {
 			if rows == nil {
 				columns = append(columns, v.name)
 			}
-			cells = append(cells, interval(*v.is))
+			cells = append(cells, percents(*v.is))
 		}
 		if a.Valid != nil {
 			if rows == nil {
@@ -60,26 +49,13 @@ func (s *Summary) AnswerTable() (columns []string, rows []AnswerRow) {
 		} else {
 			cells = append(cells, "")
 		}
-		if m != nil && m.Bytes == 0 { // a remote teacher
-			cells = append(cells, "remote", "")
-		} else if m != nil {
-			cells = append(cells, fmt.Sprintf("%.1f MB", float64(m.Bytes)/1e6), fmt.Sprintf("%.1f", m.RowsPerS))
-		} else {
-			cells = append(cells, "", "")
-		}
-		rows = append(rows, AnswerRow{name, cells})
+		rows = append(rows, ScoreRow{name, append(cells, costCells(m)...)})
 	}
-	add("teacher "+s.Teacher.Name, &s.Answers.Teacher, &s.Teacher)
-	add("student", &s.Answers.Student, &s.Student)
-	add("baseline", &s.Answers.Baseline, nil)
+	add("teacher "+s.Teacher.Name, &of.Teacher, &s.Teacher)
+	add("student", &of.Student, &s.Student)
+	add("baseline", &of.Baseline, nil)
 	return columns, rows
 }
-
-// AnswerColumns and AnswerRows are AnswerTable, for the page.
-func (s *Summary) AnswerColumns() []string { columns, _ := s.AnswerTable(); return columns }
-
-// AnswerRows are the rows under AnswerColumns.
-func (s *Summary) AnswerRows() []AnswerRow { _, rows := s.AnswerTable(); return rows }
 
 // FieldRows lists the fields of a task with a schema, the most frequent first.
 func (s *Summary) FieldRows() (rows []FieldRow) {
@@ -93,8 +69,7 @@ func (s *Summary) FieldRows() (rows []FieldRow) {
 	return rows
 }
 
-// answerBars draws the main metric of teacher, student and baseline.
-func answerBars(s *Summary) template.HTML {
-	of := func(a *AnswerScores) float64 { v, _ := a.metric(s.Answers.Main); return v }
-	return barChart(s.Answers.Main+" of each model", bar{"teacher", of(&s.Answers.Teacher)}, bar{"student", of(&s.Answers.Student)}, bar{byLikest, of(&s.Answers.Baseline)})
+func (of *AnswerSummary) bars(*Summary) template.HTML {
+	value := func(a *AnswerScores) float64 { v, _ := a.metric(of.Main); return v }
+	return barChart(of.Main+" of each model", bar{"teacher", value(&of.Teacher)}, bar{"student", value(&of.Student)}, bar{byLikest, value(&of.Baseline)})
 }

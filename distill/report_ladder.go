@@ -40,7 +40,7 @@ func rungsChart(s *Summary) template.HTML {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="quantisation ladder">`, w, top+row*float64(len(s.Ladder))+4)
-	for i, name := range []string{s.metric(), "KL, log scale", "size", "rows/s"} {
+	for i, name := range []string{s.metric(), s.Apart() + ", log scale", "size", "rows/s"} {
 		fmt.Fprintf(&b, `<text x="%g" y="14">%s</text>`, left+float64(i)*(col+gap), template.HTMLEscapeString(name))
 	}
 	for i, r := range s.Ladder {

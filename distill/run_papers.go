@@ -160,15 +160,15 @@ func (f *runFacts) quality(p *papers.Paper) {
 	s := f.sum.Student
 	p.Section("Quality")
 	if r := f.sum.Ranking; r != nil {
-		p.Add(r.Main, fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test queries; BM25 %.4f", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows, f.sum.Baseline.Accuracy), papers.Verified, "summary.json")
+		p.Add(f.scored(""), fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test queries; BM25 %.4f", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows, f.sum.Baseline.Accuracy), papers.Verified, "summary.json")
 		if r.Judged > 0 {
-			p.Add(r.Main+" of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
+			p.Add(f.scored("")+" of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
 		}
 		f.judged(p)
 		return
 	}
-	p.Add("Accuracy", fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test rows", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows), papers.Verified, "summary.json")
-	p.Add("Accuracy of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
+	p.Add(f.scored("Accuracy"), fmt.Sprintf("%.4f (95 %%: %.4f to %.4f) of %d test rows", s.Accuracy, s.CI95[0], s.CI95[1], s.Rows), papers.Verified, "summary.json")
+	p.Add(f.scored("Accuracy")+" of the teacher", fmt.Sprintf("%.4f", f.sum.Teacher.Accuracy), papers.Verified, "summary.json")
 	f.judged(p)
 }
 
@@ -176,6 +176,14 @@ func (f *runFacts) quality(p *papers.Paper) {
 func (f *runFacts) judged(p *papers.Paper) {
 	p.Add("Gate", f.sum.Gate, papers.Verified, "eval.gates of the recipe")
 	p.Add("Quality for groups of people", "", papers.Unknown, "the recipe's owner; test rows of each group tell")
+}
+
+// scored is what the score of the models is called that other tasks have as accuracy.
+func (f *runFacts) scored(accuracy string) string {
+	if f.sum.Embedding != nil || f.sum.Ranking != nil {
+		return f.sum.metric()
+	}
+	return accuracy
 }
 
 func (f *runFacts) effort(p *papers.Paper) {
@@ -271,14 +279,6 @@ func (f *runFacts) transparency() *papers.Paper {
 	return p
 }
 
-// metric is what summary.json's accuracy is.
-func (f *runFacts) metric() string {
-	if f.sum.Ranking != nil {
-		return f.sum.Ranking.Main
-	}
-	return "accuracy"
-}
-
 // bom lists what the student is made from, with hashes and licences.
 func (f *runFacts) bom() *papers.BOM {
 	j := f.j
@@ -287,7 +287,7 @@ func (f *runFacts) bom() *papers.BOM {
 		ModelCard: &papers.ModelCard{
 			Parameters: papers.ModelParameters{Approach: papers.Approach{Type: "supervised"}, Task: j.recipe.Task.Type, Family: "transformer", Architecture: j.base.spec.Arch,
 				Datasets: []papers.Ref{{Ref: "data"}}, Inputs: []papers.Format{{Format: "text"}}, Outputs: []papers.Format{{Format: "text"}}},
-			Analysis:       papers.Analysis{Metrics: []papers.Metric{{Type: f.metric(), Value: number(f.sum.Student.Accuracy), Slice: "test rows"}}},
+			Analysis:       papers.Analysis{Metrics: []papers.Metric{{Type: f.scored("accuracy"), Value: number(f.sum.Student.Accuracy), Slice: "test rows"}}},
 			Considerations: papers.Considerations{Limitations: f.l.Distribute.Limits()},
 		}}
 	if _, err := os.Stat(j.modelPath("")); err == nil {

@@ -30,6 +30,9 @@ func RunRows(dir string, r *Recipe) ([]RunRow, error) {
 	if r.pairs() {
 		return nil, &RecipeError{File: r.file, Msg: pairsNotRows}
 	}
+	if r.embeds() { // vectors are no answers to be read
+		return nil, nil
+	}
 	if r.answers() {
 		lines, err := readEval[answerRecord](dir, "answers.jsonl")
 		rows := make([]RunRow, len(lines))

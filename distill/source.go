@@ -50,7 +50,7 @@ func openSource(r *Recipe, name, accept, reason string) (source, error) {
 			return s, err
 		}
 	}
-	if s.spec, err = checkModel(path); err != nil {
+	if s.spec, err = checkModel(path, r.embeds()); err != nil {
 		return s, err
 	}
 	if s.origin, err = readOrigin(path); err != nil {
@@ -64,15 +64,15 @@ func openSource(r *Recipe, name, accept, reason string) (source, error) {
 	return s, err
 }
 
-// checkModel opens a model file as far as a run will: its program, tensors and vocabulary.
-func checkModel(path string) (spec *models.Spec, err error) {
+// checkModel opens a model file as far as a run will: its program, tensors and vocabulary. Encoders are good for a run that asks for embeddings.
+func checkModel(path string, encoders bool) (spec *models.Spec, err error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	spec, err = models.NewSpec(f)
-	if err == nil {
+	if err == nil && !encoders {
 		err = learnable(path, spec)
 	}
 	if err == nil {

@@ -19,14 +19,8 @@ type Prune struct {
 	Vocab  []int32  // kept token ids, rising (see TrimVocab); nil = all
 	Labels []string // adds a pooled classification head over these labels; nil = none
 
-	Pooling models.Pooling // of that head; PoolNone = the mean
-}
-
-func (p *Prune) pooling() models.Pooling {
-	if p.Pooling == models.PoolNone {
-		return models.PoolMean
-	}
-	return p.Pooling
+	Pooling models.Pooling // how states are pooled: for the head, or where there is none for embeddings; PoolNone = for a head the mean, else not at all
+	Dense   int            // of which a new projection makes so many numbers; 0 = there is none
 }
 
 // Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
@@ -68,11 +62,13 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if p.Vocab != nil {
 		small.Vocab = len(p.Vocab)
 	}
-	if len(p.Labels) > 0 {
-		small.Labels, small.Pooling = p.Labels, p.pooling()
-	}
+	p.pool(small)
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
+		if t.Name == models.DenseTensor {
+			startProjection(t, 0, 0)
+			continue
+		}
 		if strings.HasPrefix(t.Name, "cls.") {
 			continue
 		}
@@ -94,6 +90,16 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 		}
 	}
 	return b, b.editMetadata(f, p)
+}
+
+// pool says in s what becomes of the states beside logits. What the base's file says of it is not the student's.
+func (p *Prune) pool(s *models.Spec) {
+	if s.Labels, s.Pooling, s.Dense = p.Labels, p.Pooling, p.Dense; s.Pooling != models.PoolNone {
+		return
+	}
+	if s.Dense = 0; len(p.Labels) > 0 {
+		s.Pooling = models.PoolMean
+	}
 }
 
 // learnable refuses what training has no way for.
@@ -157,7 +163,7 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	var err error
 	for _, kv := range f.KV {
 		switch {
-		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key), kv.Key == engine.KeyTaskCalibration:
+		case strings.HasPrefix(kv.Key, "quantize."), ofSource(kv.Key), kv.Key == engine.KeyTaskCalibration, pooledKey(spec.Arch, kv.Key):
 			continue // said of the source file itself
 		case p.Vocab != nil && strings.HasPrefix(kv.Key, "tokenizer.ggml."):
 			err = trimKey(&w, f, kv, p.Vocab)
@@ -187,12 +193,19 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 		w.Set("freehold.vocab.source_ids", ids)
 	}
 	w.Set("freehold.source_layers", toInt32(p.Layers))
-	if len(p.Labels) > 0 {
+	if spec.Pooling != models.PoolNone {
 		w.Set(spec.Arch+".pooling_type", uint32(spec.Pooling))
+	}
+	if len(p.Labels) > 0 {
 		w.Set(spec.Arch+".classifier.output_labels", p.Labels)
 	}
 	b.Meta = w
 	return nil
+}
+
+// pooledKey tells keys of what the source makes of pooled states, in whose place the student has its own or nothing.
+func pooledKey(arch, key string) bool {
+	return key == arch+".pooling_type" || key == arch+".classifier.output_labels" || key == models.ClassifierWeight || key == models.ClassifierBias
 }
 
 // perLayerKeys may be lists of one count a layer.

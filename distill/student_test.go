@@ -44,7 +44,7 @@ func TestEncodersRefused(t *testing.T) {
 	}
 	_, base := NewBase(f, Prune{Layers: []int{0}})
 	_, student := NewStudent(spec, f)
-	_, model := checkModel(paths[0])
+	_, model := checkModel(paths[0], false)
 	for what, err := range map[string]error{"NewBase": base, "NewStudent": student, "checkModel": model} {
 		if err == nil || !strings.Contains(err.Error(), "bert is an encoder") {
 			t.Errorf("%s: %v", what, err)

@@ -164,9 +164,8 @@ func (j *Job) checkStudent() error {
 	}
 	small, p := *spec, Prune{}
 	small.Layers = len(j.recipe.Student.Layers)
-	if j.work.shape(&p); p.Labels != nil {
-		small.Labels, small.Pooling = p.Labels, p.pooling()
-	}
+	j.work.shape(&p)
+	p.pool(&small)
 	var names []string
 	for _, t := range small.Program().Tensors() {
 		names = append(names, t.Name)
@@ -307,7 +306,11 @@ func (j *Job) learntUnits() int {
 
 func (j *Job) trainer(b *Base, ex []Example, first [][]int32) (*Trainer, func(), error) {
 	r := &j.recipe.Train
-	loss, err := NewLoss(r.Loss, LossParams{Temperature: r.Temperature, Alpha: r.Alpha, Beta: 0.5, Skew: 0.1})
+	p := LossParams{Temperature: r.Temperature, Alpha: r.Alpha, Beta: 0.5, Skew: 0.1}
+	if w, ok := j.work.(*embedWork); ok {
+		p.Anchors, p.Temperature = w.target.anchors, r.Temperature*w.target.spread
+	}
+	loss, err := NewLoss(r.Loss, p)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,13 +48,16 @@ func compile(m *Model) (*plan, error) {
 			if o.In[0] != m.Program.Hidden {
 				return nil, fmt.Errorf("%s: the program pools something other than its hidden state", m.file.Name)
 			}
-		case m.Program.Class >= 0 && o.Out == m.Program.Class:
+		case o.Out == m.Program.Class || o.Out == m.Program.Vector:
 			w, err := c.matrix(o)
 			if err != nil {
 				return nil, err
 			}
-			c.p.class = &w
-			c.p.quantizes(&w)
+			if c.p.quantizes(&w); o.Out == m.Program.Class {
+				c.p.class = &w
+			} else {
+				c.p.dense = &w
+			}
 		case o.Kind == models.StackMatMul:
 			last, err := c.stacked(i)
 			if err != nil {

@@ -22,7 +22,7 @@ type EmbedOptions struct {
 // embedTexts is how many texts are evaluated together; each holds the keys and values of its tokens meanwhile.
 const embedTexts = 16
 
-// Embed gives the embedding [Spec.Dim] of each text: its tokens' states after the last layer (and its norm), pooled. A vector is a
+// Embed gives the embedding [Spec.Embedding] of each text: its tokens' states after the last layer (and its norm), pooled, and what the file has behind that (Spec.Dense). A vector is a
 // function of its text, the file and the mode alone, as logits are. A text that is longer than the context is an error.
 func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]float32, error) {
 	t, err := m.LoadTokenizer()

@@ -191,6 +191,14 @@ func (r *runner) pooled() error {
 		if pooling == models.PoolMean {
 			m.level.Div(s.state, float32(s.pooledAt))
 		}
+		if m.plan.dense != nil {
+			vector := make([]float32, m.plan.dense.rows)
+			if err := r.project(m.plan.dense, s.state, vector); err != nil {
+				c.fail(err)
+				continue
+			}
+			s.state = vector
+		}
 		if !m.level.AllFinite(s.state) {
 			c.fail(&NumberError{m.file.Name, "states", "hold a NaN or an infinity; the file's weights are damaged"})
 			continue
@@ -212,6 +220,19 @@ func (r *runner) classify(s *Session) error {
 	if s.class == nil {
 		s.class = make([]float32, w.rows)
 	}
+	if err := r.project(w, x, s.class); err != nil {
+		return err
+	}
+	if !m.level.AllFinite(s.class) {
+		return &NumberError{m.file.Name, "classification logits", "hold a NaN or an infinity; the file's weights are damaged"}
+	}
+	s.classAt = len(s.tokens)
+	return nil
+}
+
+// project multiplies a pooled state by what makes labels or an embedding of it.
+func (r *runner) project(w *matrix, x, out []float32) error {
+	m := r.m
 	copy(r.buf[m.plan.hidden][:len(x)], x) // row 0 is done with
 	if w.ints != nil {
 		r.quantizeHidden[0] = rowOp{kind: rowQuantize, a: m.plan.hidden, width: w.k, name: w.name}
@@ -223,12 +244,5 @@ func (r *runner) classify(s *Session) error {
 		}
 	}
 	r.classStep = step{kind: stepMat, in: m.plan.hidden, width: w.k, mats: append(r.classStep.mats[:0], *w)}
-	if err := r.matT.start(&r.classStep, 0, 1, s.class); err != nil {
-		return err
-	}
-	if !m.level.AllFinite(s.class) {
-		return &NumberError{m.file.Name, "classification logits", "hold a NaN or an infinity; the file's weights are damaged"}
-	}
-	s.classAt = len(s.tokens)
-	return nil
+	return r.matT.start(&r.classStep, 0, 1, out)
 }

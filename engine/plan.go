@@ -21,6 +21,7 @@ type plan struct {
 	lows    step   // of head, before it; no matrices = none
 	head    step
 	class   *matrix
+	dense   *matrix // of embeddings; nil = the pooled state is one
 }
 
 // space is the set of rows a step runs over.

@@ -66,7 +66,7 @@ func (s *Session) ClassLogits() []float32 {
 	return s.class
 }
 
-// Pooled returns the pooled state [dim] of the tokens held, nil where it was not asked for. The next evaluation overwrites it.
+// Pooled returns the pooled state of the tokens held, as the embedding that the file makes of it (Spec.Embedding), nil where it was not asked for. The next evaluation overwrites it.
 func (s *Session) Pooled() []float32 {
 	if s.stateAt == 0 || s.stateAt != len(s.tokens) {
 		return nil

@@ -47,6 +47,10 @@ func Tensor(f *gguf.File, name string) (*gguf.Tensor, bool) {
 	return t, true
 }
 
+// DenseTensor makes an embedding of the pooled state: llama.cpp's name for the first linear layer behind the pooling of sentence-transformers.
+// llama.cpp looks for it in gemma-embedding alone and refuses other files that hold it, which is better than vectors that are others.
+const DenseTensor = "dense_2.weight"
+
 func archKey(f *gguf.File, k string) string {
 	arch, _ := f.StringOr("general.architecture", "")
 	return arch + "." + k
@@ -76,7 +80,7 @@ func (r *reader) classifier(s *Spec) {
 	}
 }
 
-// pooling reads how states are pooled for embeddings, where the file states it.
+// pooling reads how states are pooled for embeddings, where the file states it, and how wide the projection of the pooled state is.
 func (r *reader) pooling(s *Spec) {
 	if r.err != nil || !r.has("pooling_type") {
 		return
@@ -88,4 +92,7 @@ func (r *reader) pooling(s *Spec) {
 		return
 	}
 	s.Pooling = Pooling(n)
+	if t, ok := r.f.Tensor(DenseTensor); ok && s.Pooling != PoolNone && len(t.Shape) == 2 {
+		s.Dense = t.Shape[1]
+	}
 }

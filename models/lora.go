@@ -94,7 +94,7 @@ func (s *Spec) linear() map[string][]int {
 	}
 	read := map[string]bool{}
 	for _, o := range p.Ops {
-		if o.Kind == MatMul && o.Out != p.Class {
+		if o.Kind == MatMul && o.Out != p.Class && o.Out != p.Vector {
 			read[o.W] = true
 		}
 	}

@@ -39,7 +39,7 @@ const (
 	Conv                      // out = causal convolution of each column of in0 over Cols tokens; W [Cols, columns], rows from Row on; B
 	Scan                      // out = scan of a state space over in0, with time steps in1 and both of B and C in in2; see Op
 	Select                    // out = the rows of in0 whose result is wanted (all of them when states are pooled)
-	Pool                      // out = one row a sequence: mean or last row of in0
+	Pool                      // out = one row a sequence: mean, first or last row of in0
 )
 
 var kindNames = [...]string{"embed", "position", "row", "matmul", "stackmatmul", "route", "mix", "rmsnorm", "layernorm", "rotate", "attend",
@@ -87,6 +87,7 @@ type Program struct {
 	Logits Value // [wanted rows, Vocab]; -1 for an encoder
 	Hidden Value // [wanted rows, Dim] after the final norm
 	Class  Value // [sequences, labels]; -1 when the model has no classification head
+	Vector Value // [sequences, Spec.Embedding()] before it is made a vector of length 1; -1 when the file states no pooling, or has a classification head
 }
 
 // builder appends ops.
@@ -160,7 +161,7 @@ func (b builder) add(layer int, x, y Value) Value {
 // with what the Spec adds to it, leaves out, or has in place of attention; an encoder ends with the last layer. After the last that mixes
 // tokens only the wanted rows go on.
 func lower(s *Spec) *Program {
-	p := &Program{Spec: s, Logits: -1, Class: -1}
+	p := &Program{Spec: s, Logits: -1, Class: -1, Vector: -1}
 	b := builder{p}
 	x := b.op(Op{Kind: Embed, W: "token_embd.weight"}, s.Dim)
 	if s.Types > 0 {
@@ -175,6 +176,7 @@ func lower(s *Spec) *Program {
 	}
 	if s.Encoder {
 		p.Hidden = x
+		b.vector()
 		return p
 	}
 	p.Hidden = b.norm(x, s.Layers, s.OutputNorm, 0)
@@ -192,8 +194,22 @@ func lower(s *Spec) *Program {
 	if len(s.Labels) > 0 && s.Pooling != PoolNone {
 		pooled := b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, p.Hidden)
 		p.Class = b.op(Op{Kind: MatMul, W: "cls.output.weight", B: "cls.output.bias", Layer: s.Layers}, len(s.Labels), pooled)
+		return p
 	}
+	b.vector()
 	return p
+}
+
+// vector pools the hidden states to an embedding, where the model is one for embeddings.
+func (b builder) vector() {
+	s := b.p.Spec
+	if s.Pooling == PoolNone {
+		return
+	}
+	b.p.Vector = b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, b.p.Hidden)
+	if s.Dense > 0 {
+		b.p.Vector = b.op(Op{Kind: MatMul, W: DenseTensor, Layer: s.Layers}, s.Dense, b.p.Vector)
+	}
 }
 
 // block writes layer l and returns what it makes of x.

@@ -103,6 +103,15 @@ type Spec struct {
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
 	Labels  []string
 	Pooling Pooling // of that, or of embeddings
+	Dense   int     // numbers of an embedding, of which dense_2.weight [Dim, Dense] makes the pooled state; 0 = it is the pooled state
+}
+
+// Embedding is how many numbers an embedding has.
+func (s *Spec) Embedding() int {
+	if s.Dense > 0 {
+		return s.Dense
+	}
+	return s.Dim
 }
 
 // Norm is a kind of normalisation.

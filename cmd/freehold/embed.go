@@ -60,7 +60,7 @@ func (c *embedCmd) Run(a *app) error {
 	if _, err := m.LoadTokenizer(); err != nil {
 		return asInput(err)
 	}
-	doc := embeddings{Schema: "freehold/embed/1", Model: c.Model, Pooling: o.Pooling.String(), Width: m.Spec.Dim, Rows: []embedRow{}}
+	doc := embeddings{Schema: "freehold/embed/1", Model: c.Model, Pooling: o.Pooling.String(), Width: m.Spec.Embedding(), Rows: []embedRow{}}
 	put := func(texts []string, first int) error {
 		all, err := m.Embed(a.ctx, texts, o)
 		if err != nil {

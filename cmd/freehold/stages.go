@@ -177,8 +177,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		}
 		return []string{role, accuracy(m.Scores), size(m.Bytes), fmt.Sprintf("%.0f", m.RowsPerS), m.Name}
 	}
-	if s.Answers != nil || s.Ranking != nil {
-		columns, rows := s.AnswerTable()
+	if columns, rows := s.ScoreTable(); columns != nil {
 		a.scores(columns, rows)
 		if s.Answers != nil && s.Answers.Samples != nil {
 			a.write("\nteacher: %s\n", s.Answers.Samples.Says())
@@ -186,9 +185,6 @@ func (a *app) summary(s *distill.Summary, dir string) {
 		if s.Answers != nil && s.Answers.Alignment != nil {
 			a.write("\n%s\n", s.Answers.Alignment)
 		}
-	} else if s.Multilabel != nil {
-		columns, rows := s.MultilabelTable()
-		a.scores(columns, rows)
 	} else {
 		a.columns([][]string{{"", "ACCURACY (95 %)", "SIZE", "ROWS/S", "MODEL"}, model("teacher", s.Teacher), model("student", s.Student),
 			{"baseline", accuracy(s.Baseline), "", "", "linear bag of words on the same labels"},
@@ -237,7 +233,7 @@ func (a *app) summary(s *distill.Summary, dir string) {
 }
 
 // scores prints a table of models.
-func (a *app) scores(columns []string, rows []distill.AnswerRow) {
+func (a *app) scores(columns []string, rows []distill.ScoreRow) {
 	table := [][]string{append([]string{""}, columns...)}
 	for i := range table[0] {
 		table[0][i] = strings.ToUpper(table[0][i])
@@ -289,7 +285,7 @@ func (a *app) ladder(s *distill.Summary) {
 		return
 	}
 	a.write("\n")
-	rows := [][]string{{"FORMAT", "SIZE", strings.ToUpper(s.ScoreName()), "MEAN KL", "99.9 % KL", "ROWS/S", "AGAINST F32", "P", "FILE"}}
+	rows := [][]string{{"FORMAT", "SIZE", strings.ToUpper(s.ScoreName()), "MEAN " + strings.ToUpper(s.Apart()), "99.9 % " + strings.ToUpper(s.Apart()), "ROWS/S", "AGAINST F32", "P", "FILE"}}
 	for _, r := range s.Ladder {
 		row := []string{r.Format, size(r.Bytes), fmt.Sprintf("%.1f %%", 100*r.Score), "", "", fmt.Sprintf("%.1f", r.RowsPerS), "", "", r.File}
 		if r.KL != nil {

@@ -48,6 +48,7 @@ type ReadOptions struct {
 	Pairs    bool     // rows are queries and documents, labels how relevant these are
 	Columns  Columns
 	Slices   []string // further columns that are kept
+	Topics   bool     // labels may be any, and are kept: texts of one label belong together, or where there is none those of one group
 }
 
 // format is a file format of task data.
@@ -164,7 +165,17 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 	if o.Pairs {
 		return row, o.pair(r, &row)
 	}
-	if r.label != nil && o.Answers {
+	if o.Topics {
+		if row.Answer = r.group; r.label != nil {
+			row.Answer = *r.label
+		}
+		if row.Answer != "" {
+			row.Gold = 0
+		}
+		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
+			return row, fmt.Errorf("the label is not valid UTF-8, or longer than %d bytes", maxText)
+		}
+	} else if r.label != nil && o.Answers {
 		row.Gold, row.Answer = 0, *r.label
 		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
 			return row, fmt.Errorf("the answer is not valid UTF-8, or longer than %d bytes", maxText)

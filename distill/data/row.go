@@ -20,7 +20,7 @@ type Row struct {
 	Query     string  // of a pair, whose document is Text
 	Relevance float64 // of a pair's document, where Gold is not -1: 0 = not relevant, and Gold is 0; more is better, and Gold is 1
 
-	Answer string // gold answer of a task that is answered with text; Gold is then 0
+	Answer string // gold answer of a task that is answered with text, or with ReadOptions.Topics what the text belongs to; Gold is then 0
 	Labels []int  // gold labels of a task with several a text, rising; Gold is then 0 where they are known, be they none
 
 	Corrected bool // by a corrections file: Gold is what a person said

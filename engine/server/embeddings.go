@@ -74,8 +74,8 @@ func (c *call) embeddings() error {
 	if err != nil {
 		return err
 	}
-	if r.Dimensions != nil && *r.Dimensions != m.Spec.Dim {
-		return badField("dimensions", codeUnsupported, "is %d, and the vectors of %q have %d numbers", *r.Dimensions, m.name, m.Spec.Dim)
+	if r.Dimensions != nil && *r.Dimensions != m.Spec.Embedding() {
+		return badField("dimensions", codeUnsupported, "is %d, and the vectors of %q have %d numbers", *r.Dimensions, m.name, m.Spec.Embedding())
 	}
 	o, err := m.pooling(r.Pooling)
 	if err != nil {

@@ -94,8 +94,8 @@ func (c *call) ollamaVectors(in *ollamaEmbedCommon, all []string, param string, 
 	if in.Options != nil && value(in.Options.NumCtx, 1) > m.Context() {
 		return nil, badField("options.num_ctx", codeContext, "is %d, and the server holds %d tokens for %q; start it with a larger --context", *in.Options.NumCtx, m.Context(), m.name)
 	}
-	if dimensions != nil && *dimensions != m.Spec.Dim {
-		return nil, badField("dimensions", codeUnsupported, "is %d, and the vectors of %q have %d numbers", *dimensions, m.name, m.Spec.Dim)
+	if dimensions != nil && *dimensions != m.Spec.Embedding() {
+		return nil, badField("dimensions", codeUnsupported, "is %d, and the vectors of %q have %d numbers", *dimensions, m.name, m.Spec.Embedding())
 	}
 	o, err := m.pooling("")
 	if err != nil {

@@ -109,6 +109,9 @@ func (s *Site) side(ctx context.Context, e *events, r *run, side string, q *ques
 	if r.Recipe.Pairs() {
 		return errors.New("the task is rerank, which needs a query and documents and not one text: freehold rerank, or /v1/rerank of a server, asks it")
 	}
+	if r.Recipe.Task.Type == "embed" {
+		return errors.New("models for embeddings write nothing; `freehold embed` prints their vectors")
+	}
 	student, studentErr := s.student(r, q.File)
 	model, name := student, path.Base(student.path)
 	if side == "teacher" {

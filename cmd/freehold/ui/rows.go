@@ -75,6 +75,9 @@ func (s *Site) rowsOf(ctx context.Context, r *run) (rows []distill.RunRow, why s
 		return nil, "The task is rerank: its rows are pairs of query and document, which this page does not show; eval/rankings.jsonl has what student, teacher and BM25 say of each."
 	}
 	name := "eval/predictions.jsonl"
+	if r.Recipe.Task.Type == "embed" {
+		return nil, "Vectors are no answers to be read: eval/neighbours.jsonl of the run names the neighbours of each test row."
+	}
 	if r.Recipe.Answers() {
 		name = "eval/answers.jsonl"
 	}

@@ -72,8 +72,7 @@ func scoreTable(s *distill.Summary) (t table) {
 	if s == nil {
 		return t
 	}
-	if s.Answers != nil || s.Multilabel != nil || s.Ranking != nil {
-		head, rows := s.ModelTable()
+	if head, rows := s.ScoreTable(); head != nil {
 		t.Head = append([]string{"model"}, head...)
 		for _, r := range rows {
 			t.Rows = append(t.Rows, append([]string{r.Name}, r.Cells...))
