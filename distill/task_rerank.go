@@ -199,22 +199,34 @@ func (j *Job) openRanker(by labeller) (*engine.Ranker, func(), error) {
 	return r, func() { m.Close() }, nil
 }
 
-// rankRows asks a model about rows, those of a query together, and calls done after each query.
+// rankedTogether is how many rows a model is asked about between two signs of progress.
+const rankedTogether = 256
+
+// rankRows asks a model about rows, those of a query together, and calls done with the rows done so far.
 func rankRows(ctx context.Context, r *engine.Ranker, rows []Row, done func(rows int)) ([][]float64, error) {
 	out, n := make([][]float64, len(rows)), 0
-	for _, q := range rankings(rows) {
-		var documents []string
-		for _, i := range q.rows {
-			documents = append(documents, rows[i].Text)
+	for all := rankings(rows); len(all) > 0; {
+		var queries []string
+		var documents [][]string
+		for asked := 0; len(queries) < len(all) && asked < rankedTogether; {
+			q := all[len(queries)]
+			var texts []string
+			for _, i := range q.rows {
+				texts = append(texts, rows[i].Text)
+			}
+			queries, documents, asked = append(queries, q.query), append(documents, texts), asked+len(texts)
 		}
-		lp, err := r.LogProbs(ctx, q.query, documents)
+		lp, err := r.LogProbsLists(ctx, queries, documents)
 		if err != nil {
 			return nil, err
 		}
-		for k, i := range q.rows {
-			out[i] = lp[k]
+		for k, list := range lp {
+			for i, row := range all[k].rows {
+				out[row] = list[i]
+			}
+			n += len(list)
 		}
-		if n += len(lp); done != nil {
+		if all = all[len(queries):]; done != nil {
 			done(n)
 		}
 	}

@@ -32,12 +32,19 @@ func (c *Classifier) LogProbs(ctx context.Context, texts []string) ([][]float64,
 
 // LogProbsTokens is LogProbs for whole prompts, as Tokens gives them.
 func (c *Classifier) LogProbsTokens(ctx context.Context, prompts [][]int32) ([][]float64, error) {
-	rows := make([][]float64, len(prompts))
 	base := c.m.NewSession()
 	defer base.Close()
-	if err := c.prefix(ctx, base, prompts); err != nil {
-		return nil, err
+	if n := shared(prompts); n > 0 {
+		if err := c.m.EvalBatch(ctx, []Seq{c.prefix(base, prompts[0][:n])}); err != nil {
+			return nil, err
+		}
 	}
+	return c.logProbsAfter(ctx, prompts, func(int) *Session { return base })
+}
+
+// logProbsAfter is LogProbsTokens of prompts whose beginnings are evaluated: base(i) holds that of prompt i.
+func (c *Classifier) logProbsAfter(ctx context.Context, prompts [][]int32, base func(i int) *Session) ([][]float64, error) {
+	rows := make([][]float64, len(prompts))
 	sessions := make([]*Session, min(labelRows, len(prompts)))
 	for i := range sessions {
 		sessions[i] = c.m.NewSession()
@@ -48,8 +55,9 @@ func (c *Classifier) LogProbsTokens(ctx context.Context, prompts [][]int32) ([][
 		batch := prompts[from:min(len(prompts), from+labelRows)]
 		seqs := make([]Seq, len(batch))
 		for i, p := range batch {
-			sessions[i].Assign(base)
-			seqs[i] = Seq{sessions[i], p[base.Len():], WantLast}
+			b := base(from + i)
+			sessions[i].Assign(b)
+			seqs[i] = Seq{sessions[i], p[b.Len():], WantLast}
 			if c.head {
 				seqs[i].Want = WantClass
 			}
@@ -81,20 +89,24 @@ func (c *Classifier) score(ctx context.Context, seqs []Seq, out [][]float64, tmp
 	return c.wholeWords(ctx, seqs, out, tmp)
 }
 
-// prefix makes base hold what all prompts begin with. At least one token of each prompt is left.
-func (c *Classifier) prefix(ctx context.Context, base *Session, prompts [][]int32) error {
+// shared is how many tokens all prompts begin with; at least one token of each is left, and one prompt alone shares none.
+func shared(prompts [][]int32) int {
 	if len(prompts) < 2 {
-		return nil
+		return 0
 	}
-	n := shared(prompts)
-	if n <= 0 {
-		return nil
+	n := len(prompts[0])
+	for _, p := range prompts {
+		n = min(common(prompts[0][:n], p), len(p)-1)
 	}
-	want := WantNone
+	return max(n, 0)
+}
+
+// prefix makes base hold what prompts begin with.
+func (c *Classifier) prefix(base *Session, tokens []int32) Seq {
 	if c.head {
-		want = WantClass
+		return Seq{base, tokens, WantClass}
 	}
-	return c.m.EvalBatch(ctx, []Seq{{base, prompts[0][:n], want}})
+	return Seq{base, tokens, WantNone}
 }
 
 // firstTokens gives the log-probability of each label's first tokens.

@@ -262,21 +262,6 @@ func (k *Multilabel) askedOdds(ctx context.Context, base *Session, prompts [][][
 	return rows, nil
 }
 
-// shared is how many tokens all prompts begin with, less what leaves each a token.
-func shared(prompts [][]int32) int {
-	n := len(prompts[0])
-	for _, p := range prompts {
-		n = min(n, len(p)-1)
-		for i := range n {
-			if p[i] != prompts[0][i] {
-				n = i
-				break
-			}
-		}
-	}
-	return n
-}
-
 // Probabilities turns a row of LogOdds into the probability of each label, calibrated.
 func (k *Multilabel) Probabilities(row []float64) []float64 {
 	p := slices.Clone(row)

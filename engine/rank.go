@@ -128,10 +128,11 @@ func (r *Ranker) RankTokens(ctx context.Context, tokens [][]int32) (all []Ranked
 	if r.by == ByCosine {
 		scores, err = r.cosines(ctx, tokens)
 	} else {
-		var rows [][]float64
-		rows, err = r.logProbs(ctx, tokens)
-		for _, lp := range rows {
-			scores = append(scores, probability(lp))
+		var lists [][][]float64
+		if lists, err = r.logProbs(ctx, [][][]int32{tokens}); err == nil {
+			for _, lp := range lists[0] {
+				scores = append(scores, probability(lp))
+			}
 		}
 	}
 	if err != nil {
@@ -146,26 +147,82 @@ func (r *Ranker) RankTokens(ctx context.Context, tokens [][]int32) (all []Ranked
 
 // LogProbs gives for each document the log-probabilities of yes and no. What their prompts share, the query among it, is computed once.
 func (r *Ranker) LogProbs(ctx context.Context, query string, documents []string) ([][]float64, error) {
-	if r.by == ByCosine {
-		return nil, fmt.Errorf("engine: %s ranks by embeddings, which are no probabilities", r.m.file.Name)
-	}
-	tokens, err := r.Tokens(query, documents)
+	all, err := r.LogProbsLists(ctx, []string{query}, [][]string{documents})
 	if err != nil {
 		return nil, err
 	}
-	return r.logProbs(ctx, tokens)
+	return all[0], nil
 }
 
-func (r *Ranker) logProbs(ctx context.Context, tokens [][]int32) ([][]float64, error) {
-	for i, ids := range tokens {
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("engine: document %d makes an empty prompt", i+1)
+// LogProbsLists is LogProbs of several queries, documents[i] those of queries[i], which are computed together: lists of few documents fill passes so.
+func (r *Ranker) LogProbsLists(ctx context.Context, queries []string, documents [][]string) ([][][]float64, error) {
+	if r.by == ByCosine {
+		return nil, fmt.Errorf("engine: %s ranks by embeddings, which are no probabilities", r.m.file.Name)
+	}
+	var lists [][][]int32
+	for i, q := range queries {
+		tokens, err := r.Tokens(q, documents[i])
+		if err != nil {
+			return nil, err
 		}
-		if len(ids) > r.m.cfg.context {
-			return nil, fmt.Errorf("document %d: %w", i+1, &ContextError{len(ids), r.m.cfg.context})
+		lists = append(lists, tokens)
+	}
+	return r.logProbs(ctx, lists)
+}
+
+// logProbs takes lists together until they have labelRows prompts.
+func (r *Ranker) logProbs(ctx context.Context, lists [][][]int32) ([][][]float64, error) {
+	var all [][][]float64
+	for len(lists) > 0 {
+		n, prompts := 0, 0
+		for n < len(lists) && prompts < labelRows {
+			prompts += len(lists[n])
+			n++
+		}
+		some, err := r.logProbsTogether(ctx, lists[:n])
+		if err != nil {
+			return nil, err
+		}
+		all, lists = append(all, some...), lists[n:]
+	}
+	return all, nil
+}
+
+// logProbsTogether computes what each list's prompts share, all at once, and then all prompts.
+func (r *Ranker) logProbsTogether(ctx context.Context, lists [][][]int32) ([][][]float64, error) {
+	var prompts [][]int32
+	var bases []*Session // of each prompt
+	var beginnings []Seq
+	for _, list := range lists {
+		for i, ids := range list {
+			if len(ids) == 0 {
+				return nil, fmt.Errorf("engine: document %d makes an empty prompt", i+1)
+			}
+			if len(ids) > r.m.cfg.context {
+				return nil, fmt.Errorf("document %d: %w", i+1, &ContextError{len(ids), r.m.cfg.context})
+			}
+		}
+		base := r.m.NewSession()
+		defer base.Close()
+		if n := shared(list); n > 0 {
+			beginnings = append(beginnings, r.c.prefix(base, list[0][:n]))
+		}
+		for _, ids := range list {
+			prompts, bases = append(prompts, ids), append(bases, base)
 		}
 	}
-	return r.c.LogProbsTokens(ctx, tokens)
+	if err := r.m.EvalBatch(ctx, beginnings); err != nil {
+		return nil, err
+	}
+	rows, err := r.c.logProbsAfter(ctx, prompts, func(i int) *Session { return bases[i] })
+	if err != nil {
+		return nil, err
+	}
+	all := make([][][]float64, len(lists))
+	for i, list := range lists {
+		all[i], rows = rows[:len(list)], rows[len(list):]
+	}
+	return all, nil
 }
 
 // probability of yes, of what LogProbs gives for a document.

@@ -99,6 +99,17 @@ func TestFixturesRerank(t *testing.T) {
 				t.Errorf("document %d: %v, by hand %v", one.Index, one.Score, p)
 			}
 		}
+		queries, lists := []string{"a", "the </s> hill", "one"}, [][]string{{"there"}, documents, documents[1:3]}
+		together, err := r.LogProbsLists(ctx, queries, lists)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, q := range queries {
+			apart, err := r.LogProbs(ctx, q, lists[i])
+			if err != nil || len(apart) != len(lists[i]) || !slices.EqualFunc(apart, together[i], slices.Equal) {
+				t.Errorf("query %d: %v (%v), among others %v", i, apart, err, together[i])
+			}
+		}
 		if _, err := m.NewClassifier(Task{}); err == nil || !strings.Contains(err.Error(), "is a reranker") {
 			t.Errorf("a reranker classifies: %v", err)
 		}

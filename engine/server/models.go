@@ -124,6 +124,9 @@ func (ms *Models) with(a *about, m *engine.Model) *loaded {
 		h = sha256.Sum256(fmt.Append(h[:], a.name, a.adapter))
 	}
 	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m, a.parent)
+	if m.Ranks() {
+		a.labels = nil // its one label is no class
+	}
 	a.digest = hex.EncodeToString(h[:])
 	if a.sum != "" && a.parent == "" {
 		a.digest = a.sum

@@ -60,5 +60,8 @@ func TestRerankByHead(t *testing.T) {
 	}
 	s.refused("POST", "/v1/rerank", `{"query": "", "documents": ["a"]}`, 400, codeValue, "query")
 	s.refused("POST", "/v1/rerank", `{"query": "a", "documents": ["b", "`+strings.Repeat("the cat ", 4000)+`"]}`, 400, codeContext, "documents[1]")
+	if w, b := s.do(s.request("GET", "/v1/models", "")); w.StatusCode != 200 || strings.Contains(string(b), "labels") {
+		t.Errorf("a reranker lists classes: %s", b)
+	}
 	s.refused("POST", "/v1/classify", `{"input": "a"}`, 400, codeUnsupported, "model")
 }
