@@ -9,37 +9,30 @@ import (
 //go:embed report_embed.tmpl.html
 var embedSource string
 
-// EmbedTable is what the models' vectors came to, for the report and the terminal.
+// EmbedTable is what the models' vectors came to, for the report and the terminal: a model a column, a metric a row.
 func (s *Summary) EmbedTable() (columns []string, rows []AnswerRow) {
 	e := s.Embedding
-	names := []string{"cosine", "neighbours", "spearman"}
+	names := []string{"neighbours", "spearman", "cosine"}
 	if e.Asked > 0 {
-		names = []string{"ndcg@10", "recall@1", "recall@10", "mrr", "neighbours", "spearman", "cosine"}
+		names = append([]string{"ndcg@10", "recall@1", "recall@10", "mrr"}, names...)
 	}
-	for _, m := range []struct {
-		name   string
-		of     *EmbedScores
-		result *ModelResult
-	}{{"teacher " + s.Teacher.Name, e.Teacher, &s.Teacher}, {"student", e.Student, &s.Student}, {"baseline (TF-IDF)", e.Baseline, nil}} {
-		row := AnswerRow{Name: m.name}
-		for _, name := range names {
-			v, cell := m.of.intervals()[name], ""
-			switch {
-			case v != nil && name == "spearman" || v != nil && name == "cosine":
-				cell = fmt.Sprintf("%.3f (%.3f to %.3f)", v.Mean, v.CI95[0], v.CI95[1])
-			case v != nil:
-				cell = fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*v.Mean, 100*v.CI95[0], 100*v.CI95[1])
+	for _, name := range names {
+		row := AnswerRow{Name: name}
+		for _, of := range []*EmbedScores{e.Teacher, e.Student, e.Baseline} {
+			switch v := of.intervals()[name]; {
+			case v == nil:
+				row.Cells = append(row.Cells, "")
+			case name == "spearman" || name == "cosine":
+				row.Cells = append(row.Cells, fmt.Sprintf("%.3f (%.3f to %.3f)", v.Mean, v.CI95[0], v.CI95[1]))
+			default:
+				row.Cells = append(row.Cells, fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*v.Mean, 100*v.CI95[0], 100*v.CI95[1]))
 			}
-			row.Cells = append(row.Cells, cell)
-		}
-		if m.result != nil {
-			row.Cells = append(row.Cells, fmt.Sprintf("%.1f MB", float64(m.result.Bytes)/1e6), fmt.Sprintf("%.1f", m.result.RowsPerS))
-		} else {
-			row.Cells = append(row.Cells, "", "")
 		}
 		rows = append(rows, row)
 	}
-	return append(names, "size", "rows/s"), rows
+	size := func(m *ModelResult) string { return fmt.Sprintf("%.1f MB", float64(m.Bytes)/1e6) }
+	speed := func(m *ModelResult) string { return fmt.Sprintf("%.1f", m.RowsPerS) }
+	return []string{"teacher", "student", byTFIDF}, append(rows, AnswerRow{"size", []string{size(&s.Teacher), size(&s.Student), ""}}, AnswerRow{"rows/s", []string{speed(&s.Teacher), speed(&s.Student), ""}})
 }
 
 // EmbedColumns and EmbedRows are EmbedTable, for the page.

@@ -77,7 +77,7 @@ func scoreTable(s *distill.Summary) (t table) {
 	}
 	if s.Embedding != nil {
 		head, rows := s.EmbedTable()
-		t.Head = append([]string{"model"}, head...)
+		t.Head = append([]string{"vectors of"}, head...)
 		for _, r := range rows {
 			t.Rows = append(t.Rows, append([]string{r.Name}, r.Cells...))
 		}
