@@ -139,8 +139,9 @@ var bannedMath = map[string]bool{"Exp": true, "Exp2": true, "Expm1": true, "Log"
 
 // bannedUses are the exceptions: "file: thing" -> why no logit, weight, sample or hash can come from it.
 var bannedUses = map[string]string{
-	"distill/lora_svd.go: gonum.org/v1/gonum/mat": "student.lora.init: pissa; the manifest and the run's key name the architecture",
-	"distill/remote/client.go: math/rand/v2":      "waits between tries, which no answer depends on",
+	"distill/embed_target.go: gonum.org/v1/gonum/mat": "student.dim of a task embed; the manifest and the run's key name the architecture",
+	"distill/lora_svd.go: gonum.org/v1/gonum/mat":     "student.lora.init: pissa; the manifest and the run's key name the architecture",
+	"distill/remote/client.go: math/rand/v2":          "waits between tries, which no answer depends on",
 }
 
 // The same bits everywhere need functions that are the same everywhere (docs/arithmetic.md, "Banned").

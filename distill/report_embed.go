@@ -10,31 +10,28 @@ var embedSource string
 
 func (of *EmbedSummary) main() string { return of.Main }
 
+// table has a model a column, for there are many metrics.
 func (of *EmbedSummary) table(s *Summary) (columns []string, rows []ScoreRow) {
-	names := []string{"cosine", "neighbours", "spearman"}
+	names := []string{"neighbours", "spearman", "cosine"}
 	if of.Asked > 0 {
-		names = []string{"ndcg@10", "recall@1", "recall@10", "mrr", "neighbours", "spearman", "cosine"}
+		names = append([]string{"ndcg@10", "recall@1", "recall@10", "mrr"}, names...)
 	}
-	for _, m := range []struct {
-		name   string
-		of     *EmbedScores
-		result *ModelResult
-	}{{"teacher " + s.Teacher.Name, of.Teacher, &s.Teacher}, {"student", of.Student, &s.Student}, {"baseline (TF-IDF)", of.Baseline, nil}} {
-		row := ScoreRow{Name: m.name}
-		for _, name := range names {
-			v, cell := m.of.intervals()[name], ""
-			switch {
-			case v != nil && name == "spearman" || v != nil && name == "cosine":
-				cell = decimals(*v)
-			case v != nil:
-				cell = percents(*v)
+	for _, name := range names {
+		row := ScoreRow{Name: name}
+		for _, m := range []*EmbedScores{of.Teacher, of.Student, of.Baseline} {
+			switch v := m.intervals()[name]; {
+			case v == nil:
+				row.Cells = append(row.Cells, "")
+			case name == "spearman" || name == "cosine":
+				row.Cells = append(row.Cells, decimals(*v))
+			default:
+				row.Cells = append(row.Cells, percents(*v))
 			}
-			row.Cells = append(row.Cells, cell)
 		}
-		row.Cells = append(row.Cells, costCells(m.result)...)
 		rows = append(rows, row)
 	}
-	return append(names, "size", "rows/s"), rows
+	teacher, student := costCells(&s.Teacher), costCells(&s.Student)
+	return []string{"teacher", "student", byTFIDF}, append(rows, ScoreRow{"size", []string{teacher[0], student[0], ""}}, ScoreRow{"rows/s", []string{teacher[1], student[1], ""}})
 }
 
 func (of *EmbedSummary) bars(s *Summary) template.HTML {

@@ -346,6 +346,9 @@ func (j *Job) precision() string {
 	if a := j.svd(); a != "" {
 		text += ", adapters from an SVD (" + a + ")"
 	}
+	if w, ok := j.work.(*embedWork); ok && w.narrows() {
+		text += ", principal axes (" + runtime.GOARCH + ")"
+	}
 	return text
 }
 

@@ -34,10 +34,8 @@ func (c *Classifier) LogProbs(ctx context.Context, texts []string) ([][]float64,
 func (c *Classifier) LogProbsTokens(ctx context.Context, prompts [][]int32) ([][]float64, error) {
 	base := c.m.NewSession()
 	defer base.Close()
-	if n := shared(prompts); n > 0 {
-		if err := c.m.EvalBatch(ctx, []Seq{c.prefix(base, prompts[0][:n])}); err != nil {
-			return nil, err
-		}
+	if err := c.begin(ctx, base, prompts); err != nil {
+		return nil, err
 	}
 	return c.logProbsAfter(ctx, prompts, func(int) *Session { return base })
 }
@@ -101,7 +99,16 @@ func shared(prompts [][]int32) int {
 	return max(n, 0)
 }
 
-// prefix makes base hold what prompts begin with.
+// begin makes base hold what all prompts begin with.
+func (c *Classifier) begin(ctx context.Context, base *Session, prompts [][]int32) error {
+	n := shared(prompts)
+	if n == 0 {
+		return nil
+	}
+	return c.m.EvalBatch(ctx, []Seq{c.prefix(base, prompts[0][:n])})
+}
+
+// prefix makes base hold what prompts begin with, once it is evaluated.
 func (c *Classifier) prefix(base *Session, tokens []int32) Seq {
 	if c.head {
 		return Seq{base, tokens, WantClass}

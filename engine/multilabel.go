@@ -179,7 +179,7 @@ func (k *Multilabel) LogOddsTokens(ctx context.Context, prompts [][][]int32) ([]
 	base := k.m.NewSession()
 	defer base.Close()
 	if every := slices.Concat(prompts...); k.each != nil {
-		if err := k.each[0].prefix(ctx, base, every); err != nil {
+		if err := k.each[0].begin(ctx, base, every); err != nil {
 			return nil, err
 		}
 	}

@@ -18,7 +18,7 @@ type embedCmd struct {
 }
 
 func (*embedCmd) Help() string {
-	return "Prints a vector for each text, its numbers separated by spaces, one text a line. Models for embeddings (bert, nomic-bert) state their pooling; " +
+	return "Prints a vector for each text, its numbers separated by spaces, one text a line. Models for embeddings (bert, nomic-bert, students of a task embed) state their pooling; " +
 		"for one that generates give --pooling."
 }
 

@@ -73,7 +73,7 @@ func scoreTable(s *distill.Summary) (t table) {
 		return t
 	}
 	if head, rows := s.ScoreTable(); head != nil {
-		t.Head = append([]string{"model"}, head...)
+		t.Head = append([]string{""}, head...)
 		for _, r := range rows {
 			t.Rows = append(t.Rows, append([]string{r.Name}, r.Cells...))
 		}
