@@ -104,15 +104,15 @@ func (g *Graph) row(loss Loss, z []float32, t Target, tmp *[]float32) float64 {
 	return float64(t.Weight) * loss.Row(g.level, z, t.Teacher, t.Label, t.Weight, *tmp)
 }
 
-// ClassLoss is Head.Loss for the pooled classification head: targets are over the labels, one a sequence.
-func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) float64 {
+// ClassLoss is Head.Loss for the classification head: targets are over the labels, one a sequence, or over the tags, one a wanted row.
+func (g *Graph) ClassLoss(loss Loss, targets func(row int) Target, grad bool) float64 {
 	v := g.student.Program.Class
 	w := g.student.Program.Width[v]
 	z := append([]float32(nil), g.val[v]...)
 	var tmp []float32
 	total := 0.0
-	for s := 0; s < g.batch.Seqs(); s++ {
-		total += g.row(loss, z[s*w:s*w+w], targets(s), &tmp)
+	for r := range g.height(v) {
+		total += g.row(loss, z[r*w:r*w+w], targets(r), &tmp)
 	}
 	if grad {
 		copy(g.Grad(v), z)

@@ -18,6 +18,7 @@ type Prune struct {
 	Layers []int    // kept blocks, rising
 	Vocab  []int32  // kept token ids, rising (see TrimVocab); nil = all
 	Labels []string // adds a pooled classification head over these labels; nil = none
+	Tags   []string // a head of each token over these in place of the output head, and no causal mask; nil = none
 }
 
 // Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
@@ -61,6 +62,11 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	}
 	if len(p.Labels) > 0 {
 		small.Labels, small.Pooling = p.Labels, models.PoolMean
+	}
+	if p.Tags != nil {
+		if err := small.TagsTokens(p.Tags); err != nil {
+			return nil, fmt.Errorf("%s: student.head: tags: %v", f.Name, err)
+		}
 	}
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
@@ -181,6 +187,11 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	if len(p.Labels) > 0 {
 		w.Set(spec.Arch+".pooling_type", uint32(spec.Pooling))
 		w.Set(spec.Arch+".classifier.output_labels", p.Labels)
+	}
+	if p.Tags != nil {
+		w.Set(spec.Arch+".pooling_type", uint32(models.PoolNone))
+		w.Set(spec.Arch+".attention.causal", false)
+		w.Set(models.TagsKey, p.Tags)
 	}
 	b.Meta = w
 	return nil

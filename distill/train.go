@@ -167,6 +167,11 @@ func (j *Job) checkStudent() error {
 	if j.work.shape(&p); p.Labels != nil {
 		small.Labels, small.Pooling = p.Labels, models.PoolMean
 	}
+	if p.Tags != nil {
+		if err := small.TagsTokens(p.Tags); err != nil {
+			return j.work.check(read) // which says it for a recipe
+		}
+	}
 	var names []string
 	for _, t := range small.Program().Tensors() {
 		names = append(names, t.Name)
