@@ -274,7 +274,7 @@ func tagsOf(t *engine.Tagging, text string, at []engine.TextSpan, answer string,
 	}
 	marked := t.Mark(text, at, spans)
 	for i, tag := range marked {
-		if tag == engine.Outside && (len(missing) > 0 || at[i].Start == at[i].End) {
+		if tag == engine.TagOutside && (len(missing) > 0 || at[i].Start == at[i].End) {
 			tag = -1
 		}
 		tags = append(tags, int32(tag))

@@ -88,7 +88,7 @@ func TestTagAlignment(t *testing.T) {
 			}
 			plain := make([]int, len(got))
 			for i, tag := range got {
-				if plain[i] = max(0, int(tag)); (tag < 0) != (plain[i] == engine.Outside && (c.missing != "" || at[i].Start == at[i].End)) {
+				if plain[i] = max(0, int(tag)); (tag < 0) != (plain[i] == engine.TagOutside && (c.missing != "" || at[i].Start == at[i].End)) {
 					t.Errorf("token %d has tag %d", i, tag)
 				}
 			}

@@ -13,7 +13,7 @@ func init() {
 		losses:  answerLosses,
 		metrics: append([]string{"field_f1", "field_precision", "field_recall", "exact", "valid", "perplexity"}, answerMetrics...),
 		check: func(r *Recipe, at func(msg string, path ...string) error) []error {
-			errs := checkAnswers(r, at)
+			errs := append(checkTags(r, at), checkAnswers(r, at)...)
 			if r.Task.Schema == "" {
 				errs = append(errs, at("task.schema is missing: the path of a JSON Schema, or the schema itself", "task"))
 			} else if r.Task.Schema.inline() {
@@ -21,7 +21,7 @@ func init() {
 					errs = append(errs, at("task."+err.Error(), "task", "schema"))
 				}
 			}
-			return append(errs, checkTags(r, at)...)
+			return errs
 		},
 		fill: func(r *Recipe, said func(path ...string) bool) {
 			head := ""

@@ -25,14 +25,14 @@ func NewTagging(schema []byte) (*Tagging, error) {
 	return &Tagging{fields, schema}, err
 }
 
-// Outside is the tag of tokens that are no field's.
-const Outside = 0
+// TagOutside is the tag of tokens that are no field's.
+const TagOutside = 0
 
-// Begin and Inside are the tags of a field, by its number.
-func Begin(field int) int  { return 1 + 2*field }
-func Inside(field int) int { return 2 + 2*field }
+// TagBegin and TagInside are the tags of a field, by its number.
+func TagBegin(field int) int  { return 1 + 2*field }
+func TagInside(field int) int { return 2 + 2*field }
 
-// fieldOf is the field of a tag that is not Outside.
+// fieldOf is the field of a tag that is not TagOutside.
 func fieldOf(tag int) int { return (tag - 1) / 2 }
 
 func inside(tag int) bool { return tag > 0 && tag%2 == 0 }
@@ -147,7 +147,7 @@ func (t *Tagging) Mark(text string, at []TextSpan, values [][]TextSpan) []int {
 	tags := make([]int, len(at))
 	for field, spans := range values {
 		for _, v := range spans {
-			next := Begin(field)
+			next := TagBegin(field)
 			for i, a := range at {
 				if a.End == a.Start {
 					continue
@@ -157,7 +157,7 @@ func (t *Tagging) Mark(text string, at []TextSpan, values [][]TextSpan) []int {
 					word = a
 				}
 				if word.Start < v.End && word.End > v.Start {
-					tags[i], next = next, Inside(field)
+					tags[i], next = next, TagInside(field)
 				}
 			}
 		}
@@ -166,7 +166,7 @@ func (t *Tagging) Mark(text string, at []TextSpan, values [][]TextSpan) []int {
 }
 
 // Best gives the tags of the largest sum of logits [tokens, tags] among those in which a value goes on only where it has begun (Viterbi; of equals,
-// the first tag). A token that stands for nothing of the text is Outside.
+// the first tag). A token that stands for nothing of the text is TagOutside.
 func (t *Tagging) Best(logits []float32, at []TextSpan) []int {
 	n, k := len(at), 1+2*len(t.Fields)
 	if n == 0 {
@@ -193,7 +193,7 @@ func (t *Tagging) Best(logits []float32, at []TextSpan) []int {
 				}
 			}
 			switch {
-			case i == 0 && inside(tag), at[i].Start == at[i].End && tag != Outside:
+			case i == 0 && inside(tag), at[i].Start == at[i].End && tag != TagOutside:
 				next[tag] = barred
 			default:
 				next[tag] = sum[prev] + float64(logits[i*k+tag])
@@ -217,11 +217,11 @@ const barred = -1e300
 func (t *Tagging) Values(text string, at []TextSpan, tags []int) [][]string {
 	values := make([][]string, len(t.Fields))
 	for i := 0; i < len(tags); i++ {
-		if tags[i] == Outside {
+		if tags[i] == TagOutside {
 			continue
 		}
 		field, v := fieldOf(tags[i]), at[i]
-		for i+1 < len(tags) && tags[i+1] == Inside(field) {
+		for i+1 < len(tags) && tags[i+1] == TagInside(field) {
 			i++
 			v.End = at[i].End
 		}

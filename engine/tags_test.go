@@ -168,7 +168,7 @@ func TestTagsBest(t *testing.T) {
 	r := rand.New(rand.NewPCG(71, 72))
 	allowed := func(seq []int, at []TextSpan) bool {
 		for i, tag := range seq {
-			if inside(tag) && (i == 0 || seq[i-1] != tag && seq[i-1] != tag-1) || at[i].Start == at[i].End && tag != Outside {
+			if inside(tag) && (i == 0 || seq[i-1] != tag && seq[i-1] != tag-1) || at[i].Start == at[i].End && tag != TagOutside {
 				return false
 			}
 		}
