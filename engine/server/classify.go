@@ -91,7 +91,7 @@ func (c *call) classify() error {
 		return err
 	}
 	if m.Spec.Encoder {
-		return badField("model", codeUnsupported, "%q gives embeddings and no labels", m.name)
+		return badField("model", codeUnsupported, "%q %s and no labels", m.name, m.gives())
 	}
 	if r.Labels == nil && !m.hasLabels() {
 		return badField("labels", codeMissing, "is missing, and %q has neither a classification head nor a task of its own", m.name)

@@ -436,12 +436,8 @@ func (ms *Models) ready() bool {
 // template tells what the model's chat template can do; an error of the request's where there is none.
 func (l *loaded) template() (*chat.Caps, error) {
 	l.capsOnce.Do(func() {
-		if l.Spec.Tags != nil {
-			l.capsErr = fmt.Errorf("the model %q marks the tokens of a text: it is asked in a chat of one turn", l.name)
-			return
-		}
 		if l.Spec.Encoder {
-			l.capsErr = fmt.Errorf("the model %q gives embeddings and no text", l.name)
+			l.capsErr = fmt.Errorf("the model %q %s and no text", l.name, l.gives())
 			return
 		}
 		t, err := l.Template()

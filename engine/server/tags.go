@@ -14,6 +14,14 @@ type marking struct {
 	answer *engine.Answerer
 }
 
+// gives is what a model does that writes nothing.
+func (l *loaded) gives() string {
+	if l.Spec.Tags != nil {
+		return "marks the tokens of a text, in a chat of one turn,"
+	}
+	return "gives embeddings"
+}
+
 // prepareTags makes a chat request ready for a model that marks the tokens of a text: the one turn of the user. What else the answer is asked to be, it must
 // be as it comes.
 func (c *call) prepareTags(j *chatJob) error {

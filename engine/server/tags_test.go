@@ -50,5 +50,6 @@ func TestTags(t *testing.T) {
 	s.refused("POST", chats, body(`, "tools": [{"type": "function", "function": {"name": "f"}}]`), 400, codeUnsupported, "tools")
 	s.refused("POST", chats, body(`, "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "integer"}}}`), 400, codeSchema, "response_format")
 	s.refused("POST", "/v1/completions", `{"prompt": "x"}`, 400, codeUnsupported, "model")
+	s.refused("POST", "/v1/embeddings", `{"input": "x", "pooling": "mean"}`, 400, codeUnsupported, "model")
 	s.refused("POST", "/v1/classify", `{"input": "x", "labels": ["a", "b"]}`, 400, codeUnsupported, "model")
 }
