@@ -54,3 +54,8 @@ func (c *runCmd) mark(a *app, m *opened, gen engine.Gen) error {
 		return nil
 	})
 }
+
+// marksTokens refuses to ask such a model for what it does not give.
+func marksTokens(model, what string) error {
+	return usagef("%s marks the tokens of a text and gives no %s; ask it with: freehold run %s TEXT", model, what, model)
+}

@@ -34,6 +34,9 @@ func TestRunTags(t *testing.T) {
 	if r := freehold(t, "classify", model, "Max", "--labels=a,b"); r.code == 0 || !strings.Contains(r.err, "marks the tokens") {
 		t.Errorf("classify: exit %d, %s", r.code, r.err)
 	}
+	if r := freehold(t, "embed", model, "Max", "--pooling=mean"); r.code != 2 || !strings.Contains(r.err, "gives no embeddings; ask it with: freehold run") {
+		t.Errorf("embed: exit %d, %s", r.code, r.err)
+	}
 	if r := freehold(t, "inspect", model).must(t); !strings.Contains(r.out, "tags") {
 		t.Errorf("inspect: %s", r.out)
 	}
