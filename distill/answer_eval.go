@@ -19,6 +19,7 @@ type AnswerSummary struct {
 
 	Samples   *SampleSummary `json:"samples,omitempty"`   // where the teacher gave several answers a row
 	Alignment *Alignment     `json:"alignment,omitempty"` // of a teacher with other tokens, whose probabilities the student learnt from
+	Tags      *TagAlignment  `json:"tags,omitempty"`      // of a student that marks tokens: the values that it learnt
 }
 
 // answerRows is how many test rows the speeds are measured on.
@@ -113,6 +114,9 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 		s.Labels = w.packed.String()
 	}
 	if s.Alignment, err = w.alignment(); err != nil {
+		return err
+	}
+	if s.Tags, err = w.tagAlignment(); err != nil {
 		return err
 	}
 	result := func(name string, a AnswerScores) ModelResult {
@@ -251,6 +255,9 @@ func (w *answerWork) withoutTeacher(ctx context.Context, sum *Summary, student *
 
 // perplexity of the gold answers a token, the end of the turn included; 0 = it is no number.
 func (w *answerWork) perplexity(ctx context.Context, a *engine.Answerer) (float64, error) {
+	if a.Tagger() != nil {
+		return 0, nil
+	}
 	var texts, gold []string
 	for _, r := range w.j.data.Test {
 		texts, gold = append(texts, r.Text), append(gold, r.Answer)
@@ -291,6 +298,10 @@ func (w *answerWork) records(got []string) []answerRecord {
 
 // sure is how likely a model holds its own answers, a token.
 func (w *answerWork) sure(ctx context.Context, a *engine.Answerer, texts, answers []string) ([]float64, error) {
+	if a.Tagger() != nil {
+		p := make([]float64, len(texts))
+		return p, a.Answers(ctx, texts, engine.Gen{}, func(i int, got engine.Answer) error { p[i] = got.P; return nil })
+	}
 	lp, count, err := a.LogProbs(ctx, texts, answers)
 	for i := range lp {
 		if lp[i] = kernels.Exp(lp[i] / float64(max(1, count[i]))); !finite(lp[i]) {
@@ -325,6 +336,11 @@ func (w *answerWork) measure(ctx context.Context, m *engine.Model, format string
 	f.ask = func(ctx context.Context) (int, error) {
 		some := texts[:min(len(texts), answerRows)]
 		return len(some), a.Answers(ctx, some, engine.Gen{}, func(int, engine.Answer) error { return nil })
+	}
+	if w.tags != nil {
+		if err := w.tagMeasure(ctx, a, texts, f); err != nil {
+			return nil, err
+		}
 	}
 	if format == "" {
 		return f, nil

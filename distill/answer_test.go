@@ -27,6 +27,16 @@ train: {loss: mixed_topk, top_logits: 8, steps: 9, batch: 8, lr: 0.003, warmup: 
 eval: {gates: {valid: ">= 1"}}
 quantize: [f16, q8_0]
 `,
+	tagsKind: `version: 1
+name: tiny
+task: {type: extract, prompt: "{text}", max_tokens: 70, schema: {type: object, properties: {verb: {type: string, maxLength: 8}, n: {type: string, maxLength: 3}, also: {type: array, maxItems: 2, items: {type: string, maxLength: 5}}}, required: [verb], additionalProperties: false}}
+teacher: {model: %q, licence: Apache-2.0}
+student: {from: teacher, head: tags, layers: 1, format: f32, freeze: []}
+data: {train: train.jsonl, test: test.jsonl, duplicates: keep}
+train: {steps: 9, batch: 8, lr: 0.003, warmup: 2, save_every: 2, seed: 3, max_tokens: 128}
+eval: {gates: {valid: ">= 1"}}
+quantize: [f16, q8_0]
+`,
 	"generate": `version: 1
 name: tiny
 task: {type: generate, prompt: "{text}", max_tokens: 12}
@@ -60,6 +70,11 @@ func tinyAnswerJob(t testing.TB, kind string, train, test int) string {
 			if kind == "extract" {
 				answer = fmt.Appendf(nil, `{"n": %d, "way": %q}`, k, way) // not in the schema's order
 			}
+			if kind == tagsKind {
+				verb, also := list[r.IntN(5)], list[r.IntN(5)]
+				text = fmt.Sprintf("%s, then %s %d", verb, also, k)
+				answer = fmt.Appendf(nil, `{"n": "%d", "verb": %q, "also": [%q]}`, k, verb, also)
+			}
 			fmt.Fprintf(&b, `{"id": "%s-%d", "text": %q`, name, i, text)
 			if name == "test" || i%4 > 0 {
 				fmt.Fprintf(&b, `, "completion": %s`, answer)
@@ -74,7 +89,7 @@ func tinyAnswerJob(t testing.TB, kind string, train, test int) string {
 // Every type of task has a whole job: its stages, its metrics, its files, the report, and the same result from what is
 // left of a killed one.
 func TestTaskTypes(t *testing.T) {
-	for _, kind := range TaskTypes() {
+	for _, kind := range append(TaskTypes(), tagsKind) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := ""
 			switch {
@@ -95,7 +110,8 @@ func TestTaskTypes(t *testing.T) {
 				t.Errorf("the plan takes %v seconds", plan.Seconds)
 			}
 			sum, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{})
-			for _, m := range taskTypes[kind].metrics {
+			of, _, tags := strings.Cut(kind, ", ")
+			for _, m := range taskTypes[of].metrics {
 				if _, ok := sum.Metrics[m]; !ok && m != "retention" && m != "perplexity" { // a teacher of random weights may be right nowhere
 					t.Errorf("metric %s was not measured: %v", m, sum.Metrics)
 				}
@@ -113,7 +129,11 @@ func TestTaskTypes(t *testing.T) {
 			case "embed":
 				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "vectors of", "baseline", "ndcg@10", "quantisation ladder", "99.9 % 1 - cos", "paired test", "Apache-2.0", "passed", "</html>")
 			default:
-				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", "token of the gold answers", "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
+				unit := "token of the gold answers"
+				if tags {
+					unit = "token of the test texts"
+				}
+				checkPage(t, filepath.Join(dir, "report.html"), "<svg", "training loss", "answers of", "baseline", unit, "quantisation ladder", "99.9 % KL", "paired test", "Apache-2.0", "passed", "</html>")
 			}
 			checkMetrics(t, filepath.Join(dir, "metrics.jsonl"), 9)
 			if sum.Gate != "passed" || len(sum.Quantized) == 0 || sum.Teacher.RowsPerS <= 0 || sum.Student.RowsPerS <= 0 {

@@ -76,6 +76,9 @@ type answerWork struct {
 	packed  packedTotals
 	tokens  string     // hash of the vocabulary that top is of; "" = it does not say
 	aligned *Alignment // of a teacher with other tokens, once there are examples
+
+	tags   *engine.Tagging // of a student that marks tokens; nil = it writes its answers
+	marked *TagAlignment   // once there are examples
 }
 
 func newAnswerWork(j *Job, main string) (*answerWork, error) {
@@ -110,6 +113,10 @@ func (w *answerWork) own() engine.TextTask {
 
 // read puts the student's prompt around a row's text and its answer after it: that of the labels, or before they are there the gold one.
 func (w *answerWork) read(f *gguf.File, r *reading) error {
+	if w.tags != nil {
+		w.readTags(r)
+		return nil
+	}
 	m, err := engine.New(f, engine.WithThreads(1), engine.WithLevel(w.j.level))
 	if err != nil {
 		return err
@@ -136,6 +143,9 @@ func (w *answerWork) read(f *gguf.File, r *reading) error {
 // check refuses gold answers that are never reached, prompts that leave no room for an answer, and a student whose tokens
 // are not the teacher's, where it could not learn from the teacher's probabilities of them.
 func (w *answerWork) check(r *reading) error {
+	if w.tags != nil {
+		return w.checkTagsBase()
+	}
 	j, max := w.j, w.j.recipe.Task.MaxTokens
 	if err := w.checkOwn(r); err != nil {
 		return err
@@ -159,10 +169,18 @@ func (w *answerWork) check(r *reading) error {
 	return err
 }
 
-func (w *answerWork) shape(*Prune) {}
+func (w *answerWork) shape(p *Prune) {
+	if w.tags != nil {
+		p.Tags = w.tags.Names()
+	}
+}
 
 // write keeps prompt, schema and length.
 func (w *answerWork) write(b *Base) error {
+	if w.tags != nil {
+		w.writeTags(b)
+		return nil
+	}
 	t, meta := w.own(), metaList(b.Meta)
 	meta.Set(engine.KeyTaskPrompt, t.Prompt)
 	if t.System != "" {
@@ -179,6 +197,9 @@ func (w *answerWork) write(b *Base) error {
 // examples are the rows whose answer came to an end, with the teacher's tokens mapped to the student's; those that the
 // student does not have are left out of the teacher's list.
 func (w *answerWork) examples(read *reading) ([]Example, error) {
+	if w.tags != nil {
+		return w.tagExamples(read)
+	}
 	j := w.j
 	cross, err := w.newCross(read)
 	if err != nil {

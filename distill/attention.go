@@ -10,9 +10,9 @@ import (
 // attState is what one Attend op keeps for its backward: the softmax's maximum and sum, [rows, heads].
 type attState struct{ max, sum []float32 }
 
-// attend runs causal attention of every sequence with the engine's own kernel and page order, so that the result
+// attend runs attention of every sequence with the engine's own kernel and page order, so that the result
 // equals the engine's reference mode bit for bit. q [rows, heads*hd], k and v [rows, kvHeads*hd].
-// A query sees window keys, its own included; 0 = all.
+// A query sees window keys, its own included; 0 = all. Of an encoder it sees those after it too.
 func (g *Graph) attend(st *attState, o *models.Op, out, q, k, v []float32) {
 	spec, b := g.student.Spec, g.batch
 	hd, nh, nkv := spec.HeadDim, spec.Heads, spec.KVHeads
@@ -63,13 +63,16 @@ func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, 
 		}
 		token, _ := row(0)
 		last, _ := row(nq - 1)
+		if g.student.Spec.Encoder {
+			last = hi - 1
+		}
 		for p := firstKey(token-lo, window) / pk; p <= (last-lo)/pk; p++ {
 			for i := 0; i < nq; i++ {
 				t, h := row(i)
 				if own[i] = int32(t - lo - p*pk); slopes != nil {
 					slope[i] = slopes[h]
 				}
-				loKeys[i], hiKeys[i] = int32(max(0, firstKey(t-lo, window)-p*pk)), int32(max(0, min(pk, t-lo+1-p*pk)))
+				loKeys[i], hiKeys[i] = int32(max(0, firstKey(t-lo, window)-p*pk)), int32(max(0, min(pk, g.seen(t-lo, hi-lo)-p*pk)))
 			}
 			page := kernels.AttnPage{HeadDim: hd, K32: kp[p*pk*hd : (p+1)*pk*hd], V32: vp[p*pk*hd : (p+1)*pk*hd], NQ: nq, Q: qb[:nq*hd],
 				Lo: loKeys[:nq], Hi: hiKeys[:nq], Scale: g.student.Spec.AttnScale, Cap: g.student.Spec.AttnCap, P: pb, Out: ob, Max: ms[:nq], Sum: ms[queryBlock : queryBlock+nq]}
@@ -98,6 +101,14 @@ func (g *Graph) attendHead(sc *scratch, st *attState, op *models.Op, out, q, k, 
 	}
 }
 
+// seen is how many of n keys, from the first, the query at a position sees at most.
+func (g *Graph) seen(pos, n int) int {
+	if g.student.Spec.Encoder {
+		return n
+	}
+	return pos + 1
+}
+
 // firstKey is the first key that the query at a position sees.
 func firstKey(pos, window int) int {
 	if window == 0 {
@@ -106,7 +117,7 @@ func firstKey(pos, window int) int {
 	return max(0, pos+1-window)
 }
 
-// attendBack: with P = softmax(S), S = scale q·kᵀ (causal), D = rowsum(dO*O):
+// attendBack: with P = softmax(S), S = scale q·kᵀ (causal, but for an encoder), D = rowsum(dO*O):
 //
 //	dV += Pᵀ dO;  dS = P * (dO·Vᵀ - D) * scale;  dQ = dS·K;  dK += dSᵀ Q
 //
@@ -165,18 +176,20 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 		}
 		for t := 0; t < n; t += backBlock { // a query sees no key after it
 			m := min(backBlock, n-t)
-			l.GemmF32(p[t*ld:], ld, qh[t*qw:], qw, 1, kt, ld, m, t+m, hd, false)
+			keys := g.seen(t+m-1, n)
+			l.GemmF32(p[t*ld:], ld, qh[t*qw:], qw, 1, kt, ld, m, keys, hd, false)
 			if g.bf16 {
-				sc.att.scores(g, ds, t, m)
+				sc.att.scores(g, ds, t, m, keys)
 				continue
 			}
-			l.GemmF32(ds[t*ld:], ld, doh[t*qw:], qw, 1, vt, ld, m, t+m, hd, false)
+			l.GemmF32(ds[t*ld:], ld, doh[t*qw:], qw, 1, vt, ld, m, keys, hd, false)
 		}
 		for t := 0; t < n; t++ {
 			row, drow := p[t*ld:t*ld+n], ds[t*ld:t*ld+n]
 			at := (lo+t)*nh + h
 			first := firstKey(t, window)
-			seen, dseen := row[first:t+1], drow[first:t+1]
+			past := g.seen(t, n)
+			seen, dseen := row[first:past], drow[first:past]
 			l.Scale(seen, spec.AttnScale)
 			if spec.AttnCap > 0 {
 				l.SoftCap(seen, spec.AttnCap)
@@ -196,19 +209,23 @@ func (g *Graph) attendBackHead(sc *scratch, st *attState, window int, dq, dk, dv
 			}
 			clear(row[:first])
 			clear(drow[:first])
-			end := min(n, t/backBlock*backBlock+backBlock)
-			clear(row[t+1 : end])
-			clear(drow[t+1 : end])
+			if end := min(n, t/backBlock*backBlock+backBlock); past < end {
+				clear(row[past:end])
+				clear(drow[past:end])
+			}
 		}
 		if g.bf16 {
 			sc.att.products(g, dqh, qw, p, ds)
 			continue
 		}
 		for t := 0; t < n; t += backBlock {
-			m := min(backBlock, n-t)
-			l.GemmF32(dqh[t*qw:], qw, ds[t*ld:], ld, 1, kh, kw, m, hd, t+m, true)
-			l.GemmF32(dkh[t*kw:], kw, ds[t*ld+t:], 1, ld, qh[t*qw:], qw, m, hd, n-t, true)
-			l.GemmF32(dvh[t*kw:], kw, p[t*ld+t:], 1, ld, doh[t*qw:], qw, m, hd, n-t, true)
+			m, q0 := min(backBlock, n-t), t // the first query that sees these keys
+			if spec.Encoder {
+				q0 = 0
+			}
+			l.GemmF32(dqh[t*qw:], qw, ds[t*ld:], ld, 1, kh, kw, m, hd, g.seen(t+m-1, n), true)
+			l.GemmF32(dkh[t*kw:], kw, ds[q0*ld+t:], 1, ld, qh[q0*qw:], qw, m, hd, n-q0, true)
+			l.GemmF32(dvh[t*kw:], kw, p[q0*ld+t:], 1, ld, doh[q0*qw:], qw, m, hd, n-q0, true)
 		}
 	}
 	if g.bf16 {

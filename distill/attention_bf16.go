@@ -40,12 +40,12 @@ func (a *attendBF16) head(g *Graph, qh, doh []float32, w int) {
 	g.rowsBF16(&a.qT, qh, operand{qh, 1, w}, a.hd, a.n, a.kn)
 }
 
-// scores writes dP of queries [t, t+m) and keys [0, t+m) to dp [n, n].
-func (a *attendBF16) scores(g *Graph, dp []float32, t, m int) {
+// scores writes dP of queries [t, t+m) and the first keys to dp [n, n].
+func (a *attendBF16) scores(g *Graph, dp []float32, t, m, keys int) {
 	const width = kernels.BF16Cols
 	ld := padded(a.kh)
-	for l := 0; l < t+m; l += width {
-		g.level.GemmBF16(dp[t*a.ld+l:], a.ld, a.do.a16[t*ld:], ld, a.v[l*a.kh:], m, min(width, t+m-l), a.kh, false)
+	for l := 0; l < keys; l += width {
+		g.level.GemmBF16(dp[t*a.ld+l:], a.ld, a.do.a16[t*ld:], ld, a.v[l*a.kh:], m, min(width, keys-l), a.kh, false)
 	}
 }
 
@@ -54,8 +54,9 @@ func (a *attendBF16) products(g *Graph, dq []float32, w int, p, ds []float32) {
 	const width = kernels.BF16Cols
 	for t := 0; t < a.n; t += backBlock {
 		m := min(backBlock, a.n-t)
-		k := wholeSteps(t + m)
-		rows, ld := g.rowsBF16(&a.ds, ds[t*a.ld:], operand{ds, a.ld, 1}, m, t+m, k)
+		keys := g.seen(t+m-1, a.n)
+		k := wholeSteps(keys)
+		rows, ld := g.rowsBF16(&a.ds, ds[t*a.ld:], operand{ds, a.ld, 1}, m, keys, k)
 		for l := 0; l < a.hd; l += width {
 			g.level.GemmBF16(dq[t*w+l:], w, rows, ld, a.k[l*a.kn:], m, min(width, a.hd-l), k, true)
 		}
@@ -65,10 +66,13 @@ func (a *attendBF16) products(g *Graph, dq []float32, w int, p, ds []float32) {
 		left *scratch
 	}{{a.dk, ds, &a.qT}, {a.dv, p, &a.doT}} {
 		for t := 0; t < a.n; t += backBlock { // whole rows of what their queries see
-			g.packPairs(&a.ds, a.pairs, x.m, a.ld, a.n, a.kn, min(a.n, t+backBlock), t, min(a.kn, t+backBlock))
+			g.packPairs(&a.ds, a.pairs, x.m, a.ld, a.n, a.kn, g.seen(min(a.n, t+backBlock)-1, a.n), t, min(a.kn, t+backBlock))
 		}
 		for l := 0; l < a.n; l += width {
 			first := l / backBlock * backBlock // no query before it sees these keys
+			if g.student.Spec.Encoder {
+				first = 0
+			}
 			g.level.GemmBF16(x.c[l:], a.ld, x.left.a16[first:], padded(a.kn), a.pairs[l*a.kn+first*width:], a.hd, min(width, a.n-l), a.kn-first, true)
 		}
 	}

@@ -18,10 +18,12 @@ func TestAttention(t *testing.T) {
 		window    int
 		scoresCap float32
 		sinks     []float32
-	}{{[]int{5, 600}, 0, 0, nil}, {[]int{600, 3}, 12, 0, nil}, {[]int{700}, 300, 0, nil}, {[]int{300}, 1, 2, nil}, {[]int{520}, 256, 1.5, nil},
-		{[]int{270}, 1000, 0.5, nil}, {[]int{300, 7}, 0, 0, []float32{0.5, 6}}, {[]int{520}, 9, 1, []float32{-1, 0}}} {
-		t.Run(fmt.Sprintf("lengths %v window %d cap %g sinks %v", c.lengths, c.window, c.scoresCap, c.sinks), func(t *testing.T) {
-			spec := &models.Spec{HeadDim: hd, Heads: heads, KVHeads: kvHeads, AttnScale: 0.7, AttnCap: c.scoresCap}
+		all       bool // every token sees every other
+	}{{[]int{5, 600}, 0, 0, nil, false}, {[]int{600, 3}, 12, 0, nil, false}, {[]int{700}, 300, 0, nil, false}, {[]int{300}, 1, 2, nil, false}, {[]int{520}, 256, 1.5, nil, false},
+		{[]int{270}, 1000, 0.5, nil, false}, {[]int{300, 7}, 0, 0, []float32{0.5, 6}, false}, {[]int{520}, 9, 1, []float32{-1, 0}, false},
+		{[]int{5, 600, 1, 64}, 0, 0, nil, true}, {[]int{300, 7}, 0, 2, []float32{0.5, 6}, true}} {
+		t.Run(fmt.Sprintf("lengths %v window %d cap %g sinks %v all %v", c.lengths, c.window, c.scoresCap, c.sinks, c.all), func(t *testing.T) {
+			spec := &models.Spec{HeadDim: hd, Heads: heads, KVHeads: kvHeads, AttnScale: 0.7, AttnCap: c.scoresCap, Encoder: c.all}
 			b := &Batch{}
 			for _, n := range c.lengths {
 				b.Add(make([]int32, n))
@@ -64,8 +66,11 @@ func TestAttention(t *testing.T) {
 						at := (i*heads + h) * hd
 						qi, do := q[at:at+hd], dout[at:at+hd]
 						var p, slope, dp []float64
-						sum, mean := 0.0, 0.0
-						for j := first; j <= i; j++ {
+						sum, mean, last := 0.0, 0.0, i
+						if c.all {
+							last = b.Start[s+1] - 1
+						}
+						for j := first; j <= last; j++ {
 							score, sl := dot(qi, k[j*hd:j*hd+hd])*float64(spec.AttnScale), 1.0
 							if limit := float64(c.scoresCap); limit > 0 {
 								th := math.Tanh(score / limit)
@@ -133,8 +138,10 @@ func TestAttentionBF16(t *testing.T) {
 			hd, heads, kvHeads int
 			window             int
 			scoresCap          float32
-		}{{[]int{150, 1, 70}, 40, 6, 2, 0, 0}, {[]int{3, 257}, 64, 2, 2, 0, 0}, {[]int{200}, 8, 3, 1, 33, 0}, {[]int{130}, 96, 1, 1, 0, 2}} {
-			spec := &models.Spec{HeadDim: c.hd, Heads: c.heads, KVHeads: c.kvHeads, AttnScale: 0.3, AttnCap: c.scoresCap}
+			all                bool // every token sees every other
+		}{{[]int{150, 1, 70}, 40, 6, 2, 0, 0, false}, {[]int{3, 257}, 64, 2, 2, 0, 0, false}, {[]int{200}, 8, 3, 1, 33, 0, false}, {[]int{130}, 96, 1, 1, 0, 2, false},
+			{[]int{150, 1, 64, 257}, 40, 6, 2, 0, 0, true}, {[]int{130}, 96, 1, 1, 0, 2, true}} {
+			spec := &models.Spec{HeadDim: c.hd, Heads: c.heads, KVHeads: c.kvHeads, AttnScale: 0.3, AttnCap: c.scoresCap, Encoder: c.all}
 			b := &Batch{}
 			for _, n := range c.lengths {
 				b.Add(make([]int32, n))

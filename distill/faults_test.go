@@ -586,6 +586,12 @@ func interruptJob(t *testing.T, recipe string, label, eval int) {
 func TestJobBits(t *testing.T) {
 	recipe := tinyJobOf(t, 16, 4) // few rows, for the portable level's sake
 	edit(t, recipe, "batch: 16", "batch: 4")
+	sameJobBits(t, recipe)
+	sameJobBits(t, tinyAnswerJob(t, tagsKind, 8, 4))
+}
+
+func sameJobBits(t *testing.T, recipe string) {
+	t.Helper()
 	ref := ""
 	try := func(o Options) {
 		t.Helper()

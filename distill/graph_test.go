@@ -115,6 +115,37 @@ func withHead(t testing.TB, path string, pooling models.Pooling) *Base {
 	return b
 }
 
+// withTags gives the model at path a head of tags with random weights; nil = its layers cannot mark tokens.
+func withTags(t testing.TB, path string) *Base {
+	t.Helper()
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	spec, err := models.NewSpec(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewBase(f, Prune{Layers: upTo(spec.Layers), Tags: []string{"O", "B-a", "I-a"}})
+	if spec.Mixer != models.NoMixer || spec.MaxALiBi > 0 {
+		if err == nil || !strings.Contains(err.Error(), "no token after") {
+			t.Errorf("a student of %s that marks tokens: %v, want an error", spec.Arch, err)
+		}
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, name := range []string{"cls.output.weight", "cls.output.bias"} {
+		for i := range b.Student.Param(name).W {
+			b.Student.Param(name).W[i] = float32(0.2 * r.NormFloat64())
+		}
+	}
+	return b
+}
+
 func upTo(n int) []int {
 	out := make([]int, n)
 	for i := range out {
@@ -149,13 +180,15 @@ func engineLogits(t testing.TB, path string, level *kernels.Level, tokens []int3
 		t.Fatal(err)
 	}
 	defer m.Close()
-	s := m.NewSession()
-	defer s.Close()
-	if err := m.EvalBatch(context.Background(), []engine.Seq{{Session: s, Tokens: tokens, Want: engine.WantAll}}); err != nil {
-		t.Fatal(err)
+	if m.Spec.Tags == nil {
+		s := m.NewSession()
+		defer s.Close()
+		if err := m.EvalBatch(context.Background(), []engine.Seq{{Session: s, Tokens: tokens, Want: engine.WantAll}}); err != nil {
+			t.Fatal(err)
+		}
+		logits = slices.Clone(s.LogitsAll())
 	}
-	logits = slices.Clone(s.LogitsAll())
-	if len(m.Spec.Labels) > 0 {
+	if len(m.Spec.Labels)+len(m.Spec.Tags) > 0 {
 		c := m.NewSession()
 		defer c.Close()
 		if err := m.EvalBatch(context.Background(), []engine.Seq{{Session: c, Tokens: tokens, Want: engine.WantClass}}); err != nil {
@@ -205,6 +238,15 @@ func TestFixturesForwardEqualsEngine(t *testing.T) {
 				g.Forward(&batch)
 				sameBits(t, fmt.Sprintf("classification logits, pooling %d", pooling), g.Value(b.Student.Program.Class), want)
 			}
+			if b := withTags(t, path); b != nil {
+				_, want := engineLogits(t, exportTo(t, b, "f32"), level, tokens)
+				g := NewGraph(b.Student, level, 1, goParallel(1))
+				var batch Batch
+				batch.Add(tokens[:7]) // a neighbour
+				batch.Add(tokens)
+				g.Forward(&batch)
+				sameBits(t, "logits of tags", g.Value(b.Student.Program.Class)[7*3:], want)
+			}
 		})
 	}
 }
@@ -236,12 +278,16 @@ func newTask(t testing.TB, s *Student, seed uint64, lengths ...int) *task {
 	for range k.batch.Tokens {
 		k.lmT = append(k.lmT, Target{Label: int32(r.IntN(s.Spec.Vocab)), Weight: 1 / float32(len(k.batch.Tokens))})
 	}
-	for range lengths {
-		teacher := make([]float32, len(s.Spec.Labels))
+	rows, labels := len(lengths), len(s.Spec.Labels)
+	if s.Spec.Tags != nil {
+		rows, labels = len(k.batch.Tokens), len(s.Spec.Tags)
+	}
+	for range rows {
+		teacher := make([]float32, labels)
 		for i := range teacher {
 			teacher[i] = float32(3 * r.NormFloat64())
 		}
-		k.clsT = append(k.clsT, Target{Label: -1, Teacher: teacher, Weight: 1 / float32(len(lengths))})
+		k.clsT = append(k.clsT, Target{Label: -1, Teacher: teacher, Weight: 1 / float32(rows)})
 	}
 	return k
 }
@@ -270,10 +316,12 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 		var cases []string
 		switch strings.TrimSuffix(filepath.Base(path), ".F32.gguf") {
 		case "llama-gqa":
-			cases = []string{"lm", "last"}
+			cases = []string{"lm", "last", "tags"}
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
-		case "gemma2", "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
+		case "gemma2": // windows, which tags do not have
+			cases = []string{"lm", "tags"}
+		case "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
 			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "lfm2", "mamba", "granitehybrid", "olmo", "command-r", "nemotron", "hunyuan-dense", "bloom", "stablelm-norms":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
 		case "mamba2":
@@ -294,6 +342,8 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 				s = withHead(t, path, models.PoolMean).Student
 			case "last":
 				s = withHead(t, path, models.PoolLast).Student
+			case "tags":
+				s = withTags(t, path).Student
 			}
 			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) {
 				k := newTask(t, s, 5, 5, 1, max(9, s.Spec.Window+5))

@@ -104,8 +104,9 @@ func (g *Graph) row(loss Loss, z []float32, t Target, tmp *[]float32) float64 {
 	return float64(t.Weight) * loss.Row(g.level, z, t.Teacher, t.Label, t.Weight, *tmp)
 }
 
-// ClassLoss is Head.Loss for what is pooled: targets are over the labels of a classification head, or over the numbers of an embedding, one a sequence.
-func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) float64 {
+// ClassLoss is Head.Loss for what is pooled or marked: targets are over the labels of a classification head, or over the numbers of an embedding, one a sequence; over
+// the tags one a wanted row.
+func (g *Graph) ClassLoss(loss Loss, targets func(row int) Target, grad bool) float64 {
 	v := g.student.Program.Class
 	if v < 0 {
 		v = g.student.Program.Vector
@@ -114,8 +115,8 @@ func (g *Graph) ClassLoss(loss Loss, targets func(seq int) Target, grad bool) fl
 	z := append([]float32(nil), g.val[v]...)
 	var tmp []float32
 	total := 0.0
-	for s := 0; s < g.batch.Seqs(); s++ {
-		total += g.row(loss, z[s*w:s*w+w], targets(s), &tmp)
+	for r := range g.height(v) {
+		total += g.row(loss, z[r*w:r*w+w], targets(r), &tmp)
 	}
 	if grad {
 		copy(g.Grad(v), z)

@@ -125,7 +125,7 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind}
+	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind, tagsKind}
 	for _, kind := range append(TaskTypes(), further...) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
@@ -151,6 +151,9 @@ const madeKind = "classify, made rows"
 
 // crossKind is a generate job whose teacher has other tokens than the student.
 const crossKind = "generate, other tokens"
+
+// tagsKind is an extract job whose student marks the tokens of a text.
+const tagsKind = "extract, tags"
 
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {

@@ -47,7 +47,7 @@ func (w *multilabelWork) eval(ctx context.Context, sum *Summary) error {
 	s := &MultilabelSummary{Judges: len(judges), Student: scoreMarks(newMarks(overRows(odds, student.Probabilities), student.Thresholds(), test), own.Labels, seed)}
 	scored := func(of func(r Row) []float64) MultilabelScores {
 		chosen := w.chosen(judges, overRows(judges, of))
-		return scoreMarks(newMarks(overRows(test, of), valuesOf(chosen), test), chosen, seed)
+		return scoreMarks(newMarks(overRows(test, of), thresholdValues(chosen), test), chosen, seed)
 	}
 	s.Teacher = scored(func(r Row) []float64 { return sigmoids(w.teacher(r)) })
 	j.event(Event{Stage: "eval", Msg: "baseline"})

@@ -128,7 +128,7 @@ func (w *multilabelWork) chosen(rows []Row, probs [][]float64) []LabelThreshold 
 }
 
 // valuesOf are thresholds without what is said of them.
-func valuesOf(all []LabelThreshold) (values []float64) {
+func thresholdValues(all []LabelThreshold) (values []float64) {
 	for _, t := range all {
 		values = append(values, t.Threshold)
 	}
@@ -186,7 +186,7 @@ func (w *multilabelWork) fit(ctx context.Context, b *Base) error {
 	if err := writeJSON(j.opt.FS, filepath.Join(j.dir, thresholdsName), fit); err != nil {
 		return err
 	}
-	b.setThresholds(valuesOf(fit.Labels))
+	b.setThresholds(thresholdValues(fit.Labels))
 	return nil
 }
 
@@ -246,7 +246,7 @@ func (w *multilabelWork) refit(b *Base) error {
 	if err != nil {
 		return err
 	}
-	b.setThresholds(valuesOf(fit.Labels))
+	b.setThresholds(thresholdValues(fit.Labels))
 	return w.j.restoreCalibration(b)
 }
 

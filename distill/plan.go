@@ -154,6 +154,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
 	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*(2*float64(teacherSize)/(prefillShare*int8Peak)+perToken)
 	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
+	trainTags, tags := j.planTags()
+	trainTime *= trainTags
 	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
 	trainTime += own.seconds
 	cross, err := j.planCross()
@@ -181,7 +183,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},

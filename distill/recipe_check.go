@@ -97,7 +97,7 @@ func (r *Recipe) check(root ast.Node) error {
 				errs = append(errs, atKey(fmt.Sprintf("%s is for task type %s; leave it out of one that is %s", key, strings.Join(typesWith(key), " and "), r.Task.Type), path...))
 			}
 		}
-		if slices.Contains(ty.keys, "student.head") {
+		if slices.Contains(ty.keys, "teacher.calibration") {
 			errs = append(errs, oneOf(r.Teacher.Calibration, []string{"none", "mean", "median"}, "teacher", "calibration"), oneOf(r.Student.Head, []string{"pooled", "words"}, "student", "head"))
 		}
 		if c := r.Student.Calibration; c != "" && slices.Contains(ty.keys, "student.calibration") {

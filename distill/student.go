@@ -21,6 +21,8 @@ type Prune struct {
 
 	Pooling models.Pooling // how states are pooled: for the head, or where there is none for embeddings; PoolNone = for a head the mean, else not at all
 	Dense   int            // of which a new projection makes so many numbers; 0 = there is none
+
+	Tags []string // a head of each token over these in place of the output head, and no causal mask; nil = none
 }
 
 // Base is a student's starting point: the pruned model and the metadata of the file it will be written to.
@@ -63,6 +65,11 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 		small.Vocab = len(p.Vocab)
 	}
 	p.pool(small)
+	if p.Tags != nil {
+		if err := small.TagsTokens(p.Tags); err != nil {
+			return nil, fmt.Errorf("%s: student.head: tags: %v", f.Name, err)
+		}
+	}
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
 		if t.Name == models.DenseTensor {
@@ -198,6 +205,11 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	}
 	if len(p.Labels) > 0 {
 		w.Set(spec.Arch+".classifier.output_labels", p.Labels)
+	}
+	if p.Tags != nil {
+		w.Set(spec.Arch+".pooling_type", uint32(models.PoolNone))
+		w.Set(spec.Arch+".attention.causal", false)
+		w.Set(models.TagsKey, p.Tags)
 	}
 	b.Meta = w
 	return nil

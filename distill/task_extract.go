@@ -3,16 +3,17 @@ package distill
 import (
 	"fmt"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/grammar"
 )
 
 func init() {
 	taskTypes["extract"] = taskType{
-		keys:    append([]string{"task.schema", "teacher.vote_on"}, answerKeys...),
+		keys:    append([]string{"task.schema", "teacher.vote_on", "student.head"}, answerKeys...),
 		losses:  answerLosses,
 		metrics: append([]string{"field_f1", "field_precision", "field_recall", "exact", "valid", "perplexity"}, answerMetrics...),
 		check: func(r *Recipe, at func(msg string, path ...string) error) []error {
-			errs := checkAnswers(r, at)
+			errs := append(checkTags(r, at), checkAnswers(r, at)...)
 			if r.Task.Schema == "" {
 				errs = append(errs, at("task.schema is missing: the path of a JSON Schema, or the schema itself", "task"))
 			} else if r.Task.Schema.inline() {
@@ -22,7 +23,14 @@ func init() {
 			}
 			return errs
 		},
-		fill: fillAnswers,
+		fill: func(r *Recipe, said func(path ...string) bool) {
+			head := ""
+			if said("student", "head") {
+				head = r.Student.Head
+			}
+			fillAnswers(r, said)
+			fillTags(r, head, said)
+		},
 		work: newExtractWork,
 	}
 }
@@ -35,6 +43,11 @@ func newExtractWork(j *Job) (work, error) {
 	}
 	if w.schema, w.rule, err = j.recipe.Task.Schema.text(j.recipe); err != nil {
 		return nil, err
+	}
+	if j.recipe.Student.Head == headTags {
+		if w.tags, err = engine.NewTagging(w.schema); err != nil {
+			return nil, &RecipeError{File: j.recipe.file, Msg: tagsRefused(err)}
+		}
 	}
 	if err := w.checkVoteOn(); err != nil {
 		return nil, err

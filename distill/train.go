@@ -166,6 +166,11 @@ func (j *Job) checkStudent() error {
 	small.Layers = len(j.recipe.Student.Layers)
 	j.work.shape(&p)
 	p.pool(&small)
+	if p.Tags != nil {
+		if err := small.TagsTokens(p.Tags); err != nil {
+			return j.work.check(read) // which says it for a recipe
+		}
+	}
 	var names []string
 	for _, t := range small.Program().Tensors() {
 		names = append(names, t.Name)

@@ -21,6 +21,7 @@ type Example struct {
 	List   string // rows of one list, a reranker's query, are learnt together; "" = the row is by itself
 	Tokens []int32
 	Answer *AnswerTargets // what the last tokens should predict; nil = a classifier's row
+	Tags   []int32        // [tokens] of a student that marks tokens, -1 = not learnt; nil = another
 	Target []float32      // [labels] teacher's log-probabilities (any constant added); of a list's row its log-odds alone
 	Label  int32          // gold or most likely label
 }
@@ -239,6 +240,8 @@ func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, toke
 		return t.onPolicyStep(ctx, g, n, rows)
 	case t.head != nil:
 		loss, tokens = t.answerStep(g, rows)
+	case t.Data[0].Tags != nil:
+		loss, tokens = t.tagStep(g, rows)
 	default:
 		loss, tokens = t.pass(g, t.Data, rows, true)
 	}

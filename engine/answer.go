@@ -30,6 +30,7 @@ type Answerer struct {
 	task TextTask
 	frame
 	rule *grammar.Grammar
+	tags *Tagger // nil = the model writes its answers
 }
 
 // Answer is what a model says of a text.
@@ -37,10 +38,16 @@ type Answer struct {
 	Text   string
 	Tokens []int32 // generated, without the one that ends the turn
 	Reason string  // see Stream.Reason; ReasonLength = the answer is cut
+
+	Read int     // of a model that marks tokens: how many it has read
+	P    float64 // and how sure it is of their tags, geometric mean
 }
 
 // NewAnswerer checks a task and prepares it.
 func (m *Model) NewAnswerer(t TextTask) (*Answerer, error) {
+	if m.Spec.Tags != nil {
+		return m.newTagAnswerer(t)
+	}
 	if t.Prompt == "" {
 		if err := t.fromFile(m); err != nil {
 			return nil, err
@@ -109,6 +116,23 @@ func (t *TextTask) fromFile(m *Model) (err error) {
 	return err
 }
 
+// newTagAnswerer is NewAnswerer of a model that marks tokens.
+func (m *Model) newTagAnswerer(t TextTask) (*Answerer, error) {
+	if t.Prompt != "" || t.System != "" {
+		return nil, fmt.Errorf("%s: marks the tokens of a text for its own schema and takes no prompt", m.file.Name)
+	}
+	tags, err := m.NewTagger()
+	if err != nil {
+		return nil, err
+	}
+	a := &Answerer{m: m, task: TextTask{Schema: tags.schema}, tags: tags}
+	a.rule, err = grammar.Schema(tags.schema)
+	return a, err
+}
+
+// Tagger is what marks the tokens of a text, nil where the model writes its answers.
+func (a *Answerer) Tagger() *Tagger { return a.tags }
+
 // Task is the task, as the file or the caller gave it.
 func (a *Answerer) Task() TextTask { return a.task }
 
@@ -125,6 +149,10 @@ func (a *Answerer) Valid(text string) bool {
 func (a *Answerer) Tokens(t *token.Tokenizer, text string) []int32 {
 	if t == nil {
 		t = a.m.Tokenizer()
+	}
+	if a.tags != nil {
+		ids, _ := a.tags.Tokens(t, text)
+		return ids
 	}
 	return a.encode(t, text)
 }
@@ -149,8 +177,11 @@ func (a *Answerer) Pair(t *token.Tokenizer, text, answer string) (prompt, reply 
 
 // Answers asks the model about each text and calls each with the answers in order, as soon as they are known. Up to
 // BatchStreams generations run side by side; what the prompts share is computed once. g.MaxTokens and g.Grammar are the
-// task's.
+// task's. A model that marks tokens reads each text once.
 func (a *Answerer) Answers(ctx context.Context, texts []string, g Gen, each func(i int, got Answer) error) error {
+	if a.tags != nil {
+		return a.tags.Answers(ctx, texts, each)
+	}
 	return a.Samples(ctx, texts, 1, func(int, int) Gen { return g }, func(i int, got []Answer) error { return each(i, got[0]) })
 }
 
@@ -190,6 +221,9 @@ func (a *Answerer) one(ctx context.Context, s *Session, text string, g Gen) (Ans
 // Read lets the model read an answer to each text and calls each with the logits [vocab] that it had for token t of answer
 // i, as Pair has them; see Model.Read.
 func (a *Answerer) Read(ctx context.Context, texts, answers []string, each func(i, t int, logits []float32) error) error {
+	if a.tags != nil {
+		return fmt.Errorf("%s: marks the tokens of a text and writes no answer; see Tagger", a.m.file.Name)
+	}
 	if len(texts) != len(answers) {
 		panic(fmt.Sprintf("engine: Read of %d texts and %d answers", len(texts), len(answers)))
 	}

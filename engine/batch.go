@@ -14,7 +14,7 @@ const (
 	WantNone  Want = iota // keys and values only
 	WantLast              // the logits of the last token: Session.Logits
 	WantAll               // the logits of every token: Session.LogitsAll (and Session.Logits)
-	WantClass             // the classification head's logits after the last token: Session.ClassLogits
+	WantClass             // the classification head's logits after the last token, or the tags' of every token: Session.ClassLogits
 	WantMean              // the mean of the tokens' states: Session.Pooled
 	WantFirst             // the first token's state: Session.Pooled
 	WantState             // the last token's state: Session.Pooled
@@ -96,7 +96,9 @@ func (m *Model) check(seqs []Seq) error {
 			return &ContextError{len(s.Session.tokens) + len(s.Tokens), m.cfg.context}
 		case s.Want == WantClass && m.plan.class == nil:
 			return fmt.Errorf("%s: the model has no classification head (tensor \"cls.output.weight\")", m.file.Name)
-		case m.Spec.Encoder && (s.Want < WantMean || len(s.Session.tokens) > 0 && len(s.Tokens) > 0):
+		case m.Spec.Tags != nil && s.Want != WantClass:
+			return fmt.Errorf("%s: sequence %d: the model marks the tokens of whole texts and gives nothing else", m.file.Name, i)
+		case m.Spec.Encoder && (s.Want < WantClass || s.Want == WantClass && m.Spec.Tags == nil || len(s.Session.tokens) > 0 && len(s.Tokens) > 0):
 			return fmt.Errorf("%s: sequence %d: an encoder gives the states of whole texts alone, from sessions that hold nothing", m.file.Name, i)
 		case s.Want == WantFirst && len(s.Session.tokens) > 0:
 			return fmt.Errorf("engine: sequence %d wants its first state, but its session holds %d tokens", i, len(s.Session.tokens))

@@ -49,6 +49,9 @@ type Classifier struct {
 
 // NewClassifier checks a task and prepares it.
 func (m *Model) NewClassifier(t Task) (*Classifier, error) {
+	if m.Spec.Tags != nil {
+		return nil, fmt.Errorf("%s: marks the tokens of a text (freehold run) and has no labels for it", m.file.Name)
+	}
 	c := &Classifier{m: m, task: t, head: m.plan.class != nil}
 	if m.Ranks() {
 		return nil, fmt.Errorf("engine: %s is a reranker, which has no labels; rank documents with it", m.file.Name)

@@ -23,7 +23,7 @@ func (r *runner) want() {
 	for i := range r.parts {
 		p := &r.parts[i]
 		switch pooling, _ := r.m.pools(p.want); {
-		case pooling == models.PoolMean:
+		case pooling == models.PoolMean, p.want == WantClass && r.m.Spec.Tags != nil:
 			for j := range p.n {
 				r.wanted = append(r.wanted, int32(p.row+j))
 			}
@@ -155,6 +155,9 @@ func (r *runner) pooled() error {
 		return nil
 	}
 	m, dim := r.m, r.m.Spec.Dim
+	if m.Spec.Tags != nil {
+		return r.tagged()
+	}
 	hidden := r.buf[m.plan.hidden]
 	at := r.logitRows
 	for i := range r.parts {
@@ -204,6 +207,37 @@ func (r *runner) pooled() error {
 			continue
 		}
 		s.stateAt = len(s.tokens)
+	}
+	return nil
+}
+
+// tagged gives each session the tags' logits of its tokens, whose states are the wanted rows.
+func (r *runner) tagged() error {
+	m, w, n := r.m, r.m.plan.class, len(r.wanted)
+	if w.ints != nil {
+		r.quantizeHidden[0] = rowOp{kind: rowQuantize, a: m.plan.hidden, width: w.k, name: w.name}
+		if err := r.runRows(r.quantizeHidden[:], n); err != nil {
+			return err
+		}
+		if err := r.failed(); err != nil {
+			return err
+		}
+	}
+	r.classStep = step{kind: stepMat, in: m.plan.hidden, width: w.k, mats: append(r.classStep.mats[:0], *w)}
+	r.logits = slices.Grow(r.logits[:0], n*w.rows)[:n*w.rows]
+	if err := r.matT.start(&r.classStep, 0, n, r.logits); err != nil {
+		return err
+	}
+	at := 0
+	for i := range r.parts {
+		p := &r.parts[i]
+		s, logits := p.line.session, r.logits[at*w.rows:(at+p.n)*w.rows]
+		at += p.n
+		if !m.level.AllFinite(logits) {
+			p.line.call.fail(&NumberError{m.file.Name, "tag logits", "hold a NaN or an infinity; the file's weights are damaged"})
+			continue
+		}
+		s.class, s.classAt = append(s.class[:0], logits...), len(s.tokens)
 	}
 	return nil
 }

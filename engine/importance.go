@@ -32,7 +32,11 @@ func (m *Model) Importance(ctx context.Context, texts []string, progress func(do
 			tokens = tokens[:min(len(tokens), m.cfg.context)]
 			p.ChunkSize = max(p.ChunkSize, uint32(len(tokens)))
 			// All logits are wanted because the last layer runs for wanted rows alone.
-			seqs = append(seqs, Seq{Session: m.NewSession(), Tokens: tokens, Want: WantAll})
+			want := WantAll
+			if m.Spec.Tags != nil {
+				want = WantClass
+			}
+			seqs = append(seqs, Seq{Session: m.NewSession(), Tokens: tokens, Want: want})
 			n += len(tokens)
 		}
 		err := m.watched(ctx, seqs, p.Add)
@@ -59,6 +63,9 @@ func (m *Model) reader() (func(text string) []int32, error) {
 	tok, err := m.LoadTokenizer()
 	if err != nil {
 		return nil, err
+	}
+	if m.Spec.Tags != nil {
+		return func(text string) []int32 { ids, _ := (*Tagging)(nil).Tokens(tok, text); return ids }, nil
 	}
 	if m.plan.class == nil && !m.file.Has(KeyTaskLabels) {
 		return func(text string) []int32 {

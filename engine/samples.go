@@ -13,6 +13,9 @@ func (a *Answerer) Samples(ctx context.Context, texts []string, n int, draw func
 	if n < 1 {
 		return fmt.Errorf("engine: Samples of %d answers a text, want 1 or more", n)
 	}
+	if a.tags != nil {
+		return fmt.Errorf("%s: marks the tokens of a text and draws no samples", a.m.file.Name)
+	}
 	if len(texts) == 0 {
 		return nil
 	}

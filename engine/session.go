@@ -27,7 +27,7 @@ type Session struct {
 	// Classification head and embeddings: the running state of the pooling.
 	pooled   []float32 // [dim] sum of hidden states (mean) or the last one
 	pooledAt int       // tokens pooled
-	class    []float32 // [labels] after classAt tokens
+	class    []float32 // [labels] after classAt tokens, or [tokens, tags]
 	classAt  int
 	state    []float32 // [dim] pooled over stateAt tokens
 	stateAt  int
@@ -57,8 +57,8 @@ func (s *Session) Logits() []float32 {
 // LogitsAll returns the logits [tokens, vocab] of the tokens added by the last evaluation with WantAll.
 func (s *Session) LogitsAll() []float32 { return s.all[:s.allRows*s.m.Spec.Vocab] }
 
-// ClassLogits returns the classification head's logits [labels] after the last token held, nil where they were not
-// asked for.
+// ClassLogits returns the classification head's logits [labels] after the last token held, or the tags' of every token [tokens, tags]; nil
+// where they were not asked for.
 func (s *Session) ClassLogits() []float32 {
 	if s.classAt == 0 || s.classAt != len(s.tokens) {
 		return nil

@@ -22,7 +22,7 @@ func nomicBERT(r *reader, s *Spec) {
 
 func (r *reader) encoder(s *Spec) {
 	s.Encoder, s.Norm = true, Layer
-	s.AttnNorm, s.FFNNorm, s.EmbNorm = "", "", "token_embd_norm"
+	s.AttnNorm, s.FFNNorm, s.OutputNorm, s.EmbNorm = "", "", "", "token_embd_norm"
 	s.AttnSum, s.FFNSum = "attn_output_norm", "layer_output_norm"
 	r.biases(s)
 	if causal, err := r.f.Bool(r.key("attention.causal")); err != nil {

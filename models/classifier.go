@@ -34,6 +34,9 @@ func Tensor(f *gguf.File, name string) (*gguf.Tensor, bool) {
 		return nil, false
 	}
 	labels, err := f.Strings(archKey(f, "classifier.output_labels"))
+	if f.Has(TagsKey) {
+		labels, err = f.Strings(TagsKey)
+	}
 	if err != nil || len(labels) == 0 || len(x)%len(labels) != 0 {
 		return nil, false
 	}
@@ -59,6 +62,10 @@ func archKey(f *gguf.File, k string) string {
 // classifier reads the pooled classification head: llama.cpp's keys <arch>.pooling_type and
 // <arch>.classifier.output_labels, and tensors cls.output.weight [Dim, labels] and cls.output.bias [labels].
 func (r *reader) classifier(s *Spec) {
+	if r.f.Has(TagsKey) {
+		r.tags(s)
+		return
+	}
 	if r.err != nil || !r.has("classifier.output_labels") {
 		r.pooling(s)
 		return

@@ -86,7 +86,7 @@ type Program struct {
 	Width  []int // [values] width of a row
 	Logits Value // [wanted rows, Vocab]; -1 for an encoder
 	Hidden Value // [wanted rows, Dim] after the final norm
-	Class  Value // [sequences, labels]; -1 when the model has no classification head
+	Class  Value // [sequences, labels], or [wanted rows, tags]; -1 when the model has no classification head
 	Vector Value // [sequences, Spec.Embedding()] before it is made a vector of length 1; -1 when the file states no pooling, or has a classification head
 }
 
@@ -174,12 +174,14 @@ func lower(s *Spec) *Program {
 	for l := 0; l < s.Layers; l++ {
 		x = b.block(x, l)
 	}
+	p.Hidden = b.norm(x, s.Layers, s.OutputNorm, 0)
+	if s.Tags != nil {
+		p.Class = b.class(p.Hidden, len(s.Tags))
+	}
 	if s.Encoder {
-		p.Hidden = x
 		b.vector()
 		return p
 	}
-	p.Hidden = b.norm(x, s.Layers, s.OutputNorm, 0)
 	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
 	if s.HeadBias {
 		head.B = "output.bias"
@@ -193,7 +195,7 @@ func lower(s *Spec) *Program {
 	}
 	if len(s.Labels) > 0 && s.Pooling != PoolNone {
 		pooled := b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, p.Hidden)
-		p.Class = b.op(Op{Kind: MatMul, W: "cls.output.weight", B: "cls.output.bias", Layer: s.Layers}, len(s.Labels), pooled)
+		p.Class = b.class(pooled, len(s.Labels))
 		return p
 	}
 	b.vector()
@@ -210,6 +212,11 @@ func (b builder) vector() {
 	if s.Dense > 0 {
 		b.p.Vector = b.op(Op{Kind: MatMul, W: DenseTensor, Layer: s.Layers}, s.Dense, b.p.Vector)
 	}
+}
+
+// class is the classification head.
+func (b builder) class(x Value, labels int) Value {
+	return b.op(Op{Kind: MatMul, W: "cls.output.weight", B: "cls.output.bias", Layer: b.p.Spec.Layers}, labels, x)
 }
 
 // block writes layer l and returns what it makes of x.
@@ -298,7 +305,7 @@ func (b builder) qkNorm(q, k Value, l int, name func(string) string) (Value, Val
 func (b builder) attend(l int, name func(string) string, q, k, v Value) Value {
 	s := b.p.Spec
 	o := Op{Kind: Attend, Layer: l, Heads: s.Heads}
-	if s.Windowed(l) {
+	if s.Windowed(l) && !s.Encoder {
 		o.Window = s.Window
 	}
 	if s.Sinks {

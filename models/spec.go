@@ -62,7 +62,7 @@ type Spec struct {
 	StateHeads int    // heads of a state space, each with a time step; mamba: Inner
 	TimeRank   int    // mamba's time steps go through so many columns first
 	Groups     int    // so many groups of heads have a B and C of their own
-	Encoder    bool   // every token sees every other, and states are pooled: no logits
+	Encoder    bool   // every token sees every other, and states are pooled, or with Tags tagged: no logits
 	Types      int    // kinds of token, of whose embeddings that of the first is added to all; 0 = none
 
 	Sinks bool // each head has a score to which no value belongs
@@ -102,8 +102,9 @@ type Spec struct {
 
 	// A classification head on pooled states, when the file holds cls.output.weight [Dim, labels].
 	Labels  []string
-	Pooling Pooling // of that, or of embeddings
-	Dense   int     // numbers of an embedding, of which dense_2.weight [Dim, Dense] makes the pooled state; 0 = it is the pooled state
+	Pooling Pooling  // of that, or of embeddings
+	Dense   int      // numbers of an embedding, of which dense_2.weight [Dim, Dense] makes the pooled state; 0 = it is the pooled state
+	Tags    []string // the head's instead, on the state of each token; see tags.go
 }
 
 // Embedding is how many numbers an embedding has.

@@ -144,6 +144,9 @@ func (r *classifyRow) line() string {
 
 // classifier prepares the task, calibration included.
 func (c *classifyCmd) classifier(a *app, m *opened) (*engine.Classifier, error) {
+	if m.Spec.Tags != nil {
+		return nil, marksTokens(c.Model, "labels")
+	}
 	if len(m.Spec.Labels) == 0 && len(c.Labels) == 0 && !m.file.Has(engine.KeyTaskLabels) {
 		return nil, usagef("%s has no classification head; give the labels with --labels a,b", c.Model)
 	}

@@ -48,6 +48,9 @@ func (c *embedCmd) Run(a *app) error {
 		return err
 	}
 	defer m.Close()
+	if m.Spec.Tags != nil {
+		return marksTokens(c.Model, "embeddings")
+	}
 	o := engine.EmbedOptions{Pooling: m.Spec.Pooling, Raw: c.Raw}
 	if c.Pooling != "" {
 		if o.Pooling, err = models.ParsePooling(c.Pooling); err != nil {

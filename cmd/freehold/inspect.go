@@ -82,6 +82,7 @@ type specRow struct {
 	Rope    string   `json:"rope_scaling"`
 	Tied    bool     `json:"tied"`
 	Labels  []string `json:"labels,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
 }
 
 type experts struct {
@@ -146,7 +147,7 @@ func (c *inspectCmd) Run(a *app) error {
 		problems = append(problems, err)
 	} else {
 		d.Spec = &specRow{spec.Arch, spec.Name, spec.Vocab, spec.Context, spec.Layers, spec.Dim, spec.Heads, spec.KVHeads,
-			spec.HeadDim, spec.FFN, nil, spec.Rope.Scaling, spec.Tied, spec.Labels}
+			spec.HeadDim, spec.FFN, nil, spec.Rope.Scaling, spec.Tied, spec.Labels, spec.Tags}
 		if spec.Experts > 0 {
 			d.Spec.Experts = &experts{spec.Experts, spec.TopExperts, spec.ExpertFFN}
 		}
@@ -314,6 +315,9 @@ func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 		}
 		if len(s.Labels) > 0 {
 			rows = append(rows, []string{"labels", printable(strings.Join(s.Labels, ", "))})
+		}
+		if len(s.Tags) > 0 {
+			rows = append(rows, []string{"tags of tokens", printable(strings.Join(s.Tags, ", "))})
 		}
 	}
 	var types []string

@@ -109,6 +109,9 @@ func (c *runCmd) Run(a *app) error {
 	if _, err := m.LoadTokenizer(); err != nil {
 		return asInput(err)
 	}
+	if m.Spec.Tags != nil {
+		return c.mark(a, m, gen)
+	}
 	if _, err := m.file.StringOr("tokenizer.chat_template", ""); err != nil {
 		return asInput(err)
 	}

@@ -85,6 +85,9 @@ func (c *call) prepareChat(r *chatRequest) (*chatJob, error) {
 		return nil, err
 	}
 	j := &chatJob{req: r}
+	if m.Spec.Tags != nil {
+		return j, c.prepareTags(j)
+	}
 	if j.gen.gen, err = r.gen(m); err != nil {
 		return nil, err
 	}

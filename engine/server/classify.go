@@ -95,7 +95,7 @@ func (c *call) classify() error {
 		return err
 	}
 	if m.Spec.Encoder {
-		return badField("model", codeUnsupported, "%q gives embeddings and no labels", m.name)
+		return badField("model", codeUnsupported, "%q %s and no labels", m.name, m.gives())
 	}
 	if m.Ranks() {
 		return badField("model", codeUnsupported, "%q is a reranker and gives no labels; ask /v1/rerank", m.name)

@@ -176,7 +176,7 @@ func (c *call) completions() error {
 		return err
 	}
 	if m.Spec.Encoder {
-		return badField("model", codeUnsupported, "%q gives embeddings and no text", m.name)
+		return badField("model", codeUnsupported, "%q %s and no text", m.name, m.gives())
 	}
 	g, err := r.gen(m)
 	if err != nil {

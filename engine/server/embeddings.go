@@ -104,6 +104,9 @@ func (c *call) embeddings() error {
 
 // pooling is how the model's states are pooled, as it states or as the request says.
 func (l *loaded) pooling(how string) (o engine.EmbedOptions, err error) {
+	if l.Spec.Tags != nil {
+		return o, badField("model", codeUnsupported, "%q %s and gives no embeddings", l.name, l.gives())
+	}
 	if how != "" {
 		o.Pooling, err = models.ParsePooling(how)
 		return o, err

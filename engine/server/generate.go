@@ -17,6 +17,7 @@ type generation struct {
 	gen     engine.Gen
 	n       int             // continuations
 	session *engine.Session // that holds the prompt already; nil = none
+	mark    marking         // in place of all that
 }
 
 // outcome is how a continuation ended.
@@ -45,6 +46,9 @@ func (c *call) fits(param string, tokens int) error {
 // generate continues the prompt g.n times and hands on each token, those of several continuations from several goroutines.
 // The first error ends all of them.
 func (c *call) generate(g generation, each func(choice int, t engine.Token) error) ([]outcome, error) {
+	if g.mark.answer != nil {
+		return c.mark(g, each)
+	}
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	if p := c.model.prefix; p != nil {

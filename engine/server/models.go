@@ -440,7 +440,7 @@ func (ms *Models) ready() bool {
 func (l *loaded) template() (*chat.Caps, error) {
 	l.capsOnce.Do(func() {
 		if l.Spec.Encoder {
-			l.capsErr = fmt.Errorf("the model %q gives embeddings and no text", l.name)
+			l.capsErr = fmt.Errorf("the model %q %s and no text", l.name, l.gives())
 			return
 		}
 		t, err := l.Template()

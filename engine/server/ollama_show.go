@@ -66,6 +66,9 @@ func (c *call) ollamaShow() error {
 
 // capabilities are what the model can do here, in ollama's words. Thoughts come as part of the text, so there is no "thinking".
 func (l *loaded) capabilities() []string {
+	if l.Spec.Tags != nil {
+		return []string{"completion"}
+	}
 	if l.Spec.Encoder {
 		return []string{"embedding"}
 	}

@@ -38,7 +38,7 @@ func (c *call) score() error {
 		return err
 	}
 	if m.Spec.Encoder {
-		return badField("model", codeUnsupported, "%q gives embeddings and no probabilities", m.name)
+		return badField("model", codeUnsupported, "%q %s and no probabilities", m.name, m.gives())
 	}
 	if r.Prompt.len() != 1 {
 		return badField("prompt", codeValue, "holds %d prompts, want one", r.Prompt.len())

@@ -63,7 +63,7 @@ func NewExport(f *gguf.File, o ExportOptions) (*Export, error) {
 	if fam == nil {
 		return nil, &Error{f.Name, "general.architecture", quote(s.Arch), "one of: " + strings.Join(known, ", ")}
 	}
-	if len(s.Labels) > 0 {
+	if len(s.Labels) > 0 || s.Tags != nil {
 		return nil, &Error{f.Name, "cls.output.weight", "a classification head", "a text model"}
 	}
 	embed, _ := f.Tensor("token_embd.weight")

@@ -222,7 +222,9 @@ func (s *Site) howTaught(ctx context.Context, r *run, student modelFile, student
 	if r.Recipe.Answers() {
 		a, err := m.NewAnswerer(engine.TextTask{})
 		if err == nil {
-			how.text.Schema, how.text.MaxTokens = a.Task().Schema, a.Task().MaxTokens
+			if how.text.Schema = a.Task().Schema; a.Tagger() == nil { // which writes nothing
+				how.text.MaxTokens = a.Task().MaxTokens
+			}
 		}
 		return err
 	}
@@ -246,6 +248,15 @@ func (s *Site) write(ctx context.Context, e *events, m *engine.Model, side strin
 	a, err := m.NewAnswerer(how.text)
 	if err != nil {
 		return err
+	}
+	if a.Tagger() != nil {
+		start := time.Now()
+		return a.Answers(ctx, []string{text}, engine.Gen{}, func(_ int, got engine.Answer) error {
+			if e.send("piece", piece{side, got.Text}) {
+				e.send("ended", ended{Side: side, Tokens: got.Read, Ms: milliseconds(start), Note: how.note})
+			}
+			return nil
+		})
 	}
 	task := a.Task()
 	g := engine.Gen{MaxTokens: task.MaxTokens}
