@@ -397,6 +397,13 @@ func TestRationaleWorkers(t *testing.T) {
 	if got := shards(t, run); fmt.Sprint(got) != fmt.Sprint(want) || want["rationale-00003.jsonl"] == "" || want["rationale-00004.jsonl"] != "" {
 		t.Errorf("workers wrote %v, one process %v", got, want)
 	}
+	// A shard whose answers are there and whose rationales are not is not done.
+	if err := os.Remove(rationalePath(filepath.Join(run, "labels"), 2)); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := helpWith(recipe, Options{Threads: 1}, Part{}); err != nil || w.Shards != 1 || fmt.Sprint(shards(t, run)) != fmt.Sprint(want) {
+		t.Errorf("without one shard of rationales: %+v, %v", w, err)
+	}
 	asked := 0
 	mustApply(t, recipe, Options{Threads: 1, Progress: func(e Event) {
 		if e.Rate > 0 {
