@@ -17,9 +17,10 @@ type AnswerSummary struct {
 	Baseline AnswerScores `json:"baseline"` // the answer of the most similar training row
 	Labels   string       `json:"labels,omitempty"`
 
-	Samples   *SampleSummary `json:"samples,omitempty"`   // where the teacher gave several answers a row
-	Alignment *Alignment     `json:"alignment,omitempty"` // of a teacher with other tokens, whose probabilities the student learnt from
-	Tags      *TagAlignment  `json:"tags,omitempty"`      // of a student that marks tokens: the values that it learnt
+	Samples    *SampleSummary    `json:"samples,omitempty"`    // where the teacher gave several answers a row
+	Rationales *RationaleSummary `json:"rationales,omitempty"` // where the student learnt why, too
+	Alignment  *Alignment        `json:"alignment,omitempty"`  // of a teacher with other tokens, whose probabilities the student learnt from
+	Tags       *TagAlignment     `json:"tags,omitempty"`       // of a student that marks tokens: the values that it learnt
 }
 
 // answerRows is how many test rows the speeds are measured on.
@@ -112,6 +113,9 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	s.Samples = w.sampled(s.Teacher.exactRows())
 	if w.packed.Tokens > 0 {
 		s.Labels = w.packed.String()
+	}
+	if s.Rationales, err = w.learntReasons(); err != nil {
+		return err
 	}
 	if s.Alignment, err = w.alignment(); err != nil {
 		return err

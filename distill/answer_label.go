@@ -88,7 +88,11 @@ func (w *answerWork) labelKey(rows []Row) string {
 
 func (w *answerWork) missing() (missing, all int) {
 	for s, rows := range w.shards() {
-		if lines, _, _, err := w.find(s, rows); err != nil || w.unscored(rows, lines) != nil {
+		lines, _, _, err := w.find(s, rows)
+		if err == nil {
+			_, _, err = w.findRationales(s, rows, lines)
+		}
+		if err != nil || w.unscored(rows, lines) != nil {
 			missing++
 		}
 		all++
@@ -172,7 +176,7 @@ func (w *answerWork) label(ctx context.Context) error {
 	if err := j.takeOver(); err != nil {
 		return err
 	}
-	w.answers, w.top, w.packed = map[string]answerLine{}, map[string]*TopRow{}, packedTotals{}
+	w.answers, w.top, w.packed, w.rationales = map[string]answerLine{}, map[string]*TopRow{}, packedTotals{}, map[string]rationaleLine{}
 	keep := func(s int, lines []answerLine, top []byte) error {
 		for _, l := range lines {
 			w.answers[l.ID] = l
@@ -199,7 +203,7 @@ func (w *answerWork) label(ctx context.Context) error {
 		top   []byte
 	}
 	var todo []int
-	unscored := map[int]begun{} // by shard: answers that are there, to be scored
+	unfinished := map[int]begun{} // by shard: answers that are there, to be scored or given reasons for
 	shards := w.shards()
 	for s, rows := range shards {
 		lines, top, dir, err := w.find(s, rows)
@@ -209,10 +213,21 @@ func (w *answerWork) label(ctx context.Context) error {
 			}
 		}
 		if err == nil && w.unscored(rows, lines) != nil {
-			todo, unscored[s] = append(todo, s), begun{lines, top}
+			todo, unfinished[s] = append(todo, s), begun{lines, top}
 			continue
 		}
 		if err == nil {
+			why, from, missing := w.findRationales(s, rows, lines)
+			if missing != nil {
+				if !os.IsNotExist(missing) {
+					j.warn(fmt.Sprintf("asking for rationales again: %v", missing))
+				}
+				todo, unfinished[s] = append(todo, s), begun{lines, top}
+				continue
+			}
+			if err = w.keepRationales(s, rows, lines, why, from != ""); err != nil {
+				return err
+			}
 			err = keep(s, lines, top)
 		}
 		if err == nil && dir != "" {
@@ -263,17 +278,29 @@ func (w *answerWork) label(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		why, from, err := w.findRationales(s, shards[s], lines)
+		if err == nil {
+			err = w.keepRationales(s, shards[s], lines, why, from != "")
+		}
+		if err != nil {
+			return err
+		}
 		return keep(s, lines, top)
 	}
 	do := func(s int) error {
-		rows, lines, top := shards[s], unscored[s].lines, unscored[s].top
+		rows, lines, top := shards[s], unfinished[s].lines, unfinished[s].top
 		done := len(w.answers)
+		progress := func(n int) {
+			rate := float64(fresh+n) / time.Since(start).Seconds()
+			j.event(Event{Stage: "label", Step: done + n, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-done-n, rate)})
+		}
+		half := progress
+		if w.explains() { // the second half is the rationales
+			half = func(n int) { progress(n / 2) }
+		}
 		var err error
 		if lines == nil {
-			lines, err = w.ask(ctx, a, rows, func(n int) {
-				rate := float64(fresh+n) / time.Since(start).Seconds()
-				j.event(Event{Stage: "label", Step: done + n, Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-done-n, rate)})
-			})
+			lines, err = w.ask(ctx, a, rows, half)
 			if err == nil && w.needsTop() {
 				top, err = w.scoreTop(ctx, m, a, rows, lines)
 			}
@@ -290,7 +317,19 @@ func (w *answerWork) label(ctx context.Context) error {
 		if err := w.writeShard(s, rows, lines, top); err != nil {
 			return err
 		}
-		if err := keep(s, lines, top); err != nil {
+		why, _, err := w.findRationales(s, rows, lines)
+		if err != nil {
+			if why, err = w.explain(ctx, m, rows, lines, func(n int) { progress((len(rows) + n) / 2) }); ctx.Err() != nil {
+				return ErrInterrupted
+			}
+		}
+		if err == nil {
+			err = w.keepRationales(s, rows, lines, why, true)
+		}
+		if err == nil {
+			err = keep(s, lines, top)
+		}
+		if err != nil {
 			return err
 		}
 		fresh += len(rows)
@@ -303,6 +342,9 @@ func (w *answerWork) label(ctx context.Context) error {
 	}
 	if w.needsTop() {
 		j.event(Event{Stage: "label", Step: total, Total: total, Msg: w.packed.String()})
+	}
+	if s := w.reasoned(); s != nil {
+		j.event(Event{Stage: "label", Step: total, Total: total, Msg: s.Says()})
 	}
 	if s := w.sampled(make([]bool, len(j.data.Test))); s != nil {
 		j.event(Event{Stage: "label", Step: total, Total: total, Msg: s.Says()})
@@ -340,9 +382,16 @@ func (w *answerWork) score(ctx context.Context, a *engine.Answerer, rows []Row, 
 
 // recall is label where every answer is there.
 func (w *answerWork) recall() error {
-	w.answers = map[string]answerLine{}
+	w.answers, w.rationales = map[string]answerLine{}, map[string]rationaleLine{}
 	for s, rows := range w.shards() {
 		lines, _, _, err := w.find(s, rows)
+		if err != nil {
+			return err
+		}
+		why, _, err := w.findRationales(s, rows, lines)
+		if err == nil {
+			err = w.keepRationales(s, rows, lines, why, false)
+		}
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 // What the types of task have in common that are answered with text.
 var (
-	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "teacher.choose", "train.top_logits", "train.alpha", "train.on_policy"}
+	answerKeys    = []string{"task.max_tokens", "student.prompt", "teacher.samples", "teacher.temperature", "teacher.choose", "train.top_logits", "train.alpha", "train.on_policy", "train.rationale"}
 	answerLosses  = []string{"ce", "mixed_topk", "topk_forward_kl", "topk_rest_kl"}
 	answerMetrics = []string{"agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"}
 )
@@ -35,6 +35,7 @@ func fillAnswers(r *Recipe, said func(path ...string) bool) {
 		r.Train.Alpha = 0.5
 	}
 	fillOnPolicy(r, said)
+	fillRationale(r, said)
 }
 
 func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
@@ -59,7 +60,7 @@ func checkAnswers(r *Recipe, at func(msg string, path ...string) error) (errs []
 	if r.Train.Loss == "topk_rest_kl" && r.Train.Temperature != 1 {
 		errs = append(errs, at("train.temperature is not 1, and what topk_rest_kl leaves out is known at 1 alone", "train", "temperature"))
 	}
-	return append(errs, checkOnPolicy(r, at)...)
+	return append(append(errs, checkOnPolicy(r, at)...), checkRationale(r, at)...)
 }
 
 // answerWork: the student learns to give answers, gold where rows have them and the teacher's elsewhere, and what the
@@ -79,6 +80,7 @@ type answerWork struct {
 
 	tags   *engine.Tagging // of a student that marks tokens; nil = it writes its answers
 	marked *TagAlignment   // once there are examples
+	rationales map[string]rationaleLine // by row id, of rows that the teacher gave reasons for
 }
 
 func newAnswerWork(j *Job, main string) (*answerWork, error) {
@@ -137,7 +139,7 @@ func (w *answerWork) read(f *gguf.File, r *reading) error {
 		prompt, reply := r.pair(t, row)
 		return append(prompt, reply...)
 	}
-	return nil
+	return w.readRationales(m, r)
 }
 
 // check refuses gold answers that are never reached, prompts that leave no room for an answer, and a student whose tokens
@@ -148,6 +150,9 @@ func (w *answerWork) check(r *reading) error {
 	}
 	j, max := w.j, w.j.recipe.Task.MaxTokens
 	if err := w.checkOwn(r); err != nil {
+		return err
+	}
+	if err := w.checkRationales(r); err != nil {
 		return err
 	}
 	room := j.base.spec.Context
@@ -221,7 +226,7 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 		}
 		all := read.small(append(prompt, reply...))
 		n := len(all) - len(reply)
-		e := Example{ID: r.ID, Tokens: all[:len(all)-1], Answer: &AnswerTargets{Labels: all[n:]}}
+		e := Example{ID: r.ID, Tokens: all[:len(all)-1], Answer: &AnswerTargets{Labels: all[n:]}, Rationale: read.rationaleExample(r)}
 		if cross != nil {
 			if e.Answer.IDs, e.Answer.LogProbs, err = cross.learn(r, w.top[r.ID], line.Answer, reply, e.Answer.Labels); err != nil {
 				return nil, err

@@ -125,7 +125,7 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind, tagsKind}
+	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind, tagsKind, rationaleKind}
 	for _, kind := range append(TaskTypes(), further...) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
@@ -181,6 +181,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
+	}
+	if kind == rationaleKind {
+		return tinyRationaleJob(t, "generate", 48, 12)
 	}
 	if kind == crossKind {
 		return tinyCrossJob(t, 48, 12)

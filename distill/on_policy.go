@@ -74,7 +74,7 @@ func (t *Trainer) onPolicyStep(ctx context.Context, g *Graph, n int, rows []int)
 		prompts[i] = o.Prompts[rows[i]]
 	}
 	vocab := t.Student.Spec.Vocab
-	loss, tokens, err = t.learnAnswers(g, o.Loss, ex, ownLogits/vocab, func(from, to int, targets []Target) error {
+	loss, tokens, err = t.learnAnswers(g, o.Loss, ex, 1, ownLogits/vocab, func(from, to int, targets []Target) error {
 		return o.teach(ctx, prompts[from:to], replies[from:to], vocab, targets)
 	})
 	return loss, tokens, said, err

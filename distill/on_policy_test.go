@@ -289,7 +289,7 @@ func TestOnPolicyBits(t *testing.T) {
 	}
 	for _, most := range []int{1, 30, 1000} {
 		held, counted := 0, 0
-		got, _, err := tr.learnAnswers(g, o.Loss, tr.Data, most, func(from, to int, targets []Target) error {
+		got, _, err := tr.learnAnswers(g, o.Loss, tr.Data, 1, most, func(from, to int, targets []Target) error {
 			held, counted = max(held, len(targets)), counted+len(targets)
 			return o.teach(context.Background(), o.Prompts[from:to], replies[from:to], tr.Student.Spec.Vocab, targets)
 		})

@@ -37,6 +37,8 @@ type Plan struct {
 	ToDo     bool        `json:"to_do"`           // apply would do something
 	Drift    *Drift      `json:"drift"`           // from the run that there is
 	Probe    *Probe      `json:"probe,omitempty"` // where it was asked for
+
+	Rationales *PlanRationales `json:"rationales,omitempty"` // that the teacher writes and the student learns beside the answers
 }
 
 // PlanModel is an input model with its licence verdict.
@@ -158,6 +160,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	trainTime *= trainTags
 	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
 	trainTime += own.seconds
+	if p.Rationales = j.planRationales(1-float64(step)/float64(j.steps()), epochs, float64(studentSize), float64(teacherSize), int8Peak, f32Peak); p.Rationales != nil {
+		labelTime, trainTime = labelTime+p.Rationales.LabelSeconds, trainTime+p.Rationales.TrainSeconds
+	}
 	cross, err := j.planCross()
 	if err != nil {
 		return nil, err
@@ -182,8 +187,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		most = "up to "
 	}
 	p.Stages = []PlanStage{
-		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags), trainTime},
+		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())+p.Rationales.asked()), labelTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags+p.Rationales.taught(j.recipe.Train.Rationale)), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},

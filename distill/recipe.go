@@ -213,6 +213,8 @@ type TrainRecipe struct {
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
 
 	OnPolicy OnPolicyRecipe `yaml:"on_policy" json:"on_policy,omitzero"` // steps on answers of the student's own
+
+	Rationale RationaleRecipe `yaml:"rationale" json:"rationale,omitzero"` // why answers are right, learnt beside them
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".

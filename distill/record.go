@@ -105,7 +105,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 	case "label":
 		e.In = append(append(append([]lineage.Item{teacher}, others...), files("rows", rowsName, madeFolder)...), files("adapter", adapterName)...)
 		e.Out = files("labels", "labels/")
-		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples(), "ensemble": r.ensemble()}
+		e.Facts = map[string]string{"prompt": r.Task.Prompt, "system": r.Task.System, "calibration": r.Teacher.Calibration, "numeric": r.Numeric, "seed": seed(r), "samples": r.Teacher.samples(), "ensemble": r.ensemble(), "rationale_prompt": r.Train.Rationale.Prompt}
 		e.Out = append(e.Out, files("answers", remoteName)...)
 		var used *RemoteUsed
 		if used, err = j.remoteUsed(); used != nil && err == nil {
@@ -117,7 +117,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 			e.In = append(e.In, teacher)
 		}
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName, thresholdsName)...)
-		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String()}
+		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String(), "rationales": r.Train.Rationale.String(), "rationale_student_prompt": r.Train.Rationale.StudentPrompt}
 	case "eval":
 		e.In = append(append(append(append(j.evalTeacher(teacher), others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl", "eval/neighbours.jsonl")

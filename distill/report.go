@@ -23,7 +23,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"mb":     func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) },
 	"amount": amount,
 	"secs":   func(x float64) string { return fmt.Sprintf("%.0f s", x) },
-}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource + multilabelSource + rankingSource + embedSource))
+}).Parse(reportSource + reliabilitySource + answersSource + ladderSource + cascadeSource + slicesSource + costSource + confidenceSource + augmentSource + samplesSource + ensembleSource + remoteSource + multilabelSource + rankingSource + embedSource + rationalesSource))
 
 // reportData is what the page shows.
 type reportData struct {
@@ -44,9 +44,10 @@ type reportData struct {
 	Rungs       template.HTML
 	Curve       template.HTML
 	Timings     []timing
-	Golds       []string // columns of the table of data
-	Made_       []Row    // some that a model made
-	Maker       *source  // of these, where it is not the teacher
+	Golds       []string       // columns of the table of data
+	Made_       []Row          // some that a model made
+	Maker       *source        // of these, where it is not the teacher
+	Rationales  []RationaleRow // some of the teacher's
 }
 
 type timing struct {
@@ -61,7 +62,7 @@ func (j *Job) report(sum *Summary) ([]byte, error) {
 		return nil, err
 	}
 	d := reportData{Summary: sum, Recipe: j.recipe, Teacher_: j.teacher, Others: j.teachers()[1:], Base: j.base, Data: j.learns(), Source: j.datasetName(), Key: j.key,
-		Loss: lossChart(metrics), Golds: j.recipe.goldColumns(), Made_: j.shownMade()}
+		Loss: lossChart(metrics), Golds: j.recipe.goldColumns(), Made_: j.shownMade(), Rationales: j.shownRationales()}
 	if j.recipe.augments() && j.maker.sha256 != j.teacher.sha256 {
 		d.Maker = &j.maker
 	}
@@ -123,7 +124,9 @@ func lossChart(ms []metric) template.HTML {
 	}
 	top := 0.0
 	for _, m := range ms {
-		top = max(top, m.Loss)
+		if top = max(top, m.Loss); m.Rationale != nil {
+			top = max(top, m.Rationale.Loss)
+		}
 	}
 	if top == 0 {
 		top = 1
@@ -144,12 +147,15 @@ func lossChart(ms []metric) template.HTML {
 		}
 		return fmt.Sprintf(`<polyline points="%s" class="thin%s"/><polyline points="%s" class="line%s"/>`, raw.String(), class, mean.String(), class)
 	}
-	var given, own []metric
+	var given, own, why []metric
 	for _, m := range ms {
 		if m.OnPolicy != nil {
 			own = append(own, m)
 		} else {
 			given = append(given, m)
+		}
+		if r := m.Rationale; r != nil {
+			why = append(why, metric{Step: m.Step, Loss: r.Loss})
 		}
 	}
 	var b strings.Builder
@@ -162,6 +168,10 @@ func lossChart(ms []metric) template.HTML {
 	if own != nil {
 		b.WriteString(line(own, " own"))
 		fmt.Fprintf(&b, `<text x="%g" y="20" text-anchor="end">dashed: on the student's own answers</text>`, w-8)
+	}
+	if why != nil {
+		b.WriteString(line(why, " own"))
+		fmt.Fprintf(&b, `<text x="%g" y="34" text-anchor="end">dashed: of the rationales</text>`, w-8)
 	}
 	fmt.Fprintf(&b, `<text x="%g" y="%g">step 0</text><text x="%g" y="%g" text-anchor="end">step %d</text></svg>`, left, h-8, w-8, h-8, ms[len(ms)-1].Step)
 	return template.HTML(b.String())

@@ -188,7 +188,7 @@ func (f *runFacts) scored(accuracy string) string {
 
 func (f *runFacts) effort(p *papers.Paper) {
 	p.Section("Training")
-	p.Add("Method", fmt.Sprintf("distillation: %s, %d steps of %d %s, seed %d", f.j.recipe.Train.Loss, f.j.steps(), f.j.recipe.Train.Batch, f.j.recipe.batchOf(), f.j.recipe.Train.Seed)+ownMethod(f.j.recipe)+f.sum.crossMethod(), papers.Verified, "recipe")
+	p.Add("Method", fmt.Sprintf("distillation: %s, %d steps of %d %s, seed %d", f.j.recipe.Train.Loss, f.j.steps(), f.j.recipe.Train.Batch, f.j.recipe.batchOf(), f.j.recipe.Train.Seed)+ownMethod(f.j.recipe)+after("; rationales of the teacher beside its answers: ", f.j.recipe.Train.Rationale.String())+f.sum.crossMethod(), papers.Verified, "recipe")
 	p.Add("Tokens trained on", fmt.Sprint(f.tokens), papers.Verified, "metrics.jsonl")
 	p.Add("Training operations (FLOP)", fmt.Sprintf("%.3g", f.flops), papers.Verified, "6 x weights of the student's blocks x tokens; labelling is not counted")
 	if a := f.j.recipe.Teacher.Adapt; a.Rows > 0 {

@@ -26,6 +26,8 @@ type reading struct {
 	base   *tokenizer
 	first  [][]int32 // label words' first tokens; nil = the task has none
 	keep   []int32   // kept ids of the base's vocabulary; nil = all
+
+	rationale func(t *tokenizer, r Row) (prompt, reply []int32) // nil = none are learnt
 }
 
 // newReading opens the base's tokenizer and finds the tokens that the task uses.
@@ -52,7 +54,7 @@ func (j *Job) newReading(f *gguf.File) (*reading, error) {
 		}
 	}
 	for _, row := range j.learns().Train {
-		for _, id := range r.encode(t, row) {
+		for _, id := range append(r.encode(t, row), r.rationaleTokens(t, row)...) {
 			used[id] = true
 		}
 	}
@@ -285,7 +287,8 @@ func (j *Job) sameTokens(b *Base, read *reading, ex []Example) error {
 		rows[r.ID] = r
 	}
 	for i := range ex {
-		if !slices.Equal(read.encode(t, rows[ex[i].ID]), ex[i].whole()) {
+		row, why := rows[ex[i].ID], ex[i].Rationale
+		if !slices.Equal(read.encode(t, row), ex[i].whole()) || why != nil && !slices.Equal(read.rationaleTokens(t, row), why.whole()) {
 			return fmt.Errorf("internal: row %.40q encodes differently under the trimmed vocabulary", ex[i].ID)
 		}
 	}
@@ -387,6 +390,13 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 		}
 		defer done()
 		t.OnPolicy = own
+	}
+	if q := j.recipe.Train.Rationale; q.Weight > 0 {
+		ce, err := NewLoss("ce", LossParams{Temperature: j.recipe.Train.Temperature})
+		if err != nil {
+			return err
+		}
+		t.Rationales = &Rationales{ce, q.Weight}
 	}
 	if t.BF16 && j.unit() == "" {
 		j.warn(fmt.Sprintf("train.precision is bf16, which CPU level %s does not have: training in f32, which is slower", j.level.Name))

@@ -24,6 +24,8 @@ type Example struct {
 	Tags   []int32        // [tokens] of a student that marks tokens, -1 = not learnt; nil = another
 	Target []float32      // [labels] teacher's log-probabilities (any constant added); of a list's row its log-odds alone
 	Label  int32          // gold or most likely label
+
+	Rationale *Example // the same row once more, with why its answer is right; nil = none
 }
 
 // Trainer runs the training loop of a classifier. Everything random is a function of Seed and the step, so that a
@@ -46,10 +48,11 @@ type Trainer struct {
 	Best     float64   // after Train: that loss
 	BestStep int       // after Train: steps done when it was least; 0 = it was not looked at
 
-	OnPolicy     *OnPolicy  // of a student that answers with text; nil = it learns from the answers of Data alone
-	Match        *Matching  // losses of states and attention beside Loss; nil = none
-	Quantize     *quant.Mix // weights take part in each step as a file of this mix holds them; nil = as they are
-	QuantizeFrom int        // the first step, from 0, in which they do
+	OnPolicy     *OnPolicy   // of a student that answers with text; nil = it learns from the answers of Data alone
+	Rationales   *Rationales // how those of Data are learnt; nil = not at all
+	Match        *Matching   // losses of states and attention beside Loss; nil = none
+	Quantize     *quant.Mix  // weights take part in each step as a file of this mix holds them; nil = as they are
+	QuantizeFrom int         // the first step, from 0, in which they do
 
 	BF16      bool // matrix products in bf16, where Level has them
 	Recompute bool // values inside a layer are computed twice instead of kept
@@ -95,6 +98,8 @@ type metric struct {
 	Valid    float64 `json:"valid_loss,omitempty"` // after the step, where it was looked at
 
 	OnPolicy *ownAnswers `json:"on_policy,omitempty"` // the step was on answers of the student's own, and so is its loss
+
+	Rationale *rationaleStep `json:"rationale,omitempty"` // what was learnt beside the answers, whose loss is Loss
 }
 
 // Train runs from the newest checkpoint, or the start, to Steps. When ctx ends it saves and returns ErrInterrupted.
@@ -170,7 +175,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 		}
 		start := time.Now()
 		step := state.Step
-		loss, tokens, own, err := t.step(ctx, g, step)
+		loss, tokens, own, why, err := t.step(ctx, g, step)
 		if ctx.Err() != nil && err != nil {
 			continue // the step is not taken; what was before it is saved
 		}
@@ -194,7 +199,7 @@ func (t *Trainer) Train(ctx context.Context) error {
 		state.Step, state.Loss = step+1, loss
 		valid := t.validate(g, &state)
 		if log != nil {
-			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid, own})
+			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid, own, why})
 			if err == nil {
 				_, err = log.Write(append(b, '\n'))
 			}
@@ -222,9 +227,9 @@ func (t *Trainer) Train(ctx context.Context) error {
 	return nil
 }
 
-// step computes the gradients of optimiser step n (from 0) and returns the mean loss, the tokens, and what the student
-// said where it was on-policy.
-func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, tokens int, own *ownAnswers, err error) {
+// step computes the gradients of optimiser step n (from 0) and returns the mean loss, the tokens, what the student
+// said where it was on-policy, and what it learnt beside the answers.
+func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, tokens int, own *ownAnswers, why *rationaleStep, err error) {
 	for _, p := range t.Student.Params {
 		g.zero(p.G)
 	}
@@ -237,15 +242,20 @@ func (t *Trainer) step(ctx context.Context, g *Graph, n int) (loss float64, toke
 	case t.lists != nil:
 		loss, tokens = t.learnLists(g, rows)
 	case t.head != nil && t.OnPolicy.at(n):
-		return t.onPolicyStep(ctx, g, n, rows)
+		loss, tokens, own, err = t.onPolicyStep(ctx, g, n, rows)
 	case t.head != nil:
 		loss, tokens = t.answerStep(g, rows)
+		if why = t.rationaleStep(g, rows); why != nil {
+			if tokens += why.Tokens; !finite(why.Loss) { // the step is none
+				loss, why.Loss = why.Loss, 0
+			}
+		}
 	case t.Data[0].Tags != nil:
 		loss, tokens = t.tagStep(g, rows)
 	default:
 		loss, tokens = t.pass(g, t.Data, rows, true)
 	}
-	return loss, tokens, nil, nil
+	return loss, tokens, own, why, err
 }
 
 // pass takes rows of a classifier's data through the student in micro-batches and returns their mean loss and the tokens; if

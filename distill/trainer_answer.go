@@ -29,19 +29,19 @@ func (t *Trainer) answerStep(g *Graph, rows []int) (loss float64, tokens int) {
 	for i, r := range rows {
 		ex[i] = t.Data[r]
 	}
-	loss, tokens, _ = t.learnAnswers(g, t.Loss, ex, math.MaxInt, nil)
+	loss, tokens, _ = t.learnAnswers(g, t.Loss, ex, 1, math.MaxInt, nil)
 	return loss, tokens
 }
 
 // learnAnswers adds to the gradients what examples teach. Only the tokens of answers count: position i predicts token i+1, and
-// each of them weighs the same. A micro-batch has so many of them at most (but one answer at least), and teach, unless
+// each of them weighs the same: times / their number. A micro-batch has so many of them at most (but one answer at least), and teach, unless
 // nil, puts the teacher's logits into the targets of examples [from, to).
-func (t *Trainer) learnAnswers(g *Graph, of Loss, ex []Example, most int, teach func(from, to int, targets []Target) error) (loss float64, tokens int, err error) {
+func (t *Trainer) learnAnswers(g *Graph, of Loss, ex []Example, times float32, most int, teach func(from, to int, targets []Target) error) (loss float64, tokens int, err error) {
 	counted := 0
 	for i := range ex {
 		counted += len(ex[i].Answer.Labels)
 	}
-	weight := 1 / float32(counted)
+	weight := times / float32(counted)
 	var b Batch
 	var targets []Target
 	for i := 0; i < len(ex); {

@@ -35,7 +35,7 @@ func (m *Model) NewDraft(target *Model) (*ModelDraft, error) {
 	}
 	for id := range int32(min(t.Size(), d.Size())) {
 		if got, want := d.Text(id), t.Text(id); got != want {
-			return nil, fmt.Errorf("%s cannot draft for %s: token %d is %q, want %q; a draft model needs the vocabulary of its target",
+			return nil, fmt.Errorf("%s cannot draft for %s: token %d is %q, want %q; a draft model needs the vocabulary of its target (a student has it with student.vocab: full)",
 				m.file.Name, target.file.Name, id, got, want)
 		}
 	}

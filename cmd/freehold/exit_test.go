@@ -104,7 +104,7 @@ func TestErrors(t *testing.T) {
 		{"unknown KV type", []string{"run", "--kv=q3", model, "x"}, "", 2, []string{"--kv", "q3", "q8_0"}},
 		{"narrow KV in reference mode", []string{"run", "--kv=q8_0", "--numeric=reference", model, "x"}, "", 2, []string{"reference", "leave --kv out"}},
 		{"q8_0 KV for small heads", []string{"run", "--kv=q8_0", model, "x"}, "", 3, []string{"model.gguf", "heads have 16 elements", "multiple of 32", "f16 or f32"}},
-		{"draft of another vocabulary", []string{"run", model, "x", "--draft", plain}, "", 2, []string{"cannot draft for", "vocabulary"}},
+		{"draft of another vocabulary", []string{"run", model, "x", "--draft", plain}, "", 2, []string{"cannot draft for", "student.vocab: full"}},
 		{"draft missing", []string{"run", model, "x", "--draft=./nosuch.gguf"}, "", 3, []string{"./nosuch.gguf"}},
 		{"draft tokens", []string{"run", model, "x", "--draft=lookup", "--draft-tokens=999"}, "", 2, []string{"--draft-tokens is 999"}},
 		{"no labels", []string{"classify", model, "x"}, "", 2, []string{"--labels"}},

@@ -34,13 +34,16 @@ func curvesOf(r *run, suffix string, log bool) []chart {
 			own += ", " + o
 		}
 	}
-	var given, onPolicy, valid, rate, norm []point
+	var given, onPolicy, why, valid, rate, norm []point
 	for _, m := range lines {
 		x := float64(m.Step)
 		if m.OnPolicy != nil {
 			onPolicy = append(onPolicy, point{x, m.Loss})
 		} else {
 			given = append(given, point{x, m.Loss})
+		}
+		if m.Rationale != nil {
+			why = append(why, point{x, m.Rationale.Loss})
 		}
 		if m.Valid != 0 {
 			valid = append(valid, point{x, m.Valid})
@@ -74,7 +77,7 @@ func curvesOf(r *run, suffix string, log bool) []chart {
 	smooth := curve{name("mean of 20 steps"), "line" + suffix, running20(given)}
 	all := []chart{
 		{id: "loss", title: "Training loss", x: "step", note: thinnedNote, curves: []curve{
-			{name(loss), "thin" + suffix, given}, smooth, {name(own), "own" + suffix, onPolicy}, {name("validation rows"), "dots" + suffix, valid}}},
+			{name(loss), "thin" + suffix, given}, smooth, {name(own), "own" + suffix, onPolicy}, {name("rationales, ce"), "own" + suffix, why}, {name("validation rows"), "dots" + suffix, valid}}},
 		{id: "tokens", title: "Training speed", unit: "tokens/s", x: "time", curves: []curve{{name("tokens a second"), "line" + suffix, speed["tok/s"]}}},
 		{id: "memory", title: "Memory of the process", unit: "MB", x: "time", zero: true, curves: []curve{{name("resident"), "line" + suffix, memory}}},
 		{id: "rows", title: "Labelling speed", unit: "rows/s", x: "time", curves: []curve{{name("rows a second"), "line" + suffix, speed["rows/s"]}}},

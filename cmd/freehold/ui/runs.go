@@ -90,6 +90,10 @@ type metric struct {
 	GradNorm float64          `json:"grad_norm"`
 	Valid    float64          `json:"valid_loss"`
 	OnPolicy *json.RawMessage `json:"on_policy"`
+
+	Rationale *struct {
+		Loss float64 `json:"loss"`
+	} `json:"rationale"`
 }
 
 // folder is a folder of runs.
