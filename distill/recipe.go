@@ -206,6 +206,7 @@ type TrainRecipe struct {
 	Alpha     float64 `yaml:"alpha" json:"alpha,omitempty"`           // share of the teacher's term in a mixed loss
 
 	OnPolicy OnPolicyRecipe `yaml:"on_policy" json:"on_policy,omitzero"` // steps on answers of the student's own
+	Outer    OuterRecipe    `yaml:"outer" json:"outer,omitzero"`         // replicas that several machines can train
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
@@ -279,6 +280,7 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	}
 	r.Student.LoRA.fill()
 	r.Data.Augment.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "data", "augment", key) != nil })
+	r.Train.Outer.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "train", "outer", key) != nil })
 	if r.Train.Keep == "last" { // said or not, the run is the same
 		r.Train.Keep = ""
 	}
