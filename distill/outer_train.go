@@ -428,7 +428,7 @@ func (o *outerTraining) writeMetrics() error {
 		if err != nil {
 			var broken *damage
 			if errors.As(err, &broken) || errors.Is(err, fs.ErrNotExist) {
-				return &DataError{File: o.files.base(n, 0) + ".json", Msg: errText(err), Fix: "take the folder " + o.files.dir + " away: training begins anew"}
+				return &DataError{File: o.files.base(n, 0) + ".json", Msg: "what happened in an earlier round cannot be read: " + strings.TrimPrefix(errText(err), o.files.base(n, 0)+".json: "), Fix: "take the folder " + o.files.dir + " away: training begins anew"}
 			}
 			return err
 		}
