@@ -34,7 +34,7 @@ func (j *Job) planOuter() (p outerPlan, err error) {
 	}
 	p.disk = 3*int64(o.Replicas)*(weights+moments) + 3*end // two rounds, and one that is being done
 	p.ram = 6 * weights                                    // state and momentum, and the replicas' sum in f64 beside a file that is read
-	p.what = fmt.Sprintf("; %d replicas meet %d times, each leaves %.0f MB of weights and %.0f MB of its optimiser's", o.Replicas, o.rounds(j.steps()), float64(weights)/1e6, float64(moments)/1e6)
+	p.what = fmt.Sprintf("; %d replicas meet %d times, each leaves %.3g MB of weights and %.3g MB of its optimiser's", o.Replicas, o.rounds(j.steps()), float64(weights)/1e6, float64(moments)/1e6)
 	return p, nil
 }
 
