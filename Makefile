@@ -8,7 +8,7 @@ PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || e
 # Of each fuzz target: a time, or a number of executions such as 10000000x.
 FUZZTIME ?= 1h
 # Tests of soak.
-SOAK ?= Kill|Checkpoint|Shar[de]|DiskFull|NaN|Interrupt|JobBits
+SOAK ?= Kill|Checkpoint|Shar[de]|Outer|DiskFull|NaN|Interrupt|JobBits
 # How long soak-serve loads the server.
 SOAK_TIME ?= 30m
 # The machine's processor as part of a file's name, for recipes that have built the program.

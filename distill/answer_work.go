@@ -78,8 +78,8 @@ type answerWork struct {
 	tokens  string     // hash of the vocabulary that top is of; "" = it does not say
 	aligned *Alignment // of a teacher with other tokens, once there are examples
 
-	tags   *engine.Tagging // of a student that marks tokens; nil = it writes its answers
-	marked *TagAlignment   // once there are examples
+	tags       *engine.Tagging          // of a student that marks tokens; nil = it writes its answers
+	marked     *TagAlignment            // once there are examples
 	rationales map[string]rationaleLine // by row id, of rows that the teacher gave reasons for
 }
 

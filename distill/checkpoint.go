@@ -49,23 +49,12 @@ func checkpointName(step int) string { return fmt.Sprintf("step-%08d", step) }
 // saveCheckpoint writes the state after m.Step steps and then removes all checkpoints but this one and that of step
 // before, the last that is known to be whole.
 func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest, before int) (err error) {
-	w := gguf.NewWriter()
-	w.Set("general.architecture", "freehold-checkpoint")
-	w.Set("freehold.step", uint32(m.Step))
-	for _, p := range s.Params {
-		if p.Frozen() {
-			continue
-		}
-		for _, part := range p.state() {
-			w.AddTensorFunc(part.Name+"."+p.Name, kernels.F32, p.Shape, packer(mustFormat(kernels.F32), part.Data, p.Shape[0]))
-		}
-	}
 	path := filepath.Join(dir, checkpointName(m.Step))
-	sum := &hashingFS{FS: fsys, sum: sha256.New()}
-	if err := w.WriteToFS(sum, path+".gguf"); err != nil {
+	sum, err := writeTensors(fsys, path+".gguf", m.Step, s.tensors((*Param).state))
+	if err != nil {
 		return err
 	}
-	m.Schema, m.SHA256, m.Bytes = checkpointSchema, hex.EncodeToString(sum.sum.Sum(nil)), sum.n
+	m.Schema, m.SHA256, m.Bytes = checkpointSchema, sum.SHA256, sum.Bytes
 	if m.Seal, err = m.seal(); err != nil {
 		return err
 	}
@@ -73,6 +62,63 @@ func saveCheckpoint(fsys gguf.FS, dir string, s *Student, m checkpointManifest, 
 		return err
 	}
 	return pruneCheckpoints(fsys, dir, m.Step, before)
+}
+
+// tensor is a file's view of some values of a student.
+type tensor struct {
+	name  string
+	shape []int
+	data  []float32
+}
+
+// tensors are those parts of the weights that learn which pick chooses, as files name them.
+func (s *Student) tensors(pick func(p *Param) []Moment) (all []tensor) {
+	for _, p := range s.learning() {
+		for _, part := range pick(p) {
+			all = append(all, tensor{part.Name + "." + p.Name, p.Shape, part.Data})
+		}
+	}
+	return all
+}
+
+// writeTensors writes values after a step in F32.
+func writeTensors(fsys gguf.FS, path string, step int, all []tensor) (FileHash, error) {
+	w := gguf.NewWriter()
+	w.Set("general.architecture", "freehold-checkpoint")
+	w.Set("freehold.step", uint32(step))
+	for _, t := range all {
+		w.AddTensorFunc(t.name, kernels.F32, t.shape, packer(mustFormat(kernels.F32), t.data, t.shape[0]))
+	}
+	sum := &hashingFS{FS: fsys, sum: sha256.New()}
+	err := w.WriteToFS(sum, path)
+	return FileHash{hex.EncodeToString(sum.sum.Sum(nil)), sum.n}, err
+}
+
+// readTensors checks a file of writeTensors against its hash and copies its values, all or none.
+func readTensors(path, sha256sum string, all []tensor) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != sha256sum {
+		return fmt.Errorf("%s: sha256 is %x, its manifest says %s", path, sum, sha256sum)
+	}
+	f, err := gguf.Parse(path, raw)
+	if err != nil {
+		return err
+	}
+	found := make([]*gguf.Tensor, len(all))
+	for i, want := range all {
+		t, ok := f.Tensor(want.name)
+		if !ok || t.Type != kernels.F32 || len(t.Data) != 4*len(want.data) {
+			return fmt.Errorf("%s: tensor %q is missing or has another shape", path, want.name)
+		}
+		found[i] = t
+	}
+	for i, t := range found {
+		mustFormat(kernels.F32).Unpack(all[i].data, t.Data)
+	}
+	return nil
 }
 
 // hashingFS hashes what is written through it.
@@ -193,7 +239,7 @@ func loadCheckpoint(dir, run string, s *Student, warn func(string)) (m checkpoin
 			return m, false, fmt.Errorf("%s.json: run is %.12s, want %.12s: it belongs to another recipe, data or base; use a new run folder", path, m.Run, run)
 		}
 		if err == nil {
-			err = restore(path+".gguf", m, s)
+			err = readTensors(path+".gguf", m.SHA256, s.tensors((*Param).state))
 		}
 		if err == nil {
 			return m, true, nil
@@ -223,43 +269,6 @@ func readManifest(path string, n int) (m checkpointManifest, err error) {
 		return m, fmt.Errorf("%s: is damaged: it does not match its seal", path)
 	}
 	return m, nil
-}
-
-// restore checks the file against its manifest and copies its tensors into s, all or nothing.
-func restore(path string, m checkpointManifest, s *Student) error {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != m.SHA256 {
-		return fmt.Errorf("%s: sha256 is %x, its manifest says %s", path, sum, m.SHA256)
-	}
-	f, err := gguf.Parse(path, raw)
-	if err != nil {
-		return err
-	}
-	type move struct {
-		dst []float32
-		src *gguf.Tensor
-	}
-	var moves []move
-	for _, p := range s.Params {
-		if p.Frozen() {
-			continue
-		}
-		for _, part := range p.state() {
-			name := part.Name + "." + p.Name
-			t, ok := f.Tensor(name)
-			if !ok || t.Type != kernels.F32 || len(t.Data) != 4*len(part.Data) {
-				return fmt.Errorf("%s: tensor %q is missing or has another shape", path, name)
-			}
-			moves = append(moves, move{part.Data, t})
-		}
-	}
-	for _, mv := range moves {
-		mustFormat(kernels.F32).Unpack(mv.dst, mv.src.Data)
-	}
-	return nil
 }
 
 // hashOf is the sha256 of the parts, each preceded by its length, in hex.

@@ -116,6 +116,8 @@ func (j *Job) clusterFile(ctx context.Context, name string, c Cluster, values ma
 	}
 	const step = 256 // MiB
 	values["MiB"] = (p.RAMBytes*11/10/(step<<20) + 1) * step
+	helpers := max(0, j.recipe.Train.Outer.Replicas-1) // who train beside apply
+	values["Helpers"], values["LastHelper"] = helpers, helpers-1
 	values["Name"], values["Recipe"], values["Tasks"], values["Last"], values["CPUs"] = j.recipe.Name, filepath.Base(j.recipe.file), c.Tasks, c.Tasks-1, c.CPUs
 	t, err := template.New(name).Funcs(template.FuncMap{"quote": shellQuote}).ParseFS(clusterFiles, "cluster/"+name)
 	if err != nil {

@@ -95,6 +95,7 @@ type Job struct {
 	part      Part             // of the shards, that it labels
 	did       int              // shards that it has labelled as a worker
 	helpers   []lineage.Worker // who labelled beside it
+	trainers  []lineage.Worker // who trained replicas beside it
 	unclaimed bool             // it has been told that claims cannot be made
 }
 

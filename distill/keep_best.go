@@ -28,6 +28,11 @@ func (t *Trainer) validate(g *Graph, state *checkpointManifest) float64 {
 	if t.Valid == nil || step < t.QuantizeFrom || state.Step < t.Steps && (t.SaveEvery <= 0 || state.Step%t.SaveEvery != 0) {
 		return 0
 	}
+	return t.judge(g, state)
+}
+
+// judge is validate where it is due.
+func (t *Trainer) judge(g *Graph, state *checkpointManifest) float64 {
 	rows := make([]int, len(t.Valid))
 	for i := range rows {
 		rows[i] = i

@@ -125,16 +125,20 @@ func TestKill(t *testing.T) {
 	if os.Getenv("FREEHOLD_SOAK") != "" {
 		threads = [][]int{{1}, {2}, {1, 2}}
 	}
-	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind, tagsKind, rationaleKind}
+	further := []string{adaptedKind, ownKind, madeKind, ensembleKind, crossKind, tagsKind, rationaleKind, outerKind}
 	for _, kind := range append(TaskTypes(), further...) {
 		t.Run(kind, func(t *testing.T) {
 			recipe := tinyJobKind(t, kind)
 			for _, n := range threads {
+				save := "step-" // prefix of a checkpoint's files
+				if kind == outerKind {
+					save = "round-"
+				}
 				if slices.Contains(further, kind) { // half as often: another job but for a stage, some steps, or what they learn
-					killJobs(t, recipe, want/2, n)
+					killJobs(t, recipe, save, want/2, n)
 					continue
 				}
-				killJobs(t, recipe, want, n)
+				killJobs(t, recipe, save, want, n)
 			}
 		})
 	}
@@ -179,6 +183,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == votedKind {
 		return tinyVotedJob(t, 48, 12)
 	}
+	if kind == outerKind {
+		return tinyOuterJob(t)
+	}
 	if kind == ownKind {
 		return tinyOwnJob(t, 48, 12)
 	}
@@ -191,10 +198,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	return tinyAnswerJob(t, kind, 48, 12)
 }
 
-func killJobs(t *testing.T, recipe string, want int, threads []int) {
+func killJobs(t *testing.T, recipe, save string, want int, threads []int) {
 	runs := filepath.Join(filepath.Dir(recipe), "runs")
 	model := filepath.Join(runs, "001", "model.gguf")
-	const save = "step-" // prefix of a checkpoint's files
 	ref := ""
 	check := func(kills int) {
 		t.Helper()

@@ -149,6 +149,11 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if steps, err := checkpoints(filepath.Join(j.dir, "checkpoints")); err == nil && len(steps) > 0 {
 		step = steps[0]
 	}
+	outer, err := j.planOuter()
+	if err != nil {
+		return nil, err
+	}
+	step = max(step, outer.done)
 	if j.unit() != "" {
 		f32Peak *= bf16Gain
 	}
@@ -188,12 +193,12 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())+p.Rationales.asked()), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags+p.Rationales.taught(j.recipe.Train.Rationale)), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags+p.Rationales.taught(j.recipe.Train.Rationale)+outer.what+j.machines(trainTime)), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
 		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
-	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram + others
+	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram + others + outer.ram
 	if made != nil {
 		p.Stages, p.RAMBytes = append([]PlanStage{*made}, p.Stages...), max(p.RAMBytes, j.maker.Bytes+256<<20)
 	}
@@ -213,7 +218,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		}
 		p.Seconds += s.Seconds
 	}
-	p.Disk = 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
+	p.Disk = outer.disk + 2*studentSize*12 + int64(1+len(j.recipe.Quantize))*studentSize*2
 	if p.Drift, err = j.drift(); err != nil {
 		return nil, err
 	}

@@ -215,6 +215,7 @@ type TrainRecipe struct {
 	OnPolicy OnPolicyRecipe `yaml:"on_policy" json:"on_policy,omitzero"` // steps on answers of the student's own
 
 	Rationale RationaleRecipe `yaml:"rationale" json:"rationale,omitzero"` // why answers are right, learnt beside them
+	Outer     OuterRecipe     `yaml:"outer" json:"outer,omitzero"`         // replicas that several machines can train
 }
 
 // EvalRecipe holds the gates: metric -> condition such as ">= 0.90".
@@ -288,6 +289,7 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	}
 	r.Student.LoRA.fill()
 	r.Data.Augment.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "data", "augment", key) != nil })
+	r.Train.Outer.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "train", "outer", key) != nil })
 	if r.Train.Keep == "last" { // said or not, the run is the same
 		r.Train.Keep = ""
 	}

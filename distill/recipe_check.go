@@ -140,6 +140,7 @@ func (r *Recipe) check(root ast.Node) error {
 	if r.keepsBest() && t.EMA > 0 {
 		errs = append(errs, at("train.keep is best and train.ema is given; keep one: each chooses the weights", "train", "keep"))
 	}
+	errs = append(errs, checkOuter(r, at))
 	if t.Match.Attention > 0 && t.Recompute {
 		errs = append(errs, at("train.match.attention and train.recompute are both given; keep one: recomputed layers do not keep what they attend to", "train", "match", "attention"))
 	}

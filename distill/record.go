@@ -34,6 +34,9 @@ func (j *Job) record(stage string) error {
 	if stage == "label" {
 		e.Workers = j.helpers
 	}
+	if stage == "train" {
+		e.Workers = j.trainers
+	}
 	at := filepath.Join(j.dir, lineage.Name)
 	text, err := lineage.Append(at, e)
 	if err != nil {
@@ -117,7 +120,7 @@ func (j *Job) entry(stage string) (e lineage.Entry, err error) {
 			e.In = append(e.In, teacher)
 		}
 		e.Out = append(append(files("weights", "model.gguf"), files("adapter", "adapter/")...), files("metrics", "metrics.jsonl", calibrationName, thresholdsName)...)
-		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String(), "rationales": r.Train.Rationale.String(), "rationale_student_prompt": r.Train.Rationale.StudentPrompt}
+		e.Facts = map[string]string{"loss": r.Train.Loss, "seed": seed(r), "steps": strconv.Itoa(j.steps()), "precision": j.precision(), "format": r.Student.Format, "student_prompt": r.Student.Prompt, "on_policy": r.Train.OnPolicy.String(), "rationales": r.Train.Rationale.String(), "rationale_student_prompt": r.Train.Rationale.StudentPrompt, "outer": r.Train.Outer.String()}
 	case "eval":
 		e.In = append(append(append(append(j.evalTeacher(teacher), others...), files("weights", "model.gguf")...), files("rows", rowsName)...), files("adapter", adapterName)...)
 		e.Out = files("results", "eval/predictions.jsonl", "eval/answers.jsonl", "eval/neighbours.jsonl")

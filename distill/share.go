@@ -47,9 +47,19 @@ func (p Part) has(shard int) bool { return p.N == 0 || shard%p.N == p.I }
 // errOthers says that the shards of this worker's part are there, and some of others are not.
 var errOthers = errors.New("shards of other parts are missing")
 
-// share does those shards of todo that are this worker's, together with all who are at the same run: each takes what nobody is at, and waits for what
-// others have taken, or takes it over when they are silent. key names the question of a shard, have takes note of one that is there and whole, do labels one and
-// writes it. Who loses a claim writes the same bytes: see package claims.
+// units are pieces of work, by their numbers, that all who are at a run do together. Who loses a claim writes the same bytes: see package claims.
+type units struct {
+	claims *claims.Claims
+	stage  string
+	what   string             // they are, for messages
+	folder string             // of their results
+	key    func(s int) string // names the question of a unit
+	have   func(s int) error  // takes note of one that is there and whole
+	do     func(s int) error  // does one and writes it
+	name   func(s int) string // in the record of who did what; "" = it is not recorded
+}
+
+// share labels those shards of todo that are this worker's, together with all who are at the same run.
 func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, have, do func(s int) error) error {
 	gone, dir := []string(nil), filepath.Join(j.dir, claimsDir)
 	if j.kind == applyKind {
@@ -57,46 +67,9 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 	}
 	c := claims.Join(dir, j.kind, j.opt.Patience, gone...)
 	defer c.Leave()
-	var err error
-	left := slices.DeleteFunc(slices.Clone(todo), func(s int) bool { return !j.part.has(s) })
-	for pause := firstPause; len(left) > 0; {
-		at, before := map[string]int{}, len(left) // at: shards that others are at
-		left = slices.DeleteFunc(left, func(s int) bool {
-			if err != nil || have(s) == nil {
-				return err == nil
-			}
-			unit := fmt.Sprintf("%05d-%.16s", s, key(s))
-			mine, who := c.Take(unit)
-			if !mine {
-				at[who]++
-				return false
-			}
-			defer c.Release(unit)
-			j.refresh()
-			if have(s) == nil { // done between the two
-				return true
-			}
-			err = j.doShard(ctx, c, s, have, do)
-			return err == nil
-		})
-		if err == nil && ctx.Err() != nil {
-			err = ErrInterrupted
-		}
-		if bad := c.Err(); bad != nil && !j.unclaimed {
-			j.unclaimed = true
-			j.warn(fmt.Sprintf("who else labels is not known, so that some shards may be labelled twice: %v", bad))
-		}
-		if err != nil {
-			return err
-		}
-		if len(left) < before { // what others were at a while ago may be done by now
-			pause = firstPause
-			continue
-		}
-		if err := j.await(ctx, at, pause); err != nil {
-			return err
-		}
-		pause = min(2*pause, longestPause)
+	mine := slices.DeleteFunc(slices.Clone(todo), func(s int) bool { return !j.part.has(s) })
+	if err := j.shareUnits(ctx, mine, units{c, "label", "shards", filepath.Join(j.dir, "labels"), key, have, do, strconv.Itoa}); err != nil {
+		return err
 	}
 	for _, s := range todo {
 		if !j.part.has(s) && have(s) != nil {
@@ -106,21 +79,67 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 	return nil
 }
 
-// refresh makes a network file system, which may remember for a minute that a shard is not there, look at its folder again: it does when a name of its own is made there.
-func (j *Job) refresh() {
-	path := filepath.Join(j.dir, "labels", "."+j.id+".tmp")
+// shareUnits does units together with all who are at the same run: each takes what nobody is at, and waits for what others have taken, or takes it over when they are silent.
+func (j *Job) shareUnits(ctx context.Context, todo []int, u units) error {
+	var err error
+	c, have, left := u.claims, u.have, slices.Clone(todo)
+	for pause := firstPause; len(left) > 0; {
+		at, before := map[string]int{}, len(left) // at: shards that others are at
+		left = slices.DeleteFunc(left, func(s int) bool {
+			if err != nil || have(s) == nil {
+				return err == nil
+			}
+			unit := fmt.Sprintf("%05d-%.16s", s, u.key(s))
+			mine, who := c.Take(unit)
+			if !mine {
+				at[who]++
+				return false
+			}
+			defer c.Release(unit)
+			j.refresh(u.folder)
+			if have(s) == nil { // done between the two
+				return true
+			}
+			err = j.doUnit(u, s)
+			return err == nil
+		})
+		if err == nil && ctx.Err() != nil {
+			err = ErrInterrupted
+		}
+		if bad := c.Err(); bad != nil && !j.unclaimed {
+			j.unclaimed = true
+			j.warn(fmt.Sprintf("who else is at the run is not known, so that some %s may be made twice: %v", u.what, bad))
+		}
+		if err != nil {
+			return err
+		}
+		if len(left) < before { // what others were at a while ago may be done by now
+			pause = firstPause
+			continue
+		}
+		if err := j.await(ctx, u, at, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestPause)
+	}
+	return nil
+}
+
+// refresh makes a network file system, which may remember for a minute that a result is not there, look at its folder again: it does when a name of its own is made there.
+func (j *Job) refresh(folder string) {
+	path := filepath.Join(folder, "."+j.id+".tmp")
 	if os.WriteFile(path, nil, 0o666) == nil {
 		os.Remove(path) //nolint:errcheck // swept away in the end
 	}
 }
 
-// doShard labels a shard. One that another has written meanwhile is as good: it holds the same.
-func (j *Job) doShard(ctx context.Context, c *claims.Claims, s int, have, do func(s int) error) error {
-	err := do(s)
-	if errors.Is(err, fs.ErrNotExist) && have(s) == nil { // and whose end took our temporary file away
+// doUnit does a unit. One that another has written meanwhile is as good: it holds the same.
+func (j *Job) doUnit(u units, s int) error {
+	err := u.do(s)
+	if errors.Is(err, fs.ErrNotExist) && u.have(s) == nil { // and whose end took our temporary file away
 		return nil
 	}
-	if err != nil || j.kind != workerKind {
+	if err != nil || j.kind != workerKind || u.name(s) == "" {
 		return err
 	}
 	by, err := j.program()
@@ -131,7 +150,7 @@ func (j *Job) doShard(ctx context.Context, c *claims.Claims, s int, have, do fun
 	if err != nil {
 		return err
 	}
-	if err := c.Did(string(head), strconv.Itoa(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := u.claims.Did(string(head), u.name(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	j.did++
@@ -145,12 +164,12 @@ const (
 )
 
 // await says whom it waits for, and does so for a moment.
-func (j *Job) await(ctx context.Context, at map[string]int, pause time.Duration) error {
+func (j *Job) await(ctx context.Context, u units, at map[string]int, pause time.Duration) error {
 	var who []string
 	for _, host := range sortedKeys(at) {
 		who = append(who, fmt.Sprintf("%d on %s", at[host], host))
 	}
-	j.event(Event{Stage: "label", Msg: "waiting for shards that others are at: " + strings.Join(who, ", ")})
+	j.event(Event{Stage: u.stage, Msg: fmt.Sprintf("waiting for %s that others are at: %s", u.what, strings.Join(who, ", "))})
 	select {
 	case <-ctx.Done():
 		return ErrInterrupted

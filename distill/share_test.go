@@ -35,9 +35,14 @@ func runHelper(text string) {
 	}
 	o := Options{Threads: 1, Patience: patience, Warn: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	var err error
-	if kind == applyKind {
+	switch kind {
+	case applyKind:
 		_, _, err = apply(context.Background(), recipe, o, Stages{Only: "label"})
-	} else {
+	case trainKind:
+		if _, _, err = apply(context.Background(), recipe, o, Stages{Only: "label"}); err == nil {
+			_, _, err = apply(context.Background(), recipe, o, Stages{Only: "train"})
+		}
+	default:
 		_, err = helpWith(recipe, o, Part{})
 	}
 	if err != nil {

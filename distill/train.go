@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -418,10 +419,17 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	if t.Match, err = j.newMatching(b); err != nil {
 		return err
 	}
+	if j.kind == workerKind { // the rest is apply's
+		return j.trainOuter(ctx, t)
+	}
 	if err := j.adopt(); err != nil {
 		return err
 	}
-	if err := t.Train(ctx); err != nil {
+	train := t.Train
+	if j.recipe.Train.Outer.on() {
+		train = func(ctx context.Context) error { return j.trainOuter(ctx, t) }
+	}
+	if err := train(ctx); err != nil {
 		return err
 	}
 	if t.BestStep > 0 {
@@ -439,7 +447,10 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 			return err
 		}
 	}
-	return j.export(b, j.recipe.Student.Format, j.modelPath(""))
+	if err := j.export(b, j.recipe.Student.Format, j.modelPath("")); err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(j.dir, outerDir))
 }
 
 // restoreFinal puts the trained weights of a finished run into b.

@@ -96,6 +96,7 @@ type metric struct {
 	GradNorm float64 `json:"grad_norm"`
 	Tokens   int     `json:"tokens"`
 	Valid    float64 `json:"valid_loss,omitempty"` // after the step, where it was looked at
+	Round    int     `json:"round,omitempty"`      // of replicas, which ended with the step; the numbers are means over them then, and of tokens the sum
 
 	OnPolicy *ownAnswers `json:"on_policy,omitempty"` // the step was on answers of the student's own, and so is its loss
 
@@ -149,22 +150,10 @@ func (t *Trainer) Train(ctx context.Context) error {
 		saved = state.Step
 		return err
 	}
-	var err error
-	if t.round, err = newRounded(t.Student, t.Quantize, t.Workers); err != nil {
+	g, err := t.begin()
+	if err != nil {
 		return err
 	}
-	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
-	g.bf16 = t.BF16 && t.Level.GemmBF16 != nil
-	if t.Recompute {
-		g.Recompute()
-	}
-	if t.Words != nil {
-		t.words = NewWordsHead(g, t.Words)
-	}
-	if t.Data[0].Answer != nil {
-		t.head = NewHead(g)
-	}
-	t.lists = lists(t.Data)
 	resumed := state.Step > 0
 	for state.Step < t.Steps {
 		if ctx.Err() != nil {
@@ -174,32 +163,16 @@ func (t *Trainer) Train(ctx context.Context) error {
 			return ErrInterrupted
 		}
 		start := time.Now()
-		step := state.Step
-		loss, tokens, own, why, err := t.step(ctx, g, step)
+		line, err := t.advance(ctx, g, &state)
 		if ctx.Err() != nil && err != nil {
 			continue // the step is not taken; what was before it is saved
 		}
 		if err != nil {
-			return fmt.Errorf("step %d: %w", step, err)
+			return err
 		}
-		norm, lr := loss, 0.0
-		if finite(loss) {
-			norm, lr = t.Opt.Step(t.Student, step, t.Level, t.Par)
-		}
-		if !finite(norm) {
-			if state.InRow++; state.InRow == 3 {
-				return fmt.Errorf("step %d: loss or gradient is not a number for the third step in a row; lower train.lr (now %g)", step, t.Opt.LR)
-			}
-			state.Skipped++
-			t.Warn(fmt.Sprintf("step %d skipped: loss %v, gradient norm %v", step, loss, norm))
-			norm, loss = 0, state.Loss
-		} else {
-			state.InRow = 0
-		}
-		state.Step, state.Loss = step+1, loss
-		valid := t.validate(g, &state)
+		line.Valid = t.validate(g, &state)
 		if log != nil {
-			b, err := json.Marshal(metric{step, loss, lr, norm, tokens, valid, own, why})
+			b, err := json.Marshal(line)
 			if err == nil {
 				_, err = log.Write(append(b, '\n'))
 			}
@@ -208,8 +181,8 @@ func (t *Trainer) Train(ctx context.Context) error {
 			}
 		}
 		if t.Report != nil {
-			t.Report(Progress{Step: state.Step, Steps: t.Steps, Loss: loss, Tokens: tokens, TokensPerS: float64(tokens) / time.Since(start).Seconds(),
-				OnPolicy: own != nil, Resumed: resumed, Skipped: state.Skipped, LearningRate: lr, GradientNorm: norm})
+			t.Report(Progress{Step: state.Step, Steps: t.Steps, Loss: line.Loss, Tokens: line.Tokens, TokensPerS: float64(line.Tokens) / time.Since(start).Seconds(),
+				OnPolicy: line.OnPolicy != nil, Resumed: resumed, Skipped: state.Skipped, LearningRate: line.LR, GradientNorm: line.GradNorm})
 		}
 		if t.SaveEvery > 0 && state.Step%t.SaveEvery == 0 && state.Step < t.Steps {
 			if err := save(); err != nil {
@@ -225,6 +198,52 @@ func (t *Trainer) Train(ctx context.Context) error {
 		t.Student.useBest()
 	}
 	return nil
+}
+
+// begin allocates what steps need beside the student and its optimiser.
+func (t *Trainer) begin() (*Graph, error) {
+	var err error
+	if t.round, err = newRounded(t.Student, t.Quantize, t.Workers); err != nil {
+		return nil, err
+	}
+	g := NewGraph(t.Student, t.Level, t.Workers, t.Par)
+	g.bf16 = t.BF16 && t.Level.GemmBF16 != nil
+	if t.Recompute {
+		g.Recompute()
+	}
+	if t.Words != nil {
+		t.words = NewWordsHead(g, t.Words)
+	}
+	if t.Data[0].Answer != nil {
+		t.head = NewHead(g)
+	}
+	t.lists = lists(t.Data)
+	return g, nil
+}
+
+// advance takes the optimiser step after state. One whose loss or gradient is not finite is skipped and counted; three in a row are an error.
+func (t *Trainer) advance(ctx context.Context, g *Graph, state *checkpointManifest) (metric, error) {
+	step := state.Step
+	loss, tokens, own, why, err := t.step(ctx, g, step)
+	if err != nil {
+		return metric{}, fmt.Errorf("step %d: %w", step, err)
+	}
+	norm, lr := loss, 0.0
+	if finite(loss) {
+		norm, lr = t.Opt.Step(t.Student, step, t.Level, t.Par)
+	}
+	if !finite(norm) {
+		if state.InRow++; state.InRow >= 3 {
+			return metric{}, fmt.Errorf("step %d: loss or gradient is not a number for the third step in a row; lower train.lr (now %g)", step, t.Opt.LR)
+		}
+		state.Skipped++
+		t.Warn(fmt.Sprintf("step %d skipped: loss %v, gradient norm %v", step, loss, norm))
+		norm, loss = 0, state.Loss
+	} else {
+		state.InRow = 0
+	}
+	state.Step, state.Loss = step+1, loss
+	return metric{Step: step, Loss: loss, LR: lr, GradNorm: norm, Tokens: tokens, OnPolicy: own, Rationale: why}, nil
 }
 
 // step computes the gradients of optimiser step n (from 0) and returns the mean loss, the tokens, what the student

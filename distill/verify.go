@@ -231,7 +231,7 @@ func hashed(path string) (h FileHash, err error) {
 	return h, err
 }
 
-// runFiles lists the files of a run that its manifest vouches for, from its folder and with slashes: all but checkpoints, which have manifests of
+// runFiles lists the files of a run that its manifest vouches for, from its folder and with slashes: all but checkpoints and the rounds of replicas, which have manifests of
 // their own, what tells how it went (events.jsonl), who is at what, and what is not finished.
 func runFiles(dir string) ([]string, error) {
 	var names []string
@@ -244,7 +244,7 @@ func runFiles(dir string) ([]string, error) {
 			return err
 		}
 		switch name := filepath.ToSlash(rel); {
-		case e.IsDir() && (name == "checkpoints" || name == claimsDir):
+		case e.IsDir() && (name == "checkpoints" || name == claimsDir || name == outerDir):
 			return fs.SkipDir
 		case e.IsDir(), name == manifestName, name == sumsName, name == eventsName, filepath.Ext(name) == ".tmp", strings.HasPrefix(e.Name(), "."):
 		default:

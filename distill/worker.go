@@ -87,7 +87,8 @@ func (j *Job) Holds(e *lineage.Enforced) { j.opt.Enforced = e }
 type Worked struct {
 	Schema  string  `json:"schema"`
 	Run     string  `json:"run"`
-	Shards  int     `json:"shards"` // that it labelled
+	Shards  int     `json:"shards"`          // that it labelled
+	Units   int     `json:"units,omitempty"` // rounds of replicas that it trained
 	Missing int     `json:"missing"`
 	All     int     `json:"all"`
 	Seconds float64 `json:"seconds"`
@@ -124,7 +125,11 @@ func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
 		}
 		return nil, err
 	}
-	w := &Worked{Schema: "freehold/worker/1", Run: j.dir, Shards: j.did, Seconds: time.Since(start).Seconds()}
+	w := &Worked{Schema: "freehold/worker/1", Run: j.dir, Shards: j.did}
+	if err := j.trainAsWorker(ctx); err != nil {
+		return nil, err
+	}
+	w.Units, w.Seconds = j.did-w.Shards, time.Since(start).Seconds()
 	w.Missing, w.All = j.work.missing()
 	return w, nil
 }

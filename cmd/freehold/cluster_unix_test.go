@@ -243,10 +243,50 @@ func TestSlurm(t *testing.T) {
 	}
 }
 
-// The pods of what k8s prints, all started at once as a cluster starts them, make the run that one machine makes.
+// With replicas an array of tasks trains beside the last job, each started as Slurm starts it; all make the run that one machine makes.
+func TestSlurmReplicas(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("NOT TESTED: bash is missing")
+	}
+	whole := recipe(t, tiny(t), "steps: 6", "steps: 24, outer: {replicas: 3, inner_steps: 2}")
+	freehold(t, "apply", whole).must(t)
+	job := copied(t, whole)
+	fake, script := fakeSlurm(t), filepath.Join(t.TempDir(), "job.sh")
+	if err := os.WriteFile(script, []byte(freehold(t, "slurm", job, "--tasks", "1", "--cpus", "1").must(t).out), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	task := func(stage ...string) *exec.Cmd {
+		cmd := exec.Command(bash, append([]string{script}, stage...)...)
+		cmd.Env = append(os.Environ(), "PATH="+fake+":"+os.Getenv("PATH"), "SLURM_CPUS_PER_TASK=1", "SLURM_JOB_ID=77", "SLURM_ARRAY_TASK_ID=0", "FREEHOLD_HOME="+t.TempDir())
+		return cmd
+	}
+	if out, err := task().CombinedOutput(); err != nil || !strings.Contains(string(out), "labelling is job 41, the rest job 43") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	log, err := os.ReadFile(filepath.Join(fake, "log"))
+	if want := fmt.Sprintf("sbatch --parsable --job-name=tiny-train --array=0-1 --kill-on-invalid-dep=yes --dependency=afterok:41 %s train\n", script); err != nil || !strings.Contains(string(log), want) {
+		t.Errorf("submitted is\n%swant in it\n%s(%v)", log, want, err)
+	}
+	if out, err := task("label").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var all sync.WaitGroup
+	for _, stage := range []string{"train", "train", "rest"} {
+		all.Go(func() {
+			if out, err := task(stage).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", stage, err, out)
+			}
+		})
+	}
+	all.Wait()
+	sameRun(t, whole, job)
+}
+
+// The pods of what k8s prints, all started at once as a cluster starts them, make the run that one machine makes; with replicas some train beside the last.
 func TestKubernetesJobs(t *testing.T) {
 	model := tiny(t)
-	whole := longRecipe(t, model)
+	whole := longRecipe(t, model, "steps: 6", "steps: 24, outer: {replicas: 3, inner_steps: 2}")
 	freehold(t, "apply", whole).must(t)
 	job := copied(t, whole)
 	dir := filepath.Dir(job)
@@ -308,8 +348,8 @@ func TestKubernetesJobs(t *testing.T) {
 			pods = append(pods, cmd)
 		}
 	}
-	if len(pods) != 4 {
-		t.Fatalf("%d pods, want 4", len(pods))
+	if len(pods) != 6 {
+		t.Fatalf("%d pods, want 6", len(pods))
 	}
 	var all sync.WaitGroup
 	for _, cmd := range pods {

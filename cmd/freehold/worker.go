@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -29,7 +30,7 @@ func (f *takeOverFlag) check() error {
 }
 
 func (*workerCmd) Help() string {
-	return "Any number of workers, on any machines that see the run's folder, label one run together, with freehold apply or before it. Each ends when all shards (of its part) are there. " +
+	return "Any number of workers, on any machines that see the run's folder, label one run together, with freehold apply or before it. Each ends when all shards (of its part) are there; where the recipe has train.outer, one without a part then trains replicas with the others until the last round is over. " +
 		"One that is killed loses nothing: what it was at is taken over. docs/howto/several-machines.md"
 }
 
@@ -66,6 +67,10 @@ func (c *workerCmd) Run(a *app) error {
 	if a.json {
 		return a.emit(w)
 	}
-	a.write("worker: labelled %d of %d shards in %s, %d of all are missing\n", w.Shards, w.All, w.Run, w.Missing)
+	trained := ""
+	if w.Units > 0 {
+		trained = fmt.Sprintf(", trained %d rounds of replicas", w.Units)
+	}
+	a.write("worker: labelled %d of %d shards in %s, %d of all are missing%s\n", w.Shards, w.All, w.Run, w.Missing, trained)
 	return nil
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # {{.Name}} on Slurm, written by "freehold slurm". Run this file on a login node: it submits itself. All nodes must see the recipe's folder, the program and the models at the same paths.
-# {{if .Adapts}}The teacher's adapter, then labelling{{else}}Labelling{{end}} as an array of {{.Tasks}} tasks, each with its part of the rows; all else in one job after it. A job whose time is nearly over saves and queues itself again.
+# {{if .Adapts}}The teacher's adapter, then labelling{{else}}Labelling{{end}} as an array of {{.Tasks}} tasks, each with its part of the rows; all else in one job after it{{if .Helpers}}, beside which {{.Helpers}} tasks train its replicas with it{{end}}. A job whose time is nearly over saves and queues itself again.
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task={{.CPUs}}
@@ -47,6 +47,9 @@ case "${1:-submit}" in
 adapt) run apply "$recipe" --only adapt ;;
 {{- end}}
 label) run worker "$recipe" --part "$SLURM_ARRAY_TASK_ID/{{.Tasks}}" ;;
+{{- if .Helpers}}
+train) run worker "$recipe" ;;
+{{- end}}
 rest) run apply "$recipe" ;;
 submit)
 	script=$(realpath "$0")
@@ -55,6 +58,9 @@ submit)
 	label=$(submit label --array=0-{{.Last}} --kill-on-invalid-dep=yes --dependency="afterok:$adapt")
 {{- else}}
 	label=$(submit label --array=0-{{.Last}})
+{{- end}}
+{{- if .Helpers}}
+	submit train --array=0-{{.LastHelper}} --kill-on-invalid-dep=yes --dependency="afterok:$label" >/dev/null
 {{- end}}
 	rest=$(submit rest --kill-on-invalid-dep=yes --dependency="afterok:$label")
 	echo "submitted $name: labelling is job $label, the rest job $rest" ;;

@@ -39,7 +39,8 @@ type Entry struct {
 // Worker is another program that took part in a stage.
 type Worker struct {
 	Maker
-	Shards []int `json:"shards"` // of labels, that it made
+	Shards []int    `json:"shards,omitempty"` // of labels, that it made
+	Units  []string `json:"units,omitempty"`  // of training, as ROUND/REPLICA
 }
 
 // Item is something that a stage took or made.

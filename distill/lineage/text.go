@@ -12,7 +12,7 @@ func Rows(chain []Entry) (rows [][]string) {
 	for _, e := range chain {
 		rows = append(rows, []string{fmt.Sprintf("%d %s", e.Seq, e.Stage), "by " + e.By.text()})
 		for _, w := range e.Workers {
-			rows = append(rows, []string{"  with", fmt.Sprintf("%s: %d shards", w.text(), len(w.Shards))})
+			rows = append(rows, []string{"  with", fmt.Sprintf("%s: %s", w.text(), w.did())})
 		}
 		rows = append(rows, []string{"  held", e.By.Enforced.String()})
 		for _, it := range e.In {
@@ -69,4 +69,12 @@ func hash(sum string) []string {
 		return nil
 	}
 	return []string{"sha256 " + short(sum)}
+}
+
+// did says what a worker made.
+func (w *Worker) did() string {
+	if len(w.Units) > 0 {
+		return fmt.Sprintf("%d rounds of replicas", len(w.Units))
+	}
+	return fmt.Sprintf("%d shards", len(w.Shards))
 }
