@@ -37,9 +37,6 @@ func Join(ctx context.Context, path, inputs string, o Options) (*Job, error) {
 		o.RunsDir, o.Run = filepath.Dir(dir), filepath.Base(dir)
 		return jobOfRun(ctx, dir, inputs, o)
 	}
-	if isFolder(dir) {
-		dir = filepath.Join(dir, "freehold.yaml")
-	}
 	if inputs != "" {
 		return nil, &RecipeError{File: path, Msg: "is a recipe, whose paths begin beside it; --inputs is for a run's folder"}
 	}
@@ -122,7 +119,7 @@ func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
 		if errors.Is(err, context.Canceled) {
 			err = ErrInterrupted
 		}
-		return nil, err
+		return nil, j.folderError(err)
 	}
 	w := &Worked{Schema: "freehold/worker/1", Run: j.dir, Shards: j.did, Seconds: time.Since(start).Seconds()}
 	w.Missing, w.All = j.work.missing()
