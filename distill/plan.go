@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -65,7 +66,7 @@ const (
 	bf16Gain       = 3.0  // of bf16 products over f32
 	stepBytes      = 20   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
 	frozenBytes    = 12   // of each that does not
-	answerReads    = 10e9 // bytes a second that a model's file is read with, once a token, where it writes answers; a step's too
+	answerReads    = 10e9 // bytes a second that a model's file is read with where it writes answers, once for a token of each; a step's too
 	templateTokens = 25   // that a chat template stands around a prompt
 	f32Rung        = 2    // times what another form's measuring takes
 	stageStart     = 1    // seconds until a stage has opened its models, and after its last row
@@ -137,7 +138,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := ((tokens(chars, len(all), 6+perRow)+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(chars, len(all), 6+perRow)+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + written(asked, float64(j.teacher.Bytes), float64(teacherSize), int8Peak)) * float64(missing) / float64(max(1, shards))
 	var others int64 // bytes of an ensemble's further teachers, which are all open where speeds are measured
 	perToken := 0.0
 	if j.others != nil {
@@ -172,7 +173,11 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
+	if j.recipe.answers() { // both read the answers, for their perplexity
+		evalTime += tokens(chars-train, judged, 6+perRow) * 2 * float64(studentSize+teacherSize) / (prefillShare * int8Peak)
+	}
+	again := 1 + float64(speedRounds*timed)/float64(max(1, len(j.data.Test)))
+	evalTime += written(tested*again, float64(studentSize), float64(studentSize), int8Peak) + written(tested*(again-1), float64(j.teacher.Bytes), float64(teacherSize), int8Peak)
 	state := func(done, part bool) string {
 		switch {
 		case done:
@@ -267,6 +272,11 @@ func (j *Job) answerTokens() (perRow int, asked, tested float64) {
 	}
 	prompt := float64(len(j.recipe.Task.Prompt+j.recipe.Task.System)) / 4
 	return int(prompt + learnt/float64(max(1, len(j.data.Train)))), asked + tested*float64(j.recipe.Teacher.Samples), tested
+}
+
+// written is how long a model of some bytes and weights writes tokens, several answers at a time.
+func written(tokens, bytes, weights, int8Peak float64) float64 {
+	return tokens * max(bytes/answerReads/engine.BatchStreams, 2*weights/(prefillShare*int8Peak))
 }
 
 // learntTokens guesses what prompt, chat template and answer add to a row that the student learns; perRow is what they add to one that the teacher is asked about.
