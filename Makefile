@@ -8,7 +8,7 @@ PEERS = $(shell [ "$$(uname -s)" = Darwin ] && echo "$$HOME/Library/Caches" || e
 # Of each fuzz target: a time, or a number of executions such as 10000000x.
 FUZZTIME ?= 1h
 # Tests of soak.
-SOAK ?= Kill|Checkpoint|Shar[de]|Outer|DiskFull|NaN|Interrupt|JobBits
+SOAK ?= Kill|Checkpoint|Shar[de]|Outer|Hosts|DiskFull|NaN|Interrupt|JobBits
 # How long soak-serve loads the server.
 SOAK_TIME ?= 30m
 # The machine's processor as part of a file's name, for recipes that have built the program.
@@ -36,7 +36,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace
+.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace sshfs
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -94,7 +94,7 @@ test: vet fmt ## all tests of a working day, 10 minutes at most
 LONG = $(sort $(dir $(shell grep -rl --include='*_test.go' FREEHOLD_LONG .)))
 TIMED = $(filter ./engine/% ./bench/% ./cmd/%,$(LONG))
 
-test-long: build browser strace ## what make test leaves out: real weights, peers and faults, 30 minutes at most
+test-long: build browser strace sshfs ## what make test leaves out: real weights, peers and faults, 30 minutes at most
 	bin/freehold pull smollm2-135m-instruct
 	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
 	tests=$$($(GO) run ./.ci/long $(LONG)) && \
@@ -110,7 +110,7 @@ lm-eval: build ## lm_eval's scores by this server and by llama.cpp's on the same
 	FREEHOLD_LONG=1 FREEHOLD_LM_EVAL=1 $(GO) test -count=1 -v -timeout 1h ./bench/peers -run LMEval
 
 # FREEHOLD_SOAK gives tests of faults their long form; each logs what it did.
-soak: ## what can break a training: 2200 kill -9, a disk that fails at each operation, flipped bits, NaN, signals
+soak: sshfs ## what can break a training: 2600 kill -9, 400 of them on hosts of their own, a disk that fails at each operation, flipped bits, NaN, signals
 	FREEHOLD_SOAK=1 $(GO) test -count=1 -v -timeout 12h ./distill ./cmd/freehold -run '$(SOAK)'
 
 soak-serve: ## what a server promises: memory at ten times its load, 1000 disconnects, 100 SIGTERMs, 10000 canaries, 10000 refusals; 1000 schemas
@@ -162,6 +162,11 @@ strace:
 	@command -v strace >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		{ apt-get install -y -q strace >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q strace >/dev/null; }; }; } || \
 		echo "strace is not here and cannot be installed: system calls are not audited"
+
+sshfs:
+	@command -v sshfs >/dev/null || [ "$$(uname -s)" != Linux ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get install -y -q sshfs openssh-sftp-server iproute2 >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q sshfs openssh-sftp-server iproute2 >/dev/null; }; }; } || \
+		echo "sshfs is not here and cannot be installed: workers on hosts of their own are tested with bind mounts alone"
 
 bench: build ## kernels against the machine's limits, then whole models
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./kernels

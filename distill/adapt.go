@@ -440,13 +440,17 @@ func (j *Job) planAdapt(int8Peak, f32Peak, weights float64) (s PlanStage, ram in
 	a := j.recipe.Teacher.Adapt
 	tokens := func(rows []Row) (n float64) {
 		for _, r := range rows {
-			n += float64(len(j.recipe.Task.Prompt)+len(j.recipe.Task.System)+len(r.Text)) / 4
+			n += float64(len(j.recipe.Task.Prompt)+len(j.recipe.Task.System)+len(r.Text))/4 + templateTokens
 		}
 		return n
 	}
 	valid := goldRows(j.data.Valid)
+	judged := 6 * len(valid) // what follows the text; what stands before it is read once
+	for _, r := range valid {
+		judged += len(r.Text) / 4
+	}
 	s = PlanStage{Name: "adapt", What: fmt.Sprintf("%s learns from %d gold rows: LoRA of rank %d, %d steps in %s; %d valid rows before and after", j.teacher.Name, a.Rows, a.Rank, j.adaptSteps(), j.precision(), len(valid))}
-	s.Seconds = a.Epochs*tokens(j.adaptRows())*4*weights/(trainShare*f32Peak) + 2*tokens(valid)*2*weights/(prefillShare*int8Peak)
+	s.Seconds = a.Epochs*tokens(j.adaptRows())*4*weights/(trainShare*f32Peak) + float64(j.adaptSteps())*weights*frozenBytes/answerReads + 2*float64(judged)*2*weights/(prefillShare*int8Peak)
 	program := j.teacher.spec.Program()
 	all, low, values := 0, 0, 0
 	for _, t := range program.Tensors() {

@@ -228,13 +228,13 @@ func (j *Job) planMade(int8Peak float64) (s PlanStage, done func(), err error) {
 		chars += len(r.Text)
 	}
 	length := float64(chars) / 4 / float64(max(1, len(j.own.Train)))
-	read, written := 0.0, math.Min(length, float64(j.recipe.Data.Augment.MaxTokens))*float64(len(all))
+	read, writes := 0.0, math.Min(length, float64(j.recipe.Data.Augment.MaxTokens))*float64(len(all))
 	for i := range all {
 		read += float64(len(all[i].prompt)) / 4
 	}
 	left := float64(missing) / float64(max(1, shards))
-	s.What = fmt.Sprintf("%d texts by %s, %d of %d shards missing; it reads about %.0f tokens and writes %.0f", len(all), j.maker.Name, missing, shards, read*left, written*left)
-	s.Seconds = left * (read*2*float64(weights)/(prefillShare*int8Peak) + written*math.Max(float64(j.maker.Bytes)/answerReads/engine.BatchStreams, 2*float64(weights)/(prefillShare*int8Peak)))
+	s.What = fmt.Sprintf("%d texts by %s, %d of %d shards missing; it reads about %.0f tokens and writes %.0f", len(all), j.maker.Name, missing, shards, read*left, writes*left)
+	s.Seconds = left * (read*2*float64(weights)/(prefillShare*int8Peak) + written(writes, float64(j.maker.Bytes), float64(weights), int8Peak))
 	if missing == 0 {
 		said := make([][]makingLine, 0, shards)
 		parts := j.makingShards()

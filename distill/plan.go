@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -62,10 +63,15 @@ type PlanStage struct {
 
 // Rates of the estimates, as shares of the measured peaks: what whole models reach here (bench/LOG.md).
 const (
-	prefillShare = 0.40 // of int8 peak
-	trainShare   = 0.45 // of f32 peak
-	bf16Gain     = 2.0  // of bf16 products over f32, whole steps
-	answerReads  = 10e9 // bytes a second that a model's file is read with, once a token, where it writes answers
+	prefillShare   = 0.50 // of int8 peak
+	trainShare     = 0.55 // of f32 peak, what grows with a step's tokens
+	bf16Gain       = 3.0  // of bf16 products over f32
+	stepBytes      = 20   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
+	frozenBytes    = 12   // of each that does not
+	answerReads    = 10e9 // bytes a second that a model's file is read with where it writes answers, once for a token of each; a step's too
+	templateTokens = 25   // that a chat template stands around a prompt
+	f32Rung        = 2    // times what another form's measuring takes
+	stageStart     = 1    // seconds until a stage has opened its models, and after its last row
 )
 
 // Plan estimates the run from the machine's measured peaks and the sizes of models and data.
@@ -134,7 +140,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := ((tokens(chars, len(all), 6+perRow+j.questionTokens())+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + asked*float64(j.teacher.Bytes)/answerReads) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(chars, len(all), 6+perRow+j.questionTokens())+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + written(asked, float64(j.teacher.Bytes), float64(teacherSize), int8Peak)) * float64(missing) / float64(max(1, shards))
 	var others int64 // bytes of an ensemble's further teachers, which are all open where speeds are measured
 	perToken := 0.0
 	if j.others != nil {
@@ -154,16 +160,21 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	step = max(step, outer.done)
+	plainPeak := f32Peak
 	if j.unit() != "" {
 		f32Peak *= bf16Gain
 	}
 	epochs := float64(j.steps()*j.recipe.Train.Batch) / float64(max(1, j.learntUnits()))
-	trainTime := epochs * tokens(learnt, len(rows), 1) * 6 * float64(studentSize) / (trainShare * f32Peak) * float64(j.steps()-step) / float64(j.steps())
-	evalTime := tokens(chars-train, len(j.data.Test), 1)*2*float64(studentSize)/(prefillShare*int8Peak) + float64(2*speedRounds*speedRows)*30*(2*float64(teacherSize)/(prefillShare*int8Peak)+perToken)
-	trainTime *= 1 + float64(perRow)*float64(len(all))/math.Max(1, float64(chars)/4)
-	trainTags, tags := j.planTags()
-	trainTime *= trainTags
-	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, f32Peak)
+	left := float64(j.steps()-step) / float64(j.steps())
+	trainTime := left * (epochs*tokens(learnt, len(rows), 1+j.learntTokens(perRow))*6*float64(studentSize)/(trainShare*f32Peak) + float64(j.steps())*float64(studentSize)*stepBytes/answerReads)
+	judged, timed := len(all)-len(j.own.Train)-len(j.made()), min(len(j.data.Test), speedRows)
+	if j.recipe.answers() {
+		timed = min(len(j.data.Test), answerRows)
+	}
+	perTest := tokens(chars-train, judged, 6) / float64(max(1, judged))
+	studentTime := (tokens(chars-train, len(j.data.Test), 1) + float64(speedRounds*timed)*perTest) * 2 * float64(studentSize) / (prefillShare * int8Peak) // of one form
+	evalTime := studentTime + float64(speedRounds*timed)*perTest*(2*float64(teacherSize)/(prefillShare*int8Peak)+perToken)
+	own := j.planOnPolicy(step, tokens(learnt, len(rows), perRow), float64(studentSize), float64(teacherSize), int8Peak, plainPeak)
 	trainTime += own.seconds
 	if p.Rationales = j.planRationales(1-float64(step)/float64(j.steps()), epochs, float64(studentSize), float64(teacherSize), int8Peak, f32Peak); p.Rationales != nil {
 		labelTime, trainTime = labelTime+p.Rationales.LabelSeconds, trainTime+p.Rationales.TrainSeconds
@@ -172,7 +183,11 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	evalTime += tested * (float64(studentSize) + float64(j.teacher.Bytes)*answerRows*speedRounds/float64(max(1, len(j.data.Test)))) / answerReads
+	if j.recipe.answers() { // both read the answers, for their perplexity
+		evalTime += tokens(chars-train, judged, 6+perRow) * 2 * float64(studentSize+teacherSize) / (prefillShare * int8Peak)
+	}
+	again := 1 + float64(speedRounds*timed)/float64(max(1, len(j.data.Test)))
+	evalTime += written(tested*again, float64(studentSize), float64(studentSize), int8Peak) + written(tested*(again-1), float64(j.teacher.Bytes), float64(teacherSize), int8Peak)
 	state := func(done, part bool) string {
 		switch {
 		case done:
@@ -183,9 +198,12 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return "to do"
 	}
 	exists := func(name string) bool { _, err := os.Stat(filepath.Join(j.dir, name)); return err == nil }
-	rungs := 0
-	if n := len(j.recipe.Quantize); n > 0 {
-		rungs = n + 2 // the weights as they were trained and model.gguf are measured too
+	quantTime := 0.0
+	if n := len(j.recipe.Quantize); n > 0 { // model.gguf and the weights as they were trained are measured too
+		quantTime = float64(n+1+f32Rung) * studentTime
+		if j.recipe.answers() {
+			quantTime = float64(n+2) * evalTime / 2
+		}
 	}
 	most := ""
 	if (j.recipe.Train.MinConfidence > 0 || j.recipe.augments()) && j.sure == nil && j.recipe.Train.Steps == 0 {
@@ -193,9 +211,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	}
 	p.Stages = []PlanStage{
 		{"label", state(missing == 0, missing < shards), fmt.Sprintf("%d rows by %s, %d of %d shards missing%s", len(all), j.teacherNames(), missing, shards, after(", ", j.recipe.Teacher.samples())+p.Rationales.asked()), labelTime},
-		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+tags+p.Rationales.taught(j.recipe.Train.Rationale)+outer.what+j.machines(trainTime)), trainTime},
+		{"train", state(step == j.steps(), step > 0), fmt.Sprintf(most+"%d steps of %d %s in %s, student of %d layers from %s%s", j.steps(), j.recipe.Train.Batch, j.recipe.batchOf(), j.precision(), len(j.recipe.Student.Layers), j.base.Name, cross+own.what+j.planTags()+p.Rationales.taught(j.recipe.Train.Rationale)+outer.what+j.machines(trainTime)), trainTime},
 		{"eval", state(exists("summary.json"), false), fmt.Sprintf("%d test rows, baseline, speeds, %d gates", len(j.data.Test), len(j.recipe.Eval.Gates)), evalTime},
-		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), float64(rungs) * evalTime / 2},
+		{"quantize", state(exists("report.html"), false), strings.Join(j.recipe.Quantize, " "), quantTime},
 		{"report", state(exists("report.html"), false), "report.html, manifest.json, SHA256SUMS", 1},
 	}
 	p.RAMBytes = j.teacher.Bytes + studentSize*16 + microTokens*400<<10 + 256<<20 + own.ram + others + outer.ram
@@ -215,6 +233,8 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		}
 		if s.State == "done" {
 			s.Seconds = 0
+		} else if s.Name != "report" && s.What != "" { // no format to quantize to
+			s.Seconds += stageStart
 		}
 		p.Seconds += s.Seconds
 	}
@@ -235,17 +255,21 @@ func after(sep, text string) string {
 }
 
 // answerTokens guesses, for a task that is answered with text, the tokens that prompt and answer add to a row, those that
-// the teacher writes, and those that a model writes for the test rows: 4 characters a token, answers as long as the gold
+// the teacher writes, and those that a model writes for the test rows: 4 characters a token (2.5 of JSON), answers as long as the gold
 // ones, half of task.max_tokens where there is none. Of another task all are 0.
 func (j *Job) answerTokens() (perRow int, asked, tested float64) {
 	if !j.recipe.answers() {
 		return 0, 0, 0
 	}
+	perToken := 4.0
+	if j.recipe.Task.Type == "extract" { // JSON: names without spaces, digits, quotes
+		perToken = 2.5
+	}
 	long := func(r Row) float64 {
 		if r.Gold < 0 {
 			return float64(j.recipe.Task.MaxTokens) / 2
 		}
-		return float64(len(r.Answer))/4 + 1
+		return float64(len(r.Answer))/perToken + 1
 	}
 	learnt := 0.0
 	for _, r := range j.data.Train {
@@ -258,6 +282,24 @@ func (j *Job) answerTokens() (perRow int, asked, tested float64) {
 	}
 	prompt := float64(len(j.recipe.Task.Prompt+j.recipe.Task.System)) / 4
 	return int(prompt + learnt/float64(max(1, len(j.data.Train)))), asked + tested*float64(j.recipe.Teacher.Samples), tested
+}
+
+// written is how long a model of some bytes and weights writes tokens, several answers at a time.
+func written(tokens, bytes, weights, int8Peak float64) float64 {
+	return tokens * max(bytes/answerReads/engine.BatchStreams, 2*weights/(prefillShare*int8Peak))
+}
+
+// learntTokens guesses what prompt, chat template and answer add to a row that the student learns (to one whose tokens it marks nothing); perRow is what they add to one that the teacher is asked about.
+func (j *Job) learntTokens(perRow int) int {
+	if !j.recipe.answers() || j.recipe.Student.Head == headTags {
+		return 0
+	}
+	t := j.recipe.Task
+	prompt := len(t.Prompt)
+	if j.recipe.Student.Prompt != "" {
+		prompt = len(j.recipe.Student.Prompt)
+	}
+	return perRow - (len(t.Prompt)+len(t.System))/4 + (prompt+len(t.System))/4 + templateTokens
 }
 
 // blockWeights counts the weights of the blocks: what a token passes through, embedding and head left out.

@@ -53,7 +53,7 @@ func (j *Job) planRationales(part, epochs, student, teacher, int8Peak, f32Peak f
 		}
 	}
 	p.LabelFLOPs = (read + wrote) * 2 * teacher
-	p.LabelSeconds = p.LabelFLOPs/(prefillShare*int8Peak) + wrote*float64(j.teacher.Bytes)/answerReads
+	p.LabelSeconds = read*2*teacher/(prefillShare*int8Peak) + written(wrote, float64(j.teacher.Bytes), teacher, int8Peak)
 	p.TrainFLOPs = part * epochs * learnt * 6 * student
 	p.TrainSeconds = p.TrainFLOPs / (trainShare * f32Peak)
 	return p

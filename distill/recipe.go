@@ -250,8 +250,11 @@ func defaultRecipe() Recipe {
 	}
 }
 
-// LoadRecipe reads and checks a recipe file.
+// LoadRecipe reads and checks a recipe file, or the freehold.yaml of a folder.
 func LoadRecipe(file string) (*Recipe, error) {
+	if isFolder(file) {
+		file = filepath.Join(file, "freehold.yaml")
+	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, &DataError{File: file, Msg: "cannot be read: " + errText(err), Fix: "run `freehold init` to make a recipe"}

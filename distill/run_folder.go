@@ -157,3 +157,31 @@ func (j *Job) pointLatest() error {
 	}
 	return os.Rename(tmp, latest)
 }
+
+// FolderError is a run's folder that cannot be read or written any more while work is on: its file system went away, is full, or broke.
+type FolderError struct {
+	Dir string
+	Err error
+}
+
+func (e *FolderError) Error() string {
+	return fmt.Sprintf("%s: the run's folder went away or cannot be written: %v; what is done is kept: run the same command again when the folder is back", e.Dir, e.Err)
+}
+
+func (e *FolderError) Unwrap() error { return e.Err }
+
+// folderError makes a FolderError of what the file system says of a file of the run.
+func (j *Job) folderError(err error) error {
+	var file *fs.PathError
+	var files *os.LinkError
+	name := ""
+	if errors.As(err, &file) {
+		name = file.Path
+	} else if errors.As(err, &files) {
+		name = files.New
+	}
+	if name == "" || !strings.HasPrefix(name, j.dir+string(filepath.Separator)) || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &FolderError{j.dir, err}
+}

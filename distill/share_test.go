@@ -450,6 +450,48 @@ func TestShareAdapted(t *testing.T) {
 	}
 }
 
+// A worker of a recipe with rows that a model makes waits for them, and labels them too.
+func TestShareMade(t *testing.T) {
+	recipe := tinyAugmentJob(t, "classify")
+	mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "augment"})
+	_, run := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"})
+	want := shards(t, run)
+	again(t, run)
+	j, err := Join(context.Background(), recipe, "", Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	if _, err := j.Work(ctx, Part{}); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("without the rows: %v", err)
+	}
+	cancel()
+	h := startHelper(t, workerKind, recipe, time.Second)
+	mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "augment"})
+	h.ended(t)
+	if got := shards(t, run); fmt.Sprint(got) != fmt.Sprint(want) || len(got) < 2 {
+		t.Errorf("the worker made %v, want %v", got, want)
+	}
+}
+
+// A worker whose folder goes away ends with what to do.
+func TestShareFolderGone(t *testing.T) {
+	recipe := tinyJobOf(t, 4*shardRows, 8)
+	gone := false
+	j, err := Join(context.Background(), recipe, "", Options{Threads: 1, Progress: func(Event) {
+		if dir := filepath.Join(filepath.Dir(recipe), "runs"); !gone {
+			gone = os.Rename(dir, dir+".away") == nil
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad *FolderError
+	if _, err = j.Work(context.Background(), Part{}); !errors.As(err, &bad) || !gone || !strings.Contains(err.Error(), "run the same command again") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A worker's folder is that of a run which asks the same, also where bf16 would train another student on this CPU; another recipe's is refused.
 func TestJoin(t *testing.T) {
 	recipe := tinyJobOf(t, 2*shardRows, 20)

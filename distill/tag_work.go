@@ -187,22 +187,15 @@ func (w *answerWork) tagAlignment() (*TagAlignment, error) {
 	return w.marked, err
 }
 
-// planTags is what a plan says of a student that marks tokens, "" of another, and the part of the training time that it takes: it reads texts alone, without
-// prompts and answers.
-func (j *Job) planTags() (part float64, what string) {
+// planTags is what a plan says of a student that marks tokens, "" of another.
+func (j *Job) planTags() string {
 	w, ok := j.work.(*answerWork)
 	if !ok || w.tags == nil {
-		return 1, ""
+		return ""
 	}
-	chars := 0
-	for _, r := range j.labelled() {
-		chars += len(r.Text)
-	}
-	perRow, _, _ := j.answerTokens()
-	part = 1 / (1 + float64(perRow)*float64(len(j.labelled()))/max(1, float64(chars)/4))
-	what = fmt.Sprintf(", %d tags", len(w.tags.Names()))
+	what := fmt.Sprintf(", %d tags", len(w.tags.Names()))
 	if gold := w.goldTags(); gold.Rows > 0 {
 		what += "; of gold answers " + gold.String()
 	}
-	return part, what
+	return what
 }

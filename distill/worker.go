@@ -37,9 +37,6 @@ func Join(ctx context.Context, path, inputs string, o Options) (*Job, error) {
 		o.RunsDir, o.Run = filepath.Dir(dir), filepath.Base(dir)
 		return jobOfRun(ctx, dir, inputs, o)
 	}
-	if isFolder(dir) {
-		dir = filepath.Join(dir, "freehold.yaml")
-	}
 	if inputs != "" {
 		return nil, &RecipeError{File: path, Msg: "is a recipe, whose paths begin beside it; --inputs is for a run's folder"}
 	}
@@ -111,7 +108,7 @@ func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
 		return nil, err
 	}
 	if j.recipe.augments() { // the rows that a model makes are apply's to make
-		if err := j.checkMade(); err != nil {
+		if err := j.awaitMade(ctx); err != nil {
 			return nil, err
 		}
 		if err := j.augment(ctx); err != nil {
@@ -123,7 +120,7 @@ func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
 		if errors.Is(err, context.Canceled) {
 			err = ErrInterrupted
 		}
-		return nil, err
+		return nil, j.folderError(err)
 	}
 	w := &Worked{Schema: "freehold/worker/1", Run: j.dir, Shards: j.did}
 	if err := j.trainAsWorker(ctx); err != nil {
@@ -136,15 +133,32 @@ func (j *Job) Work(ctx context.Context, p Part) (*Worked, error) {
 
 // awaitAdapter waits until the run has the adapter of a teacher that learns first.
 func (j *Job) awaitAdapter(ctx context.Context) error {
-	for said := false; j.recipe.adapts() && j.adapted == nil; said = true {
+	if !j.recipe.adapts() {
+		return nil
+	}
+	return j.awaitApply(ctx, adaptedName, func() bool {
+		if j.adapted == nil {
+			j.loadAdapted()
+		}
+		return j.adapted != nil
+	})
+}
+
+// awaitMade waits until all texts are there that rows are made of.
+func (j *Job) awaitMade(ctx context.Context) error {
+	return j.awaitApply(ctx, madeFolder, func() bool { n, _ := j.unmade(); return n == 0 })
+}
+
+// awaitApply waits for what only apply makes.
+func (j *Job) awaitApply(ctx context.Context, name string, there func() bool) error {
+	for said := false; !there(); said = true {
 		if !said {
-			j.event(Event{Stage: "label", Msg: fmt.Sprintf("waiting for %s, which freehold apply makes", filepath.Join(j.dir, adaptedName))})
+			j.event(Event{Stage: "label", Msg: fmt.Sprintf("waiting for %s, which freehold apply makes", filepath.Join(j.dir, name))})
 		}
 		select {
 		case <-ctx.Done():
 			return ErrInterrupted
 		case <-time.After(time.Second):
-			j.loadAdapted()
 		}
 	}
 	return nil

@@ -55,6 +55,11 @@ func Resolve(nameOrPath string) (path string, entry *Entry, err error) {
 	e, err := Lookup(nameOrPath)
 	if err != nil {
 		if statErr == nil {
+			for _, at := range []string{"model.gguf", "runs/latest/model.gguf"} { // of a run, or of its recipe
+				if path := filepath.Join(nameOrPath, filepath.FromSlash(at)); isFile(path) {
+					return "", nil, fmt.Errorf("%s is a folder, not a model file; its model is %s", nameOrPath, path)
+				}
+			}
 			return "", nil, fmt.Errorf("%s is a folder, not a model file", nameOrPath)
 		}
 		if strings.Contains(nameOrPath, "://") {
@@ -187,4 +192,9 @@ func hashFile(h io.Writer, path string) error {
 	defer f.Close()
 	_, err = io.Copy(h, f)
 	return err
+}
+
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
 }

@@ -164,11 +164,6 @@ func TestPullReal(t *testing.T) {
 	}
 }
 
-func isFile(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.Mode().IsRegular()
-}
-
 // mailsIn counts the .txt files of an archive.
 func mailsIn(t *testing.T, archive []byte) (n int) {
 	z, err := gzip.NewReader(bytes.NewReader(archive))

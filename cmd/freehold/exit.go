@@ -26,7 +26,7 @@ const (
 	exitGate         = 4   // the student did not pass its gate
 	exitPolicy       = 5   // licence, policy or network use refused
 	exitVerify       = 6   // a checksum differs
-	exitResources    = 7   // disk full, too little memory
+	exitResources    = 7   // disk full, a run's folder that went away, too little memory
 	exitInconclusive = 8   // a measurement is too noisy to judge, or a run cannot be compared on this CPU
 	exitToDo         = 9   // plan --exit-code: apply would do something
 	exitInterrupted  = 75  // stopped by a signal or a spent budget, resumable
@@ -89,7 +89,7 @@ func (a *app) exitCode(err error) int {
 			return exitInterrupted
 		}
 		return exitKilled
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err), is[*resourceError](err):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.ENOMEM), is[*models.SpaceError](err), is[*resourceError](err), is[*distill.FolderError](err):
 		return exitResources
 	case is[*models.ChecksumError](err), is[*distill.ChangedError](err):
 		return exitVerify

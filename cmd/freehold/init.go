@@ -60,8 +60,20 @@ func (c *initCmd) Run(a *app) error {
 	for _, f := range d.Files {
 		a.write("%s\n", f)
 	}
-	a.note("next: freehold plan, then freehold apply")
+	a.note("next: %s", c.next())
 	return nil
+}
+
+// next is what a user does then.
+func (c *initCmd) next() string {
+	next := "freehold plan, then freehold apply"
+	if filepath.Clean(c.Folder) != "." {
+		next = "cd " + c.Folder + "; " + next
+	}
+	if c.Data != "" {
+		next = "say in task.prompt of freehold.yaml what the labels mean; " + next
+	}
+	return next
 }
 
 // recipePath is where the recipe stands, or will.

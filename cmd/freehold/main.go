@@ -99,7 +99,11 @@ func parseError(err error) error {
 		if suggestion != "" {
 			text += ";" + suggestion
 		}
-		if command != "" {
+		switch command {
+		case "":
+		case "serve":
+			text += "; models are given by -m, such as -m " + word
+		default:
 			text += "; put a text of several words in quotes"
 		}
 	}

@@ -140,6 +140,9 @@ func (c *runCmd) Run(a *app) error {
 	if c.Prompt == "" {
 		return usagef("the prompt is empty")
 	}
+	if m.Spec.Labels != nil || m.file.Has(engine.KeyTaskLabels) {
+		a.note("%s was made to give texts labels, not to write; ask it with freehold classify", c.Model)
+	}
 	tokens, err := c.tokens(m)
 	if err != nil {
 		return err

@@ -226,6 +226,9 @@ func (a *app) summary(s *distill.Summary, dir string) {
 	}
 	a.ladder(s)
 	a.costs(s)
+	if s.Answers == nil && s.Teacher.CI95[1] < s.Baseline.CI95[0] {
+		a.write("\nthe teacher knows less of this task than a bag of words: say in task.prompt what the labels mean (freehold plan --probe tries prompts), take a larger one, or let it learn from your labels first (teacher.adapt)\n")
+	}
 	if times := stageSeconds(s); times != "" {
 		a.write("\ntime: %s\n", times)
 	}

@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 	"github.com/freehold-slm/freehold/models/spell"
 )
 
-// csvFile and tsvFile have a line of column names first (RFC 4180; quotes within TSV fields are text where they do not enclose one).
+// csvFile and tsvFile have a line of column names first (RFC 4180; quotes within TSV fields are text where they do not enclose one). In a CSV file whose first line has no comma, a semicolon or
+// a tab there is what separates, as spreadsheets write it where commas are decimal points.
 var (
 	csvFile = format{"CSV", []string{".csv"}, func(path string, o *ReadOptions, add func(int, raw) error) error { return readTable(path, ',', o, add) }}
 	tsvFile = format{"TSV", []string{".tsv", ".tab"}, func(path string, o *ReadOptions, add func(int, raw) error) error {
@@ -30,6 +32,18 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 	in := bufio.NewReaderSize(file, 64<<10)
 	if bom, _ := in.Peek(3); string(bom) == "\ufeff" {
 		in.Discard(3)
+	}
+	head, _ := in.Peek(64 << 10) // less where the file is shorter
+	if h := string(head[:min(2, len(head))]); h == "\xff\xfe" || h == "\xfe\xff" {
+		return &Error{File: path, Msg: "is UTF-16", Fix: toUTF8("UTF-16", path)}
+	}
+	if head, _, _ = bytes.Cut(head, []byte("\n")); comma == ',' && !bytes.ContainsRune(head, ',') {
+		for _, other := range ";\t" {
+			if bytes.ContainsRune(head, other) {
+				comma = other
+				break
+			}
+		}
 	}
 	r := csv.NewReader(in)
 	r.Comma, r.LazyQuotes, r.ReuseRecord = comma, comma == '\t', true
@@ -103,7 +117,7 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 			row.slices = append(row.slices, strings.Clone(fields[at]))
 		}
 		if row.text == "" {
-			return &Error{File: path, Line: line, Msg: fmt.Sprintf("the row's %q is empty", c.Text)}
+			return &Error{File: path, Line: line, Msg: fmt.Sprintf("the row's %q is empty", c.Text), Fix: "give it a text, or take the row out"}
 		}
 		if err := add(line, row); err != nil {
 			return err

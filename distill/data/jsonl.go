@@ -96,7 +96,7 @@ func eachLine(path string, f func(line int, b []byte) error) error {
 			continue
 		}
 		if !utf8.Valid(b) {
-			return &Error{File: path, Line: line, Msg: "the line is not valid UTF-8"}
+			return &Error{File: path, Line: line, Msg: "the line is not valid UTF-8", Fix: toUTF8("WINDOWS-1252", path)}
 		}
 		if err := f(line, b); err != nil {
 			return err

@@ -100,7 +100,11 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 	err := f.read(path, &o, func(line int, r raw) error {
 		row, err := o.row(r)
 		if err != nil {
-			return &Error{File: path, Line: line, Msg: err.Error()}
+			bad := &Error{File: path, Line: line, Msg: err.Error()}
+			if errors.Is(err, errEncoding) {
+				bad.Fix = toUTF8("WINDOWS-1252", path)
+			}
+			return bad
 		}
 		if row.ID == "" {
 			id := []string{o.Split, row.Text, strconv.Itoa(line)}
@@ -125,7 +129,10 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 		if o.Pairs {
 			fix = `write one JSON object a line, such as {"query": "...", "document": "...", "label": 1}`
 		}
-		if f.name == folder.name {
+		switch f.name {
+		case csvFile.name, tsvFile.name:
+			fix = "write a first line with the names of the columns, such as text and label, and a line a row"
+		case folder.name:
 			fix = "put .txt files into it, or into one folder a label"
 		}
 		return nil, &Error{File: path, Msg: "holds no rows", Fix: fix}
@@ -150,6 +157,14 @@ func Texts(path string) ([]string, error) {
 	return texts, nil
 }
 
+var errEncoding = errors.New("the row is not valid UTF-8")
+
+// toUTF8 says how a file in another encoding becomes one that is read.
+func toUTF8(from, path string) string {
+	name := filepath.Base(path)
+	return fmt.Sprintf("save it as UTF-8 (spreadsheets call that \"CSV UTF-8\"), or: iconv -f %s -t UTF-8 %q > %q", from, name, "utf8-"+name)
+}
+
 // row checks a row and finds its label.
 func (o *ReadOptions) row(r raw) (Row, error) {
 	row := Row{ID: r.id, Text: r.text, Group: r.group, Gold: -1, Slices: r.slices}
@@ -158,7 +173,7 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 	}
 	switch {
 	case !utf8.ValidString(r.text) || !utf8.ValidString(r.query) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
-		return row, errors.New("the row is not valid UTF-8")
+		return row, errEncoding
 	case len(r.text) > maxText || len(r.query) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
 	}

@@ -102,13 +102,15 @@ func TestFormats(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jsonl"), `{"text": "one, \"two\"", "label": "up"}`+"\n"+`{"text": "three\nfour", "label": "down"}`+"\n"+`{"text": "five"}`+"\n")
 	write(t, filepath.Join(dir, "a.csv"), "\ufefflabel,text\r\nup,\"one, \"\"two\"\"\"\r\ndown,\"three\nfour\"\r\n,five\r\n")
+	write(t, filepath.Join(dir, "b.csv"), "label;text\r\nup;\"one, \"\"two\"\"\"\r\ndown;\"three\nfour\"\r\n;five\r\n")
+	write(t, filepath.Join(dir, "c.csv"), "label\ttext\nup\t\"one, \"\"two\"\"\"\ndown\t\"three\nfour\"\n\tfive\n")
 	write(t, filepath.Join(dir, "a.tsv"), "label\ttext\nup\tone, \"two\"\ndown\t\"three\nfour\"\n\tfive\n")
 	write(t, filepath.Join(dir, "texts", "up", "1.txt"), "one, \"two\"\n")
 	write(t, filepath.Join(dir, "texts", "down", "1.txt"), "three\nfour\n")
 	write(t, filepath.Join(dir, "texts", "1.txt"), "five")
 	write(t, filepath.Join(dir, "texts", ".hidden"), "")
 	want := map[string]int{"one, \"two\"": 0, "three\nfour": 1, "five": -1}
-	for _, name := range []string{"a.jsonl", "a.csv", "a.tsv", "texts"} {
+	for _, name := range []string{"a.jsonl", "a.csv", "b.csv", "c.csv", "a.tsv", "texts"} {
 		rows, err := Read(filepath.Join(dir, name), ReadOptions{Split: "train", Labels: twoLabels})
 		if err != nil || len(rows) != 3 {
 			t.Fatalf("%s: %v %v", name, rows, err)
@@ -154,12 +156,14 @@ func TestMistakes(t *testing.T) {
 		{"a.csv", "text,label\nx\n", `a.csv:2: the row has another number of fields`},
 		{"a.csv", "text,label\nx \"y\",up\n", `a.csv:2: bare \" in non-quoted`},
 		{"a.csv", "text,label\ny,up\n\"x", `a.csv:3: extraneous or missing`},
-		{"a.csv", "text,label\n,up\n", `a.csv:2: the row's "text" is empty`},
+		{"a.csv", "text,label\n,up\n", `a.csv:2: the row's "text" is empty; give it a text, or take the row out`},
 		{"a.csv", "text,label\nx,upp\n", `a.csv:2: unknown label "upp"`},
 		{"a.csv", "text,label\nx,\n", `a.csv:2: a test row needs a gold label`},
-		{"a.csv", "text,label\n\xff,up\n", `a.csv:2: the row is not valid UTF-8`},
+		{"a.csv", "text,label\n\xff,up\n", `a.csv:2: the row is not valid UTF-8; save it as UTF-8 (spreadsheets call that "CSV UTF-8"), or: iconv -f WINDOWS-1252 -t UTF-8 "a.csv" > "utf8-a.csv"`},
+		{"a.csv", "\xff\xfet\x00e\x00x\x00t\x00\n\x00", `a.csv: is UTF-16; save it as UTF-8 (spreadsheets call that "CSV UTF-8"), or: iconv -f UTF-16`},
+		{"a.csv", "label;text,\nup;x\n", `a.csv:1: unknown column "text"`}, // a comma there is what separates
 		{"a.csv", "text,label\n", `a.csv: holds no rows`},
-		{"a.csv", "", `a.csv: holds no rows`},
+		{"a.csv", "", `a.csv: holds no rows; write a first line with the names of the columns`},
 		{"a.parquet", "PAR1", `a.parquet: is Parquet, which is not read; write it as JSONL or CSV, in Python: pandas.read_parquet("a.parquet").to_json("a.jsonl", orient="records", lines=True)`},
 		{"a.xlsx", "PK", `a.xlsx: is a spreadsheet, which is not read; write it as JSONL or CSV`},
 		{"nested", "", `deep: is a folder within a label's folder`},

@@ -9,6 +9,7 @@ import "./extract.js";
 import "./metrics.js";
 
 const tabs = $$("[role=tab]"), state = $("#state"), keyForm = $("#key");
+let chosen = false; // a tab, by the user
 
 function show(tab, focus) {
   for (const t of tabs) {
@@ -23,11 +24,12 @@ function show(tab, focus) {
 }
 
 for (const [i, tab] of tabs.entries()) {
-  tab.addEventListener("click", () => show(tab));
+  tab.addEventListener("click", () => { chosen = true; show(tab); });
   tab.addEventListener("keydown", (e) => {
     const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: -1 }[e.key];
     if (to === undefined) return;
     e.preventDefault();
+    chosen = true;
     show(tabs.at(to % tabs.length), true);
   });
 }
@@ -43,6 +45,7 @@ async function load() {
     state.textContent = data.length ? data.map((m) => m.id).join(", ") : "no model is loaded";
     state.classList.remove("bad");
     keyForm.hidden = true;
+    if (!chosen && data.length && data.every((m) => m.labels)) show(tabs.find((t) => t.getAttribute("aria-controls") === "classify")); // they are not made to chat
   } catch (e) {
     state.textContent = e.message;
     state.classList.add("bad");
@@ -56,5 +59,7 @@ keyForm.addEventListener("submit", (e) => {
   load();
 });
 
-show(tabs.find((t) => "#" + t.getAttribute("aria-controls") === location.hash) ?? tabs[0]);
+const asked = tabs.find((t) => "#" + t.getAttribute("aria-controls") === location.hash);
+chosen = Boolean(asked);
+show(asked ?? tabs[0]);
 load();
