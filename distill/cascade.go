@@ -16,6 +16,8 @@ type Cascade struct {
 	StudentFLOPs float64        `json:"student_flops"` // a row: 2 x weights of the blocks x tokens, prompt included
 	TeacherFLOPs float64        `json:"teacher_flops"`
 	Points       []CascadePoint `json:"points"` // by rising share
+
+	teachers float64 // FLOPs of all teachers that label a row; TeacherFLOPs are those of the one that is asked again
 }
 
 // CascadePoint is a line to abstain at.
@@ -95,12 +97,15 @@ func (j *Job) costs(sum *Summary, student, teacher *engine.Classifier, others []
 	if c.TeacherFLOPs, err = cost(j.teacher.path, teacher, &sum.Teacher); err != nil {
 		return err
 	}
-	for _, k := range others {
-		tokens, err := perRow(k)
+	c.teachers = c.TeacherFLOPs
+	for i, k := range others {
+		m := ModelResult{}
+		flops, err := cost(j.others[i].path, k, &m)
 		if err != nil {
 			return err
 		}
-		sum.Teacher.TokensPerRow += tokens
+		sum.Teacher.TokensPerRow += m.TokensPerRow
+		c.teachers += flops
 	}
 	for i := range c.Points {
 		c.Points[i].FLOPs = c.StudentFLOPs + float64(c.Points[i].Escalated*c.TeacherFLOPs)

@@ -91,6 +91,7 @@ func TestEnsembleJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	var probs [3][][]float64
+	flops := 0.0 // of all test rows
 	for k, by := range []struct{ path, prompt, kind string }{{tinyTeacher(t), "Up or down? {text}", "median"}, {otherTeacher(t), "Up or down? {text}", "mean"}, {tinyTeacher(t), otherPrompt, "none"}} {
 		m, err := engine.Open(by.path, engine.WithThreads(1))
 		if err != nil {
@@ -115,6 +116,20 @@ func TestEnsembleJob(t *testing.T) {
 		for _, row := range lp {
 			probs[k] = append(probs[k], expAll(calibrated(row, cal)))
 		}
+		weights, err := blockWeights(by.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			ids, err := c.Tokens(r.Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			flops += 2 * float64(weights) * float64(len(ids))
+		}
+	}
+	if want := flops / 40 / sum.Cascade.StudentFLOPs; math.Abs(sum.Metrics["flops_ratio"]/want-1) > 1e-9 {
+		t.Errorf("flops_ratio %v, want that of all three teachers, %v", sum.Metrics["flops_ratio"], want)
 	}
 	right := [4]int{}
 	for i, p := range got {

@@ -254,11 +254,13 @@ func (j *Job) speeds(ctx context.Context, sum *Summary, student *engine.Classifi
 	return j.inTurn(sum, len(texts), ask(student), ask(append(others, teacher)...))
 }
 
-// withoutTeacherFile takes out what compares with the teacher's file where there is none here.
+// withoutTeacherFile takes out what compares with the teacher's file where there is none here; where there is one, the student's cost is held against it, too.
 func (j *Job) withoutTeacherFile(sum *Summary) {
 	if j.teacher.remote != nil {
 		delete(sum.Metrics, "size_ratio")
 		delete(sum.Metrics, "speed_ratio")
+	} else if sum.Cascade != nil {
+		sum.Metrics["flops_ratio"] = sum.Cascade.teachers / sum.Cascade.StudentFLOPs
 	}
 }
 

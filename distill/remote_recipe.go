@@ -181,7 +181,7 @@ func checkRemoteUse(r *Recipe, at func(msg string, path ...string) error) error 
 	case r.Numeric != "normal":
 		return at(fmt.Sprintf("numeric is %s, and how a remote teacher computes is its server's business; leave it out", r.Numeric), "numeric")
 	}
-	for _, gate := range []string{"size_ratio", "speed_ratio"} {
+	for _, gate := range []string{"size_ratio", "speed_ratio", "flops_ratio"} {
 		if _, ok := r.Eval.Gates[gate]; ok {
 			return at(fmt.Sprintf("eval.gates.%s compares with the teacher's file, and a remote teacher has none here; leave it out", gate), "eval", "gates")
 		}

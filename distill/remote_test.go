@@ -485,6 +485,7 @@ func TestRemoteRecipe(t *testing.T) {
 		{[]string{fmt.Sprintf("from: %q", tinyTeacher(t)), "from: teacher"}, "student.from is teacher"},
 		{[]string{`agreement: ">= 0"`, `size_ratio: ">= 1"`}, "eval.gates.size_ratio"},
 		{[]string{`agreement: ">= 0"`, `speed_ratio: ">= 1"`}, "eval.gates.speed_ratio"},
+		{[]string{`agreement: ">= 0"`, `flops_ratio: ">= 1"`}, "eval.gates.flops_ratio"},
 		{[]string{"name: tiny", "name: tiny\nnumeric: reference"}, "numeric is reference"},
 		{[]string{"type: classify, labels: [up, down]", "type: generate", "steps: 3", "steps: 3, loss: mixed_topk"}, "take loss: ce"},
 		{[]string{"type: classify, labels: [up, down]", "type: generate", "steps: 3", "steps: 3, on_policy: {share: 0.5}"}, "train.on_policy has the teacher read"},
