@@ -183,7 +183,7 @@ func TestEmbedEncoderTeaches(t *testing.T) {
 // What does not fit vectors is refused with the key's name.
 func TestEmbedRefused(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
-		{"type: embed", "type: embed, labels: [a, b]", "task.labels is for task type classify; leave it out of one that is embed"},
+		{"type: embed", "type: embed, labels: [a, b]", "task.labels is for task type classify and multilabel; leave it out of one that is embed"},
 		{"type: embed", `type: embed, system: "x"`, "task.system is for teachers that answer"},
 		{"type: embed", `type: embed, prompt: "x"`, "task.prompt holds {text} 0 times"},
 		{", pooling: mean", "", "teacher.pooling is missing"},
