@@ -88,7 +88,7 @@ func TestRecipeMistakes(t *testing.T) {
 		{add("student: {vocab: none}\n"), `student.vocab is "none", want one of: full, task`},
 		{add("student: {freeze: token_embd.weight}\n"), `student.freeze is "token_embd.weight", want a list`},
 		{add("numeric: fast\n"), `freehold.yaml:6:10: numeric is "fast", want one of: normal, reference`},
-		{change("type: classify", "type: classfy"), `freehold.yaml:3:14: task.type is "classfy", want one of: classify, extract, generate; did you mean "classify"?`},
+		{change("type: classify", "type: classfy"), `freehold.yaml:3:14: task.type is "classfy", want one of: classify, extract, generate, rerank; did you mean "classify"?`},
 		{change("type: classify", "type: generate"), `freehold.yaml:3:24: task.labels is for task type classify; leave it out of one that is generate`},
 		{change("[waste, housing]", "[waste]"), `task.labels has 1 labels, want at least 2`},
 		{change("[waste, housing]", "[waste, waste]"), `label "waste" in task.labels is empty or given twice`},
