@@ -92,5 +92,15 @@ func TestFloat64Functions(t *testing.T) {
 		}
 		b := math.Abs(x) + 0.1
 		rel("Pow", b, Pow(b, 1.7), math.Pow(b, 1.7), 1e-14)
+		if x > -30 && x < 30 { // 1+e^-x has digits of both
+			if got, want := LogSigmoid(x), -math.Log1p(math.Exp(-x)); math.Abs(got-want) > 4e-16*(1+math.Abs(want)) {
+				t.Fatalf("LogSigmoid(%g) = %.17g, want %.17g", x, got, want)
+			}
+		}
+	}
+	for _, x := range []float64{1e4, 800, 0, -800, -1e4} {
+		if got, want := LogSigmoid(x), min(0, x); x != 0 && got != want || x == 0 && math.Abs(got+math.Ln2) > 1e-15 {
+			t.Errorf("LogSigmoid(%g) = %g, want %g", x, got, want)
+		}
 	}
 }

@@ -95,6 +95,8 @@ func pairsOfLine(b []byte, c Columns) (rows []raw, err error) {
 		return nil, fmt.Errorf("the row has no document; want %q, \"positives\" and \"negatives\", or \"documents\"", c.Text)
 	case forms > 1:
 		return nil, fmt.Errorf("the row has documents in several forms; want %q, \"positives\" and \"negatives\", or \"documents\"", c.Text)
+	case all["negatives"] != nil && all["positives"] == nil:
+		return nil, errors.New(`the row has "negatives" and no "positives"; give what is relevant too, or a row each with its label`)
 	case one.text == "" && one.relevance != nil:
 		return nil, fmt.Errorf("%q is of one document, and the row has a list of them", graded)
 	}

@@ -60,6 +60,7 @@ func TestPairMistakes(t *testing.T) {
 		{"a.jsonl", `{"query": "q", "positives": [], "negatives": []}`, `has no document`},
 		{"a.jsonl", `{"query": "q", "document": "d", "documents": ["e"]}`, `in several forms`},
 		{"a.jsonl", `{"query": "q", "positives": ["d"], "documents": ["e"]}`, `in several forms`},
+		{"a.jsonl", `{"query": "q", "positive": ["d"], "negatives": ["e"]}`, `has "negatives" and no "positives"`},
 		{"a.jsonl", `{"query": "q", "documents": ["e"], "label": 1}`, `"label" is of one document`},
 		{"a.jsonl", `{"query": "q", "documents": "e"}`, `"documents" is "e", want a list of texts`},
 		{"a.jsonl", `{"query": "q", "documents": ["e", " "]}`, `document 2 of the row is empty`},
