@@ -161,6 +161,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "classify" {
 		return tinyJob(t)
 	}
+	if kind == "embed" {
+		return tinyEmbedJob(t, 260, 12)
+	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
 	}
