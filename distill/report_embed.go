@@ -17,6 +17,9 @@ func (s *Summary) EmbedTable() (columns []string, rows []AnswerRow) {
 		names = append([]string{"ndcg@10", "recall@1", "recall@10", "mrr"}, names...)
 	}
 	for _, name := range names {
+		if e.Student.intervals()[name] == nil {
+			continue
+		}
 		row := AnswerRow{Name: name}
 		for _, of := range []*EmbedScores{e.Teacher, e.Student, e.Baseline} {
 			switch v := of.intervals()[name]; {
