@@ -174,6 +174,9 @@ func tinyJobKind(t *testing.T, kind string) string {
 	if kind == "rerank" {
 		return tinyRankJob(t, 48, 12)
 	}
+	if kind == "embed" {
+		return tinyEmbedJob(t, 260, 12)
+	}
 	if kind == madeKind {
 		return tinyAugmentJob(t, "classify")
 	}

@@ -17,6 +17,9 @@ func (of *EmbedSummary) table(s *Summary) (columns []string, rows []ScoreRow) {
 		names = append([]string{"ndcg@10", "recall@1", "recall@10", "mrr"}, names...)
 	}
 	for _, name := range names {
+		if of.Student.intervals()[name] == nil {
+			continue
+		}
 		row := ScoreRow{Name: name}
 		for _, m := range []*EmbedScores{of.Teacher, of.Student, of.Baseline} {
 			switch v := m.intervals()[name]; {
