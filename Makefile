@@ -36,7 +36,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace sshfs
+.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-rationales bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace sshfs
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -204,6 +204,10 @@ bench-label: build ## labelling beside llama.cpp's server (xllamacpp), in turns 
 bench-recipe: build ## the demo's recipe in PyTorch beside ours (after bench-train-peers), in turns with FREEHOLD_RECIPE_SEEDS seeds; wants a quiet machine and some 20 minutes
 	bin/freehold pull smollm2-135m-instruct movie-review-snippets --accept-licence unknown
 	FREEHOLD_RECIPE_SEEDS=$${FREEHOLD_RECIPE_SEEDS:-3} $(GO) test -count=1 -v -timeout 120m ./bench/peers -run 'TorchRecipe$$'
+
+bench-rationales: build ## few rows of home-intents learnt with rationales and without, FREEHOLD_RATIONALES seeds, as docs/decisions/rationales.md has it; some minutes
+	bin/freehold pull smollm2-135m-instruct qwen2.5-coder-0.5b-instruct home-intents --accept-licence Apache-2.0
+	FREEHOLD_RATIONALES=$${FREEHOLD_RATIONALES:-3} $(GO) test -count=1 -v -timeout 60m ./distill -run 'RationalesReal$$'
 
 bench-results: build ## writes bench/results/CPU.csv from the pulled models; wants a quiet machine (BENCH_FLAGS="... --vs llama.cpp" adds a peer)
 	@mkdir -p bench/results; out="bench/results/$(CPU_NAME).csv"; \

@@ -64,7 +64,7 @@ func (p *PlanRationales) asked() string {
 	if p == nil {
 		return ""
 	}
-	return fmt.Sprintf(", rationales of %d training rows (%d missing)", p.Rows, p.Missing)
+	return fmt.Sprintf(", rationales of %d training rows (%d missing, %d tokens)", p.Rows, p.Missing, p.Tokens)
 }
 
 func (p *PlanRationales) taught(q RationaleRecipe) string {

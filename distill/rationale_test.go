@@ -139,7 +139,7 @@ func TestRationales(t *testing.T) {
 			if b := after.Rationales; b.Rows != want.Rows || b.Tokens != want.Tokens || b.Missing != 0 || b.LabelSeconds != 0 || b.TrainFLOPs != 0 {
 				t.Errorf("the plan after: %+v, want %+v", b, want)
 			}
-			if text := before.Text(); !strings.Contains(text, "rationales of 40 training rows (40 missing)") || !strings.Contains(text, "rationales beside answers at weight 0.5") {
+			if text := before.Text(); !strings.Contains(text, "rationales of 40 training rows (40 missing, 120 tokens)") || !strings.Contains(text, "rationales beside answers at weight 0.5") {
 				t.Errorf("the plan does not say it:\n%s", text)
 			}
 			checkPage(t, filepath.Join(dir, "report.html"), "<h2>Rationales</h2>", want.Says(), "dashed: of the rationales", "why, in the teacher", "(gold)")
