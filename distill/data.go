@@ -75,7 +75,7 @@ func (r *Recipe) tidy() data.TidyOptions {
 	if r.embeds() {
 		labels = []string{"label or group"}
 	}
-	return data.TidyOptions{Labels: labels, Several: r.several(), Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
+	return data.TidyOptions{Labels: labels, Form: r.form(), Mask: r.Data.Mask, MinChars: r.Data.MinChars, MaxChars: r.Data.MaxChars,
 		Language: r.Data.Language, Duplicates: r.Data.Duplicates, Near: r.Data.Near}
 }
 
@@ -89,7 +89,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 		if part.file == "" {
 			continue
 		}
-		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold && !r.pairs() && !r.embeds(), Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Topics: r.embeds(), Columns: r.Data.Columns}
+		o := data.ReadOptions{Split: part.name, Labels: r.Task.Labels, NeedGold: part.gold, Form: r.form(), Columns: r.Data.Columns}
 		if part.name == "test" { // the others may lack the columns
 			o.Slices = r.Eval.Slices
 		}
@@ -104,7 +104,7 @@ func fromFiles(_ context.Context, r *Recipe, d *data.Set) error {
 
 // fromOneFile sets validation and test rows apart from the training file.
 func fromOneFile(_ context.Context, r *Recipe, d *data.Set) error {
-	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Pairs: r.pairs(), Topics: r.embeds(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
+	rows, err := data.Read(r.path(r.Data.Train), data.ReadOptions{Split: "row", Labels: r.Task.Labels, Form: r.form(), Columns: r.Data.Columns, Slices: r.Eval.Slices})
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func fromCollected(r *Recipe, d *data.Set) error {
 	if r.Data.Collected == "" {
 		return nil
 	}
-	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Answers: r.answers(), Several: r.several(), Topics: r.embeds()})
+	rows, err := data.Read(r.path(r.Data.Collected), data.ReadOptions{Split: "collected", Labels: r.Task.Labels, Form: r.form()})
 	var said, open []Row
 	for _, row := range rows {
 		if row.Corrected = row.Gold >= 0; row.Corrected {

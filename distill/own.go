@@ -39,7 +39,7 @@ var ownRecipe string
 // OwnRecipe writes a recipe of task type classify for rows of one's own. The labels are those of the rows, which have to have some,
 // for a student is judged on rows that a person has labelled.
 func OwnRecipe(o OwnData) ([]byte, error) {
-	rows, err := data.Read(o.Data, data.ReadOptions{Answers: true, Columns: o.Columns})
+	rows, err := data.Read(o.Data, data.ReadOptions{Form: data.OneAnswer, Columns: o.Columns})
 	if e := (*DataError)(nil); errors.As(err, &e) && strings.Contains(e.Fix, "data.columns") {
 		e.Fix = "name it with --text-column or --label-column"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models/gguf"
 )
@@ -11,9 +12,10 @@ import (
 // taskType is what one type of task brings: its keys of a recipe, its losses and metrics, and its part in a job. Each is
 // a file task_NAME.go with an entry in taskTypes; TestTaskTypes runs a job of each.
 type taskType struct {
-	keys    []string // of a recipe, among those that are not for every type
-	losses  []string // train.loss
-	metrics []string // that a gate may name
+	form    data.Form // of its rows
+	keys    []string  // of a recipe, among those that are not for every type
+	losses  []string  // train.loss
+	metrics []string  // that a gate may name
 	check   func(r *Recipe, at func(msg string, path ...string) error) []error
 	fill    func(r *Recipe, said func(path ...string) bool) // puts in what a recipe does not say; nil = nothing
 	work    func(j *Job) (work, error)
@@ -25,10 +27,19 @@ var taskTypes = map[string]taskType{}
 // TaskTypes lists the types of task that a recipe may name, sorted.
 func TaskTypes() []string { return sortedKeys(taskTypes) }
 
+func (r *Recipe) form() data.Form { return taskTypes[r.Task.Type].form }
+
 // answers tells whether the recipe's task is answered with text.
-func (r *Recipe) answers() bool {
-	return slices.Contains(taskTypes[r.Task.Type].keys, "task.max_tokens")
-}
+func (r *Recipe) answers() bool { return r.form() == data.OneAnswer }
+
+// several tells whether it gives any number of labels.
+func (r *Recipe) several() bool { return r.form() == data.SeveralLabels }
+
+// pairs tells whether it judges a query and a document.
+func (r *Recipe) pairs() bool { return r.form() == data.OnePair }
+
+// embeds tells whether it gives vectors.
+func (r *Recipe) embeds() bool { return r.form() == data.OneTopic }
 
 // typedKeys are the keys that some types have and others do not.
 func typedKeys() []string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
@@ -12,6 +13,7 @@ import (
 
 func init() {
 	taskTypes["embed"] = taskType{
+		form:    data.OneTopic,
 		keys:    []string{"teacher.pooling", "student.pooling", "student.dim", "train.alpha"},
 		losses:  []string{"cosine", "mixed_similarity", "similarity_kl"},
 		metrics: []string{"cosine", "neighbours", "spearman", "recall@1", "recall@10", "mrr", "ndcg@10", "retention", "over_baseline", "size_ratio", "speed_ratio"},
@@ -20,9 +22,6 @@ func init() {
 		work:    newEmbedWork,
 	}
 }
-
-// embeds tells whether the recipe's task is to make vectors of texts.
-func (r *Recipe) embeds() bool { return r.Task.Type == "embed" }
 
 // fillEmbed puts in what a recipe does not say.
 func fillEmbed(r *Recipe, said func(path ...string) bool) {

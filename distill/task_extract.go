@@ -3,12 +3,14 @@ package distill
 import (
 	"fmt"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/grammar"
 )
 
 func init() {
 	taskTypes["extract"] = taskType{
+		form:    data.OneAnswer,
 		keys:    append([]string{"task.schema", "teacher.vote_on", "student.head"}, answerKeys...),
 		losses:  answerLosses,
 		metrics: append([]string{"field_f1", "field_precision", "field_recall", "exact", "valid", "perplexity"}, answerMetrics...),

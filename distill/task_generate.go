@@ -1,7 +1,10 @@
 package distill
 
+import "github.com/freehold-slm/freehold/distill/data"
+
 func init() {
 	taskTypes["generate"] = taskType{
+		form:    data.OneAnswer,
 		keys:    answerKeys,
 		losses:  answerLosses,
 		metrics: append([]string{"token_f1", "rouge_l", "exact", "perplexity"}, answerMetrics...),

@@ -15,6 +15,7 @@ import (
 
 func init() {
 	taskTypes["multilabel"] = taskType{
+		form:    data.SeveralLabels,
 		keys:    []string{"task.labels", "task.words", "task.labels_per_text", "teacher.calibration", "student.calibration", "train.gold", "train.match", "train.keep"},
 		losses:  []string{"bce"},
 		metrics: []string{"micro_f1", "macro_f1", "exact", "hamming", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
@@ -30,9 +31,6 @@ func init() {
 		work: func(j *Job) (work, error) { return &multilabelWork{j: j}, nil },
 	}
 }
-
-// several tells whether the recipe's task gives a text any number of labels.
-func (r *Recipe) several() bool { return r.Task.Type == "multilabel" }
 
 // checkMultilabel holds labels, words and prompt against each other, and refuses what the task does not have.
 func checkMultilabel(r *Recipe, at func(msg string, path ...string) error) (errs []error) {

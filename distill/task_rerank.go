@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
@@ -13,6 +14,7 @@ import (
 
 func init() {
 	taskTypes["rerank"] = taskType{
+		form:    data.OnePair,
 		keys:    []string{"task.words", "student.prompt", "train.gold", "data.columns.query"},
 		losses:  []string{"bce", "listwise_kl", "mse"},
 		metrics: []string{"ndcg@10", "mrr@10", "map", "recall@10", "kendall_tau", "agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"},
@@ -25,9 +27,6 @@ func init() {
 // pairPrompt is how a student reads query and document where the recipe does not say: the document after the query, so that its tokens
 // see the query, which is computed once for all documents; and the same last token always, whose state is read.
 const pairPrompt = "query: {query}\ndocument: {document}\nrelevant:"
-
-// pairs tells whether the recipe's rows are queries and documents.
-func (r *Recipe) pairs() bool { return r.Task.Type == "rerank" }
 
 // batchOf is what train.batch counts.
 func (r *Recipe) batchOf() string {

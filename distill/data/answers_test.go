@@ -31,7 +31,7 @@ func TestAnswers(t *testing.T) {
 		{csv, Columns{}, []Row{{Text: "one", Answer: "first"}, {Text: "five", Gold: -1}}},
 		{named, Columns{Text: "q", Label: "a"}, []Row{{Text: "one", Answer: "first"}}},
 	} {
-		rows, err := Read(c.path, ReadOptions{Answers: true, Columns: c.columns})
+		rows, err := Read(c.path, ReadOptions{Form: OneAnswer, Columns: c.columns})
 		if err != nil || len(rows) != len(c.want) {
 			t.Fatalf("%s: %d rows, want %d (%v)", c.path, len(rows), len(c.want), err)
 		}
@@ -47,7 +47,7 @@ func TestAnswers(t *testing.T) {
 		`{"text": "x"}`:                                  "a test row needs a gold answer",
 	} {
 		write(t, jsonl, line)
-		if _, err := Read(jsonl, ReadOptions{Answers: true, NeedGold: true}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Read(jsonl, ReadOptions{Form: OneAnswer, NeedGold: true}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}

@@ -113,7 +113,7 @@ func (s *Set) Correct(path string, o TidyOptions, answers bool) error {
 			r.Gold, r.Answer = 0, c.Label
 			continue
 		}
-		if o.Several {
+		if o.Form == SeveralLabels {
 			if r.Labels, err = ParseLabels(c.Label, o.Labels); err != nil {
 				return bad("", "%v", err)
 			}

@@ -57,7 +57,7 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 		names[i] = strings.Clone(strings.TrimSpace(n))
 	}
 	names = append([]string{}, names...)
-	if o.Pairs {
+	if o.Form == OnePair {
 		return readPairTable(path, r, names, o, add)
 	}
 	c := o.Columns.usual()
@@ -70,7 +70,7 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 				at = i
 			}
 		}
-		if at < 0 && key == "label" && !asked && (o.Answers || o.Several) {
+		if at < 0 && key == "label" && !asked && (o.Form == OneAnswer || o.Form == SeveralLabels) {
 			at = slices.Index(names, o.otherLabel())
 		}
 		if at < 0 && (asked || must) {

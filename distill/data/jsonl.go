@@ -30,7 +30,7 @@ type jsonRow struct {
 
 func readJSONL(path string, o *ReadOptions, add func(line int, r raw) error) error {
 	return eachLine(path, func(line int, b []byte) error {
-		if o.Pairs {
+		if o.Form == OnePair {
 			rows, err := pairsOfLine(b, o.Columns)
 			if err != nil {
 				return &Error{File: path, Line: line, Msg: err.Error()}
@@ -115,9 +115,9 @@ func jsonRowOf(b []byte, o *ReadOptions) (raw, error) {
 	var r raw
 	c := o.Columns
 	b, err := renamed(b, c)
-	if err == nil && o.Answers {
+	if err == nil && o.Form == OneAnswer {
 		b, err = answered(b)
-	} else if err == nil && o.Several {
+	} else if err == nil && o.Form == SeveralLabels {
 		b, err = listed(b)
 	}
 	if err != nil {

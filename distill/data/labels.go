@@ -72,7 +72,7 @@ func (r *Row) goldOf(known []string) []string {
 
 // otherLabel is what files may call the column of labels too, where the recipe does not say.
 func (o *ReadOptions) otherLabel() string {
-	if o.Several {
+	if o.Form == SeveralLabels {
 		return "labels"
 	}
 	return "completion"

@@ -24,7 +24,7 @@ func TestLabels(t *testing.T) {
 	}
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text)
-		o := ReadOptions{Labels: known, Several: true}
+		o := ReadOptions{Labels: known, Form: SeveralLabels}
 		if name >= "e" {
 			o.Columns = Columns{Text: "q", Label: "tags"}
 		}
@@ -53,7 +53,7 @@ func TestLabels(t *testing.T) {
 		`{"text": "x"}`: "a test row needs its gold labels",
 	} {
 		write(t, path, line)
-		if _, err := Read(path, ReadOptions{Labels: known, Several: true, NeedGold: true}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Read(path, ReadOptions{Labels: known, Form: SeveralLabels, NeedGold: true}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}
@@ -62,7 +62,7 @@ func TestLabels(t *testing.T) {
 // What a set says of its rows counts each label, the hash and repetitions look at all of them, and a corrections file gives new ones.
 func TestLabelsOfASet(t *testing.T) {
 	known := []string{"news", "sport"}
-	o := TidyOptions{Labels: known, Several: true, Duplicates: "exact"}
+	o := TidyOptions{Labels: known, Form: SeveralLabels, Duplicates: "exact"}
 	s := Set{Train: []Row{{ID: "a", Text: "x", Labels: []int{0, 1}}, {ID: "b", Text: "X", Labels: []int{0}}, {ID: "c", Text: "y", Labels: []int{}}, {ID: "d", Text: "z", Gold: -1}}}
 	s.Tidy(o)
 	if got := fmt.Sprint(s.Report.Splits[0].Labels); len(s.Train) != 3 || s.Report.Unsure != 1 || got != "map[:1 (none):1 news:1 sport:1]" {

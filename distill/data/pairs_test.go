@@ -34,7 +34,7 @@ func TestPairs(t *testing.T) {
 		"rows.csv":  {Columns{}, []pair{{"a", "q1", "d1", "q1", 1, 2}, {"", "q1", "d,2", "q1", 0, 0}, {"", "q2", "d4", "q2", -1, 0}}},
 		"named.tsv": {Columns{Query: "frage", Text: "text", Label: "grade"}, []pair{{"", "q1", "d1", "q1", 1, 3}}},
 	} {
-		rows, err := Read(filepath.Join(dir, name), ReadOptions{Split: "train", Pairs: true, Columns: c.columns})
+		rows, err := Read(filepath.Join(dir, name), ReadOptions{Split: "train", Form: OnePair, Columns: c.columns})
 		if err != nil || len(rows) != len(c.want) {
 			t.Fatalf("%s: %d rows (%v), want %d", name, len(rows), err, len(c.want))
 		}
@@ -77,7 +77,7 @@ func TestPairMistakes(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), c.file)
 		write(t, path, c.text)
-		if _, err := Read(path, ReadOptions{Split: "train", Pairs: true}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Read(path, ReadOptions{Split: "train", Form: OnePair}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.text, err, c.want)
 		}
 	}

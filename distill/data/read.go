@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/freehold-slm/freehold/models/spell"
 )
 
 // Columns names what a file calls the parts of a row; "" = the usual name (text, label, id, group; of pairs query, document, label or score).
@@ -42,13 +40,10 @@ func (c Columns) usual() Columns {
 type ReadOptions struct {
 	Split    string   // goes into the ids that are made here
 	Labels   []string // nil = any label passes, unread
-	NeedGold bool     // a row without a label is a mistake
-	Answers  bool     // labels are answers: any text, or JSON
-	Several  bool     // any number of labels a row
-	Pairs    bool     // rows are queries and documents, labels how relevant these are
+	NeedGold bool     // a row without a label is a mistake, but for pairs and topics
+	Form     Form
 	Columns  Columns
 	Slices   []string // further columns that are kept
-	Topics   bool     // labels may be any, and are kept: texts of one label belong together, or where there is none those of one group
 }
 
 // format is a file format of task data.
@@ -108,7 +103,7 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 		}
 		if row.ID == "" {
 			id := []string{o.Split, row.Text, strconv.Itoa(line)}
-			if o.Pairs {
+			if o.Form == OnePair {
 				id = append(id, row.Query, strconv.Itoa(row.part))
 			}
 			row.ID = hashOf(id...)[:16]
@@ -126,7 +121,7 @@ func Read(path string, o ReadOptions) ([]Row, error) {
 			label = o.Labels[0]
 		}
 		fix := "write one JSON object a line, such as {\"text\": \"...\", \"label\": \"" + label + "\"}"
-		if o.Pairs {
+		if o.Form == OnePair {
 			fix = `write one JSON object a line, such as {"query": "...", "document": "...", "label": 1}`
 		}
 		switch f.name {
@@ -177,43 +172,7 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 	case len(r.text) > maxText || len(r.query) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
 	}
-	if o.Pairs {
-		return row, o.pair(r, &row)
-	}
-	if o.Topics {
-		if row.Answer = r.group; r.label != nil {
-			row.Answer = *r.label
-		}
-		if row.Answer != "" {
-			row.Gold = 0
-		}
-		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
-			return row, fmt.Errorf("the label is not valid UTF-8, or longer than %d bytes", maxText)
-		}
-	} else if r.label != nil && o.Answers {
-		row.Gold, row.Answer = 0, *r.label
-		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
-			return row, fmt.Errorf("the answer is not valid UTF-8, or longer than %d bytes", maxText)
-		}
-	} else if r.label != nil && o.Several {
-		var err error
-		if row.Labels, err = ParseLabels(*r.label, o.Labels); err != nil {
-			return row, err
-		}
-		row.Gold = 0
-	} else if r.label != nil && o.Labels != nil {
-		if row.Gold = slices.Index(o.Labels, *r.label); row.Gold < 0 {
-			return row, errors.New(spell.Unknown("label", *r.label, "the row", o.Labels))
-		}
-	}
-	if row.Gold < 0 && o.NeedGold && o.Answers {
-		return row, errors.New("a test row needs a gold answer (\"completion\")")
-	} else if row.Gold < 0 && o.NeedGold && o.Several {
-		return row, errors.New("a test row needs its gold labels; " + sayNone)
-	} else if row.Gold < 0 && o.NeedGold {
-		return row, errors.New("a test row needs a gold label")
-	}
-	return row, nil
+	return row, o.gold(r, &row)
 }
 
 // errText is an error without the path that it repeats.

@@ -12,7 +12,7 @@ import (
 // TidyOptions say what to leave out of a set and what to mask in it.
 type TidyOptions struct {
 	Labels     []string
-	Several    bool     // any number of them a row
+	Form       Form
 	Mask       []string // kinds of personal data, see Masks
 	MinChars   int      // 0 = no bound
 	MaxChars   int      // 0 = no bound
