@@ -82,7 +82,7 @@ func readTable(path string, comma rune, o *ReadOptions, add func(line int, r raw
 	for i, f := range []struct {
 		key, name   string
 		asked, must bool
-	}{{"text", c.Text, true, true}, {"label", c.Label, o.Columns.Label != "", o.NeedGold}, {"id", c.ID, o.Columns.ID != "", false}, {"group", c.Group, o.Columns.Group != "", false}} {
+	}{{"text", c.Text, true, true}, {"label", c.Label, o.Columns.Label != "", o.needsGold()}, {"id", c.ID, o.Columns.ID != "", false}, {"group", c.Group, o.Columns.Group != "", false}} {
 		if at[i], err = find(f.key, f.name, f.asked, f.must); err != nil {
 			return err
 		}

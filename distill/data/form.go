@@ -20,6 +20,11 @@ const (
 	OneTopic                  // a text and any label: texts of one belong together, or where there is none those of one group
 )
 
+// needsGold tells whether a row without a label is a mistake.
+func (o *ReadOptions) needsGold() bool {
+	return o.NeedGold && o.Form != OnePair && o.Form != OneTopic
+}
+
 // gold reads what a file says of a row beside its texts.
 func (o *ReadOptions) gold(r raw, row *Row) error {
 	missing := "a test row needs a gold label"
@@ -58,7 +63,7 @@ func (o *ReadOptions) gold(r raw, row *Row) error {
 			}
 		}
 	}
-	if row.Gold < 0 && o.NeedGold {
+	if row.Gold < 0 && o.needsGold() {
 		return errors.New(missing)
 	}
 	return nil
