@@ -155,6 +155,18 @@ func (o *outerTraining) finish() error {
 	return nil
 }
 
+// endRounds takes the rounds away, all at once: a worker that looks for the newest just then finds either all or none, never a half.
+func (j *Job) endRounds() error {
+	dir, away := filepath.Join(j.dir, outerDir), filepath.Join(j.dir, "checkpoints", outerDir+".tmp")
+	if err := os.RemoveAll(away); err != nil { // of a job that was killed here
+		return err
+	}
+	if err := os.Rename(dir, away); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(away)
+}
+
 // find makes state that of the newest round whose files are whole.
 func (o *outerTraining) find() error {
 	newest, err := o.files.newest()

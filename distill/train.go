@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -450,7 +449,7 @@ func (j *Job) train(ctx context.Context, b *Base) error {
 	if err := j.export(b, j.recipe.Student.Format, j.modelPath("")); err != nil {
 		return err
 	}
-	return os.RemoveAll(filepath.Join(j.dir, outerDir))
+	return j.endRounds()
 }
 
 // restoreFinal puts the trained weights of a finished run into b.

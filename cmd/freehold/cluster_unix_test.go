@@ -249,7 +249,7 @@ func TestSlurmReplicas(t *testing.T) {
 	if err != nil {
 		t.Skip("NOT TESTED: bash is missing")
 	}
-	whole := recipe(t, tiny(t), "steps: 6", "steps: 24, outer: {replicas: 3, inner_steps: 2}")
+	whole := longRecipe(t, tiny(t), "steps: 6", "steps: 24, outer: {replicas: 3, inner_steps: 2}")
 	freehold(t, "apply", whole).must(t)
 	job := copied(t, whole)
 	fake, script := fakeSlurm(t), filepath.Join(t.TempDir(), "job.sh")
