@@ -157,15 +157,15 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 		row.Slices = make([]string, len(o.Slices))
 	}
 	switch {
-	case !utf8.ValidString(r.text) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
+	case !utf8.ValidString(r.text) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group) || r.label != nil && !utf8.ValidString(*r.label):
 		return row, errEncoding
 	case len(r.text) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)
 	}
 	if r.label != nil && o.Answers {
 		row.Gold, row.Answer = 0, *r.label
-		if !utf8.ValidString(row.Answer) || len(row.Answer) > maxText {
-			return row, fmt.Errorf("the answer is not valid UTF-8, or longer than %d bytes", maxText)
+		if len(row.Answer) > maxText {
+			return row, fmt.Errorf("the answer is longer than %d bytes", maxText)
 		}
 	} else if r.label != nil && o.Labels != nil {
 		if row.Gold = slices.Index(o.Labels, *r.label); row.Gold < 0 {
