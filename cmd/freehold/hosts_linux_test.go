@@ -509,13 +509,12 @@ func TestHostsClocks(t *testing.T) {
 		}
 		j.check(t, job)
 		if soaking {
-			run := filepath.Join(j.net.share, job)
 			for clock, by := range map[string]time.Duration{early: -10 * time.Hour, late: 10 * time.Hour} {
-				os.RemoveAll(filepath.Join(run, "runs")) //nolint:errcheck // the next look finds them
+				job := j.fresh(t)
 				const hour = `"time":"2006-01-02T15`
 				want := time.Now().Add(by).UTC().Format(hour)
 				hosts[1].freehold(t, program, []string{"env", clock}, "apply", filepath.Join(hosts[1].seen, job, "freehold.yaml"), "--only", "label", "--threads", "1").must(t)
-				text, err := os.ReadFile(filepath.Join(run, "runs", "001", "events.jsonl"))
+				text, err := os.ReadFile(filepath.Join(j.net.share, job, "runs", "001", "events.jsonl"))
 				if err != nil || !strings.Contains(string(text), want) && !strings.Contains(string(text), time.Now().Add(by).UTC().Format(hour)) {
 					t.Errorf("the program's clock was not moved to %s: %v: %.200s", want, err, text)
 				}
