@@ -4,7 +4,7 @@ import "github.com/freehold-slm/freehold/distill"
 
 // clusterFlags say how a recipe is spread over machines.
 type clusterFlags struct {
-	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe file."`
+	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe, or its folder."`
 	Tasks  int    `default:"8" help:"Tasks that label, each a part of the rows; default 8." placeholder:"N"`
 	CPUs   int    `name:"cpus" default:"8" help:"Cores of each task, and of the job for the rest; default 8." placeholder:"N"`
 }

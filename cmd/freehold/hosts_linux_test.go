@@ -462,10 +462,11 @@ func TestHostsApart(t *testing.T) {
 // Hosts with clocks that are hours apart: what they write has times of ten hours ago and ten hours ahead, in turns, as hosts with wrong clocks would give it; monotonic clocks of two of them
 // are moved by a time namespace; when soaking the clock of the day is moved too, in programs whose time.Now is built to. One is killed and taken over; the run is the same.
 func TestHostsClocks(t *testing.T) {
-	early, late := binary, binary
+	program := binary
 	if soaking {
-		early, late = movedClock(t, -10), movedClock(t, 10)
+		program = movedClock(t)
 	}
+	const early, late = "TEST_CLOCK=-36000", "TEST_CLOCK=36000"
 	overHosts(t, false, func(t *testing.T, j *hostsJob) {
 		hosts := []*host{j.net.host(t), j.net.host(t), j.net.host(t)}
 		job := j.fresh(t)
@@ -492,8 +493,8 @@ func TestHostsClocks(t *testing.T) {
 		dies.Process.Kill() //nolint:errcheck
 		begin := time.Now()
 		dies.ends(t)
-		moved := func(h *host, program, by string) *process {
-			return h.freehold(t, program, []string{"unshare", "-T", "--monotonic", by, "--boottime", by, "--fork", "--kill-child"}, "worker", filepath.Join(h.seen, job), "--threads", "1", "--take-over", patience.String())
+		moved := func(h *host, clock, by string) *process {
+			return h.freehold(t, program, []string{"env", clock, "unshare", "-T", "--monotonic", by, "--boottime", by, "--fork", "--kill-child"}, "worker", filepath.Join(h.seen, job), "--threads", "1", "--take-over", patience.String())
 		}
 		all := []*process{moved(hosts[1], early, "36000"), moved(hosts[2], late, "864000"), hosts[0].worker(t, job, patience)}
 		for _, p := range all {
@@ -508,13 +509,12 @@ func TestHostsClocks(t *testing.T) {
 		}
 		j.check(t, job)
 		if soaking {
-			run := filepath.Join(j.net.share, job)
-			for program, by := range map[string]time.Duration{early: -10 * time.Hour, late: 10 * time.Hour} {
-				os.RemoveAll(filepath.Join(run, "runs")) //nolint:errcheck // the next look finds them
+			for clock, by := range map[string]time.Duration{early: -10 * time.Hour, late: 10 * time.Hour} {
+				job := j.fresh(t)
 				const hour = `"time":"2006-01-02T15`
 				want := time.Now().Add(by).UTC().Format(hour)
-				hosts[1].freehold(t, program, nil, "apply", filepath.Join(hosts[1].seen, job, "freehold.yaml"), "--only", "label", "--threads", "1").must(t)
-				text, err := os.ReadFile(filepath.Join(run, "runs", "001", "events.jsonl"))
+				hosts[1].freehold(t, program, []string{"env", clock}, "apply", filepath.Join(hosts[1].seen, job, "freehold.yaml"), "--only", "label", "--threads", "1").must(t)
+				text, err := os.ReadFile(filepath.Join(j.net.share, job, "runs", "001", "events.jsonl"))
 				if err != nil || !strings.Contains(string(text), want) && !strings.Contains(string(text), time.Now().Add(by).UTC().Format(hour)) {
 					t.Errorf("the program's clock was not moved to %s: %v: %.200s", want, err, text)
 				}
@@ -523,15 +523,15 @@ func TestHostsClocks(t *testing.T) {
 	})
 }
 
-// movedClock builds the program with a clock of the day that is hours off.
-func movedClock(t *testing.T, hours int) string {
+// movedClock builds the program with a clock of the day that is TEST_CLOCK seconds off.
+func movedClock(t *testing.T) string {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
-	text, err := os.ReadFile(src)
+	src := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
+	text, err := os.ReadFile(filepath.Join(src, "time.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -539,8 +539,25 @@ func movedClock(t *testing.T, hours int) string {
 	if strings.Count(string(text), now) != 1 {
 		t.Fatalf("%s: time.Now is another; move its clock in another way", src)
 	}
-	moved := file(t, "time.go", strings.Replace(string(text), now, now+fmt.Sprintf("\tsec += %d\n", hours*3600), 1))
-	overlay := file(t, "overlay.json", fmt.Sprintf(`{"Replace": {%q: %q}}`, src, moved))
+	moved := file(t, "time.go", strings.Replace(string(text), now, now+"\tsec += testClock\n", 1))
+	by := file(t, "test_clock.go", `package time
+
+import "syscall"
+
+var testClock = func() (n int64) {
+	text, _ := syscall.Getenv("TEST_CLOCK")
+	sign := int64(1)
+	for _, c := range []byte(text) {
+		if c == '-' {
+			sign = -1
+		} else {
+			n = 10*n + int64(c-'0')
+		}
+	}
+	return sign * n
+}()
+`)
+	overlay := file(t, "overlay.json", fmt.Sprintf(`{"Replace": {%q: %q, %q: %q}}`, filepath.Join(src, "time.go"), moved, filepath.Join(src, "test_clock.go"), by))
 	program := filepath.Join(t.TempDir(), "freehold")
 	build := exec.Command("go", "build", "-overlay", overlay, "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -37,7 +37,7 @@ var exitCodes = []struct {
 }{
 	{exitOK, "done"}, {exitInternal, "a fault of the program"}, {exitUsage, "command line or recipe wrong"}, {exitInput, "a file is missing, not pulled or corrupt"},
 	{exitGate, "the student did not pass its gate"}, {exitPolicy, "licence or use of the network refused"}, {exitVerify, "a checksum differs"},
-	{exitResources, "disk full or too little memory"}, {exitInconclusive, "a measurement is too noisy to judge"},
+	{exitResources, "disk full, a run's folder that went away, or too little memory"}, {exitInconclusive, "a measurement is too noisy to judge"},
 	{exitToDo, "plan --exit-code: there is something to do"},
 	{exitInterrupted, "stopped by a signal or a spent budget; the same command goes on"}, {exitKilled, "stopped by a signal"},
 }

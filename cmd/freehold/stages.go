@@ -16,7 +16,7 @@ import (
 
 // recipeArg says which recipe is meant.
 type recipeArg struct {
-	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe file."`
+	Recipe string `arg:"" optional:"" default:"freehold.yaml" env:"FREEHOLD_RECIPE" help:"Recipe, or its folder."`
 }
 
 // stageFlags say how stages of a recipe are run.

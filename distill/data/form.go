@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/freehold-slm/freehold/models/spell"
 )
@@ -38,12 +37,12 @@ func (o *ReadOptions) gold(r raw, row *Row) error {
 		if row.Answer != "" {
 			row.Gold = 0
 		}
-		return spelled("label", row.Answer)
+		return bounded("label", row.Answer)
 	case OneAnswer:
 		missing = "a test row needs a gold answer (\"completion\")"
 		if r.label != nil {
 			row.Gold, row.Answer = 0, *r.label
-			if err := spelled("answer", row.Answer); err != nil {
+			if err := bounded("answer", row.Answer); err != nil {
 				return err
 			}
 		}
@@ -69,9 +68,9 @@ func (o *ReadOptions) gold(r raw, row *Row) error {
 	return nil
 }
 
-func spelled(what, text string) error {
-	if !utf8.ValidString(text) || len(text) > maxText {
-		return fmt.Errorf("the %s is not valid UTF-8, or longer than %d bytes", what, maxText)
+func bounded(what, text string) error {
+	if len(text) > maxText {
+		return fmt.Errorf("the %s is longer than %d bytes", what, maxText)
 	}
 	return nil
 }

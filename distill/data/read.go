@@ -167,7 +167,7 @@ func (o *ReadOptions) row(r raw) (Row, error) {
 		row.Slices = make([]string, len(o.Slices))
 	}
 	switch {
-	case !utf8.ValidString(r.text) || !utf8.ValidString(r.query) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group):
+	case !utf8.ValidString(r.text) || !utf8.ValidString(r.query) || !utf8.ValidString(r.id) || !utf8.ValidString(r.group) || r.label != nil && !utf8.ValidString(*r.label):
 		return row, errEncoding
 	case len(r.text) > maxText || len(r.query) > maxText:
 		return row, fmt.Errorf("the text is longer than %d bytes", maxText)

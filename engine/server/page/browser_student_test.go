@@ -98,6 +98,7 @@ func TestBrowserStudent(t *testing.T) {
 	b := open(t, 1280, false)
 	b.do(t, chromedp.Navigate(ts.URL+"/"))
 	b.until(t, `document.querySelector("#state").textContent === "triage"`)
+	b.until(t, `!document.querySelector("#classify").hidden`) // a server of students begins there
 	b.tab(t, "classify")
 	b.do(t, chromedp.SendKeys(chromedp.CSS("#classify-text"), strings.Join(texts, "\n")), chromedp.Click(chromedp.CSS("#classify .primary")))
 	b.until(t, `document.querySelectorAll("#classes .result").length === 3`)
