@@ -112,6 +112,7 @@ func TestJSON(t *testing.T) {
 		"inspect":    {[]string{model, "--full"}, "freehold/inspect/1", "tensors"},
 		"run":        {[]string{model, "hi", "-n", "3"}, "freehold/run/1", "text"},
 		"classify":   {[]string{model, "hi", "-l", "a,b"}, "freehold/classify/1", "rows"},
+		"rerank":     {[]string{model, "the cat", "a dog", "--query", "hi", "--prompt", "{query}: {document}", "--raw"}, "freehold/rerank/1", "results"},
 		"embed":      {[]string{model, "hi", "--pooling", "mean"}, "freehold/embed/1", "rows"},
 		"tokenize":   {[]string{model, "hi"}, "freehold/tokenize/1", "tokens"},
 		"convert":    {[]string{hfFolder(t), "-o", filepath.Join(dir, "c.gguf"), "--type", "bf16"}, "freehold/convert/1", "architecture"},
