@@ -66,7 +66,7 @@ binary:
 vuln: ## known weaknesses of what the program is made of, by govulncheck; its list comes by the network, or is the copy in the folder VULNDB
 	$(GO) run $(GOVULNCHECK) $(if $(VULNDB),-db "file://$(abspath $(VULNDB))") ./...
 
-demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, 12 to 18 minutes on two cores with AMX)
+demo: build ## from a teacher to a small classifier, on real data (TEACHER=qwen2.5-coder-0.5b-instruct: a larger teacher, some 8 minutes on two cores with AMX)
 	bin/freehold pull $(sort smollm2-135m-instruct $(TEACHER)) movie-review-snippets --accept-licence Apache-2.0,unknown
 	@[ -e $(DEMO)/freehold.yaml ] || bin/freehold init $(DEMO) --template $(TEMPLATE)
 	bin/freehold plan $(DEMO)/freehold.yaml --runs runs
