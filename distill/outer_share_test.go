@@ -87,7 +87,9 @@ func TestOuterShare(t *testing.T) {
 					}
 				})
 			}
-			wg.Wait()
+			if wg.Wait(); t.Failed() {
+				t.FailNow()
+			}
 			units := 0
 			for _, w := range did[:workers] {
 				units += w.Units

@@ -40,6 +40,9 @@ type outerTraining struct {
 // errBroken says that something was found damaged and taken away: what is whole has to be looked for again.
 var errBroken = errors.New("a file of a round was damaged")
 
+// errNoRound says that rounds were there and are not: apply has ended the run, or all are damaged.
+var errNoRound = errors.New("no round is whole any more")
+
 // brokenMost is after how many damaged files a job gives up: they would be made anew without an end.
 const brokenMost = 20
 
@@ -82,17 +85,31 @@ func (j *Job) trainOuter(ctx context.Context, t *Trainer) error {
 		gone = []string{applyKind}
 	}
 	c := claims.Join(filepath.Join(o.files.dir, claimsDir), j.kind, j.opt.Patience, gone...)
-	defer c.Leave()
+	defer func() { // a folder that apply took away meanwhile is not left behind anew, for claims alone
+		c.Leave()
+		_ = os.Remove(filepath.Join(o.files.dir, claimsDir))
+		_ = os.Remove(o.files.dir)
+	}()
 	for {
-		if o.files.gone() {
+		newest, err := o.files.newest()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err != nil || newest == 0 { // nobody has begun, apply has ended the run, or somebody took the rounds away
 			if done, err := o.finished(); done || err != nil {
 				return err
 			}
-			if err := os.MkdirAll(o.files.dir, 0o777); err != nil { // somebody took it away
+			if err := os.MkdirAll(o.files.dir, 0o777); err != nil {
 				return err
 			}
 		}
-		err := o.find()
+		err = o.find()
+		if errors.Is(err, errNoRound) {
+			if done, err := o.finished(); done || err != nil {
+				return err
+			}
+			return &DataError{File: o.files.dir, Msg: "no round is whole any more", Fix: "run it again: it begins with the student as it was made"}
+		}
 		if err == nil && j.kind == applyKind {
 			err = o.writeMetrics()
 		}
@@ -118,8 +135,15 @@ func (o *outerTraining) finished() (bool, error) {
 	if t.Valid != nil {
 		t.Student.keepBest()
 	}
+	moments := make([][]Moment, len(t.Student.Params)) // a trained student's checkpoint has none
+	for i, p := range t.Student.Params {
+		moments[i], p.Moments = p.Moments, nil
+	}
 	m, found, err := loadCheckpoint(filepath.Join(j.dir, "checkpoints"), t.Run, t.Student, j.warn)
 	if err != nil || !found || m.Step < j.steps() {
+		for i, p := range t.Student.Params {
+			p.Moments = moments[i]
+		}
 		return false, err
 	}
 	if t.Best, t.BestStep = m.Best, m.BestStep; t.BestStep > 0 {
@@ -167,7 +191,7 @@ func (j *Job) endRounds() error {
 	return os.RemoveAll(away)
 }
 
-// find makes state that of the newest round whose files are whole.
+// find makes state that of the newest round whose files are whole; errNoRound where there is none, and this job knows of one.
 func (o *outerTraining) find() error {
 	newest, err := o.files.newest()
 	if err != nil {
@@ -191,10 +215,10 @@ func (o *outerTraining) find() error {
 			return err
 		}
 	}
-	if o.state.round > 0 {
-		return &DataError{File: o.files.dir, Msg: "no round is whole any more", Fix: "run it again: it begins with the student as it was made"}
+	if o.state.round == 0 {
+		return nil
 	}
-	return nil
+	return errNoRound
 }
 
 // load reads what a round left.
