@@ -13,7 +13,7 @@ func (bceLoss) NeedsTeacher() bool { return true }
 func (b bceLoss) Row(_ *kernels.Level, z, t []float32, _ int32, weight float32, _ []float32) float64 {
 	total, n := 0.0, float64(len(z))
 	for i, v := range z {
-		p := kernels.Exp(kernels.LogSigmoid(float64(float64(t[i]) * b.invT)))
+		p := kernels.Sigmoid(float64(float64(t[i]) * b.invT))
 		loss, grad := bce(float64(float64(v)*b.invT), p)
 		least, _ := bce(float64(float64(t[i])*b.invT), p)
 		total += (loss - least) / n
@@ -22,12 +22,9 @@ func (b bceLoss) Row(_ *kernels.Level, z, t []float32, _ int32, weight float32, 
 	return total
 }
 
-// bce is the cross-entropy -p log s - (1-p) log(1-s) of a logit's probability s = sigmoid(z) with the wanted p, and its
+// bce is the cross-entropy -p log s - (1-p) log(1-s) of a logit's probability s = kernels.Sigmoid(z) with the wanted p, and its
 // derivative s - p.
 func bce(z, p float64) (loss, grad float64) {
 	yes, no := kernels.LogSigmoid(z), kernels.LogSigmoid(-z)
 	return -float64(p*yes) - float64((1-p)*no), kernels.Exp(yes) - p
 }
-
-// sigmoid is 1/(1+exp(-x)).
-func sigmoid(x float64) float64 { return kernels.Exp(kernels.LogSigmoid(x)) }

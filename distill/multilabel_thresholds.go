@@ -145,11 +145,7 @@ func (w *multilabelWork) fit(ctx context.Context, b *Base) error {
 	j := w.j
 	fit := fittedThresholds{Schema: thresholdsSchema, Labels: w.chosen(nil, nil)}
 	if rows := j.data.Valid; len(rows) > 0 {
-		f, _, err := b.inMemory(j.recipe.Student.Format, j.lineage())
-		if err != nil {
-			return err
-		}
-		m, err := engine.New(f, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
+		m, err := j.asWritten(b)
 		if err != nil {
 			return err
 		}
@@ -174,7 +170,7 @@ func (w *multilabelWork) fit(ctx context.Context, b *Base) error {
 		probs := make([][]float64, len(judges))
 		for i, r := range judges {
 			for _, z := range odds[r.ID] {
-				probs[i] = append(probs[i], sigmoid(z/temperature))
+				probs[i] = append(probs[i], kernels.Sigmoid(z/temperature))
 			}
 		}
 		fit.Rows, fit.Labels = len(judges), w.chosen(judges, probs)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
+	"github.com/freehold-slm/freehold/kernels"
 )
 
 // RankSummary is what summary.json holds of a reranker.
@@ -104,7 +105,7 @@ func (w *rankWork) eval(ctx context.Context, sum *Summary) error {
 	sum.judge(j.recipe.Eval.Gates)
 	lines := w.records(got)
 	for i := range lines {
-		p := sigmoid(teach[i])
+		p := kernels.Sigmoid(teach[i])
 		lines[i].Teacher, lines[i].Baseline = &p, &base[i]
 	}
 	return writeJSONLines(j, "rankings.jsonl", lines)
@@ -152,7 +153,7 @@ func (w *rankWork) timed() (rows []Row) {
 func (w *rankWork) records(odds []float64) []rankRecord {
 	lines := make([]rankRecord, len(odds))
 	for i, r := range w.j.data.Test {
-		lines[i] = rankRecord{ID: r.ID, Hash: data.HashText(r.Text), Query: data.HashText(r.Query), Student: sigmoid(odds[i])}
+		lines[i] = rankRecord{ID: r.ID, Hash: data.HashText(r.Text), Query: data.HashText(r.Query), Student: kernels.Sigmoid(odds[i])}
 		if r.Gold >= 0 {
 			lines[i].Gold = &r.Relevance
 		}

@@ -11,6 +11,15 @@ import (
 	"github.com/freehold-slm/freehold/quant"
 )
 
+// asWritten is the student as model.gguf will have it.
+func (j *Job) asWritten(b *Base) (*engine.Model, error) {
+	f, _, err := b.inMemory(j.recipe.Student.Format, j.lineage())
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(f, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
+}
+
 // inMemory is the student in a format, as its file would be.
 func (b *Base) inMemory(format string, extra []Meta) (f *gguf.File, size int64, err error) {
 	mix, err := quant.MixByName(format)

@@ -146,7 +146,7 @@ func (w *multilabelWork) learnt(r Row) []float64 {
 		return out
 	}
 	for l, z := range out {
-		p := float64((1 - share) * sigmoid(z))
+		p := float64((1 - share) * kernels.Sigmoid(z))
 		if slices.Contains(r.Labels, l) {
 			p += share
 		}
@@ -206,7 +206,7 @@ func (w *multilabelWork) example(r Row, ids []int32) Example {
 func sigmoids(odds []float64) []float64 {
 	p := make([]float64, len(odds))
 	for l, z := range odds {
-		p[l] = sigmoid(z)
+		p[l] = kernels.Sigmoid(z)
 	}
 	return p
 }

@@ -126,7 +126,7 @@ func (w *rankWork) learnt(r Row) float64 {
 	if gold == 0 || r.Gold < 0 {
 		return w.odds(r)
 	}
-	p := float64((1-gold)*sigmoid(w.odds(r))) + float64(gold*r.Relevance/w.most)
+	p := float64((1-gold)*kernels.Sigmoid(w.odds(r))) + float64(gold*r.Relevance/w.most)
 	p = min(max(p, leastGold), 1-leastGold)
 	return kernels.Log(p / (1 - p))
 }
@@ -134,9 +134,9 @@ func (w *rankWork) learnt(r Row) float64 {
 // confidence is the probability of what the teacher rather says, yes or no.
 func (w *rankWork) confidence(r Row) (p float64, label string, asked bool) {
 	if x := w.odds(r); x > 0 {
-		return sigmoid(x), "yes", true
+		return kernels.Sigmoid(x), "yes", true
 	} else {
-		return sigmoid(-x), "no", true
+		return kernels.Sigmoid(-x), "no", true
 	}
 }
 

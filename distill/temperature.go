@@ -72,11 +72,7 @@ func (w *classifyWork) fit(ctx context.Context, b *Base) error {
 	if rows == nil {
 		return nil
 	}
-	f, _, err := b.inMemory(j.recipe.Student.Format, j.lineage())
-	if err != nil {
-		return err
-	}
-	m, err := engine.New(f, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level))
+	m, err := j.asWritten(b)
 	if err != nil {
 		return err
 	}

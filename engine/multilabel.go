@@ -267,7 +267,7 @@ func (k *Multilabel) Probabilities(row []float64) []float64 {
 	p := slices.Clone(row)
 	k.task.Calibration.apply(p)
 	for l, z := range p {
-		p[l] = 1 / (1 + kernels.Exp(-z))
+		p[l] = kernels.Sigmoid(z)
 	}
 	return p
 }

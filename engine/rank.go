@@ -226,7 +226,7 @@ func (r *Ranker) logProbsTogether(ctx context.Context, lists [][][]int32) ([][][
 }
 
 // probability of yes, of what LogProbs gives for a document.
-func probability(lp []float64) float64 { return kernels.Exp(kernels.LogSigmoid(lp[0] - lp[1])) }
+func probability(lp []float64) float64 { return kernels.Sigmoid(lp[0] - lp[1]) }
 
 // cosines of the first text's embedding and each of the others'.
 func (r *Ranker) cosines(ctx context.Context, tokens [][]int32) ([]float64, error) {

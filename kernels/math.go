@@ -145,6 +145,9 @@ func Tanh(x float64) float64 {
 	return (1 - e) / (1 + e)
 }
 
+// Sigmoid is 1/(1+exp(-x)) of any finite x.
+func Sigmoid(x float64) float64 { return Exp(LogSigmoid(x)) }
+
 // LogSigmoid is log(1/(1+exp(-x))) of any finite x, without overflow.
 func LogSigmoid(x float64) float64 {
 	if x < 0 {
