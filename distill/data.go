@@ -227,8 +227,8 @@ var sources = map[string]dataSource{
 		return readSnippets(path, len(r.Task.Labels), report)
 	}},
 	"us-addresses": {[]string{"extract"}, func(path string, _ *Recipe, report *data.Report) ([]Row, error) { return readAddresses(path, report) }},
-	"home-intents": {[]string{"classify", "embed"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
-		return readIntents(path, r.Task.Labels, report)
+	"home-intents": {[]string{"classify", "embed", "extract"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
+		return readIntents(path, r.form(), r.Task.Labels, report)
 	}},
 	"spam": {[]string{"classify"}, func(path string, r *Recipe, report *data.Report) ([]Row, error) {
 		return readMails(path, len(r.Task.Labels), report)

@@ -46,9 +46,10 @@ type intentFile struct {
 	Rules map[string]string `json:"expansion_rules"`
 }
 
-// readIntents draws texts from the templates of the intents that are labels of the recipe. What is drawn rests on a template's
-// own words alone; the texts of one template are a group, so that none is learnt from where another is tested on.
-func readIntents(path string, labels []string, report *data.Report) (rows []Row, err error) {
+// readIntents draws texts from the templates of the intents that are labels of the recipe, or of all where it has none: their slots are then the answer, or of an
+// embedding their intents what belongs together. What is drawn rests on a template's own words alone; the texts of one template are a group, so that none is
+// learnt from where another is tested on.
+func readIntents(path string, form data.Form, labels []string, report *data.Report) (rows []Row, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &DataError{File: path, Msg: errText(err)}
@@ -57,8 +58,7 @@ func readIntents(path string, labels []string, report *data.Report) (rows []Row,
 	if err := json.Unmarshal(b, &x.file); err != nil {
 		return nil, &DataError{File: path, Msg: err.Error()}
 	}
-	topics := labels == nil // of an embedding: texts of one intent belong together
-	if topics {
+	if form != data.OneLabel {
 		for _, name := range sortedKeys(x.file.Intents) {
 			labels = append(labels, strings.TrimPrefix(name, intentPrefix))
 		}
@@ -83,9 +83,16 @@ func readIntents(path string, labels []string, report *data.Report) (rows []Row,
 				}
 				for i, text := range texts {
 					group := fmt.Sprintf("%s-%d", name, n)
-					row := Row{ID: fmt.Sprintf("%s-%d", group, i), Text: text, Gold: label, Group: group, File: path}
-					if topics {
+					plain, slots, once := slotsOf(text)
+					row := Row{ID: fmt.Sprintf("%s-%d", group, i), Text: plain, Gold: label, Group: group, File: path}
+					switch {
+					case form == data.OneTopic:
 						row.Gold, row.Answer = 0, labels[label]
+					case form == data.OneAnswer && !once:
+						report.LeaveOut("source", "one slot with two values", 1)
+						continue
+					case form == data.OneAnswer:
+						row.Gold, row.Answer = 0, slots
 					}
 					rows = append(rows, row)
 				}
@@ -103,9 +110,39 @@ type expander struct {
 	n    uint32 // numbers drawn
 	s    string // what is left of the template
 	deep int
+	slot int // slots that this stands in
 }
 
-// texts are different texts of a template, in the order they were drawn.
+// What a slot's value stands between in a text that was drawn, after its name.
+const slotBegin, slotValue, slotEnd = "\x01", "\x02", "\x03"
+
+// slotsOf takes the marks out of a text that was drawn. slots are JSON, in the order they come in; once = none has two values.
+func slotsOf(text string) (plain, slots string, once bool) {
+	var b, out strings.Builder
+	values := map[string]string{}
+	for once = true; ; {
+		before, rest, ok := strings.Cut(text, slotBegin)
+		if b.WriteString(before); !ok {
+			return strings.Join(strings.Fields(b.String()), " "), "{" + strings.TrimPrefix(out.String(), ",") + "}", once
+		}
+		name, rest, _ := strings.Cut(rest, slotValue)
+		value, rest, _ := strings.Cut(rest, slotEnd)
+		b.WriteString(value)
+		if text, value = rest, strings.Join(strings.Fields(value), " "); value == "" {
+			continue
+		}
+		if was, ok := values[name]; ok {
+			once = once && was == value
+			continue
+		}
+		values[name] = value
+		key, _ := json.Marshal(name)
+		said, _ := json.Marshal(value)
+		fmt.Fprintf(&out, ",%s:%s", key, said)
+	}
+}
+
+// texts are different texts of a template, in the order they were drawn, with their slots marked.
 func (x *expander) texts(template string) (all []string, err error) {
 	x.seed, x.n = seedOf(template), 0
 	for range intentTexts {
@@ -113,7 +150,7 @@ func (x *expander) texts(template string) (all []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if text = strings.Join(strings.Fields(text), " "); text != "" && !slices.Contains(all, text) {
+		if plain, _, _ := slotsOf(text); plain != "" && !slices.ContainsFunc(all, func(was string) bool { p, _, _ := slotsOf(was); return p == plain }) {
 			all = append(all, text)
 		}
 	}
@@ -181,8 +218,15 @@ func (x *expander) group(end byte) (string, error) {
 			if x.s = rest; c == '<' {
 				more, err = x.rule(name)
 			} else {
-				name, _, _ = strings.Cut(name, ":")
-				more, err = x.value(name)
+				list, slot, named := strings.Cut(name, ":")
+				if !named {
+					slot = list
+				}
+				x.slot++
+				more, err = x.value(list)
+				if x.slot--; x.slot == 0 { // a slot within a value is the outer one's
+					more = slotBegin + slot + slotValue + more + slotEnd
+				}
 			}
 		case ')', ']', '>', '}':
 			return "", fmt.Errorf("%q closes nothing", c)

@@ -49,7 +49,7 @@ func TestRationalesReal(t *testing.T) {
 	}
 	words := map[string]string{"TurnOn": "on", "TurnOff": "off", "SetVolume": "volume", "ClimateGetTemperature": "temperature", "StartTimer": "timer", "MediaSearchAndPlay": "play"}
 	labels := sortedKeys(words)
-	rows, err := readIntents(at, labels, &data.Report{})
+	rows, err := readIntents(at, data.OneLabel, labels, &data.Report{})
 	if err != nil {
 		t.Fatal(err)
 	}
