@@ -117,16 +117,25 @@ func (l *loaded) abouts(e *entry) []*about {
 	return all
 }
 
+// ownLabels are those of a model's classification head, or of the task that its file holds; a reranker's one label is no class.
+func ownLabels(m *engine.Model) []string {
+	switch {
+	case m.Ranks():
+		return nil
+	case len(m.Spec.Labels) > 0:
+		return m.Spec.Labels
+	}
+	labels, _ := m.File().Strings(engine.KeyTaskLabels) // what is wrong with it is said where it is asked
+	return labels
+}
+
 // with completes what is told of an open model.
 func (ms *Models) with(a *about, m *engine.Model) *loaded {
 	h := sha256.Sum256(fmt.Append(nil, m.File().Name, m.File().Size, a.sum, m.Numeric(), m.KV(), m.Context()))
 	if a.parent != "" {
 		h = sha256.Sum256(fmt.Append(h[:], a.name, a.adapter))
 	}
-	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, m.Spec.Labels, detailsOf(m, a.parent)
-	if m.Ranks() {
-		a.labels = nil // its one label is no class
-	}
+	a.opened, a.context, a.bytes, a.labels, a.details = time.Now(), m.Context(), m.File().Size, ownLabels(m), detailsOf(m, a.parent)
 	a.digest = hex.EncodeToString(h[:])
 	if a.sum != "" && a.parent == "" {
 		a.digest = a.sum

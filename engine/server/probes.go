@@ -21,7 +21,7 @@ type modelInfo struct {
 	Parent      string   `json:"parent,omitempty"` // the model that it is with an adapter
 	State       string   `json:"state" only:"loaded,loading,not-loaded"`
 	MaxModelLen int      `json:"max_model_len"`
-	Labels      []string `json:"labels,omitempty"` // of its classification head
+	Labels      []string `json:"labels,omitempty"` // its own: of a classification head, or of the task that its file holds
 }
 
 func (s *status) info() modelInfo {
