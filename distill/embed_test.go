@@ -3,7 +3,6 @@ package distill
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -274,25 +273,6 @@ func TestEmbedLabels(t *testing.T) {
 	edit(t, recipe, "pooling: mean", "pooling: last")
 	if mustApply(t, recipe, o, Stages{Only: "label"}); asked == 0 {
 		t.Error("another pooling did not ask the teacher")
-	}
-}
-
-// Workers embed parts of the rows, and the run is the one that a single process makes.
-func TestEmbedWorkers(t *testing.T) {
-	recipe := tinyEmbedJob(t, 4*shardRows, 12)
-	_, run := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"})
-	want := shards(t, run)
-	again(t, run)
-	did := 0
-	for i := range 2 {
-		w, err := helpWith(recipe, Options{Threads: 1}, Part{i, 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		did += w.Shards
-	}
-	if got := shards(t, run); did != 5 || len(want) != 5 || !maps.Equal(got, want) {
-		t.Errorf("workers made %d shards, %d are there and %d were before, with other bytes: %v", did, len(got), len(want), !maps.Equal(got, want))
 	}
 }
 

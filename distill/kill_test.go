@@ -156,9 +156,6 @@ const madeKind = "classify, made rows"
 // crossKind is a generate job whose teacher has other tokens than the student.
 const crossKind = "generate, other tokens"
 
-// tagsKind is an extract job whose student marks the tokens of a text.
-const tagsKind = "extract, tags"
-
 // tinyJobKind is a tiny job of a task type.
 func tinyJobKind(t *testing.T, kind string) string {
 	t.Helper()

@@ -298,28 +298,3 @@ func TestMultilabelRefused(t *testing.T) {
 		t.Errorf("%v, %+v", err, r)
 	}
 }
-
-// Workers that label a part each leave the shards of one machine, which another run of the folder takes over; a shard that is damaged is labelled again.
-func TestMultilabelWorkers(t *testing.T) {
-	recipe := tinyMultilabelJob(t, 3*shardRows, 24, 40)
-	_, run := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"})
-	want := shards(t, run)
-	again(t, run)
-	for i := range 2 {
-		w, err := helpWith(recipe, Options{Threads: 1}, Part{i, 2})
-		if err != nil || w.Shards != 2 {
-			t.Fatalf("part %d: %+v, %v", i, w, err)
-		}
-	}
-	checkShared(t, recipe, run, want)
-	asked := 0
-	o := Options{Threads: 1, Warn: func(string) {}, Progress: func(Event) { asked++ }}
-	edit(t, recipe, "lr: 0.003", "lr: 0.002")
-	if _, other := mustApply(t, recipe, o, Stages{Only: "label"}); asked > 0 || other == run || sha(t, shardPath(filepath.Join(other, "labels"), 1)) != want["shard-00001.jsonl"] {
-		t.Errorf("the same questions were asked again (%d events), or have other answers in %s", asked, other)
-	}
-	edit(t, recipe, "Is it {label}?", "Has it {label}?")
-	if mustApply(t, recipe, o, Stages{Only: "label"}); asked == 0 {
-		t.Error("another question was not asked")
-	}
-}

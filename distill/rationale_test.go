@@ -235,13 +235,13 @@ func TestRationaleWeightZero(t *testing.T) {
 	}
 	w0, m0 := weights(dir)
 	edit(t, recipe, "weight: 0}", "weight: 0.001}")
-	_, some := mustApply(t, recipe, o, Stages{Only: "label"})
-	if _, some = mustApply(t, recipe, o, Stages{Only: "train"}); sha(t, filepath.Join(some, "checkpoints", "step-00000009.gguf")) == w0 {
+	mustApply(t, recipe, o, Stages{Only: "label"})
+	if _, some := mustApply(t, recipe, o, Stages{Only: "train"}); sha(t, filepath.Join(some, "checkpoints", "step-00000009.gguf")) == w0 {
 		t.Error("at weight 0.001 the weights are those at 0")
 	}
 	edit(t, recipe, `, rationale: {prompt: "w: {text} = {answer}?", student_prompt: "why {text}", max_tokens: 7, weight: 0.001}`, "")
-	_, without := mustApply(t, recipe, o, Stages{Only: "label"})
-	_, without = mustApply(t, recipe, o, Stages{Only: "train"})
+	mustApply(t, recipe, o, Stages{Only: "label"})
+	_, without := mustApply(t, recipe, o, Stages{Only: "train"})
 	if w, m := weights(without); w != w0 || m != m0 {
 		t.Error("at weight 0 weights or metrics are not those of a run without rationales")
 	}
@@ -370,48 +370,6 @@ func TestRationaleReading(t *testing.T) {
 	q.Prompt = "{answer} is right. {text} Why?"
 	if task := q.asks(""); task.Prompt != "{text} Why?" || q.fill("a", "b") != "b is right. a" {
 		t.Errorf("%+v, %q", task, q.fill("a", "b"))
-	}
-}
-
-// Workers write the rationales of their shards with the answers, and the bytes are those of one process.
-func TestRationaleWorkers(t *testing.T) {
-	recipe := tinyRationaleJob(t, "generate", 4*answerShardRows, 20)
-	_, run := mustApply(t, recipe, Options{Threads: 1}, Stages{Only: "label"})
-	want := shards(t, run)
-	again(t, run)
-	for i, missing := range []int{2, 0} {
-		w, err := helpWith(recipe, Options{Threads: 1}, Part{i, 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.All != 5 || w.Missing != missing {
-			t.Errorf("part %d: %+v, want %d of 5 missing", i, w, missing)
-		}
-		for name := range shards(t, run) {
-			var s int
-			if _, err := fmt.Sscanf(strings.TrimPrefix(name, "rationale-"), "%d", &s); err == nil && i == 0 && s%2 != 0 {
-				t.Errorf("after part 0 of 2 there is %s", name)
-			}
-		}
-	}
-	if got := shards(t, run); fmt.Sprint(got) != fmt.Sprint(want) || want["rationale-00003.jsonl"] == "" || want["rationale-00004.jsonl"] != "" {
-		t.Errorf("workers wrote %v, one process %v", got, want)
-	}
-	// A shard whose answers are there and whose rationales are not is not done.
-	if err := os.Remove(rationalePath(filepath.Join(run, "labels"), 2)); err != nil {
-		t.Fatal(err)
-	}
-	if w, err := helpWith(recipe, Options{Threads: 1}, Part{}); err != nil || w.Shards != 1 || fmt.Sprint(shards(t, run)) != fmt.Sprint(want) {
-		t.Errorf("without one shard of rationales: %+v, %v", w, err)
-	}
-	asked := 0
-	mustApply(t, recipe, Options{Threads: 1, Progress: func(e Event) {
-		if e.Rate > 0 {
-			asked++
-		}
-	}}, Stages{Only: "label"})
-	if asked > 0 {
-		t.Error("apply asks again what the workers have")
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// tagsKind is an extract job whose student marks the tokens of a text.
+const tagsKind = "extract, tags"
+
 // What does not go with a student that marks tokens is refused before anything is done, in words that say what to do.
 func TestTagsRecipe(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
