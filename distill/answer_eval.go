@@ -35,10 +35,7 @@ func (w *answerWork) scores(got []string) AnswerScores {
 	if w.rule == nil {
 		return scoreText(got, gold, w.j.recipe.Train.Seed)
 	}
-	return scoreFields(got, gold, func(text string) bool {
-		m := w.rule.NewMatcher()
-		return m.Accept([]byte(text)) && m.Complete()
-	}, w.j.recipe.Train.Seed)
+	return scoreFields(got, gold, func(text string) bool { return w.rule.Allows([]byte(text)) }, w.j.recipe.Train.Seed)
 }
 
 // metric is one of a model's metrics by its name in gates.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,13 +61,8 @@ func (p *packedTotals) String() string {
 }
 
 // shards are the rows to label, cut: the training rows, and the test rows, by whose answers the teacher is judged.
-func (w *answerWork) shards() (parts [][]Row) {
-	rows := w.j.labelled()
-	for len(rows) > 0 {
-		n := min(len(rows), answerShardRows)
-		parts, rows = append(parts, rows[:n]), rows[n:]
-	}
-	return parts
+func (w *answerWork) shards() [][]Row {
+	return slices.Collect(slices.Chunk(w.j.labelled(), answerShardRows))
 }
 
 // labelKey identifies the question that a shard answers: teacher, prompt, parameters, seed and rows.
@@ -108,17 +104,12 @@ func (w *answerWork) find(s int, rows []Row) (lines []answerLine, top []byte, di
 	if lines, top, err = w.readShard(filepath.Join(j.dir, "labels"), s, key, rows); err == nil {
 		return lines, top, "", nil
 	}
-	runs, readErr := os.ReadDir(j.opt.RunsDir)
-	if readErr != nil {
-		return nil, nil, "", err
-	}
-	for _, run := range runs {
-		if other := filepath.Join(j.opt.RunsDir, run.Name(), "labels"); run.IsDir() && run.Name() != filepath.Base(j.dir) {
-			if l, b, bad := w.readShard(other, s, key, rows); bad == nil {
-				lines, top, dir, err = l, b, other, nil
-				if w.unscored(rows, lines) == nil {
-					break
-				}
+	for _, run := range j.otherRuns() {
+		other := filepath.Join(run, "labels")
+		if l, b, bad := w.readShard(other, s, key, rows); bad == nil {
+			lines, top, dir, err = l, b, other, nil
+			if w.unscored(rows, lines) == nil {
+				break
 			}
 		}
 	}

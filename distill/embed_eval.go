@@ -48,9 +48,9 @@ func (w *embedWork) embedAll(ctx context.Context, m *engine.Model, texts []strin
 // testTexts are the test rows' texts, as the student reads them, and the teacher's vectors of them.
 func (w *embedWork) testTexts() (texts []string, teacher [][]float32) {
 	for _, r := range w.j.data.Test {
-		texts, teacher = append(texts, r.Text), append(teacher, w.vectors[r.ID])
+		teacher = append(teacher, w.vectors[r.ID])
 	}
-	return texts, teacher
+	return textsOf(w.j.data.Test), teacher
 }
 
 // cosines are those of vectors with the teacher's; nil where their widths are not the same.
@@ -85,11 +85,7 @@ func (w *embedWork) eval(ctx context.Context, sum *Summary) error {
 	defer pool.Close()
 	judge := newEmbedJudge(j.data.Test, byCosine(j.level, teach), j.recipe.Train.Seed, pool.Run)
 	train := j.learns().Train
-	known := make([]string, len(train))
-	for i, r := range train {
-		known[i] = r.Text
-	}
-	words := newTFIDF(known)
+	words := newTFIDF(textsOf(train))
 	index := words.index(texts)
 	e := &EmbedSummary{Main: judge.main(), Width: m.Spec.Embedding(), Kept: w.target.kept, Asked: len(judge.asked),
 		Teacher: judge.score(judge.teacher, nil), Student: judge.score(byCosine(j.level, got), w.cosines(got, teach)),
@@ -151,17 +147,14 @@ func (w *embedWork) records(s *EmbedScores) []neighbourRecord {
 // speeds times student and teacher in turn on the same rows, each as it is asked.
 func (w *embedWork) speeds(ctx context.Context, sum *Summary, student *engine.Model) error {
 	j := w.j
-	teacher, err := w.openTeacher()
+	teacher, err := j.openTeacherModel(j.teacher.path, "")
 	if err != nil {
 		return err
 	}
 	defer teacher.Close()
 	j.event(Event{Stage: "eval", Msg: "speed of teacher and student"})
 	some := j.data.Test[:min(len(j.data.Test), speedRows)]
-	texts := make([]string, len(some))
-	for i, r := range some {
-		texts[i] = r.Text
-	}
+	texts := textsOf(some)
 	return j.inTurn(sum, len(texts), func() error { _, err := student.Embed(ctx, texts, engine.EmbedOptions{}); return err },
 		func() error { _, err := w.ask(ctx, teacher, some); return err })
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
@@ -20,13 +21,8 @@ type vectorLine struct {
 }
 
 // shards are the rows that the teacher embeds, cut.
-func (w *embedWork) shards() (parts [][]Row) {
-	rows := w.j.labelled()
-	for len(rows) > 0 {
-		n := min(len(rows), shardRows)
-		parts, rows = append(parts, rows[:n]), rows[n:]
-	}
-	return parts
+func (w *embedWork) shards() [][]Row {
+	return slices.Collect(slices.Chunk(w.j.labelled(), shardRows))
 }
 
 // labelKey identifies the question that a shard answers: teacher, pooling, prompt, numeric mode and rows.
@@ -56,15 +52,8 @@ func (w *embedWork) find(s int, rows []Row) (lines []vectorLine, own bool, err e
 	if lines, err = w.readShard(filepath.Join(j.dir, "labels"), s, rows); err == nil {
 		return lines, true, nil
 	}
-	runs, readErr := os.ReadDir(j.opt.RunsDir)
-	if readErr != nil {
-		return nil, false, err
-	}
-	for _, run := range runs {
-		if !run.IsDir() || run.Name() == filepath.Base(j.dir) {
-			continue
-		}
-		if lines, other := w.readShard(filepath.Join(j.opt.RunsDir, run.Name(), "labels"), s, rows); other == nil {
+	for _, run := range j.otherRuns() {
+		if lines, other := w.readShard(filepath.Join(run, "labels"), s, rows); other == nil {
 			return lines, false, nil
 		}
 	}
@@ -152,7 +141,7 @@ func (w *embedWork) label(ctx context.Context) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	m, err := w.openTeacher()
+	m, err := j.openTeacherModel(j.teacher.path, "")
 	if err != nil {
 		return err
 	}
@@ -185,15 +174,6 @@ func (w *embedWork) label(ctx context.Context) error {
 		return nil
 	}
 	return j.share(ctx, todo, func(s int) string { return w.labelKey(shards[s]) }, have, do)
-}
-
-// openTeacher opens the teacher as the recipe has it.
-func (w *embedWork) openTeacher() (*engine.Model, error) {
-	numeric := engine.Normal
-	if w.j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	return engine.Open(w.j.teacher.path, engine.WithThreads(w.j.opt.Threads), engine.WithLevel(w.j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk))
 }
 
 // ask lets the teacher embed rows.

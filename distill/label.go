@@ -151,21 +151,25 @@ func (j *Job) findShard(t labeller, s int, rows []Row) (lines []labelLine, own b
 	if lines, err = readShard(shardPath(t.folder(j.dir), s), key, rows); err == nil {
 		return lines, true, nil
 	}
-	runs, readErr := os.ReadDir(j.opt.RunsDir)
-	if readErr != nil {
-		return nil, false, err
-	}
-	for _, run := range runs {
-		if !run.IsDir() || run.Name() == filepath.Base(j.dir) {
-			continue
-		}
-		for _, dir := range labelFolders(filepath.Join(j.opt.RunsDir, run.Name())) { // there it may be another of several teachers
+	for _, run := range j.otherRuns() {
+		for _, dir := range labelFolders(run) { // there it may be another of several teachers
 			if lines, other := readShard(shardPath(dir, s), key, rows); other == nil {
 				return lines, false, nil
 			}
 		}
 	}
 	return nil, false, err
+}
+
+// otherRuns are the folders of the other runs beside this one, by name.
+func (j *Job) otherRuns() (dirs []string) {
+	runs, _ := os.ReadDir(j.opt.RunsDir) // what cannot be read has nothing to take over
+	for _, run := range runs {
+		if run.IsDir() && run.Name() != filepath.Base(j.dir) {
+			dirs = append(dirs, filepath.Join(j.opt.RunsDir, run.Name()))
+		}
+	}
+	return dirs
 }
 
 // missingOf counts the shards of a teacher that are not there yet, and all.

@@ -127,7 +127,7 @@ func (w *multilabelWork) chosen(rows []Row, probs [][]float64) []LabelThreshold 
 	return all
 }
 
-// valuesOf are thresholds without what is said of them.
+// thresholdValues are thresholds without what is said of them.
 func thresholdValues(all []LabelThreshold) (values []float64) {
 	for _, t := range all {
 		values = append(values, t.Threshold)

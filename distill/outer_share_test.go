@@ -172,32 +172,11 @@ func TestOuterKill(t *testing.T) {
 	begin := time.Now()
 	for total := soak(10, 200); kills < total; jobs++ {
 		kinds := []string{workerKind, trainKind, workerKind}
-		var all [3]*helper
-		for i := range all {
-			all[i] = startHelper(t, kinds[i], recipe, patience)
-		}
-		for running := len(all); running > 0; {
-			i, wait := r.IntN(len(all)), time.Duration(r.Int64N(int64(whole)))
-			time.Sleep(wait)
-			if all[i] == nil {
-				continue
+		kills += killAmong(t, r, recipe, kinds, patience, whole, total-kills, func() {
+			if _, err := os.Stat(filepath.Join(run, outerDir)); err == nil {
+				inTraining++
 			}
-			if kills < total {
-				all[i].Process.Kill()
-			}
-			switch err := <-all[i].done; {
-			case killed(err):
-				kills++
-				if _, err := os.Stat(filepath.Join(run, outerDir)); err == nil {
-					inTraining++
-				}
-				all[i] = startHelper(t, kinds[i], recipe, patience)
-			case err != nil:
-				t.Fatalf("after %d kills %s: %v: %s", kills, kinds[i], err, &all[i].errs)
-			default:
-				all[i], running = nil, running-1
-			}
-		}
+		})
 		checkTrained(t, recipe, want)
 	}
 	t.Logf("%d kills in %d jobs of 15 units and three processes, %d of them while it trained; %v; seed %d", kills, jobs, inTraining, time.Since(begin), seed)

@@ -67,11 +67,7 @@ func (j *Job) Probe(ctx context.Context, n int) (*Probe, error) {
 		return nil, &DataError{File: j.recipe.file, Msg: "plan --probe needs validation rows with gold labels", Fix: "give data.valid, or data.split.valid such as 0.1"}
 	}
 	rows := byHash(gold, n)
-	numeric := engine.Normal
-	if j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	m, err := engine.Open(j.teacher.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk))
+	m, err := j.openTeacherModel(j.teacher.path, "")
 	if err != nil {
 		return nil, err
 	}

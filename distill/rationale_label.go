@@ -3,7 +3,6 @@ package distill
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -60,15 +59,10 @@ func (w *answerWork) findRationales(s int, rows []Row, lines []answerLine) (got 
 	if got, err = readRationales(filepath.Join(j.dir, "labels"), s, key, rows, at); err == nil {
 		return got, "", nil
 	}
-	runs, readErr := os.ReadDir(j.opt.RunsDir)
-	if readErr != nil {
-		return nil, "", err
-	}
-	for _, run := range runs {
-		if other := filepath.Join(j.opt.RunsDir, run.Name(), "labels"); run.IsDir() && run.Name() != filepath.Base(j.dir) {
-			if got, bad := readRationales(other, s, key, rows, at); bad == nil {
-				return got, other, nil
-			}
+	for _, run := range j.otherRuns() {
+		other := filepath.Join(run, "labels")
+		if got, bad := readRationales(other, s, key, rows, at); bad == nil {
+			return got, other, nil
 		}
 	}
 	return nil, "", err

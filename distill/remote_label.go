@@ -379,7 +379,7 @@ func (w *answerWork) fit(answer string) (fitting, bad string) {
 	if err != nil {
 		return answer, "does not match task.schema"
 	}
-	if m := w.rule.NewMatcher(); !m.Accept(text) || !m.Complete() {
+	if !w.rule.Allows(text) {
 		return answer, "does not match task.schema"
 	}
 	return string(text), ""

@@ -184,6 +184,37 @@ func again(t *testing.T, run string) {
 	}
 }
 
+// killAmong starts a process of each kind at one run and kills one after another, within wait of each other, until most are killed; another takes its place, and the last are let through. after is
+// called after each.
+func killAmong(t *testing.T, r *rand.Rand, recipe string, kinds []string, patience, wait time.Duration, most int, after func()) (kills int) {
+	t.Helper()
+	all := make([]*helper, len(kinds))
+	for i := range all {
+		all[i] = startHelper(t, kinds[i], recipe, patience)
+	}
+	for running := len(all); running > 0; {
+		i := r.IntN(len(all))
+		time.Sleep(time.Duration(r.Int64N(int64(wait))))
+		if all[i] == nil {
+			continue
+		}
+		if kills < most {
+			all[i].Process.Kill()
+		}
+		switch err := <-all[i].done; {
+		case killed(err):
+			kills++
+			after()
+			all[i] = startHelper(t, kinds[i], recipe, patience)
+		case err != nil:
+			t.Fatalf("after %d kills %s: %v: %s", kills, kinds[i], err, &all[i].errs)
+		default:
+			all[i], running = nil, running-1
+		}
+	}
+	return kills
+}
+
 // kill -9 of those who label one run together, workers and apply, at any moment, and others in their place: no row is lost, none is there twice, each shard has the bytes of a run on
 // one machine. 10 kills of each type; 200 when soaking.
 func TestShareKill(t *testing.T) {
@@ -197,32 +228,11 @@ func TestShareKill(t *testing.T) {
 			begin := time.Now()
 			for total := soak(10, 200); kills < total; jobs++ {
 				kinds := []string{workerKind, applyKind, workerKind}
-				var all [3]*helper
-				for i := range all {
-					all[i] = startHelper(t, kinds[i], recipe, patience)
-				}
-				for running := len(all); running > 0; {
-					i, wait := r.IntN(len(all)), time.Duration(r.Int64N(int64(whole/2)))
-					time.Sleep(wait)
-					if all[i] == nil {
-						continue
+				kills += killAmong(t, r, recipe, kinds, patience, whole/2, total-kills, func() {
+					if broken, _ := filepath.Glob(filepath.Join(run, "labels", "*.tmp")); len(broken) > 0 {
+						left++
 					}
-					if kills < total {
-						all[i].Process.Kill()
-					}
-					switch err := <-all[i].done; {
-					case killed(err):
-						kills++
-						if broken, _ := filepath.Glob(filepath.Join(run, "labels", "*.tmp")); len(broken) > 0 {
-							left++
-						}
-						all[i] = startHelper(t, kinds[i], recipe, patience)
-					case err != nil:
-						t.Fatalf("after %d kills %s: %v: %s", kills, kinds[i], err, &all[i].errs)
-					default:
-						all[i], running = nil, running-1
-					}
-				}
+				})
 				checkShared(t, recipe, run, want)
 				again(t, run)
 			}

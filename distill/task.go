@@ -89,3 +89,18 @@ type work interface {
 	// key is what the answers rest on that the recipe names and does not hold.
 	key() string
 }
+
+// What some works can do beside that.
+type (
+	// fitter fits something to the trained student, and keeps it in its files.
+	fitter interface {
+		fit(ctx context.Context, b *Base) error
+		refit(b *Base) error // of a run that was trained before
+	}
+	// validated has a loss on validation rows (train.keep: best), given in the tokens of t, the student's.
+	validated interface {
+		valid(read *reading, t *tokenizer) []Example
+	}
+	// tuner gives the loss what rests on the teacher's answers.
+	tuner interface{ tune(p *LossParams) }
+)

@@ -167,22 +167,21 @@ func (w *embedWork) check(*reading) error {
 	return nil
 }
 
+// tune gives a loss the training rows that likenesses are to.
+func (w *embedWork) tune(p *LossParams) {
+	p.Anchors, p.Temperature = w.target.anchors, p.Temperature*w.target.spread
+}
+
 // examples attaches to each row the vector that it is to have, and which of the anchors it is itself.
 func (w *embedWork) examples(read *reading) ([]Example, error) {
 	if err := w.aim(); err != nil {
 		return nil, err
 	}
-	rows := w.j.learns().Train
-	ex := make([]Example, len(rows))
-	for i, r := range rows {
-		ids := read.encode(read.base, r)
-		if len(ids) == 0 || len(ids) > w.j.recipe.Train.MaxTokens {
-			return nil, w.j.tooLong(r, len(ids))
-		}
-		ex[i] = Example{ID: r.ID, Tokens: read.small(ids), Target: w.target.of(w.vectors[r.ID]), Label: -1}
+	return w.j.headExamples(read, func(r Row, ids []int32) Example {
+		ex := Example{ID: r.ID, Tokens: ids, Target: w.target.of(w.vectors[r.ID]), Label: -1}
 		if k, ok := w.target.at[r.ID]; ok {
-			ex[i].Label = k
+			ex.Label = k
 		}
-	}
-	return ex, nil
+		return ex
+	})
 }

@@ -64,7 +64,7 @@ func newExtractWork(j *Job) (work, error) {
 			if err != nil {
 				return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the answer %.60q %v", r.Answer, err), Fix: "an answer of this task is a JSON value of task.schema"}
 			}
-			if m := w.rule.NewMatcher(); !m.Accept(text) || !m.Complete() {
+			if !w.rule.Allows(text) {
 				return nil, &DataError{File: r.File, Line: r.Line, Msg: fmt.Sprintf("the answer %.200s is not what task.schema allows", text)}
 			}
 			r.Answer = string(text)

@@ -49,13 +49,7 @@ func checkMultilabel(r *Recipe, at func(msg string, path ...string) error) (errs
 	if n := strings.Count(t.Prompt, "{label}"); n != 1 {
 		errs = append(errs, at(fmt.Sprintf("task.prompt holds {label} %d times, want once: the teacher is asked about each label, to be answered with yes or no", n), "task", "prompt"))
 	}
-	for _, word := range sortedKeys(t.Words) {
-		if answers := []string{"yes", "no"}; !slices.Contains(answers, word) {
-			errs = append(errs, at(spell.Unknown("answer", word, "task.words", answers), "task", "words", word))
-		} else if len(t.Words[word]) == 0 || slices.Contains(t.Words[word], "") {
-			errs = append(errs, at(fmt.Sprintf("task.words of %q are empty", word), "task", "words", word))
-		}
-	}
+	errs = append(errs, checkYesNo(t.Words, at)...)
 	if n := t.LabelsPerText; !(n > 0 && n < float64(len(t.Labels))) {
 		errs = append(errs, at(fmt.Sprintf("task.labels_per_text is %v, want above 0 and below the number of labels, %d", n, len(t.Labels)), "task", "labels_per_text"))
 	}
@@ -67,6 +61,18 @@ func checkMultilabel(r *Recipe, at func(msg string, path ...string) error) (errs
 	}
 	if r.augments() {
 		errs = append(errs, at("data.augment is not there yet for task type multilabel; leave it out", "data", "augment"))
+	}
+	return errs
+}
+
+// checkYesNo holds the spellings of a teacher's yes and no.
+func checkYesNo(words map[string][]string, at func(msg string, path ...string) error) (errs []error) {
+	for _, word := range sortedKeys(words) {
+		if answers := []string{"yes", "no"}; !slices.Contains(answers, word) {
+			errs = append(errs, at(spell.Unknown("answer", word, "task.words", answers), "task", "words", word))
+		} else if len(words[word]) == 0 || slices.Contains(words[word], "") {
+			errs = append(errs, at(fmt.Sprintf("task.words of %q are empty", word), "task", "words", word))
+		}
 	}
 	return errs
 }

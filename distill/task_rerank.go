@@ -2,14 +2,12 @@ package distill
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/spell"
 )
 
 func init() {
@@ -58,13 +56,7 @@ func checkRerank(r *Recipe, at func(msg string, path ...string) error) (errs []e
 	if err := engine.CheckPairPrompt(r.Student.Prompt); err != nil {
 		errs = append(errs, at("student.prompt "+err.Error(), "student", "prompt"))
 	}
-	for _, word := range sortedKeys(r.Task.Words) {
-		if word != "yes" && word != "no" {
-			errs = append(errs, at(spell.Unknown("answer", word, "task.words", []string{"yes", "no"}), "task", "words", word))
-		} else if len(r.Task.Words[word]) == 0 {
-			errs = append(errs, at(fmt.Sprintf("task.words of %q are empty", word), "task", "words", word))
-		}
-	}
+	errs = append(errs, checkYesNo(r.Task.Words, at)...)
 	for _, no := range []struct {
 		given bool
 		msg   string
@@ -167,26 +159,14 @@ func (w *rankWork) write(b *Base) error {
 
 // examples are the training rows; those of a query are a list.
 func (w *rankWork) examples(read *reading) ([]Example, error) {
-	j := w.j
-	rows := j.learns().Train
-	ex := make([]Example, len(rows))
-	for i, r := range rows {
-		ids := read.encode(read.base, r)
-		if len(ids) == 0 || len(ids) > j.recipe.Train.MaxTokens {
-			return nil, j.tooLong(r, len(ids))
-		}
-		ex[i] = Example{ID: r.ID, List: r.Query, Tokens: read.small(ids), Target: []float32{float32(w.learnt(r))}, Label: -1}
-	}
-	return ex, nil
+	return w.j.headExamples(read, func(r Row, ids []int32) Example {
+		return Example{ID: r.ID, List: r.Query, Tokens: ids, Target: []float32{float32(w.learnt(r))}, Label: -1}
+	})
 }
 
 // openRanker opens a teacher that is asked about pairs.
 func (j *Job) openRanker(by labeller) (*engine.Ranker, func(), error) {
-	numeric := engine.Normal
-	if j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	m, err := engine.Open(by.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk))
+	m, err := j.openTeacherModel(by.path, "")
 	if err != nil {
 		return nil, nil, err
 	}

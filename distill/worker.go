@@ -163,3 +163,29 @@ func (j *Job) awaitApply(ctx context.Context, name string, there func() bool) er
 	}
 	return nil
 }
+
+// trainAsWorker trains replicas of a run whose labels are all there, where its recipe has any; a worker with a part of the shards labels alone.
+func (j *Job) trainAsWorker(ctx context.Context) error {
+	if !j.recipe.Train.Outer.on() || j.part != (Part{}) {
+		return nil
+	}
+	lock, err := readLock(j.dir)
+	if err != nil {
+		return err
+	}
+	if lock.Key != j.key { // see sameQuestions
+		j.warn(fmt.Sprintf("%s was begun on a CPU with another bf16 unit, whose bits are its own: this machine labels for it and does not train (train.precision: f32 is the same everywhere)", j.dir))
+		return nil
+	}
+	if err := j.obey("train"); err != nil {
+		return err
+	}
+	if err := j.leaveOutUnsure(); err != nil {
+		return err
+	}
+	b, err := j.newStudent()
+	if err != nil {
+		return err
+	}
+	return j.train(ctx, b)
+}

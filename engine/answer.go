@@ -138,11 +138,7 @@ func (a *Answerer) Task() TextTask { return a.task }
 
 // Valid tells whether a text is an answer that the schema allows; any text where there is none.
 func (a *Answerer) Valid(text string) bool {
-	if a.rule == nil {
-		return true
-	}
-	m := a.rule.NewMatcher()
-	return m.Accept([]byte(text)) && m.Complete()
+	return a.rule == nil || a.rule.Allows([]byte(text))
 }
 
 // Tokens encodes the prompt for a text by a tokenizer, such as a student's trimmed one; nil = the model's own.

@@ -178,8 +178,8 @@ func (k *Multilabel) LogOdds(ctx context.Context, texts []string) ([][]float64, 
 func (k *Multilabel) LogOddsTokens(ctx context.Context, prompts [][][]int32) ([][]float64, error) {
 	base := k.m.NewSession()
 	defer base.Close()
-	if every := slices.Concat(prompts...); k.each != nil {
-		if err := k.each[0].begin(ctx, base, every); err != nil {
+	if k.each != nil {
+		if err := k.each[0].begin(ctx, base, slices.Concat(prompts...)); err != nil {
 			return nil, err
 		}
 	}

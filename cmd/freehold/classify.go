@@ -99,15 +99,8 @@ func (c *classifyCmd) Run(a *app) error {
 			return c.tooLong(err, c.Escalate, up.model, first)
 		}
 		for _, row := range rows {
-			switch {
-			case a.json:
-				doc.Rows = append(doc.Rows, row)
-			case c.JSONL:
-				if err := a.emitLine(row); err != nil {
-					return err
-				}
-			default:
-				a.write("%s\n", row.line())
+			if err := addRow(a, c.JSONL, &doc.Rows, row, row.line()); err != nil {
+				return err
 			}
 		}
 		return a.out.Flush()
@@ -120,6 +113,19 @@ func (c *classifyCmd) Run(a *app) error {
 		return nil
 	}
 	return a.emit(doc)
+}
+
+// addRow prints a row, for people or as a line of JSON, or keeps it for the one document of --json.
+func addRow[R any](a *app, jsonl bool, all *[]R, row R, line string) error {
+	switch {
+	case a.json:
+		*all = append(*all, row)
+	case jsonl:
+		return a.emitLine(row)
+	default:
+		a.write("%s\n", line)
+	}
+	return nil
 }
 
 func rowOf(text string, choices []engine.Choice) classifyRow {

@@ -74,15 +74,8 @@ func (c *classifyCmd) several(a *app, m *opened) error {
 					row.Labels = append(row.Labels, v.Label)
 				}
 			}
-			switch {
-			case a.json:
-				doc.Rows = append(doc.Rows, row)
-			case c.JSONL:
-				if err := a.emitLine(row); err != nil {
-					return err
-				}
-			default:
-				a.write("%s\n", row.line())
+			if err := addRow(a, c.JSONL, &doc.Rows, row, row.line()); err != nil {
+				return err
 			}
 		}
 		return a.out.Flush()

@@ -74,15 +74,8 @@ func (c *rerankCmd) Run(a *app) error {
 	doc := reranking{Schema: "freehold/rerank/1", Model: c.Model, By: r.By(), Query: c.Query}
 	for _, one := range all {
 		row := rankedDoc{one.Index, one.Score, documents[one.Index]}
-		switch {
-		case a.json:
-			doc.Results = append(doc.Results, row)
-		case c.JSONL:
-			if err := a.emitLine(row); err != nil {
-				return err
-			}
-		default:
-			a.write("%s\t%s\n", fmt.Sprintf("%.4f", row.Score), row.Document)
+		if err := addRow(a, c.JSONL, &doc.Results, row, fmt.Sprintf("%.4f\t%s", row.Score, row.Document)); err != nil {
+			return err
 		}
 	}
 	if a.json {

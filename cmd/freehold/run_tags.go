@@ -37,10 +37,8 @@ func (c *runCmd) mark(a *app, m *opened, gen engine.Gen) error {
 	}
 	start := time.Now()
 	return k.Answers(a.ctx, []string{c.Prompt}, engine.Gen{}, func(_ int, got engine.Answer) error {
-		if gen.Grammar != nil {
-			if f := gen.Grammar.NewMatcher(); !f.Accept([]byte(got.Text)) || !f.Complete() {
-				return usagef("%s answers by its own schema, and %s is not of the form that is asked for; leave that out", c.Model, got.Text)
-			}
+		if gen.Grammar != nil && !gen.Grammar.Allows([]byte(got.Text)) {
+			return usagef("%s answers by its own schema, and %s is not of the form that is asked for; leave that out", c.Model, got.Text)
 		}
 		ans := &answer{Schema: "freehold/run/1", Model: m.name, Text: got.Text, Reason: got.Reason, PromptTokens: got.Read, PromptTokS: float64(got.Read) / time.Since(start).Seconds()}
 		if a.json {

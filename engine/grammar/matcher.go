@@ -57,6 +57,12 @@ const (
 	maxWork  = 1 << 20
 )
 
+// Allows tells whether a text is one of the grammar's, whole.
+func (g *Grammar) Allows(text []byte) bool {
+	m := g.NewMatcher()
+	return m.Accept(text) && m.Complete()
+}
+
 // NewMatcher stands at the beginning of a text.
 func (g *Grammar) NewMatcher() *Matcher {
 	m := &Matcher{g: g}

@@ -70,7 +70,7 @@ func markedAs(i int, k *engine.Multilabel, row []float64) classified {
 	choices := make([]labelChoice, len(marks))
 	for j, v := range marks {
 		at := slices.Index(k.Labels(), v.Label)
-		choices[j] = labelChoice{Label: v.Label, P: v.P, Logprob: finite(-kernels.Log(1 + kernels.Exp(-row[at]))), Threshold: &v.Threshold}
+		choices[j] = labelChoice{Label: v.Label, P: v.P, Logprob: finite(kernels.LogSigmoid(row[at])), Threshold: &v.Threshold}
 		if v.Has {
 			has = append(has, v.Label)
 		}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/engine"
-	"github.com/freehold-slm/freehold/engine/grammar"
 )
 
 // marking is a text for a model that marks its tokens; the zero value = the model writes.
@@ -54,7 +53,7 @@ func (c *call) prepareTags(j *chatJob) error {
 func (c *call) mark(g generation, each func(choice int, t engine.Token) error) ([]outcome, error) {
 	out := make([]outcome, g.n)
 	err := g.mark.answer.Answers(c.r.Context(), []string{g.mark.text}, engine.Gen{}, func(_ int, got engine.Answer) error {
-		if !allows(g.gen.Grammar, got.Text) {
+		if rule := g.gen.Grammar; rule != nil && !rule.Allows([]byte(got.Text)) {
 			return &apiError{Status: http.StatusBadRequest, Type: typeRequest, Param: "response_format", Code: codeSchema,
 				Message: "response_format allows other answers than the model's own schema, of which this one is; leave it out, or take the model's"}
 		}
@@ -68,13 +67,4 @@ func (c *call) mark(g generation, each func(choice int, t engine.Token) error) (
 		return nil
 	})
 	return out, err
-}
-
-// allows tells whether a text is of a grammar; nil = any is.
-func allows(g *grammar.Grammar, text string) bool {
-	if g == nil {
-		return true
-	}
-	m := g.NewMatcher()
-	return m.Accept([]byte(text)) && m.Complete()
 }
