@@ -115,8 +115,19 @@ func withHead(t testing.TB, path string, pooling models.Pooling) *Base {
 	return b
 }
 
-// withTags gives the model at path a head of tags with random weights; nil = its layers cannot mark tokens.
+// withTags gives the model at path a head of tags with random weights; nil = its layers cannot do without the causal mask.
 func withTags(t testing.TB, path string) *Base {
+	t.Helper()
+	return withoutMask(t, path, Prune{Tags: []string{"O", "B-a", "I-a"}})
+}
+
+// seeingAll gives the model at path, without its causal mask, a pooled classification head with random weights; nil = its layers cannot do without.
+func seeingAll(t testing.TB, path string, pooling models.Pooling) *Base {
+	t.Helper()
+	return withoutMask(t, path, Prune{Labels: []string{"a", "b", "c"}, Pooling: pooling, Bidirectional: true})
+}
+
+func withoutMask(t testing.TB, path string, p Prune) *Base {
 	t.Helper()
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -127,10 +138,11 @@ func withTags(t testing.TB, path string) *Base {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewBase(f, Prune{Layers: upTo(spec.Layers), Tags: []string{"O", "B-a", "I-a"}})
+	p.Layers = upTo(spec.Layers)
+	b, err := NewBase(f, p)
 	if spec.Mixer != models.NoMixer || spec.MaxALiBi > 0 {
 		if err == nil || !strings.Contains(err.Error(), "no token after") {
-			t.Errorf("a student of %s that marks tokens: %v, want an error", spec.Arch, err)
+			t.Errorf("a student of %s without the mask: %v, want an error", spec.Arch, err)
 		}
 		return nil
 	}
@@ -180,7 +192,7 @@ func engineLogits(t testing.TB, path string, level *kernels.Level, tokens []int3
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if m.Spec.Tags == nil {
+	if !m.Spec.Encoder {
 		s := m.NewSession()
 		defer s.Close()
 		if err := m.EvalBatch(context.Background(), []engine.Seq{{Session: s, Tokens: tokens, Want: engine.WantAll}}); err != nil {
@@ -237,6 +249,16 @@ func TestFixturesForwardEqualsEngine(t *testing.T) {
 				batch.Add(tokens)
 				g.Forward(&batch)
 				sameBits(t, fmt.Sprintf("classification logits, pooling %d", pooling), g.Value(b.Student.Program.Class), want)
+
+				if b := seeingAll(t, path, pooling); b != nil {
+					_, want := engineLogits(t, exportTo(t, b, "f32"), level, tokens)
+					g := NewGraph(b.Student, level, 1, goParallel(1))
+					batch.Reset()
+					batch.Add(tokens[:7]) // a neighbour
+					batch.Add(tokens)
+					g.Forward(&batch)
+					sameBits(t, fmt.Sprintf("classification logits without the mask, pooling %d", pooling), g.Value(b.Student.Program.Class)[3:], want)
+				}
 			}
 			if b := withTags(t, path); b != nil {
 				_, want := engineLogits(t, exportTo(t, b, "f32"), level, tokens)
@@ -320,7 +342,7 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 		case "qwen2", "llama-ropefreqs-tied", "llama-bias-mha": // biases of q, k, v; a tied head; biases everywhere
 			cases = []string{"lm", "mean"}
 		case "gemma2": // windows, which tags do not have
-			cases = []string{"lm", "tags"}
+			cases = []string{"lm", "tags", "seeing all"}
 		case "olmo2", "granite", "phi3-plain", "gpt2", "gptneox-par", "phi2", "falcon-7b", "stablelm",
 			"gpt-oss", "deepseek2-lite", "deepseek2-qlora", "lfm2", "mamba", "granitehybrid", "olmo", "command-r", "nemotron", "hunyuan-dense", "bloom", "stablelm-norms":
 			cases = []string{"lm"} // what each adds; windows are shorter than the longest sequence
@@ -344,6 +366,8 @@ func TestFixturesGradientIsSlope(t *testing.T) {
 				s = withHead(t, path, models.PoolLast).Student
 			case "tags":
 				s = withTags(t, path).Student
+			case "seeing all":
+				s = seeingAll(t, path, models.PoolMean).Student
 			}
 			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) {
 				k := newTask(t, s, 5, 5, 1, max(9, s.Spec.Window+5))

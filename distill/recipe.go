@@ -93,6 +93,8 @@ type StudentRecipe struct {
 	Format  string   `yaml:"format" json:"format"`           // mix of model.gguf
 	Freeze  []string `yaml:"freeze" json:"freeze"`           // tensor name patterns that do not learn
 
+	Attention string `yaml:"attention" json:"attention,omitempty"` // "causal", or "bidirectional": each token sees those after it too; "" = causal
+
 	Pooling string `yaml:"pooling" json:"pooling,omitempty"` // embed: of its states: mean or last
 	Dim     int    `yaml:"dim" json:"dim,omitempty"`         // embed: numbers of its vectors; 0 = as many as the teacher's
 
@@ -127,6 +129,9 @@ func (l *LoRA) fill() {
 		l.Targets = []string{"blk.*"}
 	}
 }
+
+// bidirectional tells whether the student's tokens see those after them.
+func (r *Recipe) bidirectional() bool { return r.Student.Attention == "bidirectional" }
 
 // keepsBest tells whether validation rows choose the weights.
 func (r *Recipe) keepsBest() bool { return r.Train.Keep == "best" }
@@ -295,6 +300,9 @@ func ParseRecipe(file string, b []byte) (*Recipe, error) {
 	r.Train.Outer.fill(func(key string) bool { return findKey(tree.Docs[0].Body, "train", "outer", key) != nil })
 	if r.Train.Keep == "last" { // said or not, the run is the same
 		r.Train.Keep = ""
+	}
+	if r.Student.Attention == "causal" {
+		r.Student.Attention = ""
 	}
 	if ty, ok := taskTypes[r.Task.Type]; ok && ty.fill != nil {
 		ty.fill(&r, func(path ...string) bool { return findKey(tree.Docs[0].Body, path...) != nil })

@@ -107,6 +107,7 @@ func (r *Recipe) check(root ast.Node) error {
 		errs = append(errs, ty.check(r, at)...)
 		errs = append(errs, checkConfidence(r, at))
 	}
+	errs = append(errs, checkAttention(r, at)...)
 	if l := r.Student.LoRA; l.Rank != 0 || l.Alpha != 0 || l.Targets != nil || l.Kind != "" || l.Init != "" {
 		errs = append(errs, oneOf(l.Kind, []string{"lora", "dora"}, "student", "lora", "kind"), positive(float64(l.Rank), 4096, "student", "lora", "rank"), positive(l.Alpha, 1e6, "student", "lora", "alpha"))
 	}
@@ -245,4 +246,18 @@ func errText(err error) string {
 		return p.Err.Error()
 	}
 	return err.Error()
+}
+
+// checkAttention refuses what a student whose tokens see those after them cannot do.
+func checkAttention(r *Recipe, at func(msg string, path ...string) error) (errs []error) {
+	if a := r.Student.Attention; a != "" && !r.bidirectional() {
+		return []error{at(spell.Unknown("value", a, "student.attention", []string{"bidirectional", "causal"}), "student", "attention")}
+	}
+	if r.bidirectional() && r.Student.Head == "words" {
+		errs = append(errs, at("student.attention is bidirectional, and student.head is words: the words come after the text, which is what such a student cannot write; use head: pooled", "student", "attention"))
+	}
+	if r.bidirectional() && r.Train.Match.Attention > 0 {
+		errs = append(errs, at("student.attention is bidirectional, and train.match.attention is given: the layers that it would be held against are causal; leave one out", "student", "attention"))
+	}
+	return errs
 }

@@ -22,6 +22,8 @@ type Prune struct {
 	Pooling models.Pooling // how states are pooled: for the head, or where there is none for embeddings; PoolNone = for a head the mean, else not at all
 	Dense   int            // of which a new projection makes so many numbers; 0 = there is none
 
+	Bidirectional bool // without the causal mask, see models.Spec.Bidirectional; the head or the embeddings are all that is left
+
 	Tags []string // a head of each token over these in place of the output head, and no causal mask; nil = none
 }
 
@@ -64,11 +66,8 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	if p.Vocab != nil {
 		small.Vocab = len(p.Vocab)
 	}
-	p.pool(small)
-	if p.Tags != nil {
-		if err := small.TagsTokens(p.Tags); err != nil {
-			return nil, fmt.Errorf("%s: student.head: tags: %v", f.Name, err)
-		}
+	if err := p.heads(small); err != nil {
+		return nil, fmt.Errorf("%s: %v", f.Name, err)
 	}
 	b := &Base{Student: newStudent(small), keep: p.Vocab}
 	for _, t := range b.Student.Params {
@@ -99,14 +98,20 @@ func NewBase(f *gguf.File, p Prune) (*Base, error) {
 	return b, b.editMetadata(f, p)
 }
 
-// pool says in s what becomes of the states beside logits. What the base's file says of it is not the student's.
-func (p *Prune) pool(s *models.Spec) {
-	if s.Labels, s.Pooling, s.Dense = p.Labels, p.Pooling, p.Dense; s.Pooling != models.PoolNone {
-		return
+// heads says in s what becomes of the states beside logits, or in their place. What the base's file says of it is not the student's.
+func (p *Prune) heads(s *models.Spec) error {
+	if s.Labels, s.Pooling, s.Dense = p.Labels, p.Pooling, p.Dense; s.Pooling == models.PoolNone {
+		if s.Dense = 0; len(p.Labels) > 0 {
+			s.Pooling = models.PoolMean
+		}
 	}
-	if s.Dense = 0; len(p.Labels) > 0 {
-		s.Pooling = models.PoolMean
+	switch {
+	case p.Tags != nil:
+		return s.TagsTokens(p.Tags)
+	case p.Bidirectional:
+		return s.Bidirectional()
 	}
+	return nil
 }
 
 // learnable refuses what training has no way for.
@@ -208,8 +213,10 @@ func (b *Base) editMetadata(f *gguf.File, p Prune) error {
 	}
 	if p.Tags != nil {
 		w.Set(spec.Arch+".pooling_type", uint32(models.PoolNone))
-		w.Set(spec.Arch+".attention.causal", false)
 		w.Set(models.TagsKey, p.Tags)
+	}
+	if spec.Encoder {
+		w.Set(spec.Arch+".attention.causal", false)
 	}
 	b.Meta = w
 	return nil

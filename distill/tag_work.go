@@ -70,15 +70,6 @@ func (w *answerWork) readTags(r *reading) {
 	}
 }
 
-// checkTagsBase refuses a base that cannot do without the causal mask.
-func (w *answerWork) checkTagsBase() error {
-	spec := *w.j.base.spec
-	if err := spec.TagsTokens(w.tags.Names()); err != nil {
-		return &RecipeError{File: w.j.recipe.file, Msg: fmt.Sprintf("student.head is tags, and %s: %v; take another model for student.from, or leave student.head out", w.j.base.Name, err)}
-	}
-	return nil
-}
-
 // goldTags tells, before anything is labelled, which values of the gold answers cannot be learnt.
 func (w *answerWork) goldTags() *TagAlignment {
 	sum := &TagAlignment{Missing: map[string]int{}}

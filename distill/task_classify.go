@@ -16,7 +16,7 @@ import (
 
 func init() {
 	taskTypes["classify"] = taskType{
-		keys: []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "teacher.ensemble", "student.head", "student.calibration", "train.gold", "train.match", "train.keep",
+		keys: []string{"task.labels", "task.words", "task.abstain_below", "task.prompts", "teacher.calibration", "teacher.adapt", "teacher.ensemble", "student.head", "student.attention", "student.calibration", "train.gold", "train.match", "train.keep",
 			"data.augment.per_label", "data.augment.prompt", "data.augment.examples", "data.augment.keep", "data.augment.min_confidence"},
 		losses:  []string{"ce", "forward_kl", "reverse_kl", "jsd", "skew_kl", "skew_reverse_kl", "tv"},
 		metrics: []string{"accuracy", "macro_f1", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio", "flops_ratio"},

@@ -14,7 +14,7 @@ import (
 func init() {
 	taskTypes["embed"] = taskType{
 		form:    data.OneTopic,
-		keys:    []string{"teacher.pooling", "student.pooling", "student.dim", "train.alpha"},
+		keys:    []string{"teacher.pooling", "student.pooling", "student.attention", "student.dim", "train.alpha"},
 		losses:  []string{"cosine", "mixed_similarity", "similarity_kl"},
 		metrics: []string{"cosine", "neighbours", "spearman", "recall@1", "recall@10", "mrr", "ndcg@10", "retention", "over_baseline", "size_ratio", "speed_ratio"},
 		check:   checkEmbed,

@@ -16,7 +16,7 @@ import (
 func init() {
 	taskTypes["multilabel"] = taskType{
 		form:    data.SeveralLabels,
-		keys:    []string{"task.labels", "task.words", "task.labels_per_text", "teacher.calibration", "student.calibration", "train.gold", "train.match", "train.keep"},
+		keys:    []string{"task.labels", "task.words", "task.labels_per_text", "teacher.calibration", "student.calibration", "train.gold", "train.match", "student.attention", "train.keep"},
 		losses:  []string{"bce"},
 		metrics: []string{"micro_f1", "macro_f1", "exact", "hamming", "ece", "agreement", "retention", "over_baseline", "over_pairs", "size_ratio", "speed_ratio"},
 		check:   checkMultilabel,

@@ -13,7 +13,7 @@ import (
 func init() {
 	taskTypes["rerank"] = taskType{
 		form:    data.OnePair,
-		keys:    []string{"task.words", "student.prompt", "train.gold", "data.columns.query"},
+		keys:    []string{"task.words", "student.prompt", "student.attention", "train.gold", "data.columns.query"},
 		losses:  []string{"bce", "listwise_kl", "mse"},
 		metrics: []string{"ndcg@10", "mrr@10", "map", "recall@10", "kendall_tau", "agreement", "retention", "over_baseline", "size_ratio", "speed_ratio"},
 		check:   checkRerank,

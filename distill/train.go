@@ -31,7 +31,7 @@ func (j *Job) newStudent() (*Base, error) {
 		return nil, err
 	}
 	p := Prune{Layers: j.recipe.Student.Layers, Vocab: r.keep}
-	j.work.shape(&p)
+	j.shape(&p)
 	b, err := NewBase(f, p)
 	if err != nil {
 		return nil, err
@@ -64,6 +64,12 @@ func (j *Job) newStudent() (*Base, error) {
 		}
 	}
 	return b, nil
+}
+
+// shape is what the recipe and its task make of the student's form.
+func (j *Job) shape(p *Prune) {
+	j.work.shape(p)
+	p.Bidirectional = j.recipe.bidirectional()
 }
 
 // narrowRows training texts at most decide which columns stay.
@@ -106,12 +112,13 @@ func (j *Job) checkStudent() error {
 	}
 	small, p := *spec, Prune{}
 	small.Layers = len(j.recipe.Student.Layers)
-	j.work.shape(&p)
-	p.pool(&small)
-	if p.Tags != nil {
-		if err := small.TagsTokens(p.Tags); err != nil {
-			return j.work.check(read) // which says it for a recipe
+	j.shape(&p)
+	if err := p.heads(&small); err != nil {
+		key, value := "attention", "bidirectional"
+		if p.Tags != nil {
+			key, value = "head", headTags
 		}
+		return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("student.%s is %s, and %s: %v; take another model for student.from, or leave student.%s out", key, value, j.base.Name, err, key)}
 	}
 	var names []string
 	for _, t := range small.Program().Tensors() {

@@ -98,7 +98,7 @@ func (m *Model) check(seqs []Seq) error {
 			return fmt.Errorf("%s: the model has no classification head (tensor \"cls.output.weight\")", m.file.Name)
 		case m.Spec.Tags != nil && s.Want != WantClass:
 			return fmt.Errorf("%s: sequence %d: the model marks the tokens of whole texts and gives nothing else", m.file.Name, i)
-		case m.Spec.Encoder && (s.Want < WantClass || s.Want == WantClass && m.Spec.Tags == nil || len(s.Session.tokens) > 0 && len(s.Tokens) > 0):
+		case m.Spec.Encoder && (s.Want < WantClass || len(s.Session.tokens) > 0 && len(s.Tokens) > 0):
 			return fmt.Errorf("%s: sequence %d: an encoder gives the states of whole texts alone, from sessions that hold nothing", m.file.Name, i)
 		case s.Want == WantFirst && len(s.Session.tokens) > 0:
 			return fmt.Errorf("engine: sequence %d wants its first state, but its session holds %d tokens", i, len(s.Session.tokens))

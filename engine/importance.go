@@ -33,7 +33,7 @@ func (m *Model) Importance(ctx context.Context, texts []string, progress func(do
 			p.ChunkSize = max(p.ChunkSize, uint32(len(tokens)))
 			// All logits are wanted because the last layer runs for wanted rows alone.
 			want := WantAll
-			if m.Spec.Tags != nil {
+			if m.plan.class != nil && m.Spec.Encoder {
 				want = WantClass
 			}
 			seqs = append(seqs, Seq{Session: m.NewSession(), Tokens: tokens, Want: want})

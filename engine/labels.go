@@ -87,6 +87,14 @@ func (c *Classifier) score(ctx context.Context, seqs []Seq, out [][]float64, tmp
 	return c.wholeWords(ctx, seqs, out, tmp)
 }
 
+// shared is how many tokens of prompts are computed once: none by an encoder, in which they see what follows.
+func (c *Classifier) shared(prompts [][]int32) int {
+	if c.m.Spec.Encoder {
+		return 0
+	}
+	return shared(prompts)
+}
+
 // shared is how many tokens all prompts begin with; at least one token of each is left, and one prompt alone shares none.
 func shared(prompts [][]int32) int {
 	if len(prompts) < 2 {
@@ -101,7 +109,7 @@ func shared(prompts [][]int32) int {
 
 // begin makes base hold what all prompts begin with.
 func (c *Classifier) begin(ctx context.Context, base *Session, prompts [][]int32) error {
-	n := shared(prompts)
+	n := c.shared(prompts)
 	if n == 0 {
 		return nil
 	}

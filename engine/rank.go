@@ -204,7 +204,7 @@ func (r *Ranker) logProbsTogether(ctx context.Context, lists [][][]int32) ([][][
 		}
 		base := r.m.NewSession()
 		defer base.Close()
-		if n := shared(list); n > 0 {
+		if n := r.c.shared(list); n > 0 {
 			beginnings = append(beginnings, r.c.prefix(base, list[0][:n]))
 		}
 		for _, ids := range list {

@@ -16,8 +16,5 @@ func lfm2(r *reader, s *Spec) {
 	if n, err := r.f.UintOr(r.key("attention.sliding_window"), 0); err != nil || n > 0 {
 		r.note(fmt.Errorf("%s: %s is %d; windows are not supported for lfm2", r.f.Name, r.key("attention.sliding_window"), n))
 	}
-	if causal, err := r.f.BoolOr(r.key("attention.causal"), true); err != nil || !causal {
-		r.note(fmt.Errorf("%s: %s is not true; attention and convolutions that see later tokens are not supported for lfm2", r.f.Name, r.key("attention.causal")))
-	}
 	r.feedForward(s)
 }

@@ -178,10 +178,20 @@ func lower(s *Spec) *Program {
 	if s.Tags != nil {
 		p.Class = b.class(p.Hidden, len(s.Tags))
 	}
-	if s.Encoder {
-		b.vector()
+	if !s.Encoder {
+		b.logits()
+	}
+	if len(s.Labels) > 0 && s.Pooling != PoolNone {
+		p.Class = b.class(b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, p.Hidden), len(s.Labels))
 		return p
 	}
+	b.vector()
+	return p
+}
+
+// logits is the output head.
+func (b builder) logits() {
+	s, p := b.p.Spec, b.p
 	head := Op{Kind: MatMul, W: "output.weight", Layer: s.Layers}
 	if s.HeadBias {
 		head.B = "output.bias"
@@ -193,13 +203,6 @@ func lower(s *Spec) *Program {
 	if s.LogitCap > 0 {
 		p.Logits = b.op(Op{Kind: SoftCap, Layer: s.Layers, Factor: s.LogitCap}, s.Vocab, p.Logits)
 	}
-	if len(s.Labels) > 0 && s.Pooling != PoolNone {
-		pooled := b.op(Op{Kind: Pool, Layer: s.Layers}, s.Dim, p.Hidden)
-		p.Class = b.class(pooled, len(s.Labels))
-		return p
-	}
-	b.vector()
-	return p
 }
 
 // vector pools the hidden states to an embedding, where the model is one for embeddings.

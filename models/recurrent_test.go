@@ -61,7 +61,7 @@ func TestFixturesRecurrentRefuses(t *testing.T) {
 		{"mamba.Q8_0", "mamba.ssm.conv_kernel", nil, "mamba."},
 		{"lfm2.Q8_0", "lfm2.shortconv.l_cache", uint32(1000), "lfm2.shortconv.l_cache is 1000, want 1 to 256"},
 		{"lfm2.Q8_0", "lfm2.attention.sliding_window", uint32(64), "lfm2.attention.sliding_window is 64; windows are not supported"},
-		{"lfm2.Q8_0", "lfm2.attention.causal", false, "lfm2.attention.causal is not true"},
+		{"lfm2.Q8_0", "lfm2.attention.causal", false, "lfm2.attention.causal is false"},
 		{"lfm2.Q8_0", "lfm2.attention.head_count_kv", []int32{0, 0, 2}, "lfm2.attention.head_count_kv has 3 values, want one for each of 4 layers"},
 		{"lfm2.Q8_0", "lfm2.attention.head_count_kv", []int32{0, 1, 2, 0}, "lfm2.attention.head_count_kv is 2 in layer 2 and 1 before"},
 		{"lfm2.Q8_0", "lfm2.attention.head_count_kv", []int32{0, 0, -2, 0}, "lfm2.attention.head_count_kv is -2 in layer 2"},

@@ -62,7 +62,7 @@ type Spec struct {
 	StateHeads int    // heads of a state space, each with a time step; mamba: Inner
 	TimeRank   int    // mamba's time steps go through so many columns first
 	Groups     int    // so many groups of heads have a B and C of their own
-	Encoder    bool   // every token sees every other, and states are pooled, or with Tags tagged: no logits
+	Encoder    bool   // every token sees every other, and states are pooled, or with Tags tagged: no logits; see Bidirectional
 	Types      int    // kinds of token, of whose embeddings that of the first is added to all; 0 = none
 
 	Sinks bool // each head has a score to which no value belongs
@@ -226,6 +226,7 @@ func NewSpec(f *gguf.File) (*Spec, error) {
 		s.NormEps = float32(r.float(s.Norm.epsKey()))
 	}
 	r.classifier(s)
+	r.mask(s)
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -6,25 +6,19 @@ import (
 )
 
 // TagsKey lists the tags of a model that marks the tokens of a text. Its head has the tensors of a classification head, or the keys that stand
-// for them, and reads the state of each token. Such a model is made of one that generates: its layers lose the causal mask, which llama.cpp's key
-// <arch>.attention.causal says, and the output head. (LLM2Vec, arXiv:2404.05961; Label Supervised LLaMA, arXiv:2310.01208.)
+// for them, and reads the state of each token. Such a model is made of one that generates, without its causal mask and its output head (Spec.Bidirectional).
 const TagsKey = "freehold.tags"
 
-// TagsTokens makes s a model that marks tokens; an error where its layers cannot do without the causal mask.
+// TagsTokens makes s a model that marks tokens; an error where Bidirectional has one.
 func (s *Spec) TagsTokens(tags []string) error {
 	switch {
 	case len(tags) < 2:
 		return fmt.Errorf("%d tags, want at least 2", len(tags))
 	case s.Encoder:
 		return fmt.Errorf("%s is an encoder; tags are marked by layers of a model that generates", s.Arch)
-	case s.Mixer != NoMixer:
-		return fmt.Errorf("%s has recurrent layers, which see no token after their own", s.Arch)
-	case s.MaxALiBi > 0:
-		return fmt.Errorf("%s tells how far a token is by ALiBi, which knows no token after its own", s.Arch)
 	}
-	s.Tags, s.Encoder, s.Pooling = tags, true, PoolNone
-	s.Tied, s.HeadBias, s.LogitScale, s.LogitCap = true, false, 0, 0 // there is no output head
-	return nil
+	s.Tags, s.Pooling = tags, PoolNone
+	return s.Bidirectional()
 }
 
 // tags reads the tags of a model that has some.

@@ -18,13 +18,20 @@ func TestLlamaEmbeddings(t *testing.T) {
 	for _, c := range []struct {
 		name, theirs string
 		pooling      models.Pooling
+		more         map[string]any // the architecture's keys, beside the table's
 	}{
-		{"bert", "UNSPECIFIED", models.PoolNone}, {"bert-cls", "UNSPECIFIED", models.PoolNone}, {"bert", "LAST", models.PoolLast},
-		{"nomic-bert", "UNSPECIFIED", models.PoolNone}, {"internlm2", "MEAN", models.PoolMean}, {"internlm2", "LAST", models.PoolLast},
+		{"bert", "UNSPECIFIED", models.PoolNone, nil}, {"bert-cls", "UNSPECIFIED", models.PoolNone, nil}, {"bert", "LAST", models.PoolLast, nil},
+		{"nomic-bert", "UNSPECIFIED", models.PoolNone, nil}, {"internlm2", "MEAN", models.PoolMean, nil}, {"internlm2", "LAST", models.PoolLast, nil},
+		{"internlm2", "UNSPECIFIED", models.PoolNone, map[string]any{"attention.causal": false, "pooling_type": uint32(models.PoolMean)}},
+		{"internlm2", "UNSPECIFIED", models.PoolNone, map[string]any{"attention.causal": false, "pooling_type": uint32(models.PoolLast)}},
 	} {
 		t.Run(c.name+" "+c.theirs, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "model.gguf")
-			if err := tiny.ByName(c.name).Writer().WriteTo(path); err != nil {
+			w := tiny.ByName(c.name).Writer()
+			for key, v := range c.more {
+				w.Set(tiny.ByName(c.name).Arch+"."+key, v)
+			}
+			if err := w.WriteTo(path); err != nil {
 				t.Fatal(err)
 			}
 			l := startLlama(t, path, settings{Threads: 1, Exact: true, Pooling: c.theirs})

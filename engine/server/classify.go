@@ -94,7 +94,7 @@ func (c *call) classify() error {
 	if err != nil {
 		return err
 	}
-	if m.Spec.Encoder {
+	if m.Spec.Encoder && len(m.Spec.Labels) == 0 {
 		return badField("model", codeUnsupported, "%q %s and no labels", m.name, m.gives())
 	}
 	if m.Ranks() {

@@ -15,8 +15,13 @@ type marking struct {
 
 // gives is what a model does that writes nothing.
 func (l *loaded) gives() string {
-	if l.Spec.Tags != nil {
+	switch {
+	case l.Spec.Tags != nil:
 		return "marks the tokens of a text, in a chat of one turn,"
+	case l.Ranks():
+		return "ranks documents (/v1/rerank)"
+	case len(l.Spec.Labels) > 0:
+		return "gives labels (/v1/classify)"
 	}
 	return "gives embeddings"
 }
