@@ -69,6 +69,24 @@ func (o *opened) Close() {
 	o.file.Close()  //nolint:errcheck
 }
 
+// writes refuses a model that writes nothing, and says of one that is made for something else that its text is worth nothing.
+func (o *opened) writes(a *app) error {
+	command := "embed"
+	switch {
+	case o.Ranks():
+		command = "rerank"
+	case len(o.Spec.Labels) > 0:
+		command = "classify"
+	}
+	if o.Spec.Encoder {
+		return usagef("%s writes no text; ask it with: freehold %s %s", o.name, command, o.name)
+	}
+	if command != "embed" {
+		a.note("%s was trained for its head (freehold %s %s); what it writes means nothing", o.name, command, o.name)
+	}
+	return nil
+}
+
 // openFile opens a GGUF file by path or catalogue name.
 func openFile(name string) (*gguf.File, error) {
 	path, _, err := models.Resolve(name)

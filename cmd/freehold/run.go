@@ -112,6 +112,9 @@ func (c *runCmd) Run(a *app) error {
 	if m.Spec.Tags != nil {
 		return c.mark(a, m, gen)
 	}
+	if err := m.writes(a); err != nil {
+		return err
+	}
 	if _, err := m.file.StringOr("tokenizer.chat_template", ""); err != nil {
 		return asInput(err)
 	}
