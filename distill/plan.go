@@ -112,9 +112,12 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	all := j.labelled()
-	chars, train := 0, 0
+	chars, train, read, readChars := 0, 0, 0, 0
 	for _, r := range all {
-		chars += len(r.Text) + len(r.Query)
+		n := len(r.Text) + len(r.Query)
+		if chars += n; j.teacherReads(r) {
+			read, readChars = read+1, readChars+n
+		}
 	}
 	for _, r := range j.data.Train {
 		train += len(r.Text) + len(r.Query)
@@ -140,7 +143,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	perRow, asked, tested := j.answerTokens()
-	labelTime := ((tokens(chars, len(all), 6+perRow+j.questionTokens())+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + written(asked, float64(j.teacher.Bytes), float64(teacherSize), int8Peak)) * float64(missing) / float64(max(1, shards))
+	labelTime := ((tokens(readChars, read, 6+perRow+j.questionTokens())+j.sampleTokens(float64(perRow)))*2*float64(teacherSize)/(prefillShare*int8Peak) + written(asked, float64(j.teacher.Bytes), float64(teacherSize), int8Peak)) * float64(missing) / float64(max(1, shards))
 	var others int64 // bytes of an ensemble's further teachers, which are all open where speeds are measured
 	perToken := 0.0
 	if j.others != nil {
@@ -252,6 +255,12 @@ func after(sep, text string) string {
 		return ""
 	}
 	return sep + text
+}
+
+// teacherReads tells whether the teacher reads a row that is labelled: not where its gold answer alone is learnt.
+func (j *Job) teacherReads(r Row) bool {
+	w, ok := j.work.(*answerWork)
+	return !ok || w.asked[r.ID] || w.needsTop()
 }
 
 // answerTokens guesses, for a task that is answered with text, the tokens that prompt and answer add to a row, those that

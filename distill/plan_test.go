@@ -47,3 +47,19 @@ func TestPlanStudentPrompt(t *testing.T) {
 		t.Errorf("a row has %d tokens beside its text with a short prompt, %d with a long one", short, long)
 	}
 }
+
+// Rows whose gold answer alone is learnt cost the teacher nothing; where its probabilities are learnt it reads those too.
+func TestPlanGoldAnswers(t *testing.T) {
+	for kind, want := range map[string]int{tagsKind: 6 + 8, "generate": 24 + 8} {
+		j := newJobOf(t, tinyAnswerJob(t, kind, 24, 8))
+		read := 0
+		for _, r := range j.labelled() {
+			if j.teacherReads(r) {
+				read++
+			}
+		}
+		if read != want {
+			t.Errorf("%s: the teacher reads %d rows, want %d", kind, read, want)
+		}
+	}
+}
