@@ -32,6 +32,7 @@ type (
 		Seed        uint64      `json:"seed"`
 		Precision   string      `json:"precision"`
 		Compile     bool        `json:"compile"`
+		Causal      bool        `json:"causal"`
 		Layers      int         `json:"layers"`
 		Labels      int         `json:"labels"`
 		Steps       int         `json:"steps"`
@@ -157,6 +158,7 @@ func TestTorchRecipe(t *testing.T) {
 func (w *torchRecipe) fill(t *testing.T, r *distill.Recipe, run string, tok *token.Tokenizer) (gold, student []int) {
 	t.Helper()
 	w.Seed, w.Precision, w.Layers, w.Labels = r.Train.Seed, r.Train.Precision, len(r.Student.Layers), len(r.Task.Labels)
+	w.Causal = r.Student.Attention != "bidirectional"
 	w.Batch, w.Warmup, w.LR, w.WeightDecay, w.Clip = r.Train.Batch, r.Train.Warmup, r.Train.LR, r.Train.WeightDecay, r.Train.Clip
 	w.Steps = len(linesOf[struct{}](t, filepath.Join(run, "metrics.jsonl")))
 	said := map[string][]float64{}

@@ -48,8 +48,9 @@ def logits_of(rows):
     for i, r in enumerate(rows):
         ids[i, : len(r)] = torch.tensor(r)
         mask[i, : len(r)] = 1
+    attention = mask if want["causal"] else mask[:, None, None, :].bool().expand(-1, -1, longest, -1)  # of four dimensions: taken as it is
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        states = body(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
     pooled = (states.float() * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
     return head(pooled)
 
