@@ -461,6 +461,9 @@ func (s *Spec) checkTensors(f *gguf.File) error {
 	}
 	for i := range f.Tensors {
 		n := f.Tensors[i].Name
+		if s.Encoder && (n == "output.weight" || n == "output.bias") {
+			continue // left of the model that it is made of
+		}
 		if !used[n] && (strings.HasPrefix(n, "blk.") || strings.HasPrefix(n, "output") || strings.HasPrefix(n, "token_embd") || strings.HasPrefix(n, "position_embd") || strings.HasPrefix(n, "token_types")) {
 			return fmt.Errorf("%s: tensor %q is not part of a %d-layer %s model; running without it would give wrong answers", f.Name, n, s.Layers, s.Arch)
 		}

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -25,7 +26,7 @@ func TestLlamaEmbeddings(t *testing.T) {
 		{"internlm2", "UNSPECIFIED", models.PoolNone, map[string]any{"attention.causal": false, "pooling_type": uint32(models.PoolMean)}},
 		{"internlm2", "UNSPECIFIED", models.PoolNone, map[string]any{"attention.causal": false, "pooling_type": uint32(models.PoolLast)}},
 	} {
-		t.Run(c.name+" "+c.theirs, func(t *testing.T) {
+		t.Run(fmt.Sprint(c.name, " ", c.theirs, " ", c.more), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "model.gguf")
 			w := tiny.ByName(c.name).Writer()
 			for key, v := range c.more {
