@@ -65,8 +65,8 @@ type PlanStage struct {
 const (
 	prefillShare   = 0.50 // of int8 peak
 	trainShare     = 0.55 // of f32 peak, what grows with a step's tokens
-	bf16Gain       = 3.0  // of bf16 products over f32
-	stepBytes      = 20   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
+	bf16Gain       = 3.6  // of bf16 products over f32
+	stepBytes      = 38   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
 	frozenBytes    = 12   // of each that does not
 	answerReads    = 10e9 // bytes a second that a model's file is read with where it writes answers, once for a token of each; a step's too
 	templateTokens = 25   // that a chat template stands around a prompt
