@@ -57,16 +57,16 @@ func (j *Job) remoteRows() (all, open []Row) {
 	switch w := j.work.(type) {
 	case *classifyWork:
 		all = j.labelled()
-		for s := 0; s*shardRows < len(all); s++ {
-			part := all[s*shardRows : min(len(all), (s+1)*shardRows)]
-			if _, _, err := j.findShard(j.labellers()[0], s, part); err != nil {
+		f := j.labelShards(j.labellers()[0], nil)
+		for s, part := range f.parts {
+			if _, _, err := f.find(s); err != nil {
 				open = append(open, part...)
 			}
 		}
 	case *answerWork:
 		for s, part := range w.shards() {
-			lines, _, _, err := w.find(s, part)
-			done := err == nil && w.unscored(part, lines) == nil
+			got, _, err := w.find(s, part)
+			done := err == nil && w.unscored(part, got.lines) == nil
 			for _, r := range part {
 				if w.asked[r.ID] {
 					if all = append(all, r); !done {
@@ -290,24 +290,23 @@ func spentOn(lines map[string]remoteLine) (s remote.Spent) {
 }
 
 // labelRemote is what label does for shards that are missing.
-func (j *Job) labelRemote(ctx context.Context, todo []int, part func(s int) []Row, out Labels) error {
+func (j *Job) labelRemote(ctx context.Context, f *shardSet[Row, labelLine], todo []int) error {
 	asks, err := j.askRemote(ctx)
 	if err != nil {
 		return err
 	}
 	words := newLabelWords(&j.recipe.Task)
 	for _, s := range todo {
-		batch := part(s)
-		lines := make([]labelLine, len(batch))
-		for i, r := range batch {
+		lines := make([]labelLine, len(f.parts[s]))
+		for i, r := range f.parts[s] {
 			l, _ := asks.of(r)
 			lp, how := words.score(&l)
 			if how == byAnswer && j.recipe.Teacher.Calibration != "none" {
 				return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("teacher.calibration is %s, and %s gives no log-probabilities to calibrate; write calibration: none", j.recipe.Teacher.Calibration, j.teacher.remote.Host)}
 			}
-			lines[i], out[r.ID] = labelLine{r.ID, lp}, lp
+			lines[i] = labelLine{r.ID, lp}
 		}
-		if err := writeShard(j, shardPath(filepath.Join(j.dir, "labels"), s), j.labelKey(j.labellers()[0], batch), lines); err != nil {
+		if err := f.put(s, lines); err != nil {
 			return err
 		}
 	}
@@ -341,6 +340,29 @@ func (j *Job) leaveOutUnanswered() error {
 	}
 	j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer is no label (%s)", n, len(j.data.Train), filepath.Join(j.dir, remoteName)))
 	j.sure = set
+	return nil
+}
+
+// labelRemote is what label does for shards that are missing.
+func (w *answerWork) labelRemote(ctx context.Context, todo []int) error {
+	asks, err := w.j.askRemote(ctx)
+	if err != nil {
+		return err
+	}
+	shards := w.shards()
+	for _, s := range todo {
+		lines, err := w.remoteAnswers(asks, shards[s])
+		got := answerShard{lines, nil}
+		if err == nil {
+			err = w.writeShard(s, shards[s], got)
+		}
+		if err == nil {
+			err = w.keep(s, got)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
