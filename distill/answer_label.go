@@ -216,20 +216,7 @@ func (w *answerWork) confidence(r Row) (p float64, label string, asked bool) {
 
 // openTeacher opens the teacher for the task.
 func (w *answerWork) openTeacher() (*engine.Model, *engine.Answerer, error) {
-	numeric := engine.Normal
-	if w.j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	m, err := engine.Open(w.j.teacher.path, engine.WithThreads(w.j.opt.Threads), engine.WithLevel(w.j.level), engine.WithNumeric(numeric))
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := m.NewAnswerer(w.task())
-	if err != nil {
-		m.Close()
-		return nil, nil, err
-	}
-	return m, a, nil
+	return w.j.openAnswerer(w.j.teacher.path, w.task())
 }
 
 // scoreTop reads each training row's answer with the teacher and packs what it held likely at every token. Rows that are

@@ -228,20 +228,7 @@ func (j *Job) augment(ctx context.Context) error {
 
 // openMaking opens the model that makes rows, as it is: an adapter of the teacher's has learnt to say labels.
 func (j *Job) openMaking() (*engine.Model, *engine.Answerer, error) {
-	numeric := engine.Normal
-	if j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	m, err := engine.Open(j.maker.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric))
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := m.NewAnswerer(engine.TextTask{Prompt: "{text}", MaxTokens: j.recipe.Data.Augment.MaxTokens})
-	if err != nil {
-		m.Close()
-		return nil, nil, err
-	}
-	return m, a, nil
+	return j.openAnswerer(j.maker.path, engine.TextTask{Prompt: "{text}", MaxTokens: j.recipe.Data.Augment.MaxTokens})
 }
 
 // makeRows asks the model for the texts of a shard. A text is a function of model, prompt, seed and its own id: not of what is computed beside it.

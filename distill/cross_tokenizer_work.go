@@ -133,15 +133,7 @@ func (w *answerWork) alignment() (*Alignment, error) {
 	if w.aligned != nil || !w.asksTokens() {
 		return w.aligned, nil
 	}
-	f, err := gguf.Open(w.j.base.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	read, err := w.j.newReading(f)
-	if err == nil {
-		_, err = w.examples(read)
-	}
+	err := w.examplesAgain()
 	return w.aligned, err
 }
 

@@ -130,15 +130,34 @@ func (j *Job) openTeacher(by labeller, adapter string, cal *engine.Calibration) 
 
 // openTeacherModel opens the file of a teacher of labels with an adapter beside it; "" = none.
 func (j *Job) openTeacherModel(path, adapter string) (*engine.Model, error) {
+	opts := []engine.Option{engine.WithChunk(labelChunk)}
+	if adapter != "" {
+		opts = append(opts, engine.WithLoRA(adapter, 1))
+	}
+	return j.openModel(path, opts...)
+}
+
+// openAnswerer opens a model that answers with text.
+func (j *Job) openAnswerer(path string, task engine.TextTask) (*engine.Model, *engine.Answerer, error) {
+	m, err := j.openModel(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := m.NewAnswerer(task)
+	if err != nil {
+		m.Close()
+		return nil, nil, err
+	}
+	return m, a, nil
+}
+
+// openModel opens a model in the recipe's numeric mode.
+func (j *Job) openModel(path string, more ...engine.Option) (*engine.Model, error) {
 	numeric := engine.Normal
 	if j.recipe.Numeric == "reference" {
 		numeric = engine.Reference
 	}
-	opts := []engine.Option{engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric), engine.WithChunk(labelChunk)}
-	if adapter != "" {
-		opts = append(opts, engine.WithLoRA(adapter, 1))
-	}
-	return engine.Open(path, opts...)
+	return engine.Open(path, append(more, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric))...)
 }
 
 // calibrationOf estimates a teacher's label bias from the training rows, unlabelled.
