@@ -23,7 +23,18 @@ func (w *answerWork) label(ctx context.Context) error {
 	case err != nil || len(todo) == 0:
 		return err
 	case w.j.teacher.remote != nil:
-		return w.labelRemote(ctx, todo)
+		shards := w.shards()
+		return w.j.labelRemote(ctx, todo, func(s int, asks *remoteAsks) error {
+			lines, err := w.remoteAnswers(asks, shards[s])
+			got := answerShard{lines: lines}
+			if err == nil {
+				err = w.writeShard(s, shards[s], got)
+			}
+			if err != nil {
+				return err
+			}
+			return w.keep(s, got)
+		})
 	}
 	if err := w.fill(ctx, todo, begun); err != nil {
 		return err

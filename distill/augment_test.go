@@ -313,7 +313,7 @@ func sayMade(t testing.TB, recipe string, lines ...makingLine) *Job {
 			said[i].ID = part[i].id()
 			n++
 		}
-		if err := f.write(s, said); err != nil {
+		if err := f.put(s, said); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -60,7 +60,13 @@ func (j *Job) label(ctx context.Context, t labeller, open func() (asker, func(),
 		return labels, err
 	}
 	if j.teacher.remote != nil {
-		return labels, j.labelRemote(ctx, f, todo)
+		return labels, j.labelRemote(ctx, todo, func(s int, asks *remoteAsks) error {
+			lines, err := j.remoteLabels(asks, f.parts[s])
+			if err != nil {
+				return err
+			}
+			return f.put(s, lines)
+		})
 	}
 	ask, close, err := open()
 	if err != nil {

@@ -98,6 +98,17 @@ func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 	return a, errors.Join(j.askAll(ctx, a, left, kept), kept.close())
 }
 
+// labelRemote asks the remote teacher and has the shards of todo made of its answers.
+func (j *Job) labelRemote(ctx context.Context, todo []int, shard func(s int, asks *remoteAsks) error) error {
+	asks, err := j.askRemote(ctx)
+	for _, s := range todo {
+		if err == nil {
+			err = shard(s, asks)
+		}
+	}
+	return err
+}
+
 // takeOver copies what other runs of the folder were answered to this run's questions, so that it holds all that its labels are made of.
 func (j *Job) takeOver() error {
 	if j.teacher.remote == nil {

@@ -1,7 +1,6 @@
 package distill
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -57,28 +56,18 @@ func (w *classifyWork) counter(u *RemoteUsed) func(l *remoteLine) (none bool) {
 	}
 }
 
-// labelRemote is what label does for shards that are missing.
-func (j *Job) labelRemote(ctx context.Context, f *shardSet[Row, labelLine], todo []int) error {
-	asks, err := j.askRemote(ctx)
-	if err != nil {
-		return err
-	}
-	words := newLabelWords(&j.recipe.Task)
-	for _, s := range todo {
-		lines := make([]labelLine, len(f.parts[s]))
-		for i, r := range f.parts[s] {
-			l, _ := asks.of(r)
-			lp, how := words.score(&l)
-			if how == byAnswer && j.recipe.Teacher.Calibration != "none" {
-				return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("teacher.calibration is %s, and %s gives no log-probabilities to calibrate; write calibration: none", j.recipe.Teacher.Calibration, j.teacher.remote.Host)}
-			}
-			lines[i] = labelLine{r.ID, lp}
+// remoteLabels makes labels of the answers to a shard's rows.
+func (j *Job) remoteLabels(asks *remoteAsks, rows []Row) ([]labelLine, error) {
+	words, lines := newLabelWords(&j.recipe.Task), make([]labelLine, len(rows))
+	for i, r := range rows {
+		l, _ := asks.of(r)
+		lp, how := words.score(&l)
+		if how == byAnswer && j.recipe.Teacher.Calibration != "none" {
+			return nil, &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("teacher.calibration is %s, and %s gives no log-probabilities to calibrate; write calibration: none", j.recipe.Teacher.Calibration, j.teacher.remote.Host)}
 		}
-		if err := f.put(s, lines); err != nil {
-			return err
-		}
+		lines[i] = labelLine{r.ID, lp}
 	}
-	return nil
+	return lines, nil
 }
 
 // saysNothing tells that a remote teacher's answer was no label: all are alike.
@@ -168,29 +157,6 @@ func (w *answerWork) counter(u *RemoteUsed) func(l *remoteLine) (none bool) {
 		}
 		return why != ""
 	}
-}
-
-// labelRemote is what label does for shards that are missing.
-func (w *answerWork) labelRemote(ctx context.Context, todo []int) error {
-	asks, err := w.j.askRemote(ctx)
-	if err != nil {
-		return err
-	}
-	shards := w.shards()
-	for _, s := range todo {
-		lines, err := w.remoteAnswers(asks, shards[s])
-		got := answerShard{lines, nil}
-		if err == nil {
-			err = w.writeShard(s, shards[s], got)
-		}
-		if err == nil {
-			err = w.keep(s, got)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // remoteAnswers gives the answers of a shard's rows.

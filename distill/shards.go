@@ -83,13 +83,9 @@ func (f *shardSet[Q, L]) note(s int, lines []L) {
 	f.kept += len(lines)
 }
 
-func (f *shardSet[Q, L]) write(s int, lines []L) error {
-	return writeLines(f.j, shardPath(f.folder, s), shardHeader{Schema: f.schema, Key: f.key(f.parts[s])}, lines)
-}
-
 // put writes a shard and keeps it.
 func (f *shardSet[Q, L]) put(s int, lines []L) error {
-	err := f.write(s, lines)
+	err := writeLines(f.j, shardPath(f.folder, s), shardHeader{Schema: f.schema, Key: f.key(f.parts[s])}, lines)
 	if err == nil {
 		f.note(s, lines)
 	}
@@ -103,27 +99,24 @@ func (f *shardSet[Q, L]) collect(doing string) (todo []int, err error) {
 	}
 	for s := range f.parts {
 		lines, own, missing := f.find(s)
-		if missing != nil {
+		switch {
+		case missing != nil:
 			f.j.again(doing, missing)
 			todo = append(todo, s)
-			continue
-		}
-		if !own {
-			if err := f.write(s, lines); err != nil {
+		case own:
+			f.note(s, lines)
+		default:
+			if err := f.put(s, lines); err != nil {
 				return nil, err
 			}
 		}
-		f.note(s, lines)
 	}
 	return todo, nil
 }
 
 // fill asks for shards, together with all who are at the same run. Of several teachers, before have been asked about all rows.
 func (f *shardSet[Q, L]) fill(ctx context.Context, todo []int, before int, ask func(ctx context.Context, part []Q) ([]L, error)) error {
-	rows, fresh := 0, 0
-	for _, part := range f.parts {
-		rows += len(part)
-	}
+	rows, fresh := len(f.j.labelled()), 0
 	tell := f.j.pace("label", "rows/s", (1+len(f.j.others))*rows)
 	key := func(s int) string { return f.key(f.parts[s]) }
 	have := func(s int) error {
