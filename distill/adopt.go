@@ -21,7 +21,7 @@ func (j *Job) trainKey() string {
 	parts := []string{"freehold/train/1", string(canonical), j.teacher.sha256, j.base.sha256, j.unit() + j.svd() + j.work.key()}
 	parts = append(parts, j.ensembleHashes()...)
 	if j.teacher.remote != nil { // which may answer otherwise the next time, so its answers are what counts
-		sum, _, err := treeSum(filepath.Join(j.dir, "labels"))
+		sum, _, err := treeSum(filepath.Join(j.dir, labelsDir))
 		if err != nil {
 			sum = "no labels yet"
 		}

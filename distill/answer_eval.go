@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
@@ -120,27 +119,21 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	if s.Tags, err = w.tagAlignment(); err != nil {
 		return err
 	}
-	result := func(name string, a AnswerScores) ModelResult {
-		return ModelResult{Name: name, Scores: Scores{Accuracy: a.Exact.Mean, CI95: a.Exact.CI95, Rows: a.Rows}}
-	}
+	result := func(a AnswerScores) Scores { return Scores{Accuracy: a.Exact.Mean, CI95: a.Exact.CI95, Rows: a.Rows} }
 	same := make([]bool, len(test))
 	for i := range test {
 		same[i] = got[i] == teach[i]
 	}
-	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Teacher: result(j.teacher.Name, s.Teacher), Student: result("model.gguf", s.Student),
-		Baseline: result("", s.Baseline).Scores, Agreement: rate(same), Answers: s,
-		Rows:     map[string]int{"train": len(j.learns().Train), "valid": len(j.data.Valid), "test": len(test)},
-		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if *sum, err = j.newSummary(result(s.Teacher), result(s.Student), result(s.Baseline)); err != nil {
+		return err
+	}
+	sum.Agreement, sum.Answers = rate(same), s
 	seed, mine := j.recipe.Train.Seed, s.Student.of(w.main)
 	sum.Tests = []Comparison{
 		compare("student", byLikest, w.main, mine, s.Baseline.of(w.main), seed),
 		compare("student", "teacher", w.main, mine, s.Teacher.of(w.main), seed),
 	}
 	sum.Slices = j.slices(s.Student.exactRows(), s.Teacher.exactRows())
-	sum.Teacher.Bytes = j.teacher.Bytes
-	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
-		return err
-	}
 	lines := w.records(got)
 	for i, r := range test {
 		lines[i].Hash, lines[i].Teacher = data.HashText(r.Text), teach[i]
@@ -148,7 +141,7 @@ func (w *answerWork) eval(ctx context.Context, sum *Summary) error {
 	if err := w.withTeacher(ctx, sum, student, texts, lines); err != nil {
 		return err
 	}
-	sum.Metrics = map[string]float64{"agreement": sum.Agreement, "size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS}
+	sum.measured(map[string]float64{"agreement": sum.Agreement})
 	for _, name := range taskTypes[j.recipe.Task.Type].metrics {
 		if v, ok := s.Student.metric(name); ok {
 			sum.Metrics[name] = v

@@ -264,6 +264,20 @@ func (w *answerWork) examples(read *reading) ([]Example, error) {
 	return ex, nil
 }
 
+// examplesAgain makes the examples where the train stage did not run here, for what they tell of the answers.
+func (w *answerWork) examplesAgain() error {
+	f, err := gguf.Open(w.j.base.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	read, err := w.j.newReading(f)
+	if err == nil {
+		_, err = w.examples(read)
+	}
+	return err
+}
+
 // mapped gives each token's entries by the ids of a trimmed vocabulary; nil = a whole one.
 func (t *TopRow) mapped(keep []int32) (ids [][]int32, lp [][]float32) {
 	n := len(t.Rest)

@@ -5,12 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
@@ -151,9 +149,14 @@ func (j *Job) madeLicence() string {
 	return licence.Judge(licence.Distribute, append(j.dataInputs(), m.Licence.Input("teacher", m.Name, m.Accepted, m.Reason))).Strictest
 }
 
-// makingShards cuts what is asked for into shards.
-func (j *Job) makingShards() (parts [][]making) {
-	return slices.Collect(slices.Chunk(j.makings(), makingShardRows))
+// makingShards are the texts that are asked for; those that are there go into said, by shard.
+func (j *Job) makingShards() (f *shardSet[making, makingLine], said [][]makingLine) {
+	parts := slices.Collect(slices.Chunk(j.makings(), makingShardRows))
+	said = make([][]makingLine, len(parts))
+	return &shardSet[making, makingLine]{
+		j: j, root: madeFolder, folder: filepath.Join(j.dir, madeFolder), schema: makingSchema, parts: parts, key: j.makingKey,
+		keep: func(s int, lines []makingLine) { said[s] = lines },
+	}, said
 }
 
 // makingKey identifies the question that a shard answers.
@@ -166,37 +169,10 @@ func (j *Job) makingKey(part []making) string {
 	return hashOf(parts...)
 }
 
-// findMaking reads shard s of this run (own) or of another that asked the same.
-func (j *Job) findMaking(s int, part []making) (lines []makingLine, own bool, err error) {
-	key := j.makingKey(part)
-	read := func(dir string) ([]makingLine, error) {
-		_, lines, err := readLines[makingLine](shardPath(filepath.Join(dir, madeFolder), s), makingSchema, key, len(part))
-		return lines, err
-	}
-	if lines, err = read(j.dir); err == nil {
-		return lines, true, nil
-	}
-	runs, readErr := os.ReadDir(j.opt.RunsDir)
-	if readErr != nil {
-		return nil, false, err
-	}
-	for _, run := range runs {
-		if lines, bad := read(filepath.Join(j.opt.RunsDir, run.Name())); bad == nil {
-			return lines, false, nil
-		}
-	}
-	return nil, false, err
-}
-
 // unmade counts the shards that are not there yet, and all.
 func (j *Job) unmade() (missing, all int) {
-	for s, part := range j.makingShards() {
-		if _, _, err := j.findMaking(s, part); err != nil {
-			missing++
-		}
-		all++
-	}
-	return missing, all
+	f, _ := j.makingShards()
+	return f.missing()
 }
 
 // checkMade refuses to go on without all texts.
@@ -209,46 +185,24 @@ func (j *Job) checkMade() error {
 
 // augment has the model make what is missing, keeps it in shards, and adds the rows that stay to those that are learnt from.
 func (j *Job) augment(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(j.dir, madeFolder), 0o777); err != nil {
+	f, said := j.makingShards()
+	todo, err := f.collect("making rows")
+	if err != nil {
 		return err
 	}
-	shards := j.makingShards()
-	said := make([][]makingLine, len(shards))
-	var todo []int
-	done, total := 0, 0
-	for s, part := range shards {
-		total += len(part)
-		lines, own, err := j.findMaking(s, part)
-		if err == nil && !own {
-			err = j.writeMaking(s, part, lines)
-			if err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			if !os.IsNotExist(err) {
-				j.warn(fmt.Sprintf("making rows again: %v", err))
-			}
-			todo = append(todo, s)
-			continue
-		}
-		said[s] = lines
-		done += len(part)
-	}
+	total := len(j.makings())
 	if len(todo) > 0 {
 		m, ask, err := j.openMaking()
 		if err != nil {
 			return err
 		}
 		defer m.Close()
-		start, fresh := time.Now(), 0
+		tell, before := j.pace("augment", "texts/s", total), f.kept
 		for _, s := range todo {
-			said[s], err = j.makeRows(ctx, m, ask, shards[s], func(n int) {
-				rate := float64(fresh+n) / time.Since(start).Seconds()
-				j.event(Event{Stage: "augment", Step: done + n, Total: total, Rate: rate, Unit: "texts/s", ETA: eta(total-done-n, rate)})
-			})
+			done := f.kept
+			lines, err := j.makeRows(ctx, m, ask, f.parts[s], func(n int) { tell(done+n, done+n-before) })
 			if err == nil {
-				err = j.writeMaking(s, shards[s], said[s])
+				err = f.put(s, lines)
 			}
 			if ctx.Err() != nil {
 				return ErrInterrupted
@@ -256,10 +210,9 @@ func (j *Job) augment(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			done, fresh = done+len(shards[s]), fresh+len(shards[s])
 		}
 	}
-	if err := j.addMade(shards, said); err != nil {
+	if err := j.addMade(f.parts, said); err != nil {
 		return err
 	}
 	made := j.data.Report.Made
@@ -273,26 +226,9 @@ func (j *Job) augment(ctx context.Context) error {
 	return j.writeMade()
 }
 
-func (j *Job) writeMaking(s int, part []making, lines []makingLine) error {
-	return writeLines(j, shardPath(filepath.Join(j.dir, madeFolder), s), shardHeader{Schema: makingSchema, Key: j.makingKey(part)}, lines)
-}
-
 // openMaking opens the model that makes rows, as it is: an adapter of the teacher's has learnt to say labels.
 func (j *Job) openMaking() (*engine.Model, *engine.Answerer, error) {
-	numeric := engine.Normal
-	if j.recipe.Numeric == "reference" {
-		numeric = engine.Reference
-	}
-	m, err := engine.Open(j.maker.path, engine.WithThreads(j.opt.Threads), engine.WithLevel(j.level), engine.WithNumeric(numeric))
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := m.NewAnswerer(engine.TextTask{Prompt: "{text}", MaxTokens: j.recipe.Data.Augment.MaxTokens})
-	if err != nil {
-		m.Close()
-		return nil, nil, err
-	}
-	return m, a, nil
+	return j.openAnswerer(j.maker.path, engine.TextTask{Prompt: "{text}", MaxTokens: j.recipe.Data.Augment.MaxTokens})
 }
 
 // makeRows asks the model for the texts of a shard. A text is a function of model, prompt, seed and its own id: not of what is computed beside it.

@@ -212,7 +212,8 @@ func (j *Job) recallMade() error {
 // them until the func that it returns is called.
 func (j *Job) planMade(int8Peak float64) (s PlanStage, done func(), err error) {
 	all := j.makings()
-	missing, shards := j.unmade()
+	f, said := j.makingShards()
+	missing, shards := f.missing()
 	s = PlanStage{Name: "augment", State: "to do"}
 	if missing == 0 {
 		s.State = "done"
@@ -236,16 +237,10 @@ func (j *Job) planMade(int8Peak float64) (s PlanStage, done func(), err error) {
 	s.What = fmt.Sprintf("%d texts by %s, %d of %d shards missing; it reads about %.0f tokens and writes %.0f", len(all), j.maker.Name, missing, shards, read*left, writes*left)
 	s.Seconds = left * (read*2*float64(weights)/(prefillShare*int8Peak) + written(writes, float64(j.maker.Bytes), float64(weights), int8Peak))
 	if missing == 0 {
-		said := make([][]makingLine, 0, shards)
-		parts := j.makingShards()
-		for i, part := range parts {
-			lines, _, err := j.findMaking(i, part)
-			if err != nil {
-				return s, nil, err
-			}
-			said = append(said, lines)
+		if err := f.recall(); err != nil {
+			return s, nil, err
 		}
-		return s, func() {}, j.addMade(parts, said)
+		return s, func() {}, j.addMade(f.parts, said)
 	}
 	before, set := j.data, *j.own
 	set.Train = slices.Clone(set.Train)

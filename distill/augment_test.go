@@ -302,7 +302,8 @@ func sayMade(t testing.TB, recipe string, lines ...makingLine) *Job {
 		t.Fatal(err)
 	}
 	n := 0
-	for s, part := range j.makingShards() {
+	f, _ := j.makingShards()
+	for s, part := range f.parts {
 		said := make([]makingLine, len(part))
 		for i := range part {
 			said[i] = makingLine{Fault: faultCut}
@@ -312,7 +313,7 @@ func sayMade(t testing.TB, recipe string, lines ...makingLine) *Job {
 			said[i].ID = part[i].id()
 			n++
 		}
-		if err := j.writeMaking(s, part, said); err != nil {
+		if err := f.put(s, said); err != nil {
 			t.Fatal(err)
 		}
 	}

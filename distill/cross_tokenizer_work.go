@@ -99,7 +99,7 @@ func (w *answerWork) newCross(read *reading) (*cross, error) {
 		return nil, err
 	}
 	if sum := tokensHash(teacher); w.tokens != "" && w.tokens != sum {
-		return nil, &DataError{File: filepath.Join(w.j.dir, "labels"), Msg: fmt.Sprintf("the teacher's probabilities are of a vocabulary with sha256 %.12s, %s has %.12s", w.tokens, w.j.teacher.Name, sum), Fix: "remove the folder and label again"}
+		return nil, &DataError{File: filepath.Join(w.j.dir, labelsDir), Msg: fmt.Sprintf("the teacher's probabilities are of a vocabulary with sha256 %.12s, %s has %.12s", w.tokens, w.j.teacher.Name, sum), Fix: "remove the folder and label again"}
 	}
 	m, a, err := w.openTeacher()
 	if err != nil {
@@ -133,15 +133,7 @@ func (w *answerWork) alignment() (*Alignment, error) {
 	if w.aligned != nil || !w.asksTokens() {
 		return w.aligned, nil
 	}
-	f, err := gguf.Open(w.j.base.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	read, err := w.j.newReading(f)
-	if err == nil {
-		_, err = w.examples(read)
-	}
+	err := w.examplesAgain()
 	return w.aligned, err
 }
 

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
@@ -91,27 +90,22 @@ func (w *embedWork) eval(ctx context.Context, sum *Summary) error {
 		Teacher: judge.score(judge.teacher, nil), Student: judge.score(byCosine(j.level, got), w.cosines(got, teach)),
 		Baseline: judge.score(func(i int) []float64 { return index.to(index.docs[i]) }, nil)}
 	of := func(s *EmbedScores) Interval { return *s.intervals()[e.Main] }
-	result := func(name string, s *EmbedScores) ModelResult {
-		return ModelResult{Name: name, Scores: Scores{Accuracy: of(s).Mean, CI95: of(s).CI95, Rows: len(texts)}}
+	result := func(s *EmbedScores) Scores {
+		return Scores{Accuracy: of(s).Mean, CI95: of(s).CI95, Rows: len(texts)}
 	}
-	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Teacher: result(j.teacher.Name, e.Teacher), Student: result("model.gguf", e.Student),
-		Baseline: result("", e.Baseline).Scores, Embedding: e,
-		Rows:     map[string]int{"train": len(train), "valid": len(j.data.Valid), "test": len(texts)},
-		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if *sum, err = j.newSummary(result(e.Teacher), result(e.Student), result(e.Baseline)); err != nil {
+		return err
+	}
+	sum.Embedding = e
 	seed, mine := j.recipe.Train.Seed, e.Student.byRow[e.Main]
 	sum.Tests = []Comparison{compare("student", byTFIDF, e.Main, mine, e.Baseline.byRow[e.Main], seed)}
 	if e.Main != "neighbours" { // by which the teacher is itself
 		sum.Tests = append(sum.Tests, compare("student", "teacher", e.Main, mine, e.Teacher.byRow[e.Main], seed))
 	}
-	sum.Teacher.Bytes = j.teacher.Bytes
-	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
-		return err
-	}
 	if err := w.speeds(ctx, sum, m); err != nil {
 		return err
 	}
-	sum.Metrics = map[string]float64{"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
-		"retention": of(e.Student).Mean / of(e.Teacher).Mean, "over_baseline": of(e.Student).Mean - of(e.Baseline).Mean}
+	sum.measured(map[string]float64{"retention": of(e.Student).Mean / of(e.Teacher).Mean, "over_baseline": of(e.Student).Mean - of(e.Baseline).Mean})
 	for name, v := range e.Student.intervals() {
 		if v != nil {
 			sum.Metrics[name] = v.Mean

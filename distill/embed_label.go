@@ -3,10 +3,8 @@ package distill
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/kernels"
@@ -20,9 +18,14 @@ type vectorLine struct {
 	F16 []byte `json:"f16"` // little-endian; in JSON as base64
 }
 
-// shards are the rows that the teacher embeds, cut.
-func (w *embedWork) shards() [][]Row {
-	return slices.Collect(slices.Chunk(w.j.labelled(), shardRows))
+// shards are those of the teacher's vectors.
+func (w *embedWork) shards() *shardSet[Row, vectorLine] {
+	j := w.j
+	return &shardSet[Row, vectorLine]{
+		j: j, root: labelsDir, folder: filepath.Join(j.dir, labelsDir), schema: vectorSchema,
+		parts: slices.Collect(slices.Chunk(j.labelled(), shardRows)),
+		key:   w.labelKey, check: w.checkLines, keep: w.keep,
+	}
 }
 
 // labelKey identifies the question that a shard answers: teacher, pooling, prompt, numeric mode and rows.
@@ -34,44 +37,20 @@ func (w *embedWork) labelKey(rows []Row) string {
 	return hashOf(parts...)
 }
 
-// readShard reads the vectors of a shard.
-func (w *embedWork) readShard(dir string, s int, rows []Row) ([]vectorLine, error) {
-	path := shardPath(dir, s)
-	_, lines, err := readLines[vectorLine](path, vectorSchema, w.labelKey(rows), len(rows))
+// checkLines refuses vectors of other rows, or of another length.
+func (w *embedWork) checkLines(path string, rows []Row, lines []vectorLine) error {
 	for i, l := range lines {
-		if want := 2 * w.j.teacher.spec.Embedding(); err == nil && (l.ID != rows[i].ID || len(l.F16) != want) {
-			err = fmt.Errorf("%s: line %d is of row %.40q with %d bytes, want %.40q with %d", path, i+2, l.ID, len(l.F16), rows[i].ID, want)
+		if want := 2 * w.j.teacher.spec.Embedding(); l.ID != rows[i].ID || len(l.F16) != want {
+			return fmt.Errorf("%s: line %d is of row %.40q with %d bytes, want %.40q with %d", path, i+2, l.ID, len(l.F16), rows[i].ID, want)
 		}
 	}
-	return lines, err
+	return nil
 }
 
-// find reads shard s of this run (own), or the same answers from another run of the folder. The error is about this run's shard.
-func (w *embedWork) find(s int, rows []Row) (lines []vectorLine, own bool, err error) {
-	j := w.j
-	if lines, err = w.readShard(filepath.Join(j.dir, "labels"), s, rows); err == nil {
-		return lines, true, nil
-	}
-	for _, run := range j.otherRuns() {
-		if lines, other := w.readShard(filepath.Join(run, "labels"), s, rows); other == nil {
-			return lines, false, nil
-		}
-	}
-	return nil, false, err
-}
-
-func (w *embedWork) missing() (missing, all int) {
-	for s, rows := range w.shards() {
-		if _, _, err := w.find(s, rows); err != nil {
-			missing++
-		}
-		all++
-	}
-	return missing, all
-}
+func (w *embedWork) missing() (missing, all int) { return w.shards().missing() }
 
 // keep makes numbers of a shard's lines.
-func (w *embedWork) keep(lines []vectorLine) {
+func (w *embedWork) keep(_ int, lines []vectorLine) {
 	for _, l := range lines {
 		half := make([]uint16, len(l.F16)/2)
 		for i := range half {
@@ -97,83 +76,30 @@ func pack16(level *kernels.Level, v []float32) []byte {
 // recall is label where every vector is there.
 func (w *embedWork) recall() error {
 	w.vectors = map[string][]float32{}
-	for s, rows := range w.shards() {
-		lines, _, err := w.find(s, rows)
-		if err != nil {
-			return err
-		}
-		w.keep(lines)
-	}
-	return nil
+	return w.shards().recall()
 }
 
-// label asks the teacher for the vectors of all rows and keeps them in hashed shards. Shards that are whole are not asked for again.
+// label asks the teacher for the vectors that are not there.
 func (w *embedWork) label(ctx context.Context) error {
-	j, dir := w.j, filepath.Join(w.j.dir, "labels")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	if err := j.takeOver(); err != nil {
-		return err
-	}
 	w.vectors, w.target = map[string][]float32{}, nil
-	var todo []int
-	shards := w.shards()
-	write := func(s int, lines []vectorLine) error {
-		return writeLines(j, shardPath(dir, s), shardHeader{Schema: vectorSchema, Key: w.labelKey(shards[s])}, lines)
+	f := w.shards()
+	todo, err := f.collect("labelling")
+	if err != nil || len(todo) == 0 {
+		return err
 	}
-	for s, rows := range shards {
-		lines, own, err := w.find(s, rows)
-		if err == nil && !own {
-			if err := write(s, lines); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			if !os.IsNotExist(err) {
-				j.warn(fmt.Sprintf("labelling again: %v", err))
-			}
-			todo = append(todo, s)
-			continue
-		}
-		w.keep(lines)
-	}
-	if len(todo) == 0 {
-		return nil
-	}
-	m, err := j.openTeacherModel(j.teacher.path, "")
+	m, err := w.j.openTeacherModel(w.j.teacher.path, "")
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	start, fresh, total := time.Now(), 0, len(j.labelled())
-	have := func(s int) error {
-		lines, err := w.readShard(dir, s, shards[s])
-		if err == nil {
-			w.keep(lines)
-		}
-		return err
-	}
-	do := func(s int) error {
-		rows := shards[s]
+	return f.fill(ctx, todo, 0, func(ctx context.Context, rows []Row) ([]vectorLine, error) {
 		vectors, err := w.ask(ctx, m, rows)
-		if err != nil {
-			return err
+		lines := make([]vectorLine, len(vectors))
+		for i, v := range vectors {
+			lines[i] = vectorLine{rows[i].ID, pack16(w.j.level, v)}
 		}
-		lines := make([]vectorLine, len(rows))
-		for i, r := range rows {
-			lines[i] = vectorLine{r.ID, pack16(j.level, vectors[i])}
-		}
-		if err := write(s, lines); err != nil {
-			return err
-		}
-		w.keep(lines)
-		fresh += len(rows)
-		rate := float64(fresh) / time.Since(start).Seconds()
-		j.event(Event{Stage: "label", Step: len(w.vectors), Total: total, Rate: rate, Unit: "rows/s", ETA: eta(total-len(w.vectors), rate)})
-		return nil
-	}
-	return j.share(ctx, todo, func(s int) string { return w.labelKey(shards[s]) }, have, do)
+		return lines, err
+	})
 }
 
 // ask lets the teacher embed rows.

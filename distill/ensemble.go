@@ -2,7 +2,6 @@ package distill
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -176,21 +175,9 @@ func (j *Job) labellers() []labeller {
 // folder is where a run has a teacher's shards: labels, or labels/2 of the second.
 func (l labeller) folder(run string) string {
 	if l.n == 0 {
-		return filepath.Join(run, "labels")
+		return filepath.Join(run, labelsDir)
 	}
-	return filepath.Join(run, "labels", strconv.Itoa(l.n+1))
-}
-
-// labelFolders are all places where a run may have shards.
-func labelFolders(run string) []string {
-	all := []string{filepath.Join(run, "labels")}
-	names, _ := os.ReadDir(all[0]) // none = there are none
-	for _, e := range names {
-		if e.IsDir() {
-			all = append(all, filepath.Join(all[0], e.Name()))
-		}
-	}
-	return all
+	return filepath.Join(run, labelsDir, strconv.Itoa(l.n+1))
 }
 
 // opinion is what one teacher said of the rows.

@@ -78,6 +78,25 @@ type Quantized struct {
 
 const summarySchema = "freehold/summary/1"
 
+// newSummary holds what the summaries of all tasks do.
+func (j *Job) newSummary(teacher, student, baseline Scores) (s Summary, err error) {
+	s = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir),
+		Teacher: ModelResult{Name: j.teacherNames(), Scores: teacher}, Student: ModelResult{Name: "model.gguf", Scores: student}, Baseline: baseline,
+		Rows:     map[string]int{"train": len(j.learns().Train), "valid": len(j.data.Valid), "test": len(j.data.Test)},
+		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	for _, t := range j.teachers() {
+		s.Teacher.Bytes += t.Bytes
+	}
+	_, s.Student.Bytes, err = hashFile(j.modelPath(""))
+	return s, err
+}
+
+// measured takes a task's metrics, and adds those that all have.
+func (s *Summary) measured(metrics map[string]float64) {
+	metrics["size_ratio"], metrics["speed_ratio"] = float64(s.Teacher.Bytes)/float64(s.Student.Bytes), s.Student.RowsPerS/s.Teacher.RowsPerS
+	s.Metrics = metrics
+}
+
 func (s *Summary) failed() error {
 	var bad []Verdict
 	for _, v := range s.Gates {
@@ -160,15 +179,10 @@ func (j *Job) eval(ctx context.Context, sum *Summary, w *classifyWork) error {
 	pairs := trainBaseline(trainTexts, trainProbs, nl, true, seed).all(texts)
 
 	rawScores := score(raw, gold, nl, seed)
-	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir),
-		Teacher:  ModelResult{Name: j.teacherNames(), Scores: score(teach, gold, nl, seed), Raw: &rawScores},
-		Student:  ModelResult{Name: "model.gguf", Scores: score(got, gold, nl, seed)},
-		Baseline: score(base, gold, nl, seed), Pairs: score(pairs, gold, nl, seed), Agreement: agreement(got, teach),
-		Rows:     map[string]int{"train": len(train), "valid": len(j.data.Valid), "test": len(test)},
-		CPULevel: j.level.Name, Threads: j.opt.Threads}
-	for _, t := range j.teachers() {
-		sum.Teacher.Bytes += t.Bytes
+	if *sum, err = j.newSummary(score(teach, gold, nl, seed), score(got, gold, nl, seed), score(base, gold, nl, seed)); err != nil {
+		return err
 	}
+	sum.Teacher.Raw, sum.Pairs, sum.Agreement = &rawScores, score(pairs, gold, nl, seed), agreement(got, teach)
 	if sum.Ensemble = w.ensemble(); sum.Ensemble != nil {
 		sum.Teacher.Raw = nil // each is calibrated by itself
 		j.event(Event{Stage: "eval", Msg: sum.Ensemble.Says(sum.Teacher.Scores)})
@@ -188,18 +202,14 @@ func (j *Job) eval(ctx context.Context, sum *Summary, w *classifyWork) error {
 		compare("student", byPairs, "accuracy", mine, rightRows(pairs, gold), seed),
 		compare("student", "teacher", "accuracy", mine, rightRows(teach, gold), seed),
 	}
-	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
-		return err
-	}
 	if err := j.speeds(ctx, sum, student, first, texts[:min(len(texts), speedRows)]); err != nil {
 		return err
 	}
-	sum.Metrics = map[string]float64{
+	sum.measured(map[string]float64{
 		"accuracy": sum.Student.Accuracy, "macro_f1": sum.Student.MacroF1, "ece": sum.Student.ECE, "agreement": sum.Agreement,
 		"retention": sum.Student.Accuracy / sum.Teacher.Accuracy, "over_baseline": sum.Student.Accuracy - sum.Baseline.Accuracy,
 		"over_pairs": sum.Student.Accuracy - sum.Pairs.Accuracy,
-		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
-	}
+	})
 	j.withoutTeacherFile(sum)
 	sum.judge(j.recipe.Eval.Gates)
 	var disputed []prediction

@@ -347,8 +347,12 @@ func TestShardBitFlips(t *testing.T) {
 	rows := []Row{{ID: "a", Text: "x"}, {ID: "b", Text: "y"}}
 	path := filepath.Join(t.TempDir(), "shard-00000.jsonl")
 	j := &Job{opt: Options{FS: gguf.OS{}}}
-	if err := writeShard(j, path, "key", []labelLine{{"a", []float64{-0.5, -1.25}}, {"b", []float64{-2, -0.1}}}); err != nil {
+	if err := writeLines(j, path, shardHeader{Schema: shardSchema, Key: "key"}, []labelLine{{"a", []float64{-0.5, -1.25}}, {"b", []float64{-2, -0.1}}}); err != nil {
 		t.Fatal(err)
+	}
+	readShard := func(path, key string, rows []Row) ([]labelLine, error) {
+		_, lines, err := readLines[labelLine](path, shardSchema, key, len(rows))
+		return lines, err
 	}
 	lines, err := readShard(path, "key", rows)
 	if err != nil || len(lines) != 2 || lines[1].ID != "b" || lines[1].LP[1] != -0.1 {

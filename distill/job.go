@@ -412,9 +412,18 @@ func (j *Job) ValidRows() []Row { return j.data.Valid }
 // checkShards refuses to go on without all labels.
 func (j *Job) checkShards() error {
 	if n, _ := j.work.missing(); n > 0 {
-		return &DataError{File: filepath.Join(j.dir, "labels"), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
+		return &DataError{File: filepath.Join(j.dir, labelsDir), Msg: fmt.Sprintf("%d label shards are missing", n), Fix: "run the label stage first"}
 	}
 	return nil
+}
+
+// pace gives a func that tells how far a stage is: at a step of total, with so many of them made since now.
+func (j *Job) pace(stage, unit string, total int) func(step, made int) {
+	start := time.Now()
+	return func(step, made int) {
+		rate := float64(made) / time.Since(start).Seconds()
+		j.event(Event{Stage: stage, Step: step, Total: total, Rate: rate, Unit: unit, ETA: eta(total-step, rate)})
+	}
 }
 
 func eta(left int, rate float64) time.Duration {

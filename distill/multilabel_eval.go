@@ -60,11 +60,10 @@ func (w *multilabelWork) eval(ctx context.Context, sum *Summary) error {
 		linear := trainLinear(textsOf(train), taught, nl, b.pairs, true, seed)
 		*b.to = scored(func(r Row) []float64 { return linear.Probabilities(r.Text) })
 	}
-	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Multilabel: s,
-		Teacher: ModelResult{Name: j.teacher.Name, Scores: s.Teacher.scores(), Bytes: j.teacher.Bytes}, Student: ModelResult{Name: "model.gguf", Scores: s.Student.scores()},
-		Baseline: s.Baseline.scores(), Pairs: s.Pairs.scores(), Agreement: s.Student.marks.same(s.Teacher.marks),
-		Rows:     map[string]int{"train": len(train), "valid": len(j.data.Valid), "test": len(test)},
-		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if *sum, err = j.newSummary(s.Teacher.scores(), s.Student.scores(), s.Baseline.scores()); err != nil {
+		return err
+	}
+	sum.Multilabel, sum.Pairs, sum.Agreement = s, s.Pairs.scores(), s.Student.marks.same(s.Teacher.marks)
 	if cal := student.Calibration(); cal != nil {
 		before := scoreMarks(newMarks(overRows(odds, sigmoids), student.Thresholds(), test), own.Labels, seed)
 		raw := before.scores()
@@ -78,18 +77,14 @@ func (w *multilabelWork) eval(ctx context.Context, sum *Summary) error {
 		compare("student", byPairs, multilabelMain, mine, s.Pairs.marks.main(), seed),
 		compare("student", "teacher", multilabelMain, mine, s.Teacher.marks.main(), seed),
 	}
-	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
-		return err
-	}
 	if err := w.speeds(ctx, sum, student); err != nil {
 		return err
 	}
 	of := func(s *MultilabelScores) float64 { return s.MicroF1.Mean }
-	sum.Metrics = map[string]float64{
+	sum.measured(map[string]float64{
 		"micro_f1": of(&s.Student), "macro_f1": s.Student.MacroF1.Mean, "exact": s.Student.Exact.Mean, "hamming": s.Student.Hamming.Mean, "ece": s.Student.ECE.Mean, "agreement": sum.Agreement,
 		"retention": of(&s.Student) / of(&s.Teacher), "over_baseline": of(&s.Student) - of(&s.Baseline), "over_pairs": of(&s.Student) - of(&s.Pairs),
-		"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS,
-	}
+	})
 	sum.judge(j.recipe.Eval.Gates)
 	if err := writeJSONLines(j, disputedName, w.disputed(s.Teacher.marks.thresholds)); err != nil {
 		return err

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/freehold-slm/freehold/distill/data"
 	"github.com/freehold-slm/freehold/engine"
@@ -59,14 +58,14 @@ func (w *rankWork) eval(ctx context.Context, sum *Summary) error {
 			s.Judged++
 		}
 	}
-	result := func(name string, r RankScores) ModelResult {
+	result := func(r RankScores) Scores {
 		v, _ := r.metric(s.Main)
-		return ModelResult{Name: name, Scores: Scores{Accuracy: v.Mean, CI95: v.CI95, Rows: len(r.byQuery[s.Main])}}
+		return Scores{Accuracy: v.Mean, CI95: v.CI95, Rows: len(r.byQuery[s.Main])}
 	}
-	*sum = Summary{Schema: summarySchema, Name: j.recipe.Name, Run: filepath.Base(j.dir), Teacher: result(j.teacher.Name, s.Teacher), Student: result("model.gguf", s.Student),
-		Baseline: result("", s.Baseline).Scores, Ranking: s,
-		Rows:     map[string]int{"train": len(j.learns().Train), "valid": len(j.data.Valid), "test": len(test)},
-		CPULevel: j.level.Name, Threads: j.opt.Threads}
+	if *sum, err = j.newSummary(result(s.Teacher), result(s.Student), result(s.Baseline)); err != nil {
+		return err
+	}
+	sum.Ranking = s
 	if s.Student.Agreement != nil {
 		sum.Agreement = s.Student.Agreement.Mean
 	}
@@ -74,10 +73,6 @@ func (w *rankWork) eval(ctx context.Context, sum *Summary) error {
 	sum.Tests = []Comparison{compare("student", byBM25, s.Main, mine, s.Baseline.of(s.Main), seed)}
 	if s.Judged > 0 {
 		sum.Tests = append(sum.Tests, compare("student", "teacher", s.Main, mine, s.Teacher.of(s.Main), seed))
-	}
-	sum.Teacher.Bytes = j.teacher.Bytes
-	if _, sum.Student.Bytes, err = hashFile(j.modelPath("")); err != nil {
-		return err
 	}
 	teacher, closeTeacher, err := j.openRanker(j.labellers()[0])
 	if err != nil {
@@ -92,13 +87,12 @@ func (w *rankWork) eval(ctx context.Context, sum *Summary) error {
 	if err := j.inTurn(sum, len(some), ask(student), ask(teacher)); err != nil {
 		return err
 	}
-	sum.Metrics = map[string]float64{"size_ratio": float64(sum.Teacher.Bytes) / float64(sum.Student.Bytes), "speed_ratio": sum.Student.RowsPerS / sum.Teacher.RowsPerS}
+	sum.measured(map[string]float64{"over_baseline": sum.Student.Accuracy - sum.Baseline.Accuracy})
 	for _, name := range taskTypes["rerank"].metrics {
 		if v, ok := s.Student.metric(name); ok {
 			sum.Metrics[name] = v.Mean
 		}
 	}
-	sum.Metrics["over_baseline"] = sum.Student.Accuracy - sum.Baseline.Accuracy
 	if s.Judged > 0 {
 		sum.Metrics["retention"] = sum.Student.Accuracy / sum.Teacher.Accuracy
 	}

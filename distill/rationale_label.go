@@ -48,24 +48,15 @@ func (w *answerWork) rationaleKey(rows []Row, lines []answerLine, at []int) stri
 	return hashOf(parts...)
 }
 
-// findRationales reads the rationales of shard s of this run (dir = "") or of another that asked the same; none of a shard that needs none. The error
+// findRationales reads the rationales of shard s of this run (own) or of another that asked the same; none of a shard that needs none. The error
 // is about this run's shard.
-func (w *answerWork) findRationales(s int, rows []Row, lines []answerLine) (got []rationaleLine, dir string, err error) {
-	j, at := w.j, w.reasons(rows, lines)
+func (w *answerWork) findRationales(s int, rows []Row, lines []answerLine) (got []rationaleLine, own bool, err error) {
+	at := w.reasons(rows, lines)
 	if at == nil {
-		return nil, "", nil
+		return nil, true, nil
 	}
 	key := w.rationaleKey(rows, lines, at)
-	if got, err = readRationales(filepath.Join(j.dir, "labels"), s, key, rows, at); err == nil {
-		return got, "", nil
-	}
-	for _, run := range j.otherRuns() {
-		other := filepath.Join(run, "labels")
-		if got, bad := readRationales(other, s, key, rows, at); bad == nil {
-			return got, other, nil
-		}
-	}
-	return nil, "", err
+	return ofAnyRun(w.j, labelsDir, w.folder(), func(dir string) ([]rationaleLine, error) { return readRationales(dir, s, key, rows, at) })
 }
 
 func readRationales(dir string, s int, key string, rows []Row, at []int) ([]rationaleLine, error) {
@@ -86,7 +77,7 @@ func readRationales(dir string, s int, key string, rows []Row, at []int) ([]rati
 func (w *answerWork) keepRationales(s int, rows []Row, lines []answerLine, got []rationaleLine, write bool) error {
 	if write && got != nil {
 		h := shardHeader{Schema: rationaleSchema, Key: w.rationaleKey(rows, lines, w.reasons(rows, lines))}
-		if err := writeLines(w.j, rationalePath(filepath.Join(w.j.dir, "labels"), s), h, got); err != nil {
+		if err := writeLines(w.j, rationalePath(w.folder(), s), h, got); err != nil {
 			return err
 		}
 	}

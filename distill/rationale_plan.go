@@ -39,14 +39,15 @@ func (j *Job) planRationales(part, epochs, student, teacher, int8Peak, f32Peak f
 		}
 	}
 	for s, rows := range w.shards() {
-		lines, _, _, err := w.find(s, rows)
+		there, _, err := w.find(s, rows)
+		lines := there.lines
 		if err != nil { // every answer may come to its end
 			lines = make([]answerLine, len(rows))
 		}
-		got, _, err := w.findRationales(s, rows, lines)
+		why, _, err := w.findRationales(s, rows, lines)
 		for i, k := range w.reasons(rows, lines) {
 			if err == nil {
-				row(rows[k], "", &got[i])
+				row(rows[k], "", &why[i])
 			} else {
 				row(rows[k], rows[k].Answer, nil)
 			}

@@ -221,6 +221,31 @@ func TestRationaleShards(t *testing.T) {
 	}
 }
 
+// Answers that are there are taken as they are where their rationales alone are missing: an answer that the teacher would not give tells.
+func TestRationaleKeepsAnswers(t *testing.T) {
+	recipe := tinyRationaleJob(t, "generate", 8, 4)
+	_, dir := mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "label"})
+	w := newJobOf(t, recipe).work.(*answerWork)
+	rows := w.shards()[0]
+	got, _, err := w.find(0, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(got.lines, func(l answerLine) bool { return !l.Gold })
+	got.lines[at].Answer = "said before"
+	if err := w.writeShard(0, rows, got); err != nil {
+		t.Fatal(err)
+	}
+	path := rationalePath(filepath.Join(dir, labelsDir), 0)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, recipe, Options{Threads: 2}, Stages{Only: "label"})
+	if l := shardLines[answerLine](t, dir)[at]; l.Answer != "said before" || !fileExists(path) {
+		t.Errorf("row %s was asked again and has the answer %q, or the rationales are not there", l.ID, l.Answer)
+	}
+}
+
 // At weight 0 the student is, to the bit, the one without rationales; at another weight it is another.
 func TestRationaleWeightZero(t *testing.T) {
 	recipe := tinyRationaleJob(t, "generate", 40, 10)

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,11 +12,7 @@ import (
 	"time"
 
 	"github.com/freehold-slm/freehold/distill/remote"
-	"github.com/freehold-slm/freehold/engine/grammar"
 )
-
-// likeliest is how many log-probabilities a remote teacher is asked for at each place: the most that servers give.
-const likeliest = 20
 
 // remoteAsk is a question to a remote teacher. Rows of the same text share one.
 type remoteAsk struct {
@@ -52,63 +47,15 @@ func (a *remoteAsks) of(r Row) (remoteLine, bool) {
 	return l, ok
 }
 
-// remoteRows are the rows that a remote teacher is asked about, and those that have no label in the run's shards yet.
-func (j *Job) remoteRows() (all, open []Row) {
-	switch w := j.work.(type) {
-	case *classifyWork:
-		all = j.labelled()
-		for s := 0; s*shardRows < len(all); s++ {
-			part := all[s*shardRows : min(len(all), (s+1)*shardRows)]
-			if _, _, err := j.findShard(j.labellers()[0], s, part); err != nil {
-				open = append(open, part...)
-			}
-		}
-	case *answerWork:
-		for s, part := range w.shards() {
-			lines, _, _, err := w.find(s, part)
-			done := err == nil && w.unscored(part, lines) == nil
-			for _, r := range part {
-				if w.asked[r.ID] {
-					if all = append(all, r); !done {
-						open = append(open, r)
-					}
-				}
-			}
-		}
-	}
-	return all, open
-}
-
-// remoteRequest is how a row is asked about.
-func (j *Job) remoteRequest(r Row) (*remote.Request, error) {
-	t := j.recipe.Task
-	q := &remote.Request{Model: j.recipe.Teacher.Model, System: t.System, User: strings.Replace(t.Prompt, "{text}", r.Text, 1), Params: j.recipe.Teacher.Params}
-	w, answers := j.work.(*answerWork)
-	if !answers { // room for the longest label in two bytes a token, and what stands around it
-		q.MaxTokens, q.Top = newLabelWords(&t).longest()/2+6, likeliest
-		return q, nil
-	}
-	q.MaxTokens = t.MaxTokens
-	if j.recipe.Train.MinConfidence > 0 {
-		q.Top = 1
-	}
-	var err error
-	switch j.recipe.Teacher.ResponseFormat {
-	case "json_schema":
-		q.Format, err = json.Marshal(map[string]any{"type": "json_schema", "json_schema": map[string]any{"name": "answer", "strict": true, "schema": json.RawMessage(w.schema)}})
-	case "json_object":
-		q.Format = json.RawMessage(`{"type":"json_object"}`)
-	}
-	return q, err
-}
-
 // remoteAsks makes the questions and finds the answers that there are.
 func (j *Job) remoteAsks() (*remoteAsks, error) {
 	a := &remoteAsks{keys: map[string]string{}, wanted: map[string]bool{}}
-	all, open := j.remoteRows()
+	w, t := j.remoteWork(), j.recipe.Task
+	all, open := w.remoteRows()
 	seen := map[string]bool{}
 	for _, r := range all {
-		q, err := j.remoteRequest(r)
+		q := &remote.Request{Model: j.recipe.Teacher.Model, System: t.System, User: strings.Replace(t.Prompt, "{text}", r.Text, 1), Params: j.recipe.Teacher.Params}
+		err := w.request(q)
 		if err != nil {
 			return nil, err
 		}
@@ -149,6 +96,17 @@ func (j *Job) askRemote(ctx context.Context) (*remoteAsks, error) {
 		return nil, err
 	}
 	return a, errors.Join(j.askAll(ctx, a, left, kept), kept.close())
+}
+
+// labelRemote asks the remote teacher and has the shards of todo made of its answers.
+func (j *Job) labelRemote(ctx context.Context, todo []int, shard func(s int, asks *remoteAsks) error) error {
+	asks, err := j.askRemote(ctx)
+	for _, s := range todo {
+		if err == nil {
+			err = shard(s, asks)
+		}
+	}
+	return err
 }
 
 // takeOver copies what other runs of the folder were answered to this run's questions, so that it holds all that its labels are made of.
@@ -262,15 +220,7 @@ func (j *Job) askOne(ctx context.Context, c *remote.Client, q remoteAsk) (remote
 		l.In, l.Out = q.in, len(got.Text)/4+1
 	}
 	l.At, l.Model, l.Fingerprint, l.Answer, l.Finish, l.Refusal, l.Tries = time.Now().UTC().Format(time.RFC3339), got.Model, got.Fingerprint, got.Text, got.Finish, got.Refusal, got.Tries
-	if _, answers := j.work.(*answerWork); !answers {
-		l.Tokens = got.Tokens
-	} else if n := len(got.Tokens); n > 0 {
-		mean := 0.0
-		for _, t := range got.Tokens {
-			mean += logProb(t.LogProb) / float64(n)
-		}
-		l.LogProb = &mean
-	}
+	j.remoteWork().noteTokens(&l, got.Tokens)
 	return l, nil
 }
 
@@ -287,100 +237,4 @@ func spentOn(lines map[string]remoteLine) (s remote.Spent) {
 		}
 	}
 	return s
-}
-
-// labelRemote is what label does for shards that are missing.
-func (j *Job) labelRemote(ctx context.Context, todo []int, part func(s int) []Row, out Labels) error {
-	asks, err := j.askRemote(ctx)
-	if err != nil {
-		return err
-	}
-	words := newLabelWords(&j.recipe.Task)
-	for _, s := range todo {
-		batch := part(s)
-		lines := make([]labelLine, len(batch))
-		for i, r := range batch {
-			l, _ := asks.of(r)
-			lp, how := words.score(&l)
-			if how == byAnswer && j.recipe.Teacher.Calibration != "none" {
-				return &RecipeError{File: j.recipe.file, Msg: fmt.Sprintf("teacher.calibration is %s, and %s gives no log-probabilities to calibrate; write calibration: none", j.recipe.Teacher.Calibration, j.teacher.remote.Host)}
-			}
-			lines[i], out[r.ID] = labelLine{r.ID, lp}, lp
-		}
-		if err := writeShard(j, shardPath(filepath.Join(j.dir, "labels"), s), j.labelKey(j.labellers()[0], batch), lines); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// saysNothing tells that a remote teacher's answer was no label: all are alike.
-func saysNothing(lp []float64) bool {
-	return !slices.ContainsFunc(lp, func(v float64) bool { return v != lp[0] })
-}
-
-// leaveOutUnanswered takes the training rows out of which a remote teacher said no label. (With train.min_confidence they are those that it is least sure of.)
-func (j *Job) leaveOutUnanswered() error {
-	w, ok := j.work.(*classifyWork)
-	if !ok || j.sure != nil {
-		return nil
-	}
-	no := func(r Row) bool { _, _, asked := w.confidence(r); return asked && saysNothing(w.labels[r.ID]) }
-	n := len(slices.DeleteFunc(slices.Clone(j.data.Train), func(r Row) bool { return !no(r) }))
-	if n == 0 {
-		return nil
-	}
-	set := j.data.Without(func(r Row) string {
-		if no(r) {
-			return "teacher gave no label"
-		}
-		return ""
-	}, j.recipe.tidy().Labels)
-	if len(set.Train) == 0 {
-		return &DataError{File: j.recipe.file, Msg: fmt.Sprintf("the teacher answered none of %d training rows with a label", n), Fix: "let task.prompt ask for one of the labels and nothing else, or give task.words; its answers are in " + filepath.Join(j.dir, remoteName)}
-	}
-	j.warn(fmt.Sprintf("%d of %d training rows are left out, for the teacher's answer is no label (%s)", n, len(j.data.Train), filepath.Join(j.dir, remoteName)))
-	j.sure = set
-	return nil
-}
-
-// remoteAnswers gives the answers of a shard's rows.
-func (w *answerWork) remoteAnswers(asks *remoteAsks, rows []Row) ([]answerLine, error) {
-	lines := make([]answerLine, len(rows))
-	for i, r := range rows {
-		if lines[i] = (answerLine{ID: r.ID, Answer: r.Answer, Gold: true}); !w.asked[r.ID] {
-			continue
-		}
-		l, _ := asks.of(r)
-		lines[i] = answerLine{ID: r.ID, Answer: l.Answer, Cut: l.Finish == "length"}
-		if lines[i].Bad = l.Refusal; l.Refusal == "" && !lines[i].Cut {
-			lines[i].Answer, lines[i].Bad = w.fit(l.Answer)
-		}
-		if w.j.recipe.Train.MinConfidence > 0 && w.learnt[r.ID] && !lines[i].Cut && lines[i].Bad == "" {
-			if l.LogProb == nil {
-				return nil, &RecipeError{File: w.j.recipe.file, Msg: fmt.Sprintf("train.min_confidence needs to know how sure the teacher is, and %s gives no log-probabilities; leave it out", w.j.teacher.remote.Host)}
-			}
-			p := expAll([]float64{*l.LogProb})[0]
-			lines[i].P = &p
-		}
-	}
-	return lines, nil
-}
-
-// fit is an answer in the form that the task has it in, or why it is none.
-func (w *answerWork) fit(answer string) (fitting, bad string) {
-	if strings.TrimSpace(answer) == "" {
-		return answer, "is empty"
-	}
-	if w.rule == nil {
-		return answer, ""
-	}
-	text, err := grammar.Order(w.schema, []byte(answer))
-	if err != nil {
-		return answer, "does not match task.schema"
-	}
-	if !w.rule.Allows(text) {
-		return answer, "does not match task.schema"
-	}
-	return string(text), ""
 }

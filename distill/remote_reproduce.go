@@ -8,7 +8,7 @@ import (
 
 // takeAnswers copies what the remote teacher of another run said, and the labels that were made of it.
 func (j *Job) takeAnswers(run string) error {
-	labels, err := os.ReadDir(filepath.Join(run, "labels"))
+	labels, err := os.ReadDir(filepath.Join(run, labelsDir))
 	if err != nil {
 		return err
 	}
@@ -16,7 +16,7 @@ func (j *Job) takeAnswers(run string) error {
 	for _, e := range labels {
 		names = append(names, "labels/"+e.Name())
 	}
-	if err := os.MkdirAll(filepath.Join(j.dir, "labels"), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(j.dir, labelsDir), 0o777); err != nil {
 		return err
 	}
 	for _, n := range names {

@@ -67,33 +67,10 @@ func (j *Job) remoteUsed() (*RemoteUsed, error) {
 	for _, r := range j.data.Test {
 		test[r.ID] = true
 	}
-	all, _ := j.remoteRows()
-	words := newLabelWords(&j.recipe.Task)
-	w, answers := j.work.(*answerWork)
+	all, _ := j.remoteWork().remoteRows()
+	count := j.remoteWork().counter(u)
 	for _, r := range all {
-		l, ok := asks.of(r)
-		none := false
-		switch {
-		case !ok:
-			continue
-		case answers:
-			why := l.Refusal
-			if why != "" {
-				why = "refused"
-			} else if l.Finish == "length" {
-				why = "cut"
-			} else {
-				_, why = w.fit(l.Answer)
-			}
-			if none = why != ""; none {
-				u.Unlearnt[why]++
-			}
-		default:
-			_, how := words.score(&l)
-			u.Labels[how]++
-			none = how == byNothing
-		}
-		if none && test[r.ID] {
+		if l, ok := asks.of(r); ok && count(&l) && test[r.ID] {
 			u.Unanswered++
 		}
 	}

@@ -68,7 +68,7 @@ func (j *Job) share(ctx context.Context, todo []int, key func(s int) string, hav
 	c := claims.Join(dir, j.kind, j.opt.Patience, gone...)
 	defer c.Leave()
 	mine := slices.DeleteFunc(slices.Clone(todo), func(s int) bool { return !j.part.has(s) })
-	if err := j.shareUnits(ctx, mine, units{c, "label", "shards", filepath.Join(j.dir, "labels"), key, have, do, strconv.Itoa}); err != nil {
+	if err := j.shareUnits(ctx, mine, units{c, "label", "shards", filepath.Join(j.dir, labelsDir), key, have, do, strconv.Itoa}); err != nil {
 		return err
 	}
 	for _, s := range todo {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/freehold-slm/freehold/engine"
-	"github.com/freehold-slm/freehold/models/gguf"
 )
 
 // headTags is the student.head of a task extract whose student marks the tokens of a text in place of writing JSON.
@@ -165,16 +164,7 @@ func (w *answerWork) tagAlignment() (*TagAlignment, error) {
 	if w.tags == nil || w.marked != nil {
 		return w.marked, nil
 	}
-	f, err := gguf.Open(w.j.base.path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	read, err := w.j.newReading(f)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.tagExamples(read)
+	err := w.examplesAgain()
 	return w.marked, err
 }
 

@@ -71,8 +71,8 @@ type classifyWork struct {
 func (w *classifyWork) key() string { return "" }
 
 func (w *classifyWork) label(ctx context.Context) error {
-	return w.gather(func(l labeller, rows []Row) (Labels, error) {
-		return w.j.label(ctx, l, rows, func() (asker, func(), error) {
+	return w.gather(func(l labeller) (Labels, error) {
+		return w.j.label(ctx, l, func() (asker, func(), error) {
 			c, close, err := w.j.teacherClassifier(l, nil)
 			if err != nil {
 				return nil, nil, err
@@ -85,11 +85,11 @@ func (w *classifyWork) label(ctx context.Context) error {
 func (w *classifyWork) recall() error { return w.gather(w.j.recall) }
 
 // gather gets what each teacher says of the rows.
-func (w *classifyWork) gather(from func(l labeller, rows []Row) (Labels, error)) error {
+func (w *classifyWork) gather(from func(l labeller) (Labels, error)) error {
 	var all []Labels
 	var others error // of a worker that has labelled its own part
 	for _, l := range w.j.labellers() {
-		labels, err := from(l, w.j.labelled())
+		labels, err := from(l)
 		if errors.Is(err, errOthers) {
 			others = err
 			continue

@@ -87,12 +87,12 @@ type multilabelWork struct {
 func (w *multilabelWork) key() string { return "" }
 
 func (w *multilabelWork) label(ctx context.Context) error {
-	odds, err := w.j.label(ctx, w.j.labellers()[0], w.j.labelled(), w.openTeacher)
+	odds, err := w.j.label(ctx, w.j.labellers()[0], w.openTeacher)
 	return w.took(odds, err)
 }
 
 func (w *multilabelWork) recall() error {
-	odds, err := w.j.recall(w.j.labellers()[0], w.j.labelled())
+	odds, err := w.j.recall(w.j.labellers()[0])
 	return w.took(odds, err)
 }
 

@@ -95,7 +95,7 @@ func (w *rankWork) key() string { return "" }
 
 func (w *rankWork) label(ctx context.Context) (err error) {
 	t := w.j.labellers()[0]
-	w.labels, err = w.j.label(ctx, t, w.j.labelled(), func() (asker, func(), error) {
+	w.labels, err = w.j.label(ctx, t, func() (asker, func(), error) {
 		r, close, err := w.j.openRanker(t)
 		return func(ctx context.Context, rows []Row) ([][]float64, error) { return rankRows(ctx, r, rows, nil) }, close, err
 	})
@@ -103,7 +103,7 @@ func (w *rankWork) label(ctx context.Context) (err error) {
 }
 
 func (w *rankWork) recall() (err error) {
-	w.labels, err = w.j.recall(w.j.labellers()[0], w.j.labelled())
+	w.labels, err = w.j.recall(w.j.labellers()[0])
 	return err
 }
 
