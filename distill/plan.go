@@ -66,7 +66,7 @@ const (
 	prefillShare   = 0.50 // of int8 peak
 	trainShare     = 0.55 // of f32 peak, what grows with a step's tokens
 	bf16Gain       = 3.6  // of bf16 products over f32
-	stepBytes      = 38   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
+	stepBytes      = 30   // of each weight that learns that a step reads and writes, however few its tokens: gradients, moments, the next products' copies
 	frozenBytes    = 12   // of each that does not
 	answerReads    = 10e9 // bytes a second that a model's file is read with where it writes answers, once for a token of each; a step's too
 	templateTokens = 25   // that a chat template stands around a prompt
@@ -186,11 +186,14 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.recipe.answers() { // both read the answers, for their perplexity
+	if j.recipe.writes() { // both read the answers, for their perplexity
 		evalTime += tokens(chars-train, judged, 6+perRow) * 2 * float64(studentSize+teacherSize) / (prefillShare * int8Peak)
 	}
 	again := 1 + float64(speedRounds*timed)/float64(max(1, len(j.data.Test)))
-	evalTime += written(tested*again, float64(studentSize), float64(studentSize), int8Peak) + written(tested*(again-1), float64(j.teacher.Bytes), float64(teacherSize), int8Peak)
+	if j.recipe.writes() {
+		evalTime += written(tested*again, float64(studentSize), float64(studentSize), int8Peak)
+	}
+	evalTime += written(tested*(again-1), float64(j.teacher.Bytes), float64(teacherSize), int8Peak)
 	state := func(done, part bool) string {
 		switch {
 		case done:
@@ -204,7 +207,7 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	quantTime := 0.0
 	if n := len(j.recipe.Quantize); n > 0 { // model.gguf and the weights as they were trained are measured too
 		quantTime = float64(n+1+f32Rung) * studentTime
-		if j.recipe.answers() {
+		if j.recipe.writes() {
 			quantTime = float64(n+2) * evalTime / 2
 		}
 	}
@@ -300,7 +303,7 @@ func written(tokens, bytes, weights, int8Peak float64) float64 {
 
 // learntTokens guesses what prompt, chat template and answer add to a row that the student learns (to one whose tokens it marks nothing); perRow is what they add to one that the teacher is asked about.
 func (j *Job) learntTokens(perRow int) int {
-	if !j.recipe.answers() || j.recipe.Student.Head == headTags {
+	if !j.recipe.writes() {
 		return 0
 	}
 	t := j.recipe.Task

@@ -32,6 +32,9 @@ func (r *Recipe) form() data.Form { return taskTypes[r.Task.Type].form }
 // answers tells whether the recipe's task is answered with text.
 func (r *Recipe) answers() bool { return r.form() == data.OneAnswer }
 
+// writes tells whether the student writes its answers, and does not mark them.
+func (r *Recipe) writes() bool { return r.answers() && r.Student.Head != headTags }
+
 // several tells whether it gives any number of labels.
 func (r *Recipe) several() bool { return r.form() == data.SeveralLabels }
 
