@@ -67,7 +67,7 @@ func TestEmbed(t *testing.T) {
 			t.Errorf("%.60q: exit code %d, %s", c.args, r.code, r.err)
 		}
 	}
-	if r := freehold(t, "run", model, "--raw", "hi"); r.code == 0 || !strings.Contains(r.err, "encoder") {
+	if r := freehold(t, "run", model, "--raw", "hi"); r.code != exitUsage || !strings.Contains(r.err, "writes no text; ask it with: freehold embed") {
 		t.Errorf("an encoder runs: exit code %d, %s", r.code, r.err)
 	}
 }
