@@ -21,6 +21,9 @@ func TestRunWithoutText(t *testing.T) {
 	if out := freehold(t, "embed", model, "Max lives in Bern").must(t).out; len(strings.Fields(out)) < 32 {
 		t.Errorf("the vector is %.80q", out)
 	}
+	if out := freehold(t, "inspect", model).must(t).out; !strings.Contains(out, "bidirectional") {
+		t.Errorf("inspect: %s", out)
+	}
 	if r := freehold(t, "run", model, "Max"); r.code != 2 || !strings.Contains(r.err, "writes no text; ask it with: freehold classify") {
 		t.Errorf("run: exit %d, %s", r.code, r.err)
 	}

@@ -83,6 +83,8 @@ type specRow struct {
 	Tied    bool     `json:"tied"`
 	Labels  []string `json:"labels,omitempty"`
 	Tags    []string `json:"tags,omitempty"`
+
+	Bidirectional bool `json:"bidirectional,omitempty"` // each token sees those after it too: no text
 }
 
 type experts struct {
@@ -147,7 +149,7 @@ func (c *inspectCmd) Run(a *app) error {
 		problems = append(problems, err)
 	} else {
 		d.Spec = &specRow{spec.Arch, spec.Name, spec.Vocab, spec.Context, spec.Layers, spec.Dim, spec.Heads, spec.KVHeads,
-			spec.HeadDim, spec.FFN, nil, spec.Rope.Scaling, spec.Tied, spec.Labels, spec.Tags}
+			spec.HeadDim, spec.FFN, nil, spec.Rope.Scaling, spec.Tied, spec.Labels, spec.Tags, spec.Encoder}
 		if spec.Experts > 0 {
 			d.Spec.Experts = &experts{spec.Experts, spec.TopExperts, spec.ExpertFFN}
 		}
@@ -312,6 +314,9 @@ func (d *inspection) print(a *app, f *gguf.File, tensors bool) {
 				s.Layers, s.Dim, s.Heads, s.KVHeads, s.HeadDim, s.FFN, s.Vocab, s.Context)})
 		if e := s.Experts; e != nil {
 			rows = append(rows, []string{"experts", fmt.Sprintf("%d, of which a token uses %d, ffn %d", e.Count, e.Used, e.FFN)})
+		}
+		if s.Bidirectional {
+			rows = append(rows, []string{"attention", "bidirectional: each token sees those after it too, and the model writes no text"})
 		}
 		if len(s.Labels) > 0 {
 			rows = append(rows, []string{"labels", printable(strings.Join(s.Labels, ", "))})
