@@ -186,11 +186,9 @@ func (j *Job) Plan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.recipe.writes() { // both read the answers, for their perplexity
-		evalTime += tokens(chars-train, judged, 6+perRow) * 2 * float64(studentSize+teacherSize) / (prefillShare * int8Peak)
-	}
 	again := 1 + float64(speedRounds*timed)/float64(max(1, len(j.data.Test)))
-	if j.recipe.writes() {
+	if j.recipe.writes() { // both read the answers too, for their perplexity
+		evalTime += tokens(chars-train, judged, 6+perRow) * 2 * float64(studentSize+teacherSize) / (prefillShare * int8Peak)
 		evalTime += written(tested*again, float64(studentSize), float64(studentSize), int8Peak)
 	}
 	evalTime += written(tested*(again-1), float64(j.teacher.Bytes), float64(teacherSize), int8Peak)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -119,6 +120,29 @@ func TestBidirectionalRanker(t *testing.T) {
 		alone, err := r.LogProbs(ctx, "which", []string{d})
 		if err != nil || !reflect.DeepEqual(alone[0], all[i]) {
 			t.Errorf("%q: %v among others, %v alone (%v)", d, all[i], alone, err)
+		}
+	}
+}
+
+// Importances are of all tokens of a text in every layer, whatever is pooled of them.
+func TestBidirectionalImportance(t *testing.T) {
+	var want []float32
+	for i, file := range []string{labelFile(t, []string{"a", "b"}, nil), labelFile(t, []string{"a", "b"}, map[string]any{".pooling_type": uint32(models.PoolLast)}), labelFile(t, nil, nil)} {
+		m, err := Open(file, WithNumeric(Reference))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		p, err := m.Importance(context.Background(), []string{"rise and climb", "fall"}, nil)
+		if err != nil {
+			t.Fatalf("file %d: %v", i, err)
+		}
+		got, err := p.Columns(fmt.Sprintf("blk.%d.ffn_down.weight", m.Spec.Layers-1), m.Spec.FFN)
+		if err != nil || len(got) == 0 {
+			t.Fatalf("file %d: %d columns, %v", i, len(got), err)
+		}
+		if want = append(want, got...)[:len(got)]; !slices.Equal(got, want) {
+			t.Errorf("file %d: importances of the last layer are others", i)
 		}
 	}
 }

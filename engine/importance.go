@@ -31,10 +31,13 @@ func (m *Model) Importance(ctx context.Context, texts []string, progress func(do
 			tokens := encode(texts[done])
 			tokens = tokens[:min(len(tokens), m.cfg.context)]
 			p.ChunkSize = max(p.ChunkSize, uint32(len(tokens)))
-			// All logits are wanted because the last layer runs for wanted rows alone.
+			// All rows are wanted because the last layer runs for wanted rows alone.
 			want := WantAll
-			if m.plan.class != nil && m.Spec.Encoder {
+			switch {
+			case m.Spec.Tags != nil:
 				want = WantClass
+			case m.Spec.Encoder:
+				want = WantMean
 			}
 			seqs = append(seqs, Seq{Session: m.NewSession(), Tokens: tokens, Want: want})
 			n += len(tokens)

@@ -72,6 +72,9 @@ func (c *benchCmd) Run(a *app) error {
 		return err
 	}
 	defer m.Close()
+	if m.Spec.Encoder {
+		return usagef("%s writes no text, and bench times models that do", c.What[0])
+	}
 	if c.ReadSize < 1 || c.ReadSize > 64<<10 {
 		return usagef("--read-size is %d MiB, want 1 to 65536", c.ReadSize)
 	}

@@ -27,6 +27,9 @@ func TestRunWithoutText(t *testing.T) {
 	if r := freehold(t, "run", model, "Max"); r.code != 2 || !strings.Contains(r.err, "writes no text; ask it with: freehold classify") {
 		t.Errorf("run: exit %d, %s", r.code, r.err)
 	}
+	if r := freehold(t, "bench", model); r.code != 2 || !strings.Contains(r.err, "bench times models that do") {
+		t.Errorf("bench: exit %d, %s", r.code, r.err)
+	}
 	causal := edited(t, "models/llama256.Q8_0.gguf", map[string]any{"llama.pooling_type": uint32(models.PoolMean), "llama.classifier.output_labels": []string{"a", "b"},
 		models.ClassifierWeight: make([]float32, 512), models.ClassifierBias: []float32{0, 1}})
 	if r := freehold(t, "run", causal, "--raw", "-n", "2", "the").must(t); !strings.Contains(r.err, "what it writes means nothing") {
