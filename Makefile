@@ -30,13 +30,14 @@ RELEASE = -trimpath -buildvcs=false -ldflags "-X github.com/freehold-slm/freehol
 DIST = dist
 # A private key (PEM) of the release's own: docs/howto/releases.md.
 RELEASE_KEY ?=
+RACE ?= ./engine/server
 TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Levels of the machine at hand, slowest first.
 LEVELS = $(shell $(GO) test -count=1 -v -run '^TestLevelForced$$' . | sed -n 's/.*levels: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-rationales bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace sshfs
+.PHONY: help build dist release binary vuln demo reproduce-demo methods test test-long schemathesis lm-eval soak soak-serve test-purego test-levels test-arm64 test-haswell fuzz race bench bench-order bench-peers bench-train-peers bench-load bench-label bench-recipe bench-rationales bench-results bench-gate api lint vet fmt cross clean qemu valgrind browser strace sshfs
 
 help: ## this list
 	@echo "freehold: distil an open teacher into a small model of your own, and run it on CPUs"
@@ -101,6 +102,11 @@ test-long: build browser strace sshfs ## what make test leaves out: real weights
 		FREEHOLD_LONG=1 $(GO) test -timeout 30m -run "$$tests" $(filter-out $(TIMED),$(LONG)) && \
 		FREEHOLD_LONG=1 $(GO) test -p 1 -timeout 30m -run "$$tests" $(TIMED)
 	.ci/fuzz 5000x
+	$(MAKE) race
+
+race: ## data races, and pointers beyond what they point into, by Go's own detectors; RACE=./... for all packages (half an hour)
+	$(GO) test -short -gcflags=all=-d=checkptr ./kernels ./engine
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short $(RACE); else echo "NOT TESTED: data races; gcc is missing"; fi
 
 schemathesis: ## ten thousand requests and more that schemathesis makes up from the server's own description
 	FREEHOLD_LONG=1 FREEHOLD_EXAMPLES=1000 $(GO) test -count=1 -v -timeout 3h ./bench/peers -run ClientSchemathesis

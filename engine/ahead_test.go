@@ -167,11 +167,12 @@ func TestFixturesShares(t *testing.T) {
 			if want := len(tokens) * m.Spec.KVHeads; total != want {
 				t.Errorf("chunks have %d keys, want %d", total, want)
 			}
+			var ws workerScratch // the workers' own are in use
 			for w := range threads {
 				sum := 0
 				for c := a.from[w]; c < a.from[w+1]; c++ {
 					sum += a.keys(a.place(c))
-					next := a.after(&m.runner.scratch[w], w, c)
+					next := a.after(&ws, w, c)
 					follows := c + 1
 					for follows < a.from[w+1] && a.keys(a.place(follows)) <= fewKeys {
 						follows++

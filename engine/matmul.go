@@ -316,7 +316,7 @@ func (r *runner) rest(worker int) {
 			turn := ws.asked / restLines
 			line, run = turn/16*restLines, turn%16
 		}
-		kernels.Ahead((*byte)(unsafe.Add(unsafe.Pointer(ws.next.At), run*ws.next.Step+line*64)), restLines)
+		kernels.AheadAt(uintptr(unsafe.Pointer(ws.next.At))+uintptr(run*ws.next.Step+line*64), restLines)
 		ws.asked += restLines
 	}
 }

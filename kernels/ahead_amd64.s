@@ -2,11 +2,11 @@
 
 #include "textflag.h"
 
-// func ahead(p *byte, lines int)
+// func ahead(at uintptr, lines int)
 //
-// Asks for lines > 0 lines of 64 bytes from p on.
+// Asks for lines > 0 lines of 64 bytes from at on.
 TEXT ·ahead(SB), 0, $136-16
-	MOVQ p+0(FP), SI
+	MOVQ at+0(FP), SI
 	MOVQ lines+8(FP), CX
 
 	// Invariant: CX > 0 lines from SI on are left.

@@ -2,11 +2,11 @@
 
 #include "textflag.h"
 
-// func ahead(p *byte, lines int)
+// func ahead(at uintptr, lines int)
 //
-// Asks for lines > 0 lines of 64 bytes from p on.
+// Asks for lines > 0 lines of 64 bytes from at on.
 TEXT ·ahead(SB), 0, $136-16
-	MOVD p+0(FP), R0
+	MOVD at+0(FP), R0
 	MOVD lines+8(FP), R1
 
 	// Invariant: R1 > 0 lines from R0 on are left.

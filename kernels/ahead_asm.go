@@ -3,4 +3,4 @@
 package kernels
 
 //go:noescape
-func ahead(p *byte, lines int)
+func ahead(at uintptr, lines int)

@@ -2,4 +2,4 @@
 
 package kernels
 
-func ahead(*byte, int) {}
+func ahead(uintptr, int) {}
