@@ -39,11 +39,8 @@ const joinTiles = 2
 // as some 20 tokens.
 const partTokens = 128
 
-// Sizes that bound a chunk for one token, and each kernel call, to about 100 µs.
-const (
-	chunkBytes = 256 << 10 // weights of a chunk of few tokens
-	callMACs   = 8 << 20   // multiply-adds of a GemmInt8 call
-)
+// chunkBytes are the weights of a chunk of few tokens: about 100 µs.
+const chunkBytes = 256 << 10
 
 // The float product decodes so many rows and steps of k at a time and meets them with all tokens while they are in L1. Every
 // level's register tile divides floatRows.
@@ -255,10 +252,7 @@ func (t *matTask) intTile(w *matrix, ws *workerScratch, dst []float32, ldd, row0
 		}
 		l.PackTile(ws.tile, ws.q, ws.sc, ws.mn, row1-row0)
 	}
-	per := max(48, callMACs/(kernels.TileRows*k)/48*48) // a multiple of every level's block of tokens
-	for at := ta; at < tb; at += per {
-		l.GemmInt8(dst[(at-ta)*ldd:], ldd, ws.tile, t.r.acts[t.s.acts], at, min(tb, at+per))
-	}
+	l.GemmInt8(dst, ldd, ws.tile, t.r.acts[t.s.acts], ta, tb)
 }
 
 // floatTile decodes up to floatRows rows to f32, side by side, and multiplies them with tokens ta..tb.

@@ -31,7 +31,7 @@ func NewActs(n, k int) *Acts {
 		Q: make([]int8, n*k+slack), D: make([]float32, n16*k/32+slack), SX: make([]float32, n16*k/32+slack),
 		Sum16: make([]int32, n*k/16+slack), Sum32: make([]int32, n*k/32+slack), Packed: make([]int8, n*((k+127)&^127)+slack)}
 	if actBlocks {
-		a.Blocks = make([]int8, n16*k+2048)
+		a.Blocks = make([]int8, n16*k)
 	}
 	return a
 }

@@ -27,6 +27,7 @@ func TestAMXBytes(t *testing.T) {
 	const rax, rcx, rdx, rbx, rsi, rdi = 0, 1, 2, 3, 6, 7
 	modrm := func(mod, reg, rm int) byte { return byte(mod<<6 | reg<<3 | rm) }
 	sib := func(base, index int) byte { return byte(index<<3 | base) }
+	double := func(base, index int) byte { return 0x40 | sib(base, index) }
 	for _, c := range []struct {
 		asm, want string
 		got       []byte
@@ -36,6 +37,7 @@ func TestAMXBytes(t *testing.T) {
 		{"tilerelease", "c4e27849c0", vex(0, 0, 0x49, 0xc0)},
 		{"tilezero tmm0", "c4e27b49c0", vex(3, 0, 0x49, modrm(3, 0, 0))},
 		{"tileloadd (rax,rcx,1), tmm0", "c4e27b4b0408", vex(3, 0, 0x4b, modrm(0, 0, 4), sib(rax, rcx))},
+		{"tileloadd (rbx,rdx,2), tmm3", "c4e27b4b1c53", vex(3, 0, 0x4b, modrm(0, 3, 4), double(rbx, rdx))},
 		{"tilestored tmm2, (rdi,rbx,1)", "c4e27a4b141f", vex(2, 0, 0x4b, modrm(0, 2, 4), sib(rdi, rbx))},
 		{"tdpbf16ps tmm0 += tmm1*tmm2", "c4e26a5cc1", vex(2, 2, 0x5c, modrm(3, 0, 1))},
 		{"tdpbssd tmm0 += tmm1*tmm2", "c4e26b5ec1", vex(3, 2, 0x5e, modrm(3, 0, 1))},
@@ -47,23 +49,25 @@ func TestAMXBytes(t *testing.T) {
 	common := map[string]func(x []int) []byte{
 		"LDTILECFG":   func([]int) []byte { return vex(0, 0, 0x49, modrm(0, 0, rax)) },
 		"TILERELEASE": func([]int) []byte { return vex(0, 0, 0x49, 0xc0) },
-		"LOADA(t)":    func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rcx)) },
-		"LOADB(t)":    func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rbx, rdx)) },
 		"ZERO(t)":     func(x []int) []byte { return vex(3, 0, 0x49, modrm(3, x[0], 0)) },
 	}
 	for file, own := range map[string]map[string]func(x []int) []byte{
 		"gemm_int8_amx_amd64.s": {
-			"PREFETCHW":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rdi)} },
+			"PREFETCHW":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rdx)} },
+			"LOADA(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rdx)) },
+			"LOADB(t)":         func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), double(rbx, rdx)) },
 			"TDPBSSD(c, a, b)": func(x []int) []byte { return vex(3, x[2], 0x5e, modrm(3, x[0], x[1])) },
 			"STORED(t, slot)": func(x []int) []byte {
 				d := 1024 * x[1]
-				return append(vex(2, 0, 0x4b, modrm(2, x[0], 4), sib(rdi, rdx)), byte(d), byte(d>>8), byte(d>>16), byte(d>>24))
+				return append(vex(2, 0, 0x4b, modrm(2, x[0], 4), double(rdi, rdx)), byte(d), byte(d>>8), byte(d>>16), byte(d>>24))
 			},
 		},
 		"gemm_bf16_amx_amd64.s": {
 			"PREFETCHW":          func([]int) []byte { return []byte{0x0f, 0x0d, modrm(0, 1, rbx)} },
 			"PREFETCHW64":        func([]int) []byte { return []byte{0x0f, 0x0d, modrm(1, 1, rbx), 64} },
 			"TDPBF16PS(c, a, b)": func(x []int) []byte { return vex(2, x[2], 0x5c, modrm(3, x[0], x[1])) },
+			"LOADA(t)":           func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rax, rcx)) },
+			"LOADB(t)":           func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rbx, rdx)) },
 			"LOADC(t)":           func(x []int) []byte { return vex(3, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },
 			"STOREC(t)":          func(x []int) []byte { return vex(2, 0, 0x4b, modrm(0, x[0], 4), sib(rdi, rsi)) },
 		},

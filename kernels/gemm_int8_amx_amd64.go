@@ -51,21 +51,26 @@ type tileConfig struct {
 	rows              [16]byte
 }
 
-// amxArgs are the arguments of gemmInt8AMX: blocks of 16 tokens against one tile.
+// amxChunk is how many weights of a row a call takes at most, a multiple of 32: those of 32 rows stay in the nearest cache while the
+// tokens pass by.
+const amxChunk = 512
+
+// amxArgs are the arguments of gemmInt8AMX: blocks of 16 tokens against some groups of one tile.
 type amxArgs struct {
 	config *tileConfig
 	blocks int
 	dst    *float32
 	ldd    int // bytes
+	more   int // 0 = the chains begin at 0, else at dst
 	mask   int // bit r = row r is stored
 	panels int
-	w      *byte
+	w      *byte // of the chunk's first group, and so on
 	q      *int8 // Acts.Blocks
-	k      int
+	k      int   // of a whole row
 	d, sx  *float32
 	sums   *int32 // room for [4, 16, 16]
 	s, m   *float32
-	groups int
+	groups int // of the chunk; of 16 weights an even number
 }
 
 // gemmInt8AMX is for formats without a minimum.
@@ -99,9 +104,8 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 	}
 	_ = dst[(t1-t0-1)*ldd+tile.Rows-1]
 	end := (t1 + 15) &^ 15
-	_, _, _ = a.Blocks[end*k+amxSlack-1], a.D[end*b-1], a.SX[end*b-1]
-	p := amxArgs{mask: 1<<tile.Rows - 1, panels: (tile.Rows + 15) / 16, w: &tile.W[0], k: k,
-		s: &tile.S[0], m: &tile.M[0], groups: k / tile.Group}
+	_, _, _ = a.Blocks[end*k-1], a.D[end*b-1], a.SX[end*b-1]
+	p := amxArgs{mask: 1<<tile.Rows - 1, panels: (tile.Rows + 15) / 16, k: k}
 	i := int(-uintptr(unsafe.Pointer(&tile.Corr[0]))%64) / 4
 	p.sums = &tile.Corr[i : i+4*256][0]
 	cfg := tileConfig{palette: 1}
@@ -115,9 +119,9 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 		cfg.rows[2], cfg.rows[3] = 4, 4
 	}
 	p.config = &cfg
-	var some [16 * TileRows]float32 // a block that is not wanted whole
-	const callMACs = 8 << 20        // bounds a call to about 100 µs
-	most := max(1, callMACs/(16*TileRows*k))
+	var some [16 * TileRows]float32                       // a block that is not wanted whole
+	const most = (8 << 20) / (16 * TileRows * amxChunk)   // 8 million multiply-adds a call: below 100 µs
+	chunks, per := (k+amxChunk-1)/amxChunk, 32/tile.Group // groups in a block of 32
 	for t := t0 &^ 15; t < t1; {
 		p.blocks = min((t1-t)/16, most)
 		whole := t >= t0 && p.blocks > 0
@@ -126,14 +130,19 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 		} else {
 			p.blocks, p.dst, p.ldd = 1, &some[0], 4*TileRows
 		}
-		p.q, p.d, p.sx = &a.Blocks[t*k], &a.D[t*b], &a.SX[t*b]
-		switch {
-		case tile.Group == 16:
-			gemmInt8By16AMX(&p)
-		case tile.HasMin:
-			gemmInt8MinAMX(&p)
-		default:
-			gemmInt8AMX(&p)
+		for c := range chunks {
+			from, to := c*b/chunks, (c+1)*b/chunks // in blocks of 32
+			p.more, p.groups = c, (to-from)*per
+			p.w, p.s, p.m = &tile.W[16*32*from], &tile.S[from*per*TileRows], &tile.M[from*per*TileRows]
+			p.q, p.d, p.sx = &a.Blocks[t*k+16*32*from], &a.D[t*b+from], &a.SX[t*b+from]
+			switch {
+			case tile.Group == 16:
+				gemmInt8By16AMX(&p)
+			case tile.HasMin:
+				gemmInt8MinAMX(&p)
+			default:
+				gemmInt8AMX(&p)
+			}
 		}
 		for i := max(t, t0); i < min(t+16, t1) && !whole; i++ {
 			copy(dst[(i-t0)*ldd:(i-t0)*ldd+tile.Rows], some[(i-t)*TileRows:])
@@ -141,9 +150,6 @@ func gemmInt8ByAMX(dst []float32, ldd int, tile *Tile, a *Acts, t0, t1 int) {
 		t += 16 * p.blocks
 	}
 }
-
-// amxSlack is read past the blocks of activations: the kernel loads four groups ahead.
-const amxSlack = 4 * 512
 
 // quantizeAMX also fills Blocks; where a is for products of many tokens alone, 16 tokens together get Blocks, D and SX only.
 func quantizeAMX(a *Acts, t0, t1, from int, x []float32) bool {

@@ -4,16 +4,16 @@
 #include "go_asm.h"
 
 // The assembler knows neither PREFETCHW nor AMX, so these are bytes (VEX.128, map 0F38); t, c, a, b are tile registers.
-#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0f // prefetchw (DI)
+#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0a // prefetchw (DX)
 #define LDTILECFG BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00 // ldtilecfg (AX)
 #define TILERELEASE BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
-#define LOADA(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x08 // tileloadd (AX)(CX*1), t
-#define LOADB(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x13 // tileloadd (BX)(DX*1), t
+#define LOADA(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x10 // tileloadd (AX)(DX*1), t
+#define LOADB(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x53 // tileloadd (BX)(DX*2), t
 #define ZERO(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t) // tilezero t
 #define TDPBSSD(c, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7b-8*b); BYTE $0x5e; BYTE $(0xc0+8*c+a) // c += a*b
-#define STORED(t, slot) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $0x17; LONG $(1024*slot) // tilestored t, 1024*slot(DI)(DX*1)
+#define STORED(t, slot) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $0x57; LONG $(1024*slot) // tilestored t, 1024*slot(DI)(DX*2)
 
-// LOAD loads the tiles of a group and moves AX, BX on; CX = 32, DX = 64. Even groups are in tiles 0 and 2. The activations of two
+// LOAD loads the tiles of a group and moves AX, BX on; DX = 32. Even groups are in tiles 0 and 2. The activations of two
 // groups of 16 lie side by side: WEIGHTS is 32 or 16, EVEN and ODD are the steps of AX behind such groups, STEP that of
 // d behind even ones.
 #define LOAD(a, b) \
@@ -36,7 +36,8 @@
 
 // ADD continues the chains of token i by a group: acc = fma(float32(isum), s*d, acc); addr = d. ADDSUM does the same: |isum| < 2^22, so
 // that its sum with the bits of 1.5*2^23, Z25, is those of 1.5*2^23 + isum. Beside tiles conversions and products find one port, sums two;
-// but a sum more is an instruction more, which counts where another thread shares the core. So each does half.
+// but a sum more is an instruction more, which counts where another thread shares the core. So each does half, and where a minimum is
+// one product more, sums do all (measured: bench/LOG.md 2026-11-23).
 #define ADD(i, addr, acc, slot) \
 	VCVTDQ2PS   (1024*slot+64*i)(DI), Z16  \
 	VMULPS.BCST addr, Z24, Z17   \
@@ -82,25 +83,59 @@
 	QUARTER3(op, hi, slot)              \
 	QUARTER4(op, hi, slot)
 
+// RESULTS: R11, R10 = the results of tokens 0 and 8 of the chains' block and panel, R12-R15 their strides, K1 the rows that are stored.
+#define RESULTS \
+	MOVQ  p+0(FP), R8           \
+	MOVQ  amxArgs_mask(R8), R12 \
+	MOVQ  panel-32(SP), DX      \
+	SHLQ  $4, DX                \
+	SHRXQ DX, R12, R12          \
+	KMOVW R12, K1               \
+	MOVQ  amxArgs_ldd(R8), R12  \
+	MOVQ  R12, R11              \
+	SHLQ  $4, R11               \
+	IMULQ block-64(SP), R11     \
+	ADDQ  amxArgs_dst(R8), R11  \
+	LEAQ  (R11)(DX*4), R11      \
+	LEAQ  (R12)(R12*2), R13     \
+	LEAQ  (R12)(R12*4), R14     \
+	LEAQ  (R13)(R12*4), R15     \
+	LEAQ  (R11)(R12*8), R10
+
+// BEGIN takes chains up where the chunk before left them.
+#define BEGIN(i, addr, acc, slot) \
+	VMOVUPS.Z addr, K1, acc
+
+// CLEAR begins a chain, and asks for the line that STORE will write.
+#define CLEAR(i, addr, acc, slot) \
+	PREFETCHW                     \
+	ADDQ   R12, DX                \
+	VPXORD acc, acc, acc
+
 // GROUP continues the chains by the group whose sums are in slot and moves on. Spread between: the sums of the next
 // group, in tile done, go to slot to; the product of tiles a and b, three groups ahead, starts in tile c; and the tiles
-// a2 and b2 of the group after that are loaded. DX is 64 again at the end.
-#define GROUP(slot, done, to, c, a, b, a2, b2) \
+// a2 and b2 of the group after that are loaded. Behind the last group of a panel AX and BX go on at wrap, the chains at next.
+#define GROUP(slot, done, to, c, a, b, a2, b2, wrap, wrapped, next, nexted) \
 	VMOVUPS (R8), Z24                   \
 	KEEP(done, to)                      \
-	QUARTER1(ADD, R11, slot)            \
+	QUARTER1(ADD1, R11, slot)           \
 	QUARTER2(ADD2, R11, slot)           \
 	PRODUCT(c, a, b)                    \
-	QUARTER3(ADD, R10, slot)            \
+	QUARTER3(ADD1, R10, slot)           \
 	LOAD(a2, b2)                        \
+	DECQ CX                             \
+	JEQ wrap                            \
+wrapped:                                \
 	QUARTER4(ADD2, R10, slot)           \
 	MINIMA(slot)                        \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R11 \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R10 \
 	ADDQ $128, R8                       \
 	CMPQ R8, end-40(SP)                 \
-	JEQ  end
+	JEQ  next                           \
+nexted:
 
+#define ADD1 ADD
 #define ADD2 ADDSUM
 #define MINIMA(slot)
 #define WEIGHTS 32
@@ -112,15 +147,15 @@
 TEXT ·gemmInt8AMX(SB), 0, $136-8
 #include "gemm_int8_amx_amd64.h"
 
-#undef ADD2
+#undef ADD1
 #undef MINIMA
 
-#define ADD2 ADD
+#define ADD1 ADDSUM
 #define MINIMA(slot) \
 	MOVQ minima-56(SP), DX     \
 	VMOVUPS (R8)(DX*1), Z24    \
 	EACH(ADDMIN, SI, R9, slot) \
-	MOVQ $64, DX               \
+	MOVQ $32, DX               \
 	ADDQ $4, SI                \
 	ADDQ $4, R9
 
@@ -128,14 +163,14 @@ TEXT ·gemmInt8AMX(SB), 0, $136-8
 TEXT ·gemmInt8MinAMX(SB), 0, $136-8
 #include "gemm_int8_amx_amd64.h"
 
-#undef ADD2
+#undef ADD1
 #undef MINIMA
 #undef WEIGHTS
 #undef EVEN
 #undef ODD
 #undef STEP
 
-#define ADD2 ADDSUM
+#define ADD1 ADD
 #define MINIMA(slot)
 #define WEIGHTS 16
 #define EVEN 16

@@ -38,7 +38,7 @@ func init() {
 		avx512BF16(&avx512)
 	}
 	levels = append(levels, &avx512)
-	// Prefill with the int8 product on tiles is 1.45 and 1.21 times as fast (Qwen2.5 0.5B, SmolLM2); the bf16 product reaches 320-1290 GFLOP/s where that of avx512 has 47-68 (bench/LOG.md, 2026-11-22).
+	// Prefill with the int8 product on tiles is 1.42 and 1.31 times as fast (Qwen2.5 0.5B, SmolLM2); the bf16 product reaches 320-1290 GFLOP/s where that of avx512 has 47-68 (bench/LOG.md, 2026-11-22 and 23).
 	if amxPermitted() {
 		amx := avx512
 		amx.Name = "amx"
