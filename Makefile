@@ -104,7 +104,7 @@ test-long: build browser strace sshfs ## what make test leaves out: real weights
 	.ci/fuzz 5000x
 	$(MAKE) race
 
-race: ## data races, and pointers beyond what they point into, by Go's own detectors; RACE=./... for all packages (half an hour)
+race: ## data races, and pointers beyond what they point into, by Go's own detectors; RACE=./... for all packages
 	$(GO) test -short -gcflags=all=-d=checkptr ./kernels ./engine
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short $(RACE); else echo "NOT TESTED: data races; gcc is missing"; fi
 

@@ -114,19 +114,19 @@
 
 // GROUP continues the chains by the group whose sums are in slot and moves on. Spread between: the sums of the next
 // group, in tile done, go to slot to; the product of tiles a and b, three groups ahead, starts in tile c; and the tiles
-// a2 and b2 of the group after that are loaded. Behind the last group of a panel AX and BX go on at wrap, the chains at next.
+// a2 and b2 of the group after that are loaded. ADDHALF is ADD or ADDSUM. Behind the last group of a panel AX and BX go on at wrap, the chains at next.
 #define GROUP(slot, done, to, c, a, b, a2, b2, wrap, wrapped, next, nexted) \
 	VMOVUPS (R8), Z24                   \
 	KEEP(done, to)                      \
-	QUARTER1(ADD1, R11, slot)           \
-	QUARTER2(ADD2, R11, slot)           \
+	QUARTER1(ADDHALF, R11, slot)        \
+	QUARTER2(ADDSUM, R11, slot)         \
 	PRODUCT(c, a, b)                    \
-	QUARTER3(ADD1, R10, slot)           \
+	QUARTER3(ADDHALF, R10, slot)        \
 	LOAD(a2, b2)                        \
 	DECQ CX                             \
 	JEQ wrap                            \
 wrapped:                                \
-	QUARTER4(ADD2, R10, slot)           \
+	QUARTER4(ADDSUM, R10, slot)         \
 	MINIMA(slot)                        \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R11 \
 	ADDQ $(STEP+(4-STEP)*(slot&1)), R10 \
@@ -135,8 +135,7 @@ wrapped:                                \
 	JEQ  next                           \
 nexted:
 
-#define ADD1 ADD
-#define ADD2 ADDSUM
+#define ADDHALF ADD
 #define MINIMA(slot)
 #define WEIGHTS 32
 #define EVEN 512
@@ -147,10 +146,10 @@ nexted:
 TEXT ·gemmInt8AMX(SB), 0, $136-8
 #include "gemm_int8_amx_amd64.h"
 
-#undef ADD1
+#undef ADDHALF
 #undef MINIMA
 
-#define ADD1 ADDSUM
+#define ADDHALF ADDSUM
 #define MINIMA(slot) \
 	MOVQ minima-56(SP), DX     \
 	VMOVUPS (R8)(DX*1), Z24    \
@@ -163,14 +162,14 @@ TEXT ·gemmInt8AMX(SB), 0, $136-8
 TEXT ·gemmInt8MinAMX(SB), 0, $136-8
 #include "gemm_int8_amx_amd64.h"
 
-#undef ADD1
+#undef ADDHALF
 #undef MINIMA
 #undef WEIGHTS
 #undef EVEN
 #undef ODD
 #undef STEP
 
-#define ADD1 ADD
+#define ADDHALF ADD
 #define MINIMA(slot)
 #define WEIGHTS 16
 #define EVEN 16
