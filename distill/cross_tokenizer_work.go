@@ -23,15 +23,7 @@ func openTokenizer(path string) (*tokenizer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return nil, err
-	}
-	t, err := token.New(v)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
-	}
-	return t, nil
+	return models.Tokenizer(f)
 }
 
 // asksTokens tells whether the student learns from the teacher's probabilities of tokens, which then have to be tokens of its own.

@@ -199,7 +199,7 @@ func without(x []float64, i int) []float64 { return slices.Delete(slices.Clone(x
 // spearman is the correlation of ranks, equal values having the mean of theirs; 0 where one side has nothing but equals.
 func spearman(x, y []float64) float64 {
 	a, b := ranks(x), ranks(y)
-	mean := float64(len(x)-1) / 2
+	mean := float64(float64(len(x)-1) / 2)
 	ab, aa, bb := 0.0, 0.0, 0.0
 	for i := range a {
 		p, q := a[i]-mean, b[i]-mean

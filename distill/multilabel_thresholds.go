@@ -98,7 +98,7 @@ func bestThreshold(p []float64, gold []bool) (threshold, f1 float64) {
 				continue
 			}
 		}
-		is, at := 2*float64(right)/float64(k+1+marked), (p[i]+below)/2
+		is, at := 2*float64(right)/float64(k+1+marked), float64((p[i]+below)/2)
 		if is > best || is == best && far(at) < far(threshold) {
 			best, threshold = is, at
 		}

@@ -165,7 +165,7 @@ func kendall(a, b []float64) (tau float64, ok bool) {
 func agreementOf(a, b []float64) (share float64, ok bool) {
 	alike, otherwise, _, tiedB := pairs(a, b)
 	all := len(a)*(len(a)-1)/2 - tiedB
-	return (float64(alike) + 0.5*float64(all-alike-otherwise)) / float64(max(1, all)), all > 0
+	return (float64(alike) + float64(0.5*float64(all-alike-otherwise))) / float64(max(1, all)), all > 0
 }
 
 // scoreRanking holds scores of all test rows against gold and, unless teacher is nil, against the teacher's.

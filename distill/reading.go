@@ -6,7 +6,6 @@ import (
 
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/token"
 )
 
 // reading is how rows become the base model's tokens, as the task has it.
@@ -22,13 +21,9 @@ type reading struct {
 
 // newReading opens the base's tokenizer and finds the tokens that the task uses.
 func (j *Job) newReading(f *gguf.File) (*reading, error) {
-	v, err := models.Vocabulary(f)
+	t, err := models.Tokenizer(f)
 	if err != nil {
 		return nil, err
-	}
-	t, err := token.New(v)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
 	r := &reading{base: t}
 	if err := j.work.read(f, r); err != nil {
@@ -47,6 +42,10 @@ func (j *Job) newReading(f *gguf.File) (*reading, error) {
 		for _, id := range append(r.encode(t, row), r.rationaleTokens(t, row)...) {
 			used[id] = true
 		}
+	}
+	v, err := models.Vocabulary(f)
+	if err != nil {
+		return nil, err
 	}
 	r.keep, err = TrimVocab(v, used)
 	return r, err

@@ -145,18 +145,9 @@ func (w *embedWork) asked(r Row) string {
 
 // check refuses rows that are too long for the teacher.
 func (w *embedWork) check(*reading) error {
-	f, err := gguf.Open(w.j.teacher.path)
+	t, err := openTokenizer(w.j.teacher.path)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return err
-	}
-	t, err := token.New(v)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	room := w.j.teacher.spec.Context
 	for _, r := range w.j.labelled() {

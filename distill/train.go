@@ -160,11 +160,7 @@ func (b *Base) tokenizer() (*token.Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := models.Vocabulary(f)
-	if err != nil {
-		return nil, err
-	}
-	return token.New(v)
+	return models.Tokenizer(f)
 }
 
 // steps is the number of optimiser steps.

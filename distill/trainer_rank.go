@@ -90,7 +90,7 @@ func (t *Trainer) listLoss(z []float32, rows, ends []int, weight float32) (loss 
 		for i, r := range rows[from:to] {
 			teacher[i] = t.Data[r].Target[0]
 		}
-		loss += float64(weight) * t.Loss.Row(t.Level, z[from:to], teacher, -1, weight, tmp)
+		loss += float64(float64(weight) * t.Loss.Row(t.Level, z[from:to], teacher, -1, weight, tmp))
 		from = to
 	}
 	return loss

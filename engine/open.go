@@ -332,14 +332,7 @@ func (m *Model) LoadTokenizer() (*token.Tokenizer, error) {
 		return m.base.LoadTokenizer()
 	}
 	m.tokOnce.Do(func() {
-		v, err := models.Vocabulary(m.file)
-		if err != nil {
-			m.tokErr = err
-			return
-		}
-		if m.tok, err = token.New(v); err != nil {
-			m.tok, m.tokErr = nil, fmt.Errorf("%s: %w", m.file.Name, err)
-		}
+		m.tok, m.tokErr = models.Tokenizer(m.file)
 	})
 	return m.tok, m.tokErr
 }

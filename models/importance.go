@@ -58,7 +58,7 @@ func (p *Importance) Add(name string, x []float32, width int) {
 	for ; len(x) > 0; x = x[width:] {
 		sums := c.sums[:width]
 		for i, v := range x[:width] {
-			sums[i] += float64(v) * float64(v) // exact product, so fusing changes nothing
+			sums[i] += float64(float64(v) * float64(v))
 		}
 		c.count++
 	}

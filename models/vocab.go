@@ -10,6 +10,19 @@ import (
 	"github.com/freehold-slm/freehold/models/token"
 )
 
+// Tokenizer builds the tokenizer of a GGUF file from its Vocabulary. Errors name the file.
+func Tokenizer(f *gguf.File) (*token.Tokenizer, error) {
+	v, err := Vocabulary(f)
+	if err != nil {
+		return nil, err
+	}
+	t, err := token.New(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return t, nil
+}
+
 // Vocabulary reads the tokenizer.ggml.* keys of a GGUF file with llama.cpp's rules: special ids and flags that the
 // file does not give come from token.Default, and roles that no key names are found by token text
 // (token.DetectSpecial). Errors name the file, the key, what it holds and what was wanted; the Vocab is then of no use.

@@ -13,7 +13,6 @@ import (
 	"github.com/freehold-slm/freehold/models"
 	"github.com/freehold-slm/freehold/models/chat"
 	"github.com/freehold-slm/freehold/models/gguf"
-	"github.com/freehold-slm/freehold/models/token"
 	"github.com/freehold-slm/freehold/quant"
 )
 
@@ -266,14 +265,7 @@ func plain(v gguf.Value) any {
 // check reads all of the file and returns everything that is wrong with it.
 func (d *inspection) check(a *app, f *gguf.File) (problems []error) {
 	if f.Has("tokenizer.ggml.model") {
-		v, err := models.Vocabulary(f)
-		var t *token.Tokenizer
-		if err == nil {
-			if t, err = token.New(v); err != nil {
-				err = fmt.Errorf("%s: %w", f.Name, err)
-			}
-		}
-		if err != nil {
+		if t, err := models.Tokenizer(f); err != nil {
 			problems = append(problems, err)
 		} else {
 			d.Tokenizer = &tokenizerRow{t.Model(), t.Pre(), t.Size()}

@@ -38,13 +38,9 @@ func (c *tokenizeCmd) Run(a *app) error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // read-only
-	v, err := models.Vocabulary(f)
+	t, err := models.Tokenizer(f)
 	if err != nil {
 		return asInput(err)
-	}
-	t, err := token.New(v)
-	if err != nil {
-		return inputf("%s: %w", f.Name, err)
 	}
 	text := c.Text
 	if text == "" || text == "-" {

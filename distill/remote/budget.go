@@ -28,7 +28,7 @@ func (s *Spent) Add(requests, in, out int, p Prices) {
 	s.Requests += requests
 	s.In += in
 	s.Out += out
-	s.Cost = (float64(s.In)*p.In + float64(s.Out)*p.Out) / 1e6
+	s.Cost = (float64(float64(s.In)*p.In) + float64(float64(s.Out)*p.Out)) / 1e6
 }
 
 // String is the figure for people.

@@ -38,7 +38,7 @@ func Wilson(hits, n int) (lo, hi float64) {
 	}
 	const z = 1.959963984540054
 	p, zz := float64(hits)/float64(n), float64(z*z)/float64(n)
-	mid, half := p+zz/2, z*math.Sqrt(float64(p*(1-p))/float64(n)+float64(zz*zz)/(4*z*z))
+	mid, half := p+float64(zz/2), float64(z*math.Sqrt(float64(p*(1-p))/float64(n)+float64(zz*zz)/(4*z*z)))
 	return max(0, (mid-half)/(1+zz)), min(1, (mid+half)/(1+zz))
 }
 

@@ -170,7 +170,7 @@ type random struct {
 func (r *random) next() float64 {
 	sum := 0.0
 	for _, u := range kernels.Philox(r.seed, [4]uint32{r.n}) {
-		sum += float64(u) / (1 << 32)
+		sum += float64(float64(u) / (1 << 32))
 	}
 	r.n++
 	return (sum - 2) * math.Sqrt(3)
@@ -221,7 +221,7 @@ func (m *Model) tensor(w *gguf.Writer, r *random, spec, prefix string) {
 	}
 	data := make([]byte, 0, 4*elements)
 	for range elements {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(middle+spread*r.next())))
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(middle+float64(spread*r.next()))))
 	}
 	w.AddTensor(name, kernels.F32, shape, data)
 }
