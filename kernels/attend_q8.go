@@ -63,7 +63,9 @@ func (a *AttnPage) score8(codes []int16, scales []float32, j int) float32 {
 
 // values8: out = the values lo to hi, each p[j] times.
 func (a *AttnPage) values8(out, p []float32, lo, hi int) {
-	w, codes := make([]float32, hi-lo), make([]int16, hi-lo)
+	var weights [PageKeys]float32
+	var room [PageKeys]int16
+	w, codes := weights[:hi-lo], room[:hi-lo]
 	for b := 0; b < len(out); b += ActBlock {
 		for j := range w {
 			w[j] = weight16(p[lo+j], F16ToF32(a.VD[b/ActBlock*PageKeys+lo+j]))

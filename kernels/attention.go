@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // PageKeys is the number of keys in a page of the KV cache, aligned to the absolute position. It is also the unit of
 // cache sharing.
@@ -44,7 +47,8 @@ func attendPage(a *AttnPage) {
 	var codes []int16 // of a query over q8_0
 	var scales []float32
 	if a.K8 != nil {
-		codes, scales = make([]int16, hd), make([]float32, hd/ActBlock)
+		n := hd / ActBlock
+		scales, codes = a.D[:n], unsafe.Slice((*int16)(unsafe.Pointer(&a.D[n:n+hd/2][0])), hd)
 	}
 	for i := 0; i < a.NQ; i++ {
 		q := a.Q[i*hd : i*hd+hd]
