@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/freehold-slm/freehold/bench/browser"
 	"github.com/freehold-slm/freehold/engine"
 	"github.com/freehold-slm/freehold/engine/server"
 	"github.com/freehold-slm/freehold/engine/server/page"
@@ -95,29 +96,20 @@ func TestBrowserStudent(t *testing.T) {
 	}
 	ts := httptest.NewServer(s)
 	defer ts.Close()
-	b := open(t, 1280, false)
-	b.do(t, chromedp.Navigate(ts.URL+"/"))
-	b.until(t, `document.querySelector("#state").textContent === "triage"`)
-	b.until(t, `!document.querySelector("#classify").hidden`) // a server of students begins there
-	b.tab(t, "classify")
-	b.do(t, chromedp.SendKeys(chromedp.CSS("#classify-text"), strings.Join(texts, "\n")), chromedp.Click(chromedp.CSS("#classify .primary")))
-	b.until(t, `document.querySelectorAll("#classes .result").length === 3`)
+	b := browser.Open(t, 1280, false)
+	b.Do(t, chromedp.Navigate(ts.URL+"/"))
+	b.Until(t, `document.querySelector("#state").textContent === "triage"`)
+	b.Until(t, `!document.querySelector("#classify").hidden`) // a server of students begins there
+	tab(t, b, "classify")
+	b.Do(t, chromedp.SendKeys(chromedp.CSS("#classify-text"), strings.Join(texts, "\n")), chromedp.Click(chromedp.CSS("#classify .primary")))
+	b.Until(t, `document.querySelectorAll("#classes .result").length === 3`)
 	for i, choices := range all {
-		shown := eval[string](t, b, `document.querySelectorAll("#classes .result")[`+string(rune('0'+i))+`].innerText`)
+		shown := browser.Eval[string](t, b, `document.querySelectorAll("#classes .result")[`+string(rune('0'+i))+`].innerText`)
 		below := choices[0].P < line
 		if strings.Contains(shown, "Answered by the teacher, big: the student said "+choices[0].Label) != below || strings.Contains(shown, "Answered by the student.") == below || strings.Contains(shown, "kept this text") != below || strings.Contains(shown, "abstains") {
 			t.Errorf("text %d (%v, the line is %v) is shown as %q", i, choices[0], line, shown)
 		}
 	}
-	if worst := eval[float64](t, b, contrast); worst < 4.5 {
-		t.Errorf("the lowest contrast of text is %.2f, want 4.5 (WCAG AA)", worst)
-	}
-	if dir := os.Getenv("FREEHOLD_SHOTS"); dir != "" {
-		shots(t, b, dir)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.complaints {
-		t.Errorf("console: %s", c)
-	}
+	b.Sound(t, "page student", 6)
+	b.Quiet(t, ts.URL)
 }
