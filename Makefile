@@ -95,7 +95,7 @@ test: vet fmt ## all tests of a working day, 10 minutes at most
 LONG = $(sort $(dir $(shell grep -rl --include='*_test.go' FREEHOLD_LONG .)))
 TIMED = $(filter ./engine/% ./bench/% ./cmd/%,$(LONG))
 
-test-long: build browser strace sshfs ## what make test leaves out: real weights, peers and faults, 30 minutes at most
+test-long: build browser strace sshfs ## what make test leaves out: real weights, peers, faults, the portable code and arm64, 35 minutes at most
 	bin/freehold pull smollm2-135m-instruct
 	bin/freehold pull --accept-licence Apache-2.0 qwen2.5-coder-0.5b-instruct
 	tests=$$($(GO) run ./.ci/long $(LONG)) && \
