@@ -48,7 +48,7 @@ func attendPage(a *AttnPage) {
 	var scales []float32
 	if a.K8 != nil {
 		n := hd / ActBlock
-		scales, codes = a.D[:n], unsafe.Slice((*int16)(unsafe.Pointer(&a.D[n:n+hd/2][0])), hd)
+		scales, codes = a.D[:n], unsafe.Slice((*int16)(unsafe.Pointer(&a.D[n : n+hd/2][0])), hd)
 	}
 	for i := 0; i < a.NQ; i++ {
 		q := a.Q[i*hd : i*hd+hd]
