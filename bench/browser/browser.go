@@ -185,17 +185,29 @@ var named = map[string]bool{"button": true, "textbox": true, "combobox": true, "
 // at least, has a name. With FREEHOLD_SHOTS it leaves a picture in that folder, to be looked at.
 func (b *Tab) Sound(t *testing.T, where string, least int) {
 	t.Helper()
+	for _, fault := range b.faults(t, least) {
+		t.Errorf("%s: %s", where, fault)
+	}
+	if dir := os.Getenv("FREEHOLD_SHOTS"); dir != "" {
+		b.shot(t, dir, where)
+	}
+}
+
+// faults is what Sound finds wrong.
+func (b *Tab) faults(t *testing.T, least int) (all []string) {
+	t.Helper()
+	fault := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if wide := Eval[int](t, b, "document.documentElement.scrollWidth - innerWidth"); wide > 0 {
-		t.Errorf("%s: the page is %d pixels wider than its window", where, wide)
+		fault("the page is %d pixels wider than its window", wide)
 	}
 	if low := Eval[string](t, b, contrast); low != "" {
-		t.Errorf("%s: the lowest contrast is %s, want 4.5 (WCAG AA)", where, low)
+		fault("the lowest contrast is %s, want 4.5 (WCAG AA)", low)
 	}
 	if twice := Eval[string](t, b, `[...document.querySelectorAll("[id]")].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i).join()`); twice != "" {
-		t.Errorf("%s: ids that stand twice: %s", where, twice)
+		fault("ids that stand twice: %s", twice)
 	}
 	if n := Eval[int](t, b, `document.querySelectorAll("h1").length`); n != 1 {
-		t.Errorf("%s: %d headings of the first level, want one", where, n)
+		fault("%d headings of the first level, want one", n)
 	}
 	tree, err := chromedp.Run(b, func(ctx context.Context, tab *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
 		return cdp.Call(ctx, tab, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -211,16 +223,14 @@ func (b *Tab) Sound(t *testing.T, where string, least int) {
 		if role := strings.Trim(string(n.Role.Value), `"`); named[role] {
 			controls++
 			if n.Name == nil || strings.Trim(string(n.Name.Value), `"`) == "" {
-				t.Errorf("%s: a %s has no name", where, role)
+				fault("a %s has no name", role)
 			}
 		}
 	}
 	if controls < least {
-		t.Errorf("%s: only %d controls in the tree that screen readers read, want %d", where, controls, least)
+		fault("only %d controls in the tree that screen readers read, want %d", controls, least)
 	}
-	if dir := os.Getenv("FREEHOLD_SHOTS"); dir != "" {
-		b.shot(t, dir, where)
-	}
+	return all
 }
 
 // shot saves a picture of the whole page.
