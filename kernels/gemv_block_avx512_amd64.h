@@ -39,10 +39,10 @@ block:                                                                         \
 #define ASK3 ASK2; ASKLINE(128)
 
 #define ASKLINE(o) \
-	PREFETCHT0 o(R10)        \
-	PREFETCHT0 o(R10)(R15*1) \
-	PREFETCHT0 o(R10)(R15*2) \
-	PREFETCHT0 o(R10)(DX*1)
+	FETCH o(R10)        \
+	FETCH o(R10)(R15*1) \
+	FETCH o(R10)(R15*2) \
+	FETCH o(R10)(DX*1)
 
 // LOAD4: Z4 = 16 bytes of each of four runs.
 #define LOAD4(a, b, c, d) \

@@ -55,57 +55,62 @@ func TestGemvRuns(t *testing.T) {
 			return
 		}
 		r := rand.New(rand.NewPCG(19, 1))
-		for typ, kernel := range map[Type]func(*runs){Q8_0: gemvQ8_0AVX512, Q4_0: gemvQ4_0AVX512, Q4_1: gemvQ4_1AVX512, Q5_0: gemvQ5_0AVX512,
-			Q5_1: gemvQ5_1AVX512, Q4_K: gemvQ4_KAVX512, Q5_K: gemvQ5_KAVX512, Q6_K: gemvQ6_KAVX512, IQ4_NL: gemvIQ4_NLAVX512, MXFP4: gemvMXFP4AVX512} {
+		for typ, kernels := range runsKernels {
 			if !l.Runs[typ] {
 				t.Logf("%s is not read in runs by this CPU", formatNames[typ])
 				continue
 			}
-			for _, k := range []int{256, 512, 2560, 8960} {
-				const rows, each = 48, 3 // of a run
-				f := IntFormats[typ]
-				rb := k / f.Block * f.Bytes
-				turn := f.Bytes // what is asked for of a run at a time
-				if f.Block == Block32 {
-					turn *= 4
-				}
-				w, next, a, s := make([]byte, rows*rb), make([]byte, 16*each*rb), NewActs(1, k), NewScratch(k)
-				var calls []runs
-				gemv := gemvRunsAVX512(func(p *runs) { kernel(p); calls = append(calls, *p) }, f)
-				s.Next = Next{&next[0], each * rb}
-				x, got, want := make([]float32, k), make([]float32, rows), make([]float32, rows)
-				randomActs(r, x)
-				l.Quantize(a, 0, 1, 0, x)
-				randomRows(r, f, w)
-				gemv(got, w, a, 0, s)
-				portable.Gemv[typ](want, w, a, 0, NewScratch(k))
-				equalBits(t, fmt.Sprintf("%s K=%d in %d calls", formatNames[typ], k, len(calls)), got, want)
-				lead, read := min(each*rb, askAhead), 0
-				for i, p := range calls {
-					begin := read*rb + lead - each*rb // behind the ends of the runs
-					if want := at(w) + read*rb + lead; begin < 0 && (int(p.from) != want || int(p.left)*turn < -begin) || begin >= 0 && int(p.from) != at(next)+begin ||
-						int(p.fromStep) != each*rb || int(p.thenStep) != each*rb {
-						t.Errorf("%s K=%d: call %d of %d asks as %+v", formatNames[typ], k, i, len(calls), p)
-					}
-					read += p.rows
-					end := read*rb + lead - each*rb
-					want := at(next) + end
-					if end < 0 {
-						want = at(w) + read*rb + lead
-					}
-					if d := want - int(p.asked); d < 0 || d >= turn {
-						t.Errorf("%s K=%d: call %d of %d ends %d bytes before what it should have asked for", formatNames[typ], k, i, len(calls), d)
-					}
-					if p.rows > 1 && 16*p.rows*rb > runsCall {
-						t.Errorf("%s K=%d: a call reads %d bytes", formatNames[typ], k, 16*p.rows*rb)
-					}
-				}
-				if read != each {
-					t.Errorf("%s K=%d: %d rows of each run were read, want %d", formatNames[typ], k, read, each)
-				}
+			for _, kernel := range kernels {
+				testGemvRuns(t, l, r, typ, kernel)
 			}
 		}
 	}, "Gemv")
+}
+
+func testGemvRuns(t *testing.T, l *Level, r *rand.Rand, typ Type, kernel func(*runs)) {
+	for _, k := range []int{256, 512, 2560, 8960} {
+		const rows, each = 48, 3 // of a run
+		f := IntFormats[typ]
+		rb := k / f.Block * f.Bytes
+		turn := f.Bytes // what is asked for of a run at a time
+		if f.Block == Block32 {
+			turn *= 4
+		}
+		w, next, a, s := make([]byte, rows*rb), make([]byte, 16*each*rb), NewActs(1, k), NewScratch(k)
+		var calls []runs
+		gemv := gemvRunsAVX512(func(p *runs) { kernel(p); calls = append(calls, *p) }, f)
+		s.Next = Next{&next[0], each * rb}
+		x, got, want := make([]float32, k), make([]float32, rows), make([]float32, rows)
+		randomActs(r, x)
+		l.Quantize(a, 0, 1, 0, x)
+		randomRows(r, f, w)
+		gemv(got, w, a, 0, s)
+		portable.Gemv[typ](want, w, a, 0, NewScratch(k))
+		equalBits(t, fmt.Sprintf("%s K=%d in %d calls", formatNames[typ], k, len(calls)), got, want)
+		lead, read := min(each*rb, askAhead), 0
+		for i, p := range calls {
+			begin := read*rb + lead - each*rb // behind the ends of the runs
+			if want := at(w) + read*rb + lead; begin < 0 && (int(p.from) != want || int(p.left)*turn < -begin) || begin >= 0 && int(p.from) != at(next)+begin ||
+				int(p.fromStep) != each*rb || int(p.thenStep) != each*rb {
+				t.Errorf("%s K=%d: call %d of %d asks as %+v", formatNames[typ], k, i, len(calls), p)
+			}
+			read += p.rows
+			end := read*rb + lead - each*rb
+			want := at(next) + end
+			if end < 0 {
+				want = at(w) + read*rb + lead
+			}
+			if d := want - int(p.asked); d < 0 || d >= turn {
+				t.Errorf("%s K=%d: call %d of %d ends %d bytes before what it should have asked for", formatNames[typ], k, i, len(calls), d)
+			}
+			if p.rows > 1 && 16*p.rows*rb > runsCall {
+				t.Errorf("%s K=%d: a call reads %d bytes", formatNames[typ], k, 16*p.rows*rb)
+			}
+		}
+		if read != each {
+			t.Errorf("%s K=%d: %d rows of each run were read, want %d", formatNames[typ], k, read, each)
+		}
+	}
 }
 
 func at(b []byte) int { return int(uintptr(unsafe.Pointer(&b[0]))) }

@@ -25,9 +25,9 @@
 	VPSHUFB Z5, Z24, Z5    \
 	DOT(Z4, Z5, acc)
 
-// func gemvIQ4_NLAVX512(p *runs)
-TEXT ·gemvIQ4_NLAVX512(SB), 0, $136-8
-	TABLE(·IQ4Values, 0x80808080)
+// IQ4_NL is the body of its two kernels.
+#define IQ4_NL \
+	TABLE(·IQ4Values, 0x80808080)                                 \
 	BLOCKS(18, HEADS4, 2, ROWT, ROWT, ROWT, ROWT, PLAIN(7), ASK2)
 
 // POWERS is the CHAIN of scales that are exponents, whose values Z23 = 255 and a table give.
@@ -39,9 +39,30 @@ TEXT ·gemvIQ4_NLAVX512(SB), 0, $136-8
 	VPGATHERDD (DI)(Z26*4), K1, Z25  \
 	SCALED(Z25)
 
+// MXFP4 is the body of its two kernels.
+#define MXFP4 \
+	TABLE(·FP4Values, 0x10101010)                               \
+	MOVL $255, AX                                               \
+	VPBROADCASTD AX, Z23                                        \
+	BLOCKS(17, HEADS4, 1, ROWT, ROWT, ROWT, ROWT, POWERS, ASK2)
+
+#define FETCH PREFETCHT0
+
+// func gemvIQ4_NLAVX512(p *runs)
+TEXT ·gemvIQ4_NLAVX512(SB), 0, $136-8
+	IQ4_NL
+
 // func gemvMXFP4AVX512(p *runs)
 TEXT ·gemvMXFP4AVX512(SB), 0, $136-8
-	TABLE(·FP4Values, 0x10101010)
-	MOVL $255, AX
-	VPBROADCASTD AX, Z23
-	BLOCKS(17, HEADS4, 1, ROWT, ROWT, ROWT, ROWT, POWERS, ASK2)
+	MXFP4
+
+#undef FETCH
+#define FETCH PREFETCHT1
+
+// func gemvIQ4_NLAVX512L2(p *runs)
+TEXT ·gemvIQ4_NLAVX512L2(SB), 0, $136-8
+	IQ4_NL
+
+// func gemvMXFP4AVX512L2(p *runs)
+TEXT ·gemvMXFP4AVX512L2(SB), 0, $136-8
+	MXFP4

@@ -97,30 +97,27 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $12
 	GROUP(Z18, scales, minima, Z14, i+2)                    \
 	GROUP(Z19, scales, minima, Z15, i+3)
 
-// func gemvQ4_KAVX512(p *runs)
-TEXT ·gemvQ4_KAVX512(SB), 0, $136-8
-	MOVQ $0xf0f0f0f0f0f0f0f0, AX
-	VPBROADCASTQ AX, Z31
-	MOVL $0x33, AX
-	KMOVW AX, K2
-	VPSRLQ $4, Z31, K2, Z31
-	PICKS
-	BEGINRUNS(144)
-
-	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
-row:
-	BEGINROW
-
-	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
-block:
-	SUBSCALES
-	HALF(16, 0, 0, ROW4, UNSHIFT, Z8, Z9, 0)
-	HALF(80, 0, 128, ROW4, UNSHIFT, Z10, Z11, 4)
-	NEXTBLOCK(144, 256)
-	TURNED(144, near)
-	ADDQ $32, R14
-	DECQ CX
-	JNZ  block
+// Q4_K is the body of its two kernels. Invariants: at row, rows-8(SP) > 0 rows of each run are left, the next at SI; at block, Z30 holds the chains
+// of all blocks before the one at SI, CX > 0 are left.
+#define Q4_K \
+	MOVQ $0xf0f0f0f0f0f0f0f0, AX                 \
+	VPBROADCASTQ AX, Z31                         \
+	MOVL $0x33, AX                               \
+	KMOVW AX, K2                                 \
+	VPSRLQ $4, Z31, K2, Z31                      \
+	PICKS                                        \
+	BEGINRUNS(144)                               \
+row:                                                 \
+	BEGINROW                                     \
+block:                                               \
+	SUBSCALES                                    \
+	HALF(16, 0, 0, ROW4, UNSHIFT, Z8, Z9, 0)     \
+	HALF(80, 0, 128, ROW4, UNSHIFT, Z10, Z11, 4) \
+	NEXTBLOCK(144, 256)                          \
+	TURNED(144, near)                            \
+	ADDQ $32, R14                                \
+	DECQ CX                                      \
+	JNZ  block                                   \
 	ENDROW(row)
 
 // ROW5 also takes the fifth bits, which SHIFT with Z21 brings to bit 4.
@@ -151,30 +148,48 @@ DATA shifts<>+8(SB)/8, $0x0101020203030404
 DATA shifts<>+16(SB)/8, $0x0303020201010000
 GLOBL shifts<>(SB), RODATA|NOPTR, $24
 
+// Q5_K is the body of its two kernels. Invariants: at row, rows-8(SP) > 0 rows of each run are left, the next at SI; at block, Z30 holds the chains
+// of all blocks before the one at SI, CX > 0 are left.
+#define Q5_K \
+	MOVQ $0x0f0f0f0f0f0f0f0f, AX                        \
+	VPBROADCASTQ AX, Z31                                \
+	MOVQ $0x1010101010101010, AX                        \
+	VPBROADCASTQ AX, Z23                                \
+	VPMOVZXBQ shifts<>+0(SB), Z20                       \
+	PICKS                                               \
+	BEGINRUNS(176)                                      \
+row:                                                        \
+	BEGINROW                                            \
+block:                                                      \
+	SUBSCALES                                           \
+	VPMOVZXBQ shifts<>+8(SB), Z21                       \
+	HALF(48, 16, 0, ROW5LEFT, NOTHING, Z8, Z9, 0)       \
+	VPMOVZXBQ shifts<>+16(SB), Z21                      \
+	HALF(112, 16, 128, ROW5RIGHT, NOTHING, Z10, Z11, 4) \
+	NEXTBLOCK(176, 256)                                 \
+	TURNED(176, near)                                   \
+	ADDQ $32, R14                                       \
+	DECQ CX                                             \
+	JNZ  block                                          \
+	ENDROW(row)
+
+#define FETCH PREFETCHT0
+
+// func gemvQ4_KAVX512(p *runs)
+TEXT ·gemvQ4_KAVX512(SB), 0, $136-8
+	Q4_K
+
 // func gemvQ5_KAVX512(p *runs)
 TEXT ·gemvQ5_KAVX512(SB), 0, $136-8
-	MOVQ $0x0f0f0f0f0f0f0f0f, AX
-	VPBROADCASTQ AX, Z31
-	MOVQ $0x1010101010101010, AX
-	VPBROADCASTQ AX, Z23
-	VPMOVZXBQ shifts<>+0(SB), Z20
-	PICKS
-	BEGINRUNS(176)
+	Q5_K
 
-	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
-row:
-	BEGINROW
+#undef FETCH
+#define FETCH PREFETCHT1
 
-	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
-block:
-	SUBSCALES
-	VPMOVZXBQ shifts<>+8(SB), Z21
-	HALF(48, 16, 0, ROW5LEFT, NOTHING, Z8, Z9, 0)
-	VPMOVZXBQ shifts<>+16(SB), Z21
-	HALF(112, 16, 128, ROW5RIGHT, NOTHING, Z10, Z11, 4)
-	NEXTBLOCK(176, 256)
-	TURNED(176, near)
-	ADDQ $32, R14
-	DECQ CX
-	JNZ  block
-	ENDROW(row)
+// func gemvQ4_KAVX512L2(p *runs)
+TEXT ·gemvQ4_KAVX512L2(SB), 0, $136-8
+	Q4_K
+
+// func gemvQ5_KAVX512L2(p *runs)
+TEXT ·gemvQ5_KAVX512L2(SB), 0, $136-8
+	Q5_K

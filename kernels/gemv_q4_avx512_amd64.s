@@ -17,12 +17,33 @@
 	MOVL $0x0f0f0f0f, AX \
 	VPBROADCASTD AX, Z31
 
+// Q4_0 is the body of its two kernels.
+#define Q4_0 \
+	NIBBLES                                                       \
+	BLOCKS(18, HEADS4, 2, ROW4, ROW4, ROW4, ROW4, PLAIN(3), ASK2)
+
+// Q4_1 is the body of its two kernels.
+#define Q4_1 \
+	NIBBLES                                                  \
+	BLOCKS(20, HEADS4, 4, ROW4, ROW4, ROW4, ROW4, MIN, ASK2)
+
+#define FETCH PREFETCHT0
+
 // func gemvQ4_0AVX512(p *runs)
 TEXT ·gemvQ4_0AVX512(SB), 0, $136-8
-	NIBBLES
-	BLOCKS(18, HEADS4, 2, ROW4, ROW4, ROW4, ROW4, PLAIN(3), ASK2)
+	Q4_0
 
 // func gemvQ4_1AVX512(p *runs)
 TEXT ·gemvQ4_1AVX512(SB), 0, $136-8
-	NIBBLES
-	BLOCKS(20, HEADS4, 4, ROW4, ROW4, ROW4, ROW4, MIN, ASK2)
+	Q4_1
+
+#undef FETCH
+#define FETCH PREFETCHT1
+
+// func gemvQ4_0AVX512L2(p *runs)
+TEXT ·gemvQ4_0AVX512L2(SB), 0, $136-8
+	Q4_0
+
+// func gemvQ4_1AVX512L2(p *runs)
+TEXT ·gemvQ4_1AVX512L2(SB), 0, $136-8
+	Q4_1

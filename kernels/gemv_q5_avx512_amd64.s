@@ -64,12 +64,33 @@ GLOBL pairs<>(SB), RODATA|NOPTR, $16
 #define ROW52(a, b, c, d, acc) ROW5(a, b, c, d, Z23, Z20, acc)
 #define ROW53(a, b, c, d, acc) ROW5(a, b, c, d, Z23, Z21, acc)
 
+// Q5_0 is the body of its two kernels.
+#define Q5_0 \
+	CONSTANTS(fifth50)                                                \
+	BLOCKS(22, HEADS8, 6, ROW50, ROW51, ROW52, ROW53, PLAIN(4), ASK2)
+
+// Q5_1 is the body of its two kernels.
+#define Q5_1 \
+	CONSTANTS(fifth51)                                           \
+	BLOCKS(24, HEADS8, 8, ROW50, ROW51, ROW52, ROW53, MIN, ASK2)
+
+#define FETCH PREFETCHT0
+
 // func gemvQ5_0AVX512(p *runs)
 TEXT ·gemvQ5_0AVX512(SB), 0, $136-8
-	CONSTANTS(fifth50)
-	BLOCKS(22, HEADS8, 6, ROW50, ROW51, ROW52, ROW53, PLAIN(4), ASK2)
+	Q5_0
 
 // func gemvQ5_1AVX512(p *runs)
 TEXT ·gemvQ5_1AVX512(SB), 0, $136-8
-	CONSTANTS(fifth51)
-	BLOCKS(24, HEADS8, 8, ROW50, ROW51, ROW52, ROW53, MIN, ASK2)
+	Q5_1
+
+#undef FETCH
+#define FETCH PREFETCHT1
+
+// func gemvQ5_0AVX512L2(p *runs)
+TEXT ·gemvQ5_0AVX512L2(SB), 0, $136-8
+	Q5_0
+
+// func gemvQ5_1AVX512L2(p *runs)
+TEXT ·gemvQ5_1AVX512L2(SB), 0, $136-8
+	Q5_1

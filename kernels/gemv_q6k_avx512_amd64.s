@@ -94,39 +94,49 @@ DATA shifts<>+0(SB)/8, $0x0202020200000000
 DATA shifts<>+8(SB)/8, $0x0202020204040404
 GLOBL shifts<>(SB), RODATA|NOPTR, $16
 
+// Q6_K is the body of its two kernels. Invariants: at row, rows-8(SP) > 0 rows of each run are left, the next at SI; at block, Z30 holds the chains
+// of all blocks before the one at SI, CX > 0 are left.
+#define Q6_K \
+	MOVL $0x0f0f0f0f, AX                \
+	VPBROADCASTD AX, Z31                \
+	MOVL $0x30303030, AX                \
+	VPBROADCASTD AX, Z29                \
+	MOVL $0x1111, AX                    \
+	KMOVW AX, K2                        \
+	VPMOVZXBQ shifts<>+0(SB), Z27       \
+	VPMOVZXBQ shifts<>+8(SB), Z28       \
+	BEGINRUNS(210)                      \
+row:                                        \
+	BEGINROW                            \
+block:                                      \
+	SCALES4(SI, 0)                      \
+	SCALES4(R8, 8)                      \
+	SCALES4(R9, 16)                     \
+	SCALES4(R12, 24)                    \
+	HEADS(192)                          \
+	VMOVDQA32 Z0, Z12                   \
+	VMOVDQA32 Z1, Z13                   \
+	VMOVDQA32 Z2, Z14                   \
+	VMOVDQA32 Z3, Z15                   \
+	VCVTPH2PS d-64(SP), Z26             \
+	HALF(0, 128, 0, 0, Z12, Z13, 0)     \
+	HALF(64, 160, 128, 32, Z14, Z15, 4) \
+	NEXTBLOCK(210, 256)                 \
+	TURNED(210, near)                   \
+	ADDQ $64, R14                       \
+	DECQ CX                             \
+	JNZ  block                          \
+	ENDROW(row)
+
+#define FETCH PREFETCHT0
+
 // func gemvQ6_KAVX512(p *runs)
 TEXT ·gemvQ6_KAVX512(SB), 0, $136-8
-	MOVL $0x0f0f0f0f, AX
-	VPBROADCASTD AX, Z31
-	MOVL $0x30303030, AX
-	VPBROADCASTD AX, Z29
-	MOVL $0x1111, AX
-	KMOVW AX, K2
-	VPMOVZXBQ shifts<>+0(SB), Z27
-	VPMOVZXBQ shifts<>+8(SB), Z28
-	BEGINRUNS(210)
+	Q6_K
 
-	// Invariant: rows-8(SP) > 0 rows of each run are left, the next at SI.
-row:
-	BEGINROW
+#undef FETCH
+#define FETCH PREFETCHT1
 
-	// Invariant: Z30 holds the chains of all blocks before the one at SI, CX > 0 are left.
-block:
-	SCALES4(SI, 0)
-	SCALES4(R8, 8)
-	SCALES4(R9, 16)
-	SCALES4(R12, 24)
-	HEADS(192)
-	VMOVDQA32 Z0, Z12
-	VMOVDQA32 Z1, Z13
-	VMOVDQA32 Z2, Z14
-	VMOVDQA32 Z3, Z15
-	VCVTPH2PS d-64(SP), Z26
-	HALF(0, 128, 0, 0, Z12, Z13, 0)
-	HALF(64, 160, 128, 32, Z14, Z15, 4)
-	NEXTBLOCK(210, 256)
-	TURNED(210, near)
-	ADDQ $64, R14
-	DECQ CX
-	JNZ  block
-	ENDROW(row)
+// func gemvQ6_KAVX512L2(p *runs)
+TEXT ·gemvQ6_KAVX512L2(SB), 0, $136-8
+	Q6_K

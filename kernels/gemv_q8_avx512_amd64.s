@@ -18,8 +18,21 @@
 	VSHUFI64X2   $0xdd, Z5, Z4, Z7 \
 	DOT(Z6, Z7, acc)
 
+// Q8_0 is the body of its two kernels.
+#define Q8_0 \
+	MOVL $0x80808080, AX                                          \
+	VPBROADCASTD AX, Z31                                          \
+	BLOCKS(34, HEADS4, 2, ROW8, ROW8, ROW8, ROW8, PLAIN(7), ASK3)
+
+#define FETCH PREFETCHT0
+
 // func gemvQ8_0AVX512(p *runs)
 TEXT ·gemvQ8_0AVX512(SB), 0, $136-8
-	MOVL $0x80808080, AX
-	VPBROADCASTD AX, Z31
-	BLOCKS(34, HEADS4, 2, ROW8, ROW8, ROW8, ROW8, PLAIN(7), ASK3)
+	Q8_0
+
+#undef FETCH
+#define FETCH PREFETCHT1
+
+// func gemvQ8_0AVX512L2(p *runs)
+TEXT ·gemvQ8_0AVX512L2(SB), 0, $136-8
+	Q8_0

@@ -12,31 +12,61 @@ import (
 func gemvQ8_0AVX512(p *runs)
 
 //go:noescape
+func gemvQ8_0AVX512L2(p *runs)
+
+//go:noescape
 func gemvQ4_0AVX512(p *runs)
+
+//go:noescape
+func gemvQ4_0AVX512L2(p *runs)
 
 //go:noescape
 func gemvQ4_1AVX512(p *runs)
 
 //go:noescape
+func gemvQ4_1AVX512L2(p *runs)
+
+//go:noescape
 func gemvQ5_0AVX512(p *runs)
+
+//go:noescape
+func gemvQ5_0AVX512L2(p *runs)
 
 //go:noescape
 func gemvQ5_1AVX512(p *runs)
 
 //go:noescape
+func gemvQ5_1AVX512L2(p *runs)
+
+//go:noescape
 func gemvQ4_KAVX512(p *runs)
+
+//go:noescape
+func gemvQ4_KAVX512L2(p *runs)
 
 //go:noescape
 func gemvQ5_KAVX512(p *runs)
 
 //go:noescape
+func gemvQ5_KAVX512L2(p *runs)
+
+//go:noescape
 func gemvQ6_KAVX512(p *runs)
+
+//go:noescape
+func gemvQ6_KAVX512L2(p *runs)
 
 //go:noescape
 func gemvIQ4_NLAVX512(p *runs)
 
 //go:noescape
+func gemvIQ4_NLAVX512L2(p *runs)
+
+//go:noescape
 func gemvMXFP4AVX512(p *runs)
+
+//go:noescape
+func gemvMXFP4AVX512L2(p *runs)
 
 // askAhead is about how many bytes of each of 16 runs are asked for ahead.
 const askAhead = 1024
@@ -44,15 +74,35 @@ const askAhead = 1024
 // runsCall is about how many bytes a kernel reads in one call, which bounds its time.
 const runsCall = 256 << 10
 
+// runsKernels are the kernels of a format: one asks for lines into the nearest cache, the other into the second-level cache.
+var runsKernels = map[Type][2]func(p *runs){
+	Q8_0:   {gemvQ8_0AVX512, gemvQ8_0AVX512L2},
+	Q4_0:   {gemvQ4_0AVX512, gemvQ4_0AVX512L2},
+	Q4_1:   {gemvQ4_1AVX512, gemvQ4_1AVX512L2},
+	Q5_0:   {gemvQ5_0AVX512, gemvQ5_0AVX512L2},
+	Q5_1:   {gemvQ5_1AVX512, gemvQ5_1AVX512L2},
+	Q4_K:   {gemvQ4_KAVX512, gemvQ4_KAVX512L2},
+	Q5_K:   {gemvQ5_KAVX512, gemvQ5_KAVX512L2},
+	Q6_K:   {gemvQ6_KAVX512, gemvQ6_KAVX512L2},
+	IQ4_NL: {gemvIQ4_NLAVX512, gemvIQ4_NLAVX512L2},
+	MXFP4:  {gemvMXFP4AVX512, gemvMXFP4AVX512L2},
+}
+
+// runsIntoL2 tells which of them this CPU runs. An AMD core (Zen 4) that asks for 16 runs into its nearest cache reads two thirds of what it
+// does if it asks into the second-level cache; on Intel's the first was measured alone. See docs/decisions/ahead.md.
+var runsIntoL2 = cpuid.CPU.VendorID == cpuid.AMD
+
 // gemvRuns enters the Gemv of the formats that read 16 runs of rows at once, for the prefetchers of the CPU follow a run in each
 // page of 4 KiB, and one alone reaches less than the memory gives.
 func gemvRuns(l *Level) {
-	kernels := map[Type]func(p *runs){Q8_0: gemvQ8_0AVX512, Q4_0: gemvQ4_0AVX512, Q4_1: gemvQ4_1AVX512, Q4_K: gemvQ4_KAVX512,
-		Q5_K: gemvQ5_KAVX512, Q6_K: gemvQ6_KAVX512, IQ4_NL: gemvIQ4_NLAVX512, MXFP4: gemvMXFP4AVX512}
-	if cpuid.CPU.Supports(cpuid.GFNI) {
-		kernels[Q5_0], kernels[Q5_1] = gemvQ5_0AVX512, gemvQ5_1AVX512
-	}
-	for t, kernel := range kernels {
+	for t, kernels := range runsKernels {
+		if (t == Q5_0 || t == Q5_1) && !cpuid.CPU.Supports(cpuid.GFNI) {
+			continue
+		}
+		kernel := kernels[0]
+		if runsIntoL2 {
+			kernel = kernels[1]
+		}
 		l.Gemv[t], l.Runs[t] = gemvRunsAVX512(kernel, IntFormats[t]), true
 	}
 }

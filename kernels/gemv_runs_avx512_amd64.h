@@ -4,6 +4,9 @@
 //	SI R8 R9 R12 this block of runs 0, 4, 8, 12 · AX bytes from run to run, BX thrice that · R11 activations · R13 d, R14 their sums
 //	CX blocks left · R10 what to ask for next, R15 on to the next run's, DX thrice that · DI scratch
 //	Z30 chains · Z0-Z7 temporaries
+//
+// FETCH asks for a line. Each kernel is assembled twice: into the nearest cache (PREFETCHT0) and, with L2 behind its name, into the second-level
+// cache (PREFETCHT1), see runsIntoL2.
 
 // BEGINRUNS of func (p *runs), which asks for so many bytes of each run a turn.
 #define BEGINRUNS(turn) \

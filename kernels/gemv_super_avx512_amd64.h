@@ -2,16 +2,16 @@
 
 // ASK3: the lines of the next block of one row; ASK4 those of a longer one.
 #define ASK3 \
-	PREFETCHT0 (R10)    \
-	PREFETCHT0 64(R10)  \
-	PREFETCHT0 128(R10) \
+	FETCH (R10)    \
+	FETCH 64(R10)  \
+	FETCH 128(R10) \
 	ADDQ R15, R10
 
 #define ASK4 \
-	PREFETCHT0 (R10)    \
-	PREFETCHT0 64(R10)  \
-	PREFETCHT0 128(R10) \
-	PREFETCHT0 192(R10) \
+	FETCH (R10)    \
+	FETCH 64(R10)  \
+	FETCH 128(R10) \
+	FETCH 192(R10) \
 	ADDQ R15, R10
 
 // HEADS: 16 bytes at o of each row as Z0-Z3 = dwords 0-3 of all rows.

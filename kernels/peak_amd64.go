@@ -21,6 +21,11 @@ func peakReadAVX2(p *byte, n int)
 //go:noescape
 func peakReadRunsAVX2(p *byte, n int)
 
+// peakReadRunsL2AVX2 does so by way of the second-level cache, see runsIntoL2.
+//
+//go:noescape
+func peakReadRunsL2AVX2(p *byte, n int)
+
 //go:noescape
 func peakF32AVX2(iterations int)
 
@@ -45,7 +50,11 @@ func peakRead(b []byte) {
 func peakReadRuns(b []byte) {
 	n := len(b) &^ 2047
 	if peak256 && n > 0 {
-		peakReadRunsAVX2(&b[0], n)
+		if runsIntoL2 {
+			peakReadRunsL2AVX2(&b[0], n)
+		} else {
+			peakReadRunsAVX2(&b[0], n)
+		}
 		b = b[n:]
 	}
 	peakRead(b)

@@ -60,36 +60,40 @@ loop:
 	VZEROUPPER
 	RET
 
-// func peakReadRunsAVX2(p *byte, n int)
-//
-// Reads n bytes, a positive multiple of 2048, in 16 runs at a time, two lines of each in turn.
-TEXT ·peakReadRunsAVX2(SB), 0, $136-16
-	MOVQ p+0(FP), SI
-	MOVQ n+8(FP), CX
-	SHRQ $4, CX
-	MOVQ CX, AX
-
-	// Invariant: CX bytes of each run are left, those of the first from SI on; AX bytes from run to run.
-loop:
-	MOVQ SI, DI
-	MOVQ $16, DX
-
-	// Invariant: DX > 0 runs are left, the next at DI.
-run:
-	VPOR 0(DI), Y0, Y0
-	VPOR 32(DI), Y1, Y1
-	VPOR 64(DI), Y2, Y2
-	VPOR 96(DI), Y3, Y3
-	PREFETCHT0 512(DI)
-	PREFETCHT0 576(DI)
-	ADDQ AX, DI
-	DECQ DX
-	JNZ  run
-	ADDQ $128, SI
-	SUBQ $128, CX
-	JG   loop
-	VZEROUPPER
+// READRUNS reads n bytes, a positive multiple of 2048, in 16 runs at a time, two lines of each in turn, and asks for those ahead of them.
+// Invariants: at loop, CX bytes of each run are left, those of the first from SI on, AX bytes from run to run; at run, DX > 0 runs are left,
+// the next at DI.
+#define READRUNS(FETCH, ahead) \
+	MOVQ p+0(FP), SI         \
+	MOVQ n+8(FP), CX         \
+	SHRQ $4, CX              \
+	MOVQ CX, AX              \
+loop:                            \
+	MOVQ SI, DI              \
+	MOVQ $16, DX             \
+run:                             \
+	VPOR 0(DI), Y0, Y0       \
+	VPOR 32(DI), Y1, Y1      \
+	VPOR 64(DI), Y2, Y2      \
+	VPOR 96(DI), Y3, Y3      \
+	FETCH ahead(DI)          \
+	FETCH (ahead+64)(DI)     \
+	ADDQ AX, DI              \
+	DECQ DX                  \
+	JNZ  run                 \
+	ADDQ $128, SI            \
+	SUBQ $128, CX            \
+	JG   loop                \
+	VZEROUPPER               \
 	RET
+
+// func peakReadRunsAVX2(p *byte, n int)
+TEXT ·peakReadRunsAVX2(SB), 0, $136-16
+	READRUNS(PREFETCHT0, 512)
+
+// func peakReadRunsL2AVX2(p *byte, n int)
+TEXT ·peakReadRunsL2AVX2(SB), 0, $136-16
+	READRUNS(PREFETCHT1, 1024)
 
 // Z24 and Z25 hold zeros, so that the chains cannot meet denormals or infinities.
 #define SIXTEEN(op) \
