@@ -188,6 +188,19 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// One name that cannot be had does not keep the others back, and each says why.
+func TestPullGoesOn(t *testing.T) {
+	r := call{dir: t.TempDir()}.run(t, "pull", "gemma-3-270m", "movie-review-snippets")
+	for _, want := range []string{"gemma-3-270m: refused", "movie-review-snippets: refused"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("message does not say %q: %s", want, r.err)
+		}
+	}
+	if r.code != exitPolicy || strings.Count(r.err, "\n") != 2 {
+		t.Errorf("exit code %d and %d lines, want %d and 2", r.code, strings.Count(r.err, "\n"), exitPolicy)
+	}
+}
+
 // What a command line cannot bring about at will.
 func TestExitCode(t *testing.T) {
 	wrap := func(err error) error { return fmt.Errorf("writing x: %w", err) }

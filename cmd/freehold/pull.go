@@ -44,7 +44,7 @@ func (c *pullCmd) Run(a *app) error {
 		path, err := c.pull(a, it)
 		a.progress.clear()
 		if err != nil {
-			if a.ctx.Err() != nil || !c.All {
+			if a.ctx.Err() != nil {
 				return err
 			}
 			if failed != nil { // the last one ends the command
