@@ -36,8 +36,9 @@ func pauses(q float64, fn func()) (n uint64, at time.Duration) {
 	return n, 0
 }
 
-// Forced collections while decoding stop the world for less than 1 ms, 99 times of 100. A control run of goroutines
-// that only spin shows what the machine itself allows.
+// Forced collections while decoding stop the world for less than 1 ms, 99 times of 100: the median of ten rounds, for a kernel that
+// cannot be interrupted for long is in all of them, and a neighbour on the host in some. Control rounds between them, of goroutines
+// that only spin, show what the machine itself allows.
 func TestRealPauses(t *testing.T) {
 	if os.Getenv("FREEHOLD_LONG") != "1" {
 		t.Skip("long test: set FREEHOLD_LONG=1")
@@ -47,7 +48,7 @@ func TestRealPauses(t *testing.T) {
 		stop, ended := make(chan struct{}), make(chan struct{})
 		go func() { defer close(ended); during(stop) }()
 		n, p := pauses(0.99, func() {
-			for range 1000 {
+			for range 100 {
 				runtime.GC()
 			}
 		})
@@ -102,11 +103,17 @@ func TestRealPauses(t *testing.T) {
 			tokens++
 		}
 	}
-	_, before := collect(spin)
-	n, p99 := collect(decode)
-	_, after := collect(spin) // a neighbour on the host may have come meanwhile
-	control := max(before, after)
-	t.Logf("%d stops while decoding %d tokens: p99 %v (want under 1 ms); control run %v", n, tokens, p99, control)
+	var stops uint64
+	var controls, rounds []time.Duration
+	for range 10 {
+		_, c := collect(spin)
+		n, p := collect(decode)
+		controls, rounds, stops = append(controls, c), append(rounds, p), stops+n
+	}
+	slices.Sort(controls)
+	slices.Sort(rounds)
+	control, p99 := controls[len(controls)/2], rounds[len(rounds)/2]
+	t.Logf("%d stops while decoding %d tokens: p99 %v (want under 1 ms; rounds %v); control run %v", stops, tokens, p99, rounds, control)
 	switch {
 	case p99 < time.Millisecond:
 	case control >= 300*time.Microsecond:
