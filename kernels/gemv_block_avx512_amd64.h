@@ -61,6 +61,14 @@ block:                                                                         \
 	KXNORW     K1, K1, K1           \
 	VPGATHERDD (SI)(Z27*1), K1, Z26
 
+// HEADS8: the first eight bytes of the blocks too, of runs 0 1, 4 5, 8 9, 12 13 in Z22 and of the others in Z23; Y18 and Y19 from SI to them.
+#define HEADS8 \
+	KXNORW     K1, K1, K1           \
+	KXNORW     K2, K2, K2           \
+	VPGATHERDQ (SI)(Y18*1), K1, Z22 \
+	VPGATHERDQ (SI)(Y19*1), K2, Z23 \
+	VSHUFPS    $0x88, Z23, Z22, Z26
+
 // F16LOW: z = the lower halves of z as f32.
 #define F16LOW(y, z) \
 	VPMOVDW   z, y \

@@ -30,13 +30,15 @@
 	TABLE(·IQ4Values, 0x80808080)                                 \
 	BLOCKS(18, HEADS4, 2, ROWT, ROWT, ROWT, ROWT, PLAIN(7), ASK2)
 
-// POWERS is the CHAIN of scales that are exponents, whose values Z23 = 255 and a table give.
+// POWERS is the CHAIN of scales that are exponents, whose values are those of HalfE8M0: (e-1)<<23 or, below 2, 1<<(21+e).
+// Z20 = 1<<21, Z21 = 2, Z22 = 1, Z23 = 255.
 #define POWERS \
-	UNBIAS(4)                        \
-	VPANDD     Z23, Z26, Z26         \
-	LEAQ       ·HalfE8M0(SB), DI     \
-	KXNORW     K1, K1, K1            \
-	VPGATHERDD (DI)(Z26*4), K1, Z25  \
+	UNBIAS(4)                       \
+	VPANDD     Z23, Z26, Z26        \
+	VPSLLVD    Z26, Z20, Z25        \
+	VPCMPUD    $5, Z21, Z26, K1     \
+	VPSUBD     Z22, Z26, Z26        \
+	VPSLLD     $23, Z26, K1, Z25    \
 	SCALED(Z25)
 
 // MXFP4 is the body of its two kernels.
@@ -44,6 +46,10 @@
 	TABLE(·FP4Values, 0x10101010)                               \
 	MOVL $255, AX                                               \
 	VPBROADCASTD AX, Z23                                        \
+	MOVL $1, AX                                                 \
+	VPBROADCASTD AX, Z22                                        \
+	VPADDD Z22, Z22, Z21                                        \
+	VPSLLD $21, Z22, Z20                                        \
 	BLOCKS(17, HEADS4, 1, ROWT, ROWT, ROWT, ROWT, POWERS, ASK2)
 
 #define FETCH PREFETCHT0
@@ -58,11 +64,12 @@ TEXT ·gemvMXFP4AVX512(SB), 0, $136-8
 
 #undef FETCH
 #define FETCH PREFETCHT1
+#include "gemv_block_amd_amd64.h"
 
-// func gemvIQ4_NLAVX512L2(p *runs)
-TEXT ·gemvIQ4_NLAVX512L2(SB), 0, $136-8
+// func gemvIQ4_NLAVX512AMD(p *runs)
+TEXT ·gemvIQ4_NLAVX512AMD(SB), 0, $136-8
 	IQ4_NL
 
-// func gemvMXFP4AVX512L2(p *runs)
-TEXT ·gemvMXFP4AVX512L2(SB), 0, $136-8
+// func gemvMXFP4AVX512AMD(p *runs)
+TEXT ·gemvMXFP4AVX512AMD(SB), 0, $136-8
 	MXFP4

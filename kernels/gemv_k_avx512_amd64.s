@@ -186,10 +186,10 @@ TEXT ·gemvQ5_KAVX512(SB), 0, $136-8
 #undef FETCH
 #define FETCH PREFETCHT1
 
-// func gemvQ4_KAVX512L2(p *runs)
-TEXT ·gemvQ4_KAVX512L2(SB), 0, $136-8
+// func gemvQ4_KAVX512AMD(p *runs)
+TEXT ·gemvQ4_KAVX512AMD(SB), 0, $136-8
 	Q4_K
 
-// func gemvQ5_KAVX512L2(p *runs)
-TEXT ·gemvQ5_KAVX512L2(SB), 0, $136-8
+// func gemvQ5_KAVX512AMD(p *runs)
+TEXT ·gemvQ5_KAVX512AMD(SB), 0, $136-8
 	Q5_K

@@ -39,11 +39,12 @@ TEXT ·gemvQ4_1AVX512(SB), 0, $136-8
 
 #undef FETCH
 #define FETCH PREFETCHT1
+#include "gemv_block_amd_amd64.h"
 
-// func gemvQ4_0AVX512L2(p *runs)
-TEXT ·gemvQ4_0AVX512L2(SB), 0, $136-8
+// func gemvQ4_0AVX512AMD(p *runs)
+TEXT ·gemvQ4_0AVX512AMD(SB), 0, $136-8
 	Q4_0
 
-// func gemvQ4_1AVX512L2(p *runs)
-TEXT ·gemvQ4_1AVX512L2(SB), 0, $136-8
+// func gemvQ4_1AVX512AMD(p *runs)
+TEXT ·gemvQ4_1AVX512AMD(SB), 0, $136-8
 	Q4_1

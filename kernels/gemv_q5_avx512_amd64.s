@@ -9,8 +9,7 @@
 // The fifth bits of 16 codes are made from two bytes by GF2P8AFFINEQB, which takes eight bytes as a matrix: byte 3 gives bit 4 of each result
 // (codes of the first half), byte 7 gives bit 0 (second half), and Z24 tells which bit of them.
 //
-//	Z20 Z21 these bytes of the first and of the second run in a lane of Z22 or Z23 · Z22 the first eight bytes of runs 0 1, 4 5, 8 9, 12 13
-//	Z23 of the others · Y18 Y19 from SI to these runs
+//	Z20 Z21 these bytes of the first and of the second run in a lane of Z22 or Z23
 
 DATA each<>+0(SB)/8, $0x8040201008040201
 GLOBL each<>(SB), RODATA|NOPTR, $8
@@ -41,13 +40,6 @@ GLOBL pairs<>(SB), RODATA|NOPTR, $16
 	VPMOVZXBD pairs<>+8(SB), Y19      \
 	VPMULLD Y0, Y18, Y18              \
 	VPMULLD Y0, Y19, Y19
-
-#define HEADS8 \
-	KXNORW     K1, K1, K1           \
-	KXNORW     K2, K2, K2           \
-	VPGATHERDQ (SI)(Y18*1), K1, Z22 \
-	VPGATHERDQ (SI)(Y19*1), K2, Z23 \
-	VSHUFPS    $0x88, Z23, Z22, Z26
 
 #define ROW5(a, b, c, d, heads, fifth, acc) \
 	LOAD4(a, b, c, d)                   \
@@ -86,11 +78,12 @@ TEXT ·gemvQ5_1AVX512(SB), 0, $136-8
 
 #undef FETCH
 #define FETCH PREFETCHT1
+#include "gemv_block_amd_amd64.h"
 
-// func gemvQ5_0AVX512L2(p *runs)
-TEXT ·gemvQ5_0AVX512L2(SB), 0, $136-8
+// func gemvQ5_0AVX512AMD(p *runs)
+TEXT ·gemvQ5_0AVX512AMD(SB), 0, $136-8
 	Q5_0
 
-// func gemvQ5_1AVX512L2(p *runs)
-TEXT ·gemvQ5_1AVX512L2(SB), 0, $136-8
+// func gemvQ5_1AVX512AMD(p *runs)
+TEXT ·gemvQ5_1AVX512AMD(SB), 0, $136-8
 	Q5_1

@@ -137,6 +137,6 @@ TEXT ·gemvQ6_KAVX512(SB), 0, $136-8
 #undef FETCH
 #define FETCH PREFETCHT1
 
-// func gemvQ6_KAVX512L2(p *runs)
-TEXT ·gemvQ6_KAVX512L2(SB), 0, $136-8
+// func gemvQ6_KAVX512AMD(p *runs)
+TEXT ·gemvQ6_KAVX512AMD(SB), 0, $136-8
 	Q6_K

@@ -32,7 +32,8 @@ TEXT ·gemvQ8_0AVX512(SB), 0, $136-8
 
 #undef FETCH
 #define FETCH PREFETCHT1
+#include "gemv_block_amd_amd64.h"
 
-// func gemvQ8_0AVX512L2(p *runs)
-TEXT ·gemvQ8_0AVX512L2(SB), 0, $136-8
+// func gemvQ8_0AVX512AMD(p *runs)
+TEXT ·gemvQ8_0AVX512AMD(SB), 0, $136-8
 	Q8_0

@@ -12,61 +12,61 @@ import (
 func gemvQ8_0AVX512(p *runs)
 
 //go:noescape
-func gemvQ8_0AVX512L2(p *runs)
+func gemvQ8_0AVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ4_0AVX512(p *runs)
 
 //go:noescape
-func gemvQ4_0AVX512L2(p *runs)
+func gemvQ4_0AVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ4_1AVX512(p *runs)
 
 //go:noescape
-func gemvQ4_1AVX512L2(p *runs)
+func gemvQ4_1AVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ5_0AVX512(p *runs)
 
 //go:noescape
-func gemvQ5_0AVX512L2(p *runs)
+func gemvQ5_0AVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ5_1AVX512(p *runs)
 
 //go:noescape
-func gemvQ5_1AVX512L2(p *runs)
+func gemvQ5_1AVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ4_KAVX512(p *runs)
 
 //go:noescape
-func gemvQ4_KAVX512L2(p *runs)
+func gemvQ4_KAVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ5_KAVX512(p *runs)
 
 //go:noescape
-func gemvQ5_KAVX512L2(p *runs)
+func gemvQ5_KAVX512AMD(p *runs)
 
 //go:noescape
 func gemvQ6_KAVX512(p *runs)
 
 //go:noescape
-func gemvQ6_KAVX512L2(p *runs)
+func gemvQ6_KAVX512AMD(p *runs)
 
 //go:noescape
 func gemvIQ4_NLAVX512(p *runs)
 
 //go:noescape
-func gemvIQ4_NLAVX512L2(p *runs)
+func gemvIQ4_NLAVX512AMD(p *runs)
 
 //go:noescape
 func gemvMXFP4AVX512(p *runs)
 
 //go:noescape
-func gemvMXFP4AVX512L2(p *runs)
+func gemvMXFP4AVX512AMD(p *runs)
 
 // askAhead is about how many bytes of each of 16 runs are asked for ahead.
 const askAhead = 1024
@@ -74,23 +74,24 @@ const askAhead = 1024
 // runsCall is about how many bytes a kernel reads in one call, which bounds its time.
 const runsCall = 256 << 10
 
-// runsKernels are the kernels of a format: one asks for lines into the nearest cache, the other into the second-level cache.
+// runsKernels are the kernels of a format: that of Intel's cores and that of AMD's.
 var runsKernels = map[Type][2]func(p *runs){
-	Q8_0:   {gemvQ8_0AVX512, gemvQ8_0AVX512L2},
-	Q4_0:   {gemvQ4_0AVX512, gemvQ4_0AVX512L2},
-	Q4_1:   {gemvQ4_1AVX512, gemvQ4_1AVX512L2},
-	Q5_0:   {gemvQ5_0AVX512, gemvQ5_0AVX512L2},
-	Q5_1:   {gemvQ5_1AVX512, gemvQ5_1AVX512L2},
-	Q4_K:   {gemvQ4_KAVX512, gemvQ4_KAVX512L2},
-	Q5_K:   {gemvQ5_KAVX512, gemvQ5_KAVX512L2},
-	Q6_K:   {gemvQ6_KAVX512, gemvQ6_KAVX512L2},
-	IQ4_NL: {gemvIQ4_NLAVX512, gemvIQ4_NLAVX512L2},
-	MXFP4:  {gemvMXFP4AVX512, gemvMXFP4AVX512L2},
+	Q8_0:   {gemvQ8_0AVX512, gemvQ8_0AVX512AMD},
+	Q4_0:   {gemvQ4_0AVX512, gemvQ4_0AVX512AMD},
+	Q4_1:   {gemvQ4_1AVX512, gemvQ4_1AVX512AMD},
+	Q5_0:   {gemvQ5_0AVX512, gemvQ5_0AVX512AMD},
+	Q5_1:   {gemvQ5_1AVX512, gemvQ5_1AVX512AMD},
+	Q4_K:   {gemvQ4_KAVX512, gemvQ4_KAVX512AMD},
+	Q5_K:   {gemvQ5_KAVX512, gemvQ5_KAVX512AMD},
+	Q6_K:   {gemvQ6_KAVX512, gemvQ6_KAVX512AMD},
+	IQ4_NL: {gemvIQ4_NLAVX512, gemvIQ4_NLAVX512AMD},
+	MXFP4:  {gemvMXFP4AVX512, gemvMXFP4AVX512AMD},
 }
 
-// runsIntoL2 tells which of them this CPU runs. An AMD core (Zen 4) that asks for 16 runs into its nearest cache reads two thirds of what it
-// does if it asks into the second-level cache; on Intel's the first was measured alone. See docs/decisions/ahead.md.
-var runsIntoL2 = cpuid.CPU.VendorID == cpuid.AMD
+// runsForAMD tells which of them this CPU runs. An AMD core (Zen 4) that asks for 16 runs into its nearest cache reads two thirds of what it
+// does if it asks into the second-level cache, and takes long to gather; Intel's cores were measured with the first alone. See
+// docs/decisions/ahead.md.
+var runsForAMD = cpuid.CPU.VendorID == cpuid.AMD
 
 // gemvRuns enters the Gemv of the formats that read 16 runs of rows at once, for the prefetchers of the CPU follow a run in each
 // page of 4 KiB, and one alone reaches less than the memory gives.
@@ -100,7 +101,7 @@ func gemvRuns(l *Level) {
 			continue
 		}
 		kernel := kernels[0]
-		if runsIntoL2 {
+		if runsForAMD {
 			kernel = kernels[1]
 		}
 		l.Gemv[t], l.Runs[t] = gemvRunsAVX512(kernel, IntFormats[t]), true

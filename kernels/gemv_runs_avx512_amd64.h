@@ -5,8 +5,8 @@
 //	CX blocks left · R10 what to ask for next, R15 on to the next run's, DX thrice that · DI scratch
 //	Z30 chains · Z0-Z7 temporaries
 //
-// FETCH asks for a line. Each kernel is assembled twice: into the nearest cache (PREFETCHT0) and, with L2 behind its name, into the second-level
-// cache (PREFETCHT1), see runsIntoL2.
+// FETCH asks for a line. Each kernel is assembled twice: to ask into the nearest cache (PREFETCHT0) and, for AMD's cores, into the second-level
+// cache (PREFETCHT1), with some macros of gemv_block_amd_amd64.h, see runsForAMD.
 
 // BEGINRUNS of func (p *runs), which asks for so many bytes of each run a turn.
 #define BEGINRUNS(turn) \

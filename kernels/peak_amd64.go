@@ -21,10 +21,10 @@ func peakReadAVX2(p *byte, n int)
 //go:noescape
 func peakReadRunsAVX2(p *byte, n int)
 
-// peakReadRunsL2AVX2 does so by way of the second-level cache, see runsIntoL2.
+// peakReadRunsAMDAVX2 does so by way of the second-level cache, see runsForAMD.
 //
 //go:noescape
-func peakReadRunsL2AVX2(p *byte, n int)
+func peakReadRunsAMDAVX2(p *byte, n int)
 
 //go:noescape
 func peakF32AVX2(iterations int)
@@ -50,8 +50,8 @@ func peakRead(b []byte) {
 func peakReadRuns(b []byte) {
 	n := len(b) &^ 2047
 	if peak256 && n > 0 {
-		if runsIntoL2 {
-			peakReadRunsL2AVX2(&b[0], n)
+		if runsForAMD {
+			peakReadRunsAMDAVX2(&b[0], n)
 		} else {
 			peakReadRunsAVX2(&b[0], n)
 		}

@@ -91,8 +91,8 @@ run:                             \
 TEXT ·peakReadRunsAVX2(SB), 0, $136-16
 	READRUNS(PREFETCHT0, 512)
 
-// func peakReadRunsL2AVX2(p *byte, n int)
-TEXT ·peakReadRunsL2AVX2(SB), 0, $136-16
+// func peakReadRunsAMDAVX2(p *byte, n int)
+TEXT ·peakReadRunsAMDAVX2(SB), 0, $136-16
 	READRUNS(PREFETCHT1, 1024)
 
 // Z24 and Z25 hold zeros, so that the chains cannot meet denormals or infinities.
