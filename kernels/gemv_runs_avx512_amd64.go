@@ -93,6 +93,14 @@ var runsKernels = map[Type][2]func(p *runs){
 // docs/decisions/ahead.md.
 var runsForAMD = cpuid.CPU.VendorID == cpuid.AMD
 
+// ofCore is the one of both that this CPU runs: for Intel's cores, for AMD's.
+func ofCore[T any](both [2]T) T {
+	if runsForAMD {
+		return both[1]
+	}
+	return both[0]
+}
+
 // gemvRuns enters the Gemv of the formats that read 16 runs of rows at once, for the prefetchers of the CPU follow a run in each
 // page of 4 KiB, and one alone reaches less than the memory gives.
 func gemvRuns(l *Level) {
@@ -100,11 +108,7 @@ func gemvRuns(l *Level) {
 		if (t == Q5_0 || t == Q5_1) && !cpuid.CPU.Supports(cpuid.GFNI) {
 			continue
 		}
-		kernel := kernels[0]
-		if runsForAMD {
-			kernel = kernels[1]
-		}
-		l.Gemv[t], l.Runs[t] = gemvRunsAVX512(kernel, IntFormats[t]), true
+		l.Gemv[t], l.Runs[t] = gemvRunsAVX512(ofCore(kernels), IntFormats[t]), true
 	}
 }
 

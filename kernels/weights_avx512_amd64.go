@@ -12,11 +12,7 @@ var avx512Floats = map[Type][2]floatRows{
 // avx512Weights fills l with those of this CPU.
 func avx512Weights(l *Level) {
 	for t, loops := range avx512Floats {
-		loop := loops[0]
-		if runsForAMD {
-			loop = loops[1]
-		}
-		loop.enter(l, t)
+		ofCore(loops).enter(l, t)
 	}
 }
 

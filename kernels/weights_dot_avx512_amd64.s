@@ -9,33 +9,23 @@
 // for AMD's cores, into the second-level cache, see runsForAMD.
 #define FETCH(at) PREFETCHT0 at(R11)
 
-// HALFDOT is the body of those whose weights have 16 bits. Invariant: at loop, Z31 holds the chains over the columns before SI.
-#define HALFDOT \
+// DOTS is the body: STEP multiplies columns of so many bytes of x, and FETCH goes on by so many. Invariant: at loop, Z31 holds the chains over the
+// columns before SI.
+#define DOTS(READY, STEP, asked, columns) \
 	DOTARGS           \
-	ROOM              \
+	READY             \
 loop:                     \
-	HALFSTEP          \
-	ADDQ $512, R11    \
-	ADDQ $64, SI      \
+	STEP              \
+	ADDQ $asked, R11  \
+	ADDQ $columns, SI \
 	DECQ R10          \
 	JNE  loop         \
 	VMOVUPS Z31, (DI) \
 	VZEROUPPER        \
 	RET
 
-// FULLDOT is that of those with 32, with the same invariant.
-#define FULLDOT \
-	DOTARGS           \
-	LANEMASKS         \
-loop:                     \
-	FULLSTEP          \
-	ADDQ $256, R11    \
-	ADDQ $16, SI      \
-	DECQ R10          \
-	JNE  loop         \
-	VMOVUPS Z31, (DI) \
-	VZEROUPPER        \
-	RET
+#define HALFDOTS DOTS(ROOM, HALFSTEP, 512, 64)
+#define FULLDOTS DOTS(LANEMASKS, FULLSTEP, 256, 16)
 
 #define WIDENF16(at, z) VCVTPH2PS at, z
 
@@ -46,31 +36,31 @@ loop:                     \
 #define WIDEN WIDENF16
 // func dotF16x512(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotF16x512(SB), 0, $640-48
-	HALFDOT
+	HALFDOTS
 
 #undef WIDEN
 #define WIDEN WIDENBF16
 // func dotBF16x512(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotBF16x512(SB), 0, $640-48
-	HALFDOT
+	HALFDOTS
 
 // func dotF32x512(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotF32x512(SB), 0, $136-48
-	FULLDOT
+	FULLDOTS
 
 #undef FETCH
 #define FETCH(at) PREFETCHT1 at(R11)
 
 // func dotBF16x512AMD(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotBF16x512AMD(SB), 0, $640-48
-	HALFDOT
+	HALFDOTS
 
 #undef WIDEN
 #define WIDEN WIDENF16
 // func dotF16x512AMD(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotF16x512AMD(SB), 0, $640-48
-	HALFDOT
+	HALFDOTS
 
 // func dotF32x512AMD(dst *float32, w *byte, stride int, x *float32, steps int, next uintptr)
 TEXT ·dotF32x512AMD(SB), 0, $136-48
-	FULLDOT
+	FULLDOTS
